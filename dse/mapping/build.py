@@ -1,0 +1,205 @@
+"""The cost graph of a workload: which choices there are and between which of them data moves.
+
+Vertices are the layers, the network's input, and stores.  A tensor that several layers read is
+kept once, so that its writer is split in two: the layer, which computes, and a store, which chooses
+the layout that all readers start from.  A join (concat, add) is a store that several writers fill.
+Poolings and reshapes are no vertices: data passes them on an arc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from dse.cost.infeasible import Infeasible
+from dse.cost.model import CostModel, Crossing, FloatArray, IntArray, Label, PoolShape
+from dse.mapping.problem import Edge, Problem
+from dse.networks.workload import Convolution, ConvShape, Join, Pool, Source, Workload
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """Which labels of a layer may be used; None: all.
+
+    ``fallback`` is the algorithm of layers for which no allowed algorithm is legal; None: refuse.
+    """
+
+    algorithms: tuple[str, ...] | None = None
+    dataflows: tuple[str, ...] | None = None
+    fallback: str | None = "im2col"
+
+    def allowed(self, name: str, labels: Sequence[Label]) -> tuple[Label, ...]:
+        """The labels left for layer ``name``; Infeasible if there are none."""
+        flows = [label for label in labels if _in(label.dataflow, self.dataflows)]
+        kept = [label for label in flows if _in(label.algorithm, self.algorithms)]
+        kept = kept or [label for label in flows if label.algorithm == self.fallback]
+        if kept:
+            return tuple(kept)
+        legal = ", ".join(str(label) for label in labels)
+        raise Infeasible(
+            f"layer {name!r}: no label in algorithms {self.algorithms}, dataflows {self.dataflows}",
+            bound="labels",
+            needed=1,
+            available=0,
+            remedy=f"allow one of {legal}",
+        )
+
+
+def _in(value: str, allowed: tuple[str, ...] | None) -> bool:
+    return allowed is None or value in allowed
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A choice to make; ``conv`` is the layer's shape."""
+
+    name: str
+    kind: Literal["source", "layer", "store"]
+    labels: tuple[Label, ...]
+    conv: ConvShape | None = None
+
+
+@dataclass(frozen=True)
+class Arc:
+    """Data on its way between two vertices, given by index."""
+
+    source: int
+    target: int
+    crossing: Crossing
+
+
+@dataclass(frozen=True)
+class CostGraph:
+    """Vertices in execution order and the arcs between them; independent of the array."""
+
+    workload: Workload
+    model: CostModel
+    vertices: tuple[Vertex, ...]
+    arcs: tuple[Arc, ...]
+
+    def problem(self, arrays: IntArray) -> Problem:
+        """One PBQP per array, over all labels."""
+        return self._problem(arrays, [tuple((lb,) for lb in v.labels) for v in self.vertices])
+
+    def condensed(self, arrays: IntArray) -> Problem:
+        """The same optima with fewer labels: of equal layouts only the cheapest can matter."""
+        return self._problem(arrays, [_by_layout(v.labels, self.model) for v in self.vertices])
+
+    def _problem(self, arrays: IntArray, groups: list[tuple[tuple[Label, ...], ...]]) -> Problem:
+        costs: dict[tuple[object, ...], FloatArray] = {}
+        for vertex, group in zip(self.vertices, groups, strict=True):
+            if (vertex.conv, group) not in costs:
+                costs[vertex.conv, group] = self._vertex_costs(vertex.conv, group, arrays)
+        seen = [tuple(labels[0] for labels in group) for group in groups]
+        matrices: dict[tuple[object, ...], FloatArray] = {}
+        edges = []
+        for arc in self.arcs:
+            key = (arc.crossing, seen[arc.source], seen[arc.target])
+            if key not in matrices:
+                matrices[key] = self.model.transition(*key, arrays)
+            edges.append(Edge(arc.source, arc.target, matrices[key]))
+        nodes = [costs[v.conv, group] for v, group in zip(self.vertices, groups, strict=True)]
+        return Problem(tuple(nodes), tuple(edges), tuple(v.name for v in self.vertices))
+
+    def _vertex_costs(
+        self, conv: ConvShape | None, groups: tuple[tuple[Label, ...], ...], arrays: IntArray
+    ) -> FloatArray:
+        if conv is None:
+            return np.zeros((1, len(groups)))
+        labels = [label for group in groups for label in group]
+        cycles = self.model.cycles(conv, labels, arrays)
+        if len(labels) == len(groups):
+            return cycles
+        starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
+        least: FloatArray = np.minimum.reduceat(cycles, starts, axis=1)
+        return least
+
+
+def _by_layout(labels: tuple[Label, ...], model: CostModel) -> tuple[tuple[Label, ...], ...]:
+    groups: dict[str, list[Label]] = {}
+    for label in labels:
+        groups.setdefault(model.layout(label), []).append(label)
+    return tuple(tuple(group) for group in groups.values())
+
+
+def cost_graph(
+    workload: Workload, model: CostModel, restriction: Restriction | None = None
+) -> CostGraph:
+    """The cost graph of a workload; Infeasible if the restriction leaves a layer no label."""
+    return _Builder(workload, model, restriction or Restriction()).build()
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where the readers of a tensor start: a vertex, and the poolings since."""
+
+    vertex: int
+    pools: tuple[PoolShape, ...] = ()
+
+
+class _Builder:
+    def __init__(self, workload: Workload, model: CostModel, restriction: Restriction) -> None:
+        self._workload = workload
+        self._model = model
+        self._restriction = restriction
+        self._vertices: list[Vertex] = []
+        self._arcs: list[Arc] = []
+        self._ends: dict[str, _End] = {}
+
+    def build(self) -> CostGraph:
+        for node in self._workload.nodes:
+            match node:
+                case Source(name=name, shape=shape):
+                    plain = self._model.store_labels(shape, ())[:1]
+                    self._ends[name] = self._vertex(Vertex(name, "source", plain))
+                case Convolution(name=name, conv=conv):
+                    labels = self._restriction.allowed(name, self._model.labels(conv))
+                    end = self._vertex(Vertex(name, "layer", labels, conv))
+                    self._arc(node.input, end, conv)
+                    self._ends[name] = end
+                case Join(name=name, inputs=inputs, kind=kind):
+                    end = self._store(name, name)
+                    for tensor in inputs:
+                        self._arc(tensor, end, None, kind)
+                    self._ends[name] = end
+                case Pool():
+                    self._ends[node.name] = self._pooled(node)
+                case _:
+                    self._ends[node.name] = self._ends[node.inputs[0]]
+            if len(self._workload.consumers[node.name]) > 1 and not isinstance(node, Source | Join):
+                end = self._store(node.name, f"{node.name}:store")
+                self._arc(node.name, end, None)
+                self._ends[node.name] = end
+        return CostGraph(self._workload, self._model, tuple(self._vertices), tuple(self._arcs))
+
+    def _vertex(self, vertex: Vertex) -> _End:
+        self._vertices.append(vertex)
+        return _End(len(self._vertices) - 1)
+
+    def _store(self, tensor: str, name: str) -> _End:
+        readers = self._workload.consumers[tensor]
+        convs = tuple(node.conv for node in readers if isinstance(node, Convolution))
+        shape = self._workload.node[tensor].shape
+        return self._vertex(Vertex(name, "store", self._model.store_labels(shape, convs)))
+
+    def _arc(
+        self,
+        tensor: str,
+        target: _End,
+        consumer: ConvShape | None,
+        join: Literal["", "concat", "add"] = "",
+    ) -> None:
+        source = self._ends[tensor]
+        shape = consumer.input if consumer else self._workload.node[tensor].shape
+        producer = self._vertices[source.vertex].conv
+        crossing = Crossing(shape, producer, consumer, source.pools, join)
+        self._arcs.append(Arc(source.vertex, target.vertex, crossing))
+
+    def _pooled(self, pool: Pool) -> _End:
+        before = self._ends[pool.input]
+        shape = self._workload.node[pool.input].shape
+        passed = PoolShape(pool.kind, pool.kernel, pool.stride, shape, pool.shape)
+        return _End(before.vertex, (*before.pools, passed))

@@ -1,0 +1,137 @@
+"""From a workload and an array to its mapping."""
+
+from __future__ import annotations
+
+from math import isinf
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+
+from dse.cost.infeasible import Infeasible
+from dse.cost.model import CostModel, FloatArray, as_arrays
+from dse.mapping.build import CostGraph, Restriction, cost_graph
+from dse.mapping.greedy import solve_greedily
+from dse.mapping.milp import Certificate, certify
+from dse.mapping.pbqp import Solution, solve
+from dse.mapping.problem import Problem
+from dse.mapping.result import LayerChoice, NetworkMapping, StoreChoice
+from dse.networks.workload import Workload
+
+Method = Literal["optimal", "greedy"]
+
+
+def map_network(
+    workload: Workload,
+    model: CostModel,
+    rows: int,
+    columns: int,
+    *,
+    restriction: Restriction | None = None,
+    method: Method = "optimal",
+) -> NetworkMapping:
+    """The best mapping onto an R x C array; Infeasible if there is none."""
+    start = perf_counter()
+    graph = cost_graph(workload, model, restriction)
+    problem = graph.problem(as_arrays(rows, columns))
+    solution = solve(problem) if method == "optimal" else solve_greedily(problem)
+    seconds = perf_counter() - start
+    if isinf(solution.cost[0]):
+        _refuse(graph, problem, rows, columns)
+    return _mapping(graph, problem, solution, rows, columns, method, seconds)
+
+
+def certify_mapping(
+    workload: Workload,
+    model: CostModel,
+    mapping: NetworkMapping,
+    *,
+    restriction: Restriction | None = None,
+) -> Certificate:
+    """Let HiGHS solve the mapping's whole problem; ``gap`` is 0 if the mapping is optimal."""
+    graph = cost_graph(workload, model, restriction)
+    return certify(graph.problem(as_arrays(mapping.rows, mapping.columns)), mapping.cycles)
+
+
+def _refuse(graph: CostGraph, problem: Problem, rows: int, columns: int) -> None:
+    impossible = [
+        vertex.name
+        for vertex, costs in zip(graph.vertices, problem.costs, strict=True)
+        if np.isinf(costs).all()
+    ]
+    culprit = f"layer {impossible[0]!r}" if impossible else "a pair of neighbouring layers"
+    raise Infeasible(
+        f"{graph.workload.name}: {culprit} has no label on a {rows} x {columns} array",
+        bound="labels",
+        needed=1,
+        available=0,
+        remedy="allow further algorithms or choose another array",
+    )
+
+
+def _mapping(
+    graph: CostGraph,
+    problem: Problem,
+    solution: Solution,
+    rows: int,
+    columns: int,
+    method: Method,
+    seconds: float,
+) -> NetworkMapping:
+    model = graph.model
+    arrays = as_arrays(rows, columns)
+    choice = [int(label) for label in solution.choice[0]]
+    around, arriving = _edge_costs(problem, choice)
+    peak = float(model.peak_macs(arrays)[0])
+    layers: list[LayerChoice] = []
+    stores: list[StoreChoice] = []
+    for i, vertex in enumerate(graph.vertices):
+        chosen = vertex.labels[choice[i]]
+        if vertex.kind == "store":
+            stores.append(StoreChoice(vertex.name, chosen, arriving[i]))
+        if vertex.conv is None:
+            continue
+        compute = float(problem.costs[i][0, choice[i]])
+        extra = problem.costs[i][0] + around[i]
+        extra = extra - extra[choice[i]]
+        extra[choice[i]] = np.inf
+        best = int(extra.argmin())
+        known = bool(np.isfinite(extra[best]))
+        layers.append(
+            LayerChoice(
+                vertex.name,
+                chosen,
+                vertex.conv.macs,
+                compute,
+                arriving[i],
+                vertex.conv.macs / (compute * peak),
+                vertex.labels[best] if known else None,
+                float(extra[best]) if known else None,
+            )
+        )
+    return NetworkMapping(
+        network=graph.workload.name,
+        model=model.name,
+        method=method,
+        rows=rows,
+        columns=columns,
+        dsp=int(model.resources(arrays)["dsp"][0]),
+        clock_hz=model.clock_hz,
+        cycles=float(solution.cost[0]),
+        layers=tuple(layers),
+        stores=tuple(stores),
+        core=solution.core,
+        seconds=seconds,
+    )
+
+
+def _edge_costs(problem: Problem, choice: list[int]) -> tuple[list[FloatArray], list[float]]:
+    """Of each node: edge costs per own label, neighbours as chosen; and what arrives as chosen."""
+    around = [np.zeros(problem.labels(i)) for i in range(len(choice))]
+    arriving = [0.0] * len(choice)
+    for edge in problem.edges:
+        costs, s, t = edge.costs[0], choice[edge.source], choice[edge.target]
+        around[edge.source] += costs[:, t]
+        around[edge.target] += costs[s]
+        arriving[edge.target] += float(costs[s, t])
+    return around, arriving

@@ -1,0 +1,119 @@
+"""Integer constants of every operator, shared by golden model, compiler and hardware."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network.graph import (
+    INT8_MAX,
+    INT8_MIN,
+    Add,
+    Conv,
+    Network,
+    NetworkError,
+    Pool,
+    Quantisation,
+)
+from dse.network.requantise import Factor, factor, factor_pair
+
+Integers = npt.NDArray[np.int64]
+
+
+def conv_constants(network: Network, conv: Conv) -> tuple[Integers, Integers]:
+    """(mantissa [Cout], shift [Cout]) that take accumulators to the output's units."""
+    sx, sy = _quantisation(network, conv.input).scale, _quantisation(network, conv.output).scale
+    factors = [_factor(conv.name, sx * float(sw) / sy) for sw in conv.weight_scale]
+    mantissa = np.array([f.mantissa for f in factors], np.int64)
+    return mantissa, np.array([f.shift for f in factors], np.int64)
+
+
+def conv_bias(network: Network, conv: Conv) -> npt.NDArray[np.int32]:
+    """The bias [Cout] of raw sums, ``sum(x * w) + conv_bias``, with zero points as padding."""
+    zx = _quantisation(network, conv.input).zero_point
+    sums = conv.weight.reshape(len(conv.weight), -1).sum(axis=1, dtype=np.int64)
+    return _int32(conv.name, "folded bias", conv.bias.astype(np.int64) - zx * sums)
+
+
+def accumulator_bound(network: Network, conv: Conv) -> Integers:
+    """The largest magnitude [Cout] of ``sum(x * w) + conv_bias`` over all int8 inputs x.
+
+    Attained, unless padding covers part of every window.
+    """
+    weight = conv.weight.reshape(len(conv.weight), -1).astype(np.int64)
+    positive, negative = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+    bias = conv_bias(network, conv).astype(np.int64)
+    high = INT8_MAX * positive + INT8_MIN * negative + bias
+    low = INT8_MIN * positive + INT8_MAX * negative + bias
+    return np.maximum(np.abs(high), np.abs(low))
+
+
+def pool_constants(network: Network, pool: Pool) -> dict[int, Factor]:
+    """The factor for every number of counted taps; a maximum counts one."""
+    sx, sy = _quantisation(network, pool.input).scale, _quantisation(network, pool.output).scale
+    if pool.kind == "max":
+        return {1: _factor(pool.name, sx / sy)}
+    counts = np.unique(pool_counts(network, pool))
+    return {int(count): _factor(pool.name, sx / (sy * int(count))) for count in counts}
+
+
+def pool_counts(network: Network, pool: Pool) -> Integers:
+    """Taps [height, width] by which an average divides: inside image, or image and padding."""
+    x, y = network.tensors[pool.input], network.tensors[pool.output]
+    top, left, bottom, right = pool.window.padding
+    sides = []
+    for axis, (n, out, before, after) in enumerate(
+        ((x.height, y.height, top, bottom), (x.width, y.width, left, right))
+    ):
+        taps = np.arange(pool.window.kernel[axis]) * pool.window.dilation[axis] - before
+        at = np.arange(out)[:, None] * pool.window.stride[axis] + taps
+        if pool.count_include_pad:
+            sides.append(((at >= -before) & (at < n + after)).sum(axis=1))
+        else:
+            sides.append(((at >= 0) & (at < n)).sum(axis=1))
+    return np.outer(*sides)
+
+
+def add_constants(network: Network, add: Add) -> tuple[int, int, int]:
+    """(mantissa of a, mantissa of b, shift): the scales of both operands in the output's units."""
+    sa, sb, sy = (_quantisation(network, name).scale for name in (add.a, add.b, add.output))
+    try:
+        return factor_pair(sa / sy, sb / sy)
+    except ValueError as error:
+        raise NetworkError(f"operator {add.name!r}: {error}") from None
+
+
+def verify(network: Network) -> None:
+    """Check that every constant can be represented; raise NetworkError if not."""
+    for operator in network.operators:
+        match operator:
+            case Conv():
+                conv_constants(network, operator)
+                bound = accumulator_bound(network, operator)
+                _int32(operator.name, "accumulator", bound)
+            case Pool():
+                pool_constants(network, operator)
+            case Add():
+                add_constants(network, operator)
+
+
+def _quantisation(network: Network, name: str) -> Quantisation:
+    return network.tensors[name].quantisation
+
+
+def _factor(name: str, real: float) -> Factor:
+    try:
+        return factor(real)
+    except ValueError as error:
+        raise NetworkError(f"operator {name!r}: {error}") from None
+
+
+def _int32(name: str, what: str, values: Integers) -> npt.NDArray[np.int32]:
+    limits = np.iinfo(np.int32)
+    beyond = np.flatnonzero((values < limits.min) | (values > limits.max))
+    if len(beyond):
+        raise NetworkError(
+            f"operator {name!r}: the {what} of channel {beyond[0]} reaches {values[beyond[0]]},"
+            " beyond int32; use a larger weight scale or split the layer"
+        )
+    return values.astype(np.int32)

@@ -1,0 +1,102 @@
+"""A network while it is being imported: mutable, quantised only where the model says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network.graph import Quantisation, Window
+
+Kind = Literal["conv", "max", "average", "add", "concat", "reshape"]
+
+POINTWISE = Window()
+
+
+@dataclass(eq=False)
+class DraftTensor:
+    """An activation; ``quantisation`` is None until the model gives it."""
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    quantisation: Quantisation | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """Weights or a bias: real values, or integers with a scale per output channel (axis 0)."""
+
+    values: npt.NDArray
+    scale: npt.NDArray[np.float64] | None = None
+
+    def real(self) -> npt.NDArray[np.floating]:
+        """The values as real numbers."""
+        if self.scale is None:
+            return self.values
+        return self.values * self.scale.reshape(-1, *[1] * (self.values.ndim - 1))
+
+    def scaled(self, gain: npt.NDArray[np.float64]) -> Coefficients:
+        """The coefficients times ``gain`` per output channel; integers stay integers."""
+        column = (-1, *[1] * (self.values.ndim - 1))
+        if self.scale is None:
+            return Coefficients((self.values * gain.reshape(column)).astype(np.float32))
+        signs = np.sign(gain).astype(self.values.dtype)
+        return Coefficients(self.values * signs.reshape(column), self.scale * np.abs(gain))
+
+
+@dataclass(eq=False)
+class Layer:
+    """An operator of the overlay to be.
+
+    ``origin``: the ONNX operator it stems from.  ``low``/``high``: real range of the output.
+    ``weight``: [Cout, Ky, Kx, Cin / groups].  ``affine``: a gain and an offset per channel, as a
+    1 x 1 depthwise convolution.
+    """
+
+    kind: Kind
+    name: str
+    origin: str
+    inputs: list[DraftTensor]
+    output: DraftTensor
+    window: Window = POINTWISE
+    groups: int = 1
+    weight: Coefficients | None = None
+    bias: Coefficients | None = None
+    affine: bool = False
+    count_include_pad: bool = False
+    low: float = -np.inf
+    high: float = np.inf
+
+    def restrict(self, low: float, high: float) -> None:
+        """Clip the output to [low, high] after the range it already has."""
+        self.low, self.high = (min(max(bound, low), high) for bound in (self.low, self.high))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it changes nothing but the range or the quantisation of its input."""
+        return self.kind == "max" and self.window == POINTWISE
+
+
+@dataclass(eq=False)
+class Draft:
+    """Layers in execution order; inputs and outputs as the host sees them."""
+
+    inputs: list[DraftTensor] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+    outputs: list[DraftTensor] = field(default_factory=list)
+
+    def uses(self) -> dict[DraftTensor, int]:
+        """How many layers read each tensor, plus one if it is an output."""
+        counts: dict[DraftTensor, int] = dict.fromkeys(self.outputs, 1)
+        for layer in self.layers:
+            for tensor in dict.fromkeys(layer.inputs):
+                counts[tensor] = counts.get(tensor, 0) + 1
+        return counts

@@ -1,0 +1,144 @@
+"""From a quantised draft to the network: integers only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network import passes
+from dse.network.draft import Coefficients, Draft, DraftTensor, Layer
+from dse.network.graph import (
+    INT8_MAX,
+    INT8_MIN,
+    Add,
+    Concat,
+    Conv,
+    Network,
+    NetworkError,
+    Operator,
+    Pool,
+    Quantisation,
+    Reshape,
+    Tensor,
+)
+from dse.network.report import Problem
+
+QUANTISE = "quantise this node too, or import the float model with calibration arrays"
+
+
+def unquantised(draft: Draft) -> Iterator[Problem]:
+    """The layers whose weights or output a quantised model left in float."""
+    passes.fold(draft)
+    passes.complete(draft)
+    for tensor in draft.inputs:
+        if tensor.quantisation is None:
+            yield Problem(tensor.name, "input", "the model does not quantise it", QUANTISE)
+    for layer in draft.layers:
+        weight = layer.weight
+        if weight is not None and weight.scale is None and not layer.affine:
+            yield Problem(layer.name, layer.origin, "its weights are not quantised", QUANTISE)
+        elif layer.output.quantisation is None:
+            yield Problem(layer.name, layer.origin, "its output is not quantised", QUANTISE)
+
+
+def network(draft: Draft, name: str, sha256: str) -> Network:
+    """The network of a draft without problems."""
+    passes.unify(draft)
+    if not draft.layers:
+        raise NetworkError(f"network {name!r} has no operator for the overlay")
+    tensors = {t.name: _tensor(t) for t in (*draft.inputs, *(y.output for y in draft.layers))}
+    return Network(
+        name=name,
+        tensors=tensors,
+        operators=tuple(_operator(layer) for layer in draft.layers),
+        inputs=tuple(tensor.name for tensor in draft.inputs),
+        outputs=tuple(tensor.name for tensor in draft.outputs),
+        source_sha256=sha256,
+    )
+
+
+def _tensor(tensor: DraftTensor) -> Tensor:
+    return Tensor(tensor.name, *tensor.shape, _quantisation(tensor))
+
+
+def _quantisation(tensor: DraftTensor) -> Quantisation:
+    assert tensor.quantisation is not None
+    return tensor.quantisation
+
+
+def _operator(layer: Layer) -> Operator:
+    inputs = tuple(tensor.name for tensor in layer.inputs)
+    output = layer.output.name
+    q = _quantisation(layer.output)
+    low, high = _integer(layer.low, q), _integer(layer.high, q)
+    match layer.kind:
+        case "conv":
+            weight, scale, bias = _convolution(layer)
+            return Conv(
+                layer.name,
+                inputs[0],
+                output,
+                weight,
+                scale,
+                bias,
+                layer.window,
+                layer.groups,
+                low,
+                high,
+            )
+        case "max" | "average":
+            include = layer.count_include_pad
+            return Pool(layer.name, inputs[0], output, layer.kind, layer.window, include, low, high)
+        case "add":
+            return Add(layer.name, inputs[0], inputs[1], output, low, high)
+        case "concat":
+            return Concat(layer.name, inputs, output)
+        case "reshape":
+            return Reshape(layer.name, inputs[0], output)
+
+
+def _integer(bound: float, q: Quantisation) -> int:
+    """A bound of the range in the tensor's own units."""
+    return int(np.rint(np.clip(bound / q.scale + q.zero_point, INT8_MIN, INT8_MAX)))
+
+
+def _convolution(
+    layer: Layer,
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    assert layer.weight is not None
+    sx, sy = (_quantisation(t).scale for t in (layer.inputs[0], layer.output))
+    weight, scale = _quantised_weight(layer.weight)
+    # A channel of zeros has no scale of its own: any will do whose factor and bias are exact.
+    idle = ~np.any(weight.reshape(len(weight), -1), axis=1)
+    scale = np.where(idle, sy / sx / 2**16, scale)
+    unit = sx * scale
+    bias = np.zeros(len(weight)) if layer.bias is None else _integers(layer.bias, unit)
+    limits = np.iinfo(np.int32)
+    beyond = np.flatnonzero((bias < limits.min) | (bias > limits.max))
+    if len(beyond):
+        raise NetworkError(
+            f"operator {layer.name!r}: the bias of channel {beyond[0]} exceeds int32 in units of"
+            f" {unit[beyond[0]]:.3g}; quantise with a larger weight scale"
+        )
+    return weight, scale, bias.astype(np.int32)
+
+
+def _quantised_weight(
+    weight: Coefficients,
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+    """Symmetric int8 weights; the gains of an affine layer are quantised here, exactly."""
+    if weight.scale is not None:
+        return weight.values.astype(np.int8), weight.scale.astype(np.float64)
+    peak = np.abs(weight.values).reshape(len(weight.values), -1).max(axis=1).astype(np.float64)
+    scale = np.where(peak > 0, peak / 127, 1.0)
+    column = scale.reshape(-1, *[1] * (weight.values.ndim - 1))
+    return np.rint(weight.values / column).astype(np.int8), scale
+
+
+def _integers(bias: Coefficients, unit: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The bias in units of ``unit``; a bias already in these units is taken as it is."""
+    if bias.scale is not None and np.allclose(bias.scale, unit, rtol=1e-5, atol=0):
+        return bias.values.astype(np.float64)
+    return np.rint(bias.real() / unit)

@@ -1,0 +1,149 @@
+"""``load`` a model as a network and the host's share of it; ``check`` what a model lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network import constants, finish, inputs, passes, quantise, source
+from dse.network.draft import DraftTensor
+from dse.network.graph import Network, NetworkError
+from dse.network.handlers import HANDLERS
+from dse.network.host import Cut, Host, Subgraph, subgraph
+from dse.network.lowering import Lowering
+from dse.network.report import Problem, Report, UnsupportedError
+from dse.network.source import Source, operator
+
+_QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QGemm")
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A model ready to compile: the overlay's network and the host's share."""
+
+    network: Network
+    host: Host
+
+
+def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None) -> Imported:
+    """Import an ONNX model.
+
+    ``calibration``: images by ONNX input name, in the model's own type, batch axis first; needed
+    by float models, which are quantised with them, and ignored for quantised ones.
+
+    Raises UnsupportedError listing all unsupported nodes, NetworkError for anything else.
+    """
+    model = source.read(path)
+    lowering = _lower(model)
+    problems = _problems(model, lowering)
+    if problems:
+        raise UnsupportedError(problems)
+    if _kind(model) == "quantised":
+        network = finish.network(lowering.draft, model.name, model.sha256)
+    elif calibration is None:
+        raise NetworkError(
+            f"{path}: a float model needs calibration images to be quantised: pass an .npz with"
+            f" some typical inputs ({', '.join(port.name for port in model.inputs)})"
+        )
+    else:
+        inputs.validate(calibration, model.inputs, "calibration")
+        network = _quantised(model, lowering, calibration)
+    constants.verify(network)
+    return Imported(network, _host(model, lowering, network))
+
+
+def check(path: str | Path) -> Report:
+    """What of a model the overlay cannot execute; float models are judged without calibration."""
+    model = source.read(path)
+    lowering = _lower(model)
+    problems = _problems(model, lowering)
+    return Report(
+        path=str(path),
+        kind=_kind(model),
+        layers=tuple((layer.name, layer.kind) for layer in lowering.draft.layers),
+        head=tuple(lowering.head),
+        tail=tuple(lowering.tail),
+        problems=problems,
+    )
+
+
+def _lower(model: Source) -> Lowering:
+    return Lowering(model, HANDLERS)
+
+
+def _kind(model: Source) -> Literal["float", "quantised"]:
+    operators = (operator(node) for node in model.model.graph.node)
+    quantised = any(op in _QUANTISED or op.startswith("QLinear") for op in operators)
+    return "quantised" if quantised else "float"
+
+
+def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
+    """All problems of a model; what is left unquantised matters only if all nodes are known."""
+    if lowering.problems or _kind(model) == "float":
+        passes.fold(lowering.draft)
+        return tuple(lowering.problems)
+    return tuple(finish.unquantised(lowering.draft))
+
+
+def _quantised(
+    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray]
+) -> Network:
+    """Quantise the draft of a float model; its second lowering keeps all names."""
+    draft = lowering.draft
+    if not draft.layers:
+        raise NetworkError(f"network {model.name!r} has no operator for the overlay")
+    images = _entry_images(model, lowering, calibration)
+    quantised = quantise.quantise(draft, model.name, images)
+    again = _lower(source.from_model(quantised, model.name, model.name))
+    problems = (*again.problems, *finish.unquantised(again.draft))
+    if problems:
+        raise UnsupportedError(problems)
+    return finish.network(again.draft, model.name, model.sha256)
+
+
+def _entry_images(
+    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray]
+) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
+    head = _head(model, lowering)
+    for image in inputs.images(calibration):
+        values = {**image, **head.run(image)}
+        yield {
+            tensor.name: values[name].astype(np.float32).reshape(_nchw(tensor))
+            for tensor, name in lowering.entries.items()
+        }
+
+
+def _host(model: Source, lowering: Lowering, network: Network) -> Host:
+    sources = {port.name: port.dtype for port in model.inputs}
+    entries = tuple(
+        Cut(name, model.dtypes[name], model.shapes[name], network.tensors[tensor.name])
+        for tensor, name in lowering.entries.items()
+    )
+    exits = tuple(
+        Cut(name, view.dtype, view.shape, network.tensors[view.tensor.name])
+        for name, view in lowering.exits.items()
+    )
+    known = sources | {cut.name: cut.dtype for cut in exits}
+    return Host(
+        inputs=model.inputs,
+        outputs=model.outputs,
+        entries=entries,
+        exits=exits,
+        head=_head(model, lowering),
+        tail=subgraph(model.model, known, set(model.outputs)),
+    )
+
+
+def _head(model: Source, lowering: Lowering) -> Subgraph:
+    sources = {port.name: port.dtype for port in model.inputs}
+    return subgraph(model.model, sources, set(lowering.entries.values()))
+
+
+def _nchw(tensor: DraftTensor) -> tuple[int, int, int, int]:
+    height, width, channels = tensor.shape
+    return 1, channels, height, width

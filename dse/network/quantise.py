@@ -1,0 +1,51 @@
+"""Quantisation of a float draft by onnxruntime.quantization, calibrated on images."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+from dse.network import emit
+from dse.network.draft import Draft
+
+
+class _Images(CalibrationDataReader):
+    """One image after the other, as onnxruntime wants them."""
+
+    def __init__(self, images: Iterator[Mapping[str, npt.NDArray]]) -> None:
+        self._images = images
+
+    def get_next(self) -> Mapping[str, npt.NDArray] | None:
+        return next(self._images, None)
+
+
+def quantise(
+    draft: Draft, name: str, images: Iterator[Mapping[str, npt.NDArray[np.float32]]]
+) -> onnx.ModelProto:
+    """A QDQ model of the draft: int8 activations, int8 weights per output channel.
+
+    ``images``: the draft's inputs by name, NCHW, one image at a time.
+    """
+    model = onnx.shape_inference.infer_shapes(emit.float_model(draft, name))
+    add_pre_process_metadata(model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "quantised.onnx"
+        quantize_static(
+            model,
+            path,
+            _Images(images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+        )
+        quantised = onnx.load(path)
+    quantised.ir_version = emit.IR_VERSION
+    return quantised

@@ -1,0 +1,180 @@
+"""An ONNX file as the importer reads it: checked, one image at a time, shapes inferred."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
+from onnx import helper
+
+from dse.network.graph import NetworkError
+
+IR_VERSION = 10
+"""Written on every model handed to ONNX Runtime, which lags behind onnx's newest."""
+
+OLDEST_OPSET = 7
+_ONNX_DOMAINS = ("", "ai.onnx")
+_MAX_PROTOBUF = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the ONNX model; ``shape`` is that of one image, batch axis first."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A checked ONNX model whose batch is one image.
+
+    ``shapes`` and ``dtypes`` hold what onnx's shape inference could find.
+    """
+
+    name: str
+    model: onnx.ModelProto
+    sha256: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, np.dtype]
+
+    @property
+    def opset(self) -> int:
+        return _opset(self.model)
+
+
+def read(path: str | Path) -> Source:
+    """Read an ONNX file; NetworkError in one line if it is not one."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        model = onnx.load_model_from_string(data)
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except OSError as error:
+        raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (DecodeError, onnx.checker.ValidationError, ValueError, RuntimeError):
+        raise NetworkError(f"{path}: not an ONNX model, or a truncated one") from None
+    return from_model(model, path.stem, str(path), hashlib.sha256(data).hexdigest())
+
+
+def from_model(model: onnx.ModelProto, name: str, where: str, sha256: str = "") -> Source:
+    """Check a model in memory and fix its batch to one image."""
+    if not model.graph.node or not model.graph.output:
+        raise NetworkError(f"{where}: not an ONNX model, or an empty one: it has no nodes")
+    _check(model, where)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    inputs = [value for value in single.graph.input if value.name not in constants]
+    ports = tuple(_single_image(value, where) for value in inputs)
+    del single.graph.value_info[:]
+    for value in single.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    inferred = _infer(single, where)
+    values = (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input)
+    return Source(
+        name=name,
+        model=single,
+        sha256=sha256,
+        inputs=ports,
+        outputs=tuple(value.name for value in model.graph.output),
+        shapes={v.name: shape for v in values if (shape := _shape(v)) is not None},
+        dtypes={v.name: _dtype(v) for v in values if v.type.tensor_type.elem_type},
+    )
+
+
+def operator(node: onnx.NodeProto) -> str:
+    """The node's operator, with its domain unless it is ONNX's or ONNX Runtime's own."""
+    if node.domain in (*_ONNX_DOMAINS, "com.microsoft"):
+        return node.op_type
+    return f"{node.domain}.{node.op_type}"
+
+
+def node_name(node: onnx.NodeProto) -> str:
+    """The node's name, or that of its first output if it has none."""
+    return node.name or node.output[0]
+
+
+def node_inputs(node: onnx.NodeProto) -> Iterator[str]:
+    """All names a node reads, those of its subgraphs included; omitted inputs are skipped."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            inner = {value.name for value in (*graph.input, *graph.initializer)}
+            for child in graph.node:
+                yield from (name for name in node_inputs(child) if name not in inner)
+                inner.update(child.output)
+
+
+def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
+    """An attribute's value, strings decoded."""
+    for found in node.attribute:
+        if found.name == name:
+            value = helper.get_attribute_value(found)
+            return value.decode() if isinstance(value, bytes) else value
+    return default
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return next((o.version for o in model.opset_import if o.domain in _ONNX_DOMAINS), 0)
+
+
+def _check(model: onnx.ModelProto, where: str) -> None:
+    if _opset(model) < OLDEST_OPSET:
+        raise NetworkError(
+            f"{where}: opset {_opset(model)} is too old; convert it to {OLDEST_OPSET} or later"
+        )
+    if model.ByteSize() > _MAX_PROTOBUF:
+        return
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        first = str(error).strip().splitlines()[0]
+        raise NetworkError(f"{where}: not a valid ONNX model: {first}") from None
+
+
+def _single_image(value: onnx.ValueInfoProto, where: str) -> Port:
+    """Set the batch axis of an input to one image; every other axis must be known."""
+    dims = value.type.tensor_type.shape.dim
+    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+        raise NetworkError(f"{where}: input {value.name!r} has no shape; export it with one")
+    if dims:
+        dims[0].Clear()
+        dims[0].dim_value = 1
+    for axis, dim in enumerate(dims):
+        if dim.dim_value < 1:
+            raise NetworkError(
+                f"{where}: axis {axis} of input {value.name!r} is free"
+                f" ({dim.dim_param or 'unnamed'}); export the model with a fixed image size"
+            )
+    return Port(value.name, _dtype(value), tuple(dim.dim_value for dim in dims))
+
+
+def _infer(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    if model.ByteSize() > _MAX_PROTOBUF:
+        return model
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        first = str(error).strip().splitlines()[0]
+        raise NetworkError(f"{where}: shapes are inconsistent: {first}") from None
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape") or any(not d.HasField("dim_value") for d in tensor.shape.dim):
+        return None
+    return tuple(dim.dim_value for dim in tensor.shape.dim)
+
+
+def _dtype(value: onnx.ValueInfoProto) -> np.dtype:
+    return np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))

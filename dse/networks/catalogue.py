@@ -1,0 +1,28 @@
+"""The benchmark networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from dse.networks.from_onnx import light
+from dse.networks.inception import googlenet, inception_v4
+from dse.networks.workload import Workload, WorkloadError
+
+BENCHMARKS: dict[str, Callable[[], Workload]] = {
+    "alexnet": partial(light, "bvlc_alexnet"),
+    "googlenet": googlenet,
+    "inception-v2": partial(light, "inception_v2"),
+    "inception-v4": inception_v4,
+    "resnet-50": partial(light, "resnet50"),
+    "squeezenet": partial(light, "squeezenet"),
+    "vgg-19": partial(light, "vgg19"),
+}
+
+
+def benchmark(name: str) -> Workload:
+    """The workload of a benchmark network; fully connected layers included."""
+    if name not in BENCHMARKS:
+        raise WorkloadError(f"no benchmark named {name!r}; known: {', '.join(sorted(BENCHMARKS))}")
+    return replace(BENCHMARKS[name](), name=name)

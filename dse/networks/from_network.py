@@ -1,0 +1,46 @@
+"""The workload of a quantised network: its shapes, without its numbers."""
+
+from __future__ import annotations
+
+from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape
+from dse.networks import workload as w
+
+
+def from_network(network: Network) -> w.Workload:
+    """Nodes are named after the operators; tensors are known by the operator that writes them."""
+    writer = {op.output: op.name for op in network.operators}
+    writer.update({name: name for name in network.inputs})
+    nodes: list[w.Node] = [w.Source(n, network.tensors[n].shape) for n in network.inputs]
+    nodes += [_node(op, network, writer) for op in network.operators]
+    return w.Workload(network.name, tuple(nodes))
+
+
+def _node(op: Operator, network: Network, writer: dict[str, str]) -> w.Node:
+    inputs = tuple(writer[name] for name in op.inputs)
+    shape = network.tensors[op.output].shape
+    match op:
+        case Conv():
+            return w.Convolution(op.name, inputs[0], _conv_shape(op, network))
+        case Pool(kind=kind, window=window):
+            return w.Pool(op.name, inputs[0], shape, kind, window.kernel, window.stride)
+        case Reshape():
+            return w.Reshape(op.name, inputs[0], shape)
+        case Add():
+            return w.Join(op.name, inputs, shape, "add")
+        case Concat():
+            return w.Join(op.name, inputs, shape, "concat")
+
+
+def _conv_shape(conv: Conv, network: Network) -> w.ConvShape:
+    height, width, channels = network.tensors[conv.input].shape
+    return w.ConvShape(
+        height,
+        width,
+        channels,
+        conv.weight.shape[0],
+        conv.window.kernel,
+        conv.window.stride,
+        conv.window.padding,
+        conv.window.dilation,
+        conv.groups,
+    )

@@ -1,0 +1,117 @@
+"""CONV and the WEIGHTS that goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dse.network import constants
+from dse.network.graph import Add, Conv, Network
+from dse.program.dataflow import Tiling
+from dse.program.walk import Walk, channel_region
+from dse.program.instruction import Action, make
+from dse.program.layers import ConvLayer
+from dse.program.packing import Piece
+from dse.program.region import Memory, Region
+from dse.program.strips import Rows
+from hw.config import OverlayConfig
+from hw.isa import Opcode
+
+
+@dataclass(frozen=True)
+class ConvStrip:
+    """Output rows ``[first, last)`` of a convolution layer, with the rows that they need."""
+
+    layer: ConvLayer
+    source: Rows
+    residual: Rows | None
+    target: Rows
+    first: int
+    last: int
+
+
+def conv(
+    network: Network,
+    strip: ConvStrip,
+    piece: Piece,
+    parameters: int,
+    config: OverlayConfig,
+) -> tuple[Action, Tiling]:
+    """The CONV of one piece on one strip, and its tiles."""
+    walk = _walk(network, strip, piece)
+    tiling = piece.tiling(walk.pixels, config)
+    runs = piece.runs
+    fields = {
+        **walk.fields(),
+        "parameters": parameters,
+        "dataflow": int(tiling.dataflow),
+        "replay": int(tiling.replay),
+        "run_words": runs.run_words(config.reduction),
+        "chunks": runs.chunks(config.reduction),
+        "channels": piece.channels,
+        "channel_tile": tiling.channel_tile,
+        "pixel_tile": tiling.pixel_tile,
+    }
+    reads = (*walk.read(), Region(Memory.PARAMETER, parameters, piece.channels))
+    if strip.layer.add is not None and strip.residual is not None:
+        region = channel_region(
+            strip.residual, strip.first, strip.last, piece.channel, piece.channels
+        )
+        reads = (*reads, region)
+        fields |= _residual(network, strip.layer.conv, strip.layer.add)
+        fields |= {
+            "residual": 1,
+            "residual_address": region.start,
+            "residual_pitch": strip.residual.view.pitch,
+        }
+    name = strip.layer.name
+    writes = (walk.written(piece.channels),)
+    return Action(make(Opcode.CONV, name, fields), name, reads, writes), tiling
+
+
+def weights(layer: str, offset: int, tiling: Tiling) -> Action:
+    """The WEIGHTS of a CONV."""
+    fields = {
+        "offset": offset,
+        "beats_per_word": tiling.beats_per_word,
+        "segments": tiling.segments,
+        "segment_words": tiling.segment_words,
+        "last_words": tiling.last_words,
+        "repeats": tiling.repeats,
+    }
+    return Action(make(Opcode.WEIGHTS, layer, fields), layer)
+
+
+def _walk(network: Network, strip: ConvStrip, piece: Piece) -> Walk:
+    """The piece's own view of the input: some groups of it, or all of it as one pixel."""
+    view = piece.runs.view
+    address = strip.source.address + view.start - strip.source.view.start
+    source = replace(strip.source, view=view, address=address)
+    if view.height != strip.source.view.height:
+        source = replace(source, first=0, count=view.height)
+    return Walk(
+        window=piece.runs.window,
+        taps=(piece.runs.tap_rows, piece.runs.tap_columns),
+        source=source,
+        target=strip.target,
+        first=strip.first,
+        last=strip.last,
+        zero_point=network.tensors[strip.layer.conv.input].quantisation.zero_point,
+        channel=piece.channel,
+    )
+
+
+def _residual(network: Network, own: Conv, add: Add) -> dict[str, int]:
+    """Constants of the addition of the convolution's int8 result and the other operand."""
+    a, b, shift = constants.add_constants(network, add)
+    factors = {add.a: a, add.b: b}
+    zero = {name: network.tensors[name].quantisation.zero_point for name in (*factors, add.output)}
+    (other,) = set(factors) - {own.output}
+    return {
+        "factor": factors[own.output],
+        "residual_factor": factors[other],
+        "residual_offset": -sum(zero[name] * factors[name] for name in factors),
+        "residual_shift": shift,
+        "residual_zero": zero[add.output],
+        "residual_low": add.low,
+        "residual_high": add.high,
+    }

@@ -1,0 +1,139 @@
+"""Tiles and cycles of one CONV under each dataflow, and the choice between them.
+
+Cycles follow the table in docs/architecture.md, section 2; the weight stream is the other bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hw.config import OverlayConfig, ceil_div
+from hw.isa import Dataflow
+
+SEGMENT_LIMIT = (1 << 16) - 1  # of WEIGHTS.segments and WEIGHTS.repeats
+
+
+@dataclass(frozen=True)
+class Block:
+    """Extents of one CONV: output pixels, output channels, activation words of a pixel."""
+
+    pixels: int
+    channels: int
+    chunks: int
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """One CONV under one dataflow: its tiles, its weight stream, its cost."""
+
+    dataflow: Dataflow
+    channel_tile: int
+    pixel_tile: int
+    replay: bool
+    segments: int  # channel tiles
+    segment_words: int
+    last_words: int
+    repeats: int  # times that each segment is streamed
+    beats_per_word: int
+    cycles: int  # of the array
+
+    @property
+    def beats(self) -> int:
+        """Bus beats of the weight stream."""
+        words = (self.segments - 1) * self.segment_words + self.last_words
+        return words * self.repeats * self.beats_per_word
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Cycles that array and weight stream take, whichever is longer; then the array's."""
+        return max(self.cycles, self.beats), self.cycles
+
+
+def tilings(block: Block, config: OverlayConfig, forced: Dataflow | None = None) -> list[Tiling]:
+    """The tilings worth considering, those of ``forced`` only if given."""
+    flows = [forced] if forced is not None else list(Dataflow)
+    found = []
+    for flow in flows:
+        tiles = _input_stationary_tiles(block, config) if flow is Dataflow.IS else [config.columns]
+        found += [tile(block, config, flow, channels) for channels in tiles]
+    return [tiling for tiling in found if tiling.repeats <= SEGMENT_LIMIT]
+
+
+def tile(block: Block, config: OverlayConfig, flow: Dataflow, channel_tile: int) -> Tiling:
+    """The tiles of a block with a given channel tile."""
+    pixel_tile = {
+        Dataflow.WS: balanced(block.pixels, config.accumulator_depth),
+        Dataflow.IS: config.columns,
+        Dataflow.NS: config.rows,
+    }[flow]
+    segments = ceil_div(block.channels, channel_tile)
+    repeats = ceil_div(block.pixels, pixel_tile)
+    if flow is Dataflow.IS:
+        last = block.channels - (segments - 1) * channel_tile
+        words = min(channel_tile, block.channels) * block.chunks, last * block.chunks
+        word_bytes = config.reduction
+    else:
+        words = config.rows * block.chunks, config.rows * block.chunks
+        word_bytes = config.top_bytes
+    replay = repeats > 1 and words[0] <= config.weight_words
+    return Tiling(
+        dataflow=flow,
+        channel_tile=channel_tile,
+        pixel_tile=pixel_tile,
+        replay=replay,
+        segments=segments,
+        segment_words=words[0],
+        last_words=words[1],
+        repeats=1 if replay else repeats,
+        beats_per_word=ceil_div(word_bytes, config.axi_bytes),
+        cycles=_cycles(block, config, flow, channel_tile, pixel_tile),
+    )
+
+
+def balanced(total: int, limit: int, multiple: int = 1) -> int:
+    """The tile of at most ``limit`` that cuts ``total`` into the fewest, most equal parts.
+
+    A multiple of ``multiple`` where that costs no further part.
+    """
+    parts = ceil_div(total, limit)
+    size = ceil_div(total, parts)
+    rounded = ceil_div(size, multiple) * multiple
+    return rounded if rounded <= limit else size
+
+
+def _input_stationary_tiles(block: Block, config: OverlayConfig) -> list[int]:
+    """The largest channel tile, and the largest whose weights can be replayed."""
+    limits = [config.accumulator_depth, config.weight_words // block.chunks]
+    tiles = [
+        balanced(block.channels, min(limit, config.accumulator_depth), config.columns)
+        for limit in limits
+        if limit > 0
+    ]
+    return list(dict.fromkeys(tiles))
+
+
+def _cycles(
+    block: Block, config: OverlayConfig, flow: Dataflow, channel_tile: int, pixel_tile: int
+) -> int:
+    least = config.tile_cycles
+    pixel_tiles = _parts(block.pixels, pixel_tile)
+    channel_tiles = _parts(block.channels, channel_tile)
+    total = 0
+    for channels, channel_count in channel_tiles:
+        for pixels, pixel_count in pixel_tiles:
+            match flow:
+                case Dataflow.WS:
+                    cycles = block.chunks * max(pixels, least)
+                case Dataflow.IS:
+                    stream = channels + config.lanes - 1
+                    cycles = block.chunks * max(stream, pixels, least)
+                case Dataflow.NS:
+                    cycles = (block.chunks + 1) * config.rows
+            total += channel_count * pixel_count * cycles
+    return total
+
+
+def _parts(total: int, tile: int) -> list[tuple[int, int]]:
+    """(size, count) of the parts: the whole ones and the rest."""
+    whole, rest = divmod(total, tile)
+    return [(size, count) for size, count in ((tile, whole), (rest, 1)) if size and count]

@@ -1,0 +1,142 @@
+"""Emission of one layer: strips, pieces, and the parameters and weights that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from dse.network.graph import Network
+from dse.program import conv_instruction, pool_instruction
+from dse.program.conv_instruction import ConvStrip
+from dse.program.instruction import Action
+from dse.program.layers import ConvLayer, Layer, PoolLayer, Role
+from dse.program.mapping import Choice
+from dse.program.memory import MemoryPlan
+from dse.program.movement import StripMove, load_parameters, move_strip
+from dse.program.packing import Piece, cut
+from dse.program.parameters import check_accumulators, conv_records, pool_records
+from dse.program.pool_instruction import PoolStrip, tap_counts
+from dse.program.stores import ParameterRing, WeightsFile
+from dse.program.strips import cuts
+from dse.program.views import Layout
+from dse.program.weights import piece_chunks, weight_stream
+from hw.config import OverlayConfig, ceil_div
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What was chosen for a layer and what it should take.
+
+    ``cycles``: of the array (the formulas of docs/architecture.md) or the pooling engine;
+    ``weight_beats``: of the bus, for its weights.
+    """
+
+    algorithm: str
+    dataflow: str
+    cycles: int
+    weight_beats: int
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """What all layers share; the ring and the weights file change on the way."""
+
+    network: Network
+    layout: Layout
+    plan: MemoryPlan
+    config: OverlayConfig
+    ring: ParameterRing
+    weights: WeightsFile
+
+    def conv(self, time: int, layer: ConvLayer, choice: Choice) -> tuple[list[Action], LayerCost]:
+        """A convolution: each piece on each strip."""
+        check_accumulators(self.network, layer.conv, self.config)
+        source = self.layout.views[layer.conv.input]
+        target = self.layout.views[layer.output]
+        pixels = self._height(time, layer) * target.width
+        pieces = cut(layer.conv, source, pixels, self.config, choice.dataflow)
+        actions: list[Action] = []
+        cycles = beats = 0
+        for first, last, move in self._strips(time, layer):
+            rows = move.rows
+            strip = ConvStrip(
+                layer, rows[Role.SOURCE], rows.get(Role.RESIDUAL), rows[Role.TARGET], first, last
+            )
+            actions += move.loads
+            for piece in pieces:
+                parameters, record = self._conv_parameters(time, layer, piece)
+                conv, tiling = conv_instruction.conv(
+                    self.network, strip, piece, record, self.config
+                )
+                offset = self._conv_weights(time, layer, piece, pixels)
+                weights = conv_instruction.weights(layer.name, offset, tiling)
+                actions += [*parameters, weights, conv]
+                cycles += tiling.cycles
+                beats += tiling.beats
+            actions += move.stores
+        cost = LayerCost(choice.algorithm.value, pieces[0].dataflow.name, cycles, beats)
+        return actions, cost
+
+    def pool(self, time: int, layer: PoolLayer) -> tuple[list[Action], LayerCost]:
+        """A pooling, strip by strip."""
+        pool = layer.pool
+        counts = tap_counts(self.network, pool)
+        view = self.layout.views[pool.input]
+        actions: list[Action] = []
+        cycles = 0
+        for first, last, move in self._strips(time, layer):
+            parameters, record = self._parameters(
+                time, layer.name, len(counts), lambda: pool_records(self.network, pool, counts)
+            )
+            strip = PoolStrip(pool, move.rows[Role.SOURCE], move.rows[Role.TARGET], first, last)
+            action = pool_instruction.pool(self.network, strip, counts, record)
+            actions += [*move.loads, *parameters, action, *move.stores]
+            taps = pool.window.kernel[0] * pool.window.kernel[1]
+            words = ceil_div(view.channels, self.config.pool_channels)
+            cycles += action.instruction.field("pixels") * taps * words
+        return actions, LayerCost(pool.kind, "", cycles, 0)
+
+    def _height(self, time: int, layer: Layer) -> int:
+        """Output rows of a strip: all of them if nothing of the layer lives in DRAM."""
+        strips = self.plan.strips.get(time)
+        return strips.rows if strips else self.layout.views[layer.output].height
+
+    def _strips(self, time: int, layer: Layer) -> Iterator[tuple[int, int, StripMove]]:
+        height = self.layout.views[layer.output].height
+        for index, first, last in cuts(height, self._height(time, layer)):
+            yield first, last, move_strip(layer, self.layout, self.plan, time, index, (first, last))
+
+    def _conv_parameters(
+        self, time: int, layer: ConvLayer, piece: Piece
+    ) -> tuple[list[Action], int]:
+        def records() -> bytes:
+            chunks = piece_chunks(layer.conv, piece, self.config)
+            return conv_records(self.network, layer.conv, piece.channel, chunks, self.config)
+
+        return self._parameters((time, piece.channel), layer.name, piece.channels, records)
+
+    def _conv_weights(self, time: int, layer: ConvLayer, piece: Piece, pixels: int) -> int:
+        key = "weights", time, piece.channel
+        offset = self.weights.offset(key)
+        if offset is not None:
+            return offset
+        chunks = piece_chunks(layer.conv, piece, self.config)
+        tiling = piece.tiling(pixels, self.config)
+        return self.weights.add(key, weight_stream(chunks, tiling, self.config).tobytes())
+
+    def _parameters(
+        self,
+        key: int | tuple[int, int],
+        layer: str,
+        count: int,
+        records: Callable[[], bytes],
+    ) -> tuple[list[Action], int]:
+        """The LOAD of ``count`` records, unless they are still there, and the first of them."""
+        first = self.ring.find(key)
+        if first is not None:
+            return [], first
+        offset = self.weights.offset(key)
+        if offset is None:
+            offset = self.weights.add(key, records())
+        first = self.ring.place(key, layer, count)
+        return [load_parameters(layer, offset, first, count)], first

@@ -1,0 +1,76 @@
+"""What a program executes: convolutions, with or without a residual addition, and poolings."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from dse.network.graph import Add, Conv, Pool, Window
+
+
+class Role(enum.Enum):
+    """What a tensor is to a layer."""
+
+    SOURCE = "source"
+    RESIDUAL = "residual"
+    TARGET = "target"
+
+
+@dataclass(frozen=True, eq=False)
+class ConvLayer:
+    """A convolution; with ``add``, its own int8 result is then added to the tensor ``residual``."""
+
+    conv: Conv
+    add: Add | None = None
+
+    @property
+    def name(self) -> str:
+        return self.conv.name
+
+    @property
+    def output(self) -> str:
+        return self.add.output if self.add else self.conv.output
+
+    @property
+    def residual(self) -> str | None:
+        """The other operand of the addition."""
+        if self.add is None:
+            return None
+        return self.add.b if self.add.a == self.conv.output else self.add.a
+
+    @property
+    def operands(self) -> dict[Role, str]:
+        """The tensors it reads, and the one it writes."""
+        found = {Role.SOURCE: self.conv.input, Role.TARGET: self.output}
+        return found if self.residual is None else {**found, Role.RESIDUAL: self.residual}
+
+    @property
+    def window(self) -> Window:
+        return self.conv.window
+
+
+@dataclass(frozen=True, eq=False)
+class PoolLayer:
+    """A pooling, on the engine beside the array."""
+
+    pool: Pool
+
+    @property
+    def name(self) -> str:
+        return self.pool.name
+
+    @property
+    def output(self) -> str:
+        return self.pool.output
+
+    @property
+    def operands(self) -> dict[Role, str]:
+        """The tensor it reads and the one it writes."""
+        return {Role.SOURCE: self.pool.input, Role.TARGET: self.output}
+
+    @property
+    def window(self) -> Window:
+        return self.pool.window
+
+
+Layer = ConvLayer | PoolLayer

@@ -1,0 +1,117 @@
+"""manifest.json: what the host, the test benches and the reports need to know of a program."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from dse.program.errors import ProgramError
+
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True)
+class HostTensor:
+    """An input or output: int8 HWC bytes at ``offset`` from the base INPUT or OUTPUT."""
+
+    name: str
+    offset: int
+    shape: tuple[int, int, int]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class TensorPlace:
+    """Where a tensor can be observed.
+
+    Pixel p starts at ``address + p * pitch``, from the start of the tensor memory (``memory``
+    "tensor") or from the base INPUT or OUTPUT ("input", "output").  Complete once the instructions
+    ``complete_after`` (numbers in the program, one per engine) have retired, which are the last
+    ones with the layers' ``tags``; valid until the last layer of ``lifetime`` (first, last).
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    memory: str
+    address: int
+    pitch: int
+    lifetime: tuple[int, int]
+    complete_after: tuple[int, ...]
+    tags: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LayerEntry:
+    """One layer: ``tag`` marks its instructions.
+
+    ``kind``: conv, max or average.  ``output``: the tensor it writes.  ``fused``: the addition that
+    is part of it, if any.  ``cycles``: predicted, of its engine; ``weight_beats``: of the bus.
+    """
+
+    tag: int
+    name: str
+    kind: str
+    output: str
+    fused: str
+    algorithm: str
+    dataflow: str
+    macs: int
+    cycles: int
+    weight_beats: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A program's description; ``sha256``: of the model, the configuration and the mapping."""
+
+    version: int
+    network: str
+    isa_version: int
+    configuration_hash: int
+    configuration: dict[str, int]
+    sha256: dict[str, str]
+    instructions: int
+    weights_bytes: int
+    weights_crc32: int
+    input_bytes: int
+    output_bytes: int
+    tensor_bytes_used: int
+    inputs: tuple[HostTensor, ...]
+    outputs: tuple[HostTensor, ...]
+    layers: tuple[LayerEntry, ...]
+    tensors: tuple[TensorPlace, ...]
+
+    def tensor(self, name: str) -> TensorPlace:
+        """The place of a tensor."""
+        return next(place for place in self.tensors if place.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; the inverse of ``from_json``."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Manifest:
+        """Rebuild a manifest; ProgramError if it is none or of another version."""
+        if not isinstance(data, dict) or data.get("version") != MANIFEST_VERSION:
+            raise ProgramError(f"the manifest is not of version {MANIFEST_VERSION}")
+        try:
+            return _build(cls, data)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ProgramError(f"the manifest is damaged: {error}") from None
+
+
+def _build(kind: Any, data: Any) -> Any:
+    """A dataclass from plain data, by its type hints."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        if unknown := sorted(set(data) - set(hints)):
+            raise ValueError(f"unknown keys {unknown}")
+        return typing.cast(Any, kind)(
+            **{name: _build(hints[name], value) for name, value in data.items()}
+        )
+    if typing.get_origin(kind) is tuple:
+        return tuple(_build(typing.get_args(kind)[0], value) for value in data)
+    return data

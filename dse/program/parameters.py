@@ -1,0 +1,109 @@
+"""Parameter records: bias, requantisation and range of each output channel, and their checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network import constants
+from dse.network.graph import Conv, Network, Pool
+from dse.network.requantise import Factor
+from dse.program.errors import ProgramError
+from hw.config import PARAMETER_BYTES, OverlayConfig
+from hw.isa import PARAMETER
+
+BIAS_BITS = 32
+UNUSED = Factor(0, 0)  # of counts of taps that never occur
+
+
+@dataclass(frozen=True)
+class Range:
+    """What clips a result: the output's zero point and its lowest and highest value."""
+
+    zero_point: int
+    low: int
+    high: int
+
+
+def record(bias: int, scale: Factor, result: Range) -> bytes:
+    """One record as it lies in DRAM."""
+    values = {
+        "bias": bias,
+        "mantissa": scale.mantissa,
+        "shift": scale.shift,
+        "zero_point": result.zero_point,
+        "low": result.low,
+        "high": result.high,
+    }
+    bits = 0
+    for name, member in PARAMETER:
+        bits |= (values.get(name, 0) & ((1 << member.width) - 1)) << member.offset
+    return bits.to_bytes(PARAMETER_BYTES, "little")
+
+
+def conv_records(
+    network: Network,
+    conv: Conv,
+    first: int,
+    chunks: npt.NDArray[np.int8],
+    config: OverlayConfig,
+) -> bytes:
+    """Records of output channels from ``first`` on, whose weights are ``chunks``.
+
+    The zero point's share and, with two lanes, the weights' own products are folded into the bias.
+    """
+    channels = slice(first, first + len(chunks))
+    bias = constants.conv_bias(network, conv)[channels].astype(np.int64)
+    if config.lanes == 2:
+        weights = chunks.reshape(len(chunks), -1).astype(np.int64)
+        bias -= (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
+    mantissa, shift = (values[channels] for values in constants.conv_constants(network, conv))
+    result = Range(network.tensors[conv.output].quantisation.zero_point, conv.low, conv.high)
+    return b"".join(
+        record(_bias(conv, int(value), config), Factor(int(m), int(s)), result)
+        for value, m, s in zip(bias, mantissa, shift, strict=True)
+    )
+
+
+def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
+    """One record per count of taps (average), or the only one (maximum)."""
+    source, target = network.tensors[pool.input], network.tensors[pool.output]
+    result = Range(target.quantisation.zero_point, pool.low, pool.high)
+    factors = constants.pool_constants(network, pool)
+    return b"".join(
+        record(-count * source.quantisation.zero_point, factors.get(count, UNUSED), result)
+        for count in counts
+    )
+
+
+def check_accumulators(network: Network, conv: Conv, config: OverlayConfig) -> None:
+    """Refuse a convolution whose worst-case sum does not fit the accumulators.
+
+    Sums wrap on their way, harmlessly: only the last value has to fit.
+    """
+    weights = conv.weight.reshape(conv.weight.shape[0], -1).astype(np.int64)
+    zero_point = network.tensors[conv.input].quantisation.zero_point
+    ends = weights * (127 - zero_point), weights * (-128 - zero_point)
+    most = int((conv.bias + np.maximum(*ends).sum(axis=1)).max())
+    least = int((conv.bias + np.minimum(*ends).sum(axis=1)).min())
+    bits = 1 + max(max(most, 0).bit_length(), max(-least - 1, 0).bit_length())
+    if bits > config.accumulator_bits:
+        raise ProgramError(
+            f"layer {conv.name!r}: sums can need {bits} bits, the accumulators have "
+            f"{config.accumulator_bits}: raise accumulator_bits"
+        )
+
+
+def _bias(conv: Conv, bias: int, config: OverlayConfig) -> int:
+    """The bias as the record's field holds it; it wraps as the accumulators do."""
+    half = 1 << (BIAS_BITS - 1)
+    if -half <= bias < half:
+        return bias
+    if config.accumulator_bits > BIAS_BITS:
+        raise ProgramError(
+            f"layer {conv.name!r}: the bias {bias} with the weights' share does not fit "
+            f"{BIAS_BITS} bits: use accumulators of at most {BIAS_BITS} bits"
+        )
+    return (bias + half) % (1 << BIAS_BITS) - half

@@ -1,0 +1,86 @@
+"""The schedule: all instructions of a network in their natural order, with what they touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dse.network.graph import Network
+from dse.program.emit import Emitter, LayerCost
+from dse.program.errors import ProgramError
+from dse.program.instruction import Action
+from dse.program.layers import ConvLayer, Layer
+from dse.program.lifetime import output_times
+from dse.program.mapping import LayerMapping
+from dse.program.memory import Home, MemoryPlan
+from dse.program.movement import load, store
+from dse.program.stores import ParameterRing, WeightsFile
+from dse.program.views import Layout
+from hw.config import OverlayConfig
+from hw.isa import Base
+
+MAX_LAYERS = 1 << 16  # tags are layer numbers
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Actions in natural order, the weights file, and the cost of each layer."""
+
+    actions: tuple[Action, ...]
+    weights: bytes
+    costs: tuple[LayerCost, ...]
+
+
+def schedule(
+    network: Network,
+    layers: Sequence[Layer],
+    layout: Layout,
+    plan: MemoryPlan,
+    config: OverlayConfig,
+    mapping: LayerMapping,
+) -> Schedule:
+    """Load, compute and store layer by layer; tags are layer numbers."""
+    if len(layers) > MAX_LAYERS:
+        raise ProgramError(f"{len(layers)} layers are too many: at most {MAX_LAYERS}")
+    ring, weights = ParameterRing(config.parameter_depth), WeightsFile()
+    emitter = Emitter(network, layout, plan, config, ring, weights)
+    actions: list[Action] = []
+    costs: list[LayerCost] = []
+    for time, layer in enumerate(layers):
+        if isinstance(layer, ConvLayer):
+            computed, cost = emitter.conv(time, layer, mapping.choice(layer.name))
+        else:
+            computed, cost = emitter.pool(time, layer)
+        emitted = [
+            *_inputs(layout, plan, time),
+            *computed,
+            *_outputs(network, layers, layout, plan, time),
+        ]
+        actions += [action.with_fields(tag=time) for action in emitted]
+        costs.append(cost)
+    if not layers:
+        actions += [*_inputs(layout, plan, 0), *_outputs(network, layers, layout, plan, 0)]
+    return Schedule(tuple(actions), weights.bytes(), tuple(costs))
+
+
+def _inputs(layout: Layout, plan: MemoryPlan, time: int) -> Iterator[Action]:
+    """LOADs of the network's inputs that are used on chip from now on."""
+    for name, span in plan.inputs.items():
+        buffer = layout.views[name].buffer
+        if buffer not in plan.lifetimes:
+            continue
+        home = plan.homes[buffer]
+        if home.base is None and plan.lifetimes[buffer].first == time:
+            yield load(name, Home(Base.INPUT, span.offset), home.address, span.bytes)
+
+
+def _outputs(
+    network: Network, layers: Sequence[Layer], layout: Layout, plan: MemoryPlan, time: int
+) -> Iterator[Action]:
+    """STOREs of the network's outputs that are complete now and still on chip."""
+    for name, done in output_times(network, layers).items():
+        view = layout.views[name]
+        home = plan.homes[view.buffer]
+        if home.base is None and done == time:
+            span = plan.outputs[name]
+            yield store(name, home.address + view.start, Home(Base.OUTPUT, span.offset), span.bytes)

@@ -1,0 +1,61 @@
+"""The weight stream: weights in the exact order in which the array consumes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network.graph import Conv
+from dse.program.dataflow import Tiling
+from dse.program.packing import Piece
+from dse.program.runs import pack_weights
+from hw.config import OverlayConfig, ceil_div
+from hw.isa import Dataflow
+
+
+def piece_chunks(conv: Conv, piece: Piece, config: OverlayConfig) -> npt.NDArray[np.int8]:
+    """The piece's weights as the array sees them: [channels, chunks, L], zeros beyond runs."""
+    runs = piece.runs
+    block = pack_weights(conv, piece.first_group, piece.groups)
+    first = piece.channel - piece.block_channel
+    own = block[first : first + piece.channels]
+    shaped = own.reshape(piece.channels, runs.tap_rows * runs.tap_columns, runs.run_bytes)
+    words = runs.run_words(config.reduction)
+    padded = np.zeros((*shaped.shape[:2], words * config.reduction), np.int8)
+    padded[:, :, : runs.run_bytes] = shaped
+    return padded.reshape(piece.channels, -1, config.reduction)
+
+
+def weight_stream(
+    chunks: npt.NDArray[np.int8], tiling: Tiling, config: OverlayConfig
+) -> npt.NDArray[np.uint8]:
+    """The bytes that WEIGHTS reads, each word padded to whole beats."""
+    if tiling.dataflow is Dataflow.IS:
+        words = _left_words(chunks, tiling.channel_tile)
+    else:
+        words = _top_words(chunks, config)
+    beats = ceil_div(words.shape[1], config.axi_bytes)
+    stream = np.zeros((words.shape[0], beats * config.axi_bytes), np.uint8)
+    stream[:, : words.shape[1]] = words.view(np.uint8)
+    return stream.reshape(-1)
+
+
+def _left_words(chunks: npt.NDArray[np.int8], tile: int) -> npt.NDArray[np.int8]:
+    """IS: for each channel tile and chunk, one word of L bytes a channel."""
+    channels, _, reduction = chunks.shape
+    segments = [
+        chunks[first : first + tile].transpose(1, 0, 2).reshape(-1, reduction)
+        for first in range(0, channels, tile)
+    ]
+    return np.concatenate(segments)
+
+
+def _top_words(chunks: npt.NDArray[np.int8], config: OverlayConfig) -> npt.NDArray[np.int8]:
+    """WS, NS: for each channel tile and chunk, R words of lanes x C bytes, the last row first."""
+    channels, count, _ = chunks.shape
+    tiles = ceil_div(channels, config.columns)
+    padded = np.zeros((tiles * config.columns, count, config.reduction), np.int8)
+    padded[:channels] = chunks
+    shaped = padded.reshape(tiles, config.columns, count, config.rows, config.lanes)
+    ordered = shaped[:, :, :, ::-1].transpose(0, 2, 3, 1, 4)
+    return ordered.reshape(-1, config.top_bytes)

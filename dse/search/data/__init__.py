@@ -1,0 +1,1 @@
+"""Networks, devices and published results, as JSON."""

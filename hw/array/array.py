@@ -1,0 +1,200 @@
+"""The array: edges, columns, feet and collector behind one fixed-rate interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.array.collector import Collector
+from hw.array.column import Column, column_ports
+from hw.array.edges import CornerTurn, LeftEdge, TopEdge
+from hw.array.element import ELEMENT_LATENCY
+from hw.array.foot import FOOT_LATENCY, Foot, foot_ports
+from hw.array.parameters import PARAMETER_LATENCY, ParameterPort, record_address
+from hw.array.wave import tag_layout, wave_layout
+from hw.config import OverlayConfig
+from hw.emit import Shared
+from hw.isa import PARAMETER
+from hw.pipeline import delayed
+
+
+def foot_delay(config: OverlayConfig) -> int:
+    """Cycles from a wave at the array's input to its sums at the foot of column 0."""
+    return config.rows + ELEMENT_LATENCY + 1
+
+
+class FootColumn(wiring.Component):
+    """A column of PEs with its foot: the unit that is emitted once and instanced C times.
+
+    The members are those of `Column` and `Foot`.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        ports = column_ports(config) | foot_ports(config)
+        super().__init__({k: v for k, v in ports.items() if k not in ("i_sum", "o_sum")})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.column = column = Column(config=self._config)
+        m.submodules.foot = foot = Foot(config=self._config)
+        for part in (column, foot):
+            for name, member in part.signature.members.items():
+                if name in ("i_sum", "o_sum"):
+                    continue
+                here, there = getattr(self, name), getattr(part, name)
+                m.d.comb += there.eq(here) if member.flow is In else here.eq(there)
+        m.d.comb += foot.i_sum.eq(column.o_sum)
+        return m
+
+
+class Passage(wiring.Component):
+    """A column's streams without its elements: one cycle from left to right."""
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        ports = column_ports(config)
+        self._names = ("stream", "swap", "local", "clear")
+        super().__init__({k: v for k, v in ports.items() if k[2:] in self._names})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for name in self._names:
+            m.d.sync += getattr(self, f"o_{name}").eq(getattr(self, f"i_{name}"))
+        return m
+
+
+class Array(wiring.Component):
+    """Takes a wave a cycle and delivers int8 words; see docs/architecture.md, section 2.
+
+    Members
+    -------
+    i_wave : control of this cycle, `wave_layout`.
+    i_activation, i_weight : operand words of this cycle; used only where the wave says so.
+    i_load_parameters, i_first_record : start of a parameter burst, see `ParameterPort`.
+    o_parameter_address, i_parameter_record : read port of the parameter memory.
+    o_valid, o_word : C result bytes; see `Collector` for which lanes hold what.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        record = record_address(config)
+        super().__init__(
+            {
+                "i_wave": In(wave_layout(config)),
+                "i_activation": In(8 * config.reduction),
+                "i_weight": In(8 * config.weight_word_bytes),
+                "i_load_parameters": In(1),
+                "i_first_record": In(record),
+                "o_parameter_address": Out(record),
+                "i_parameter_record": In(PARAMETER),
+                "o_valid": Out(1),
+                "o_word": Out(8 * config.columns),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.left = left = LeftEdge(config=config)
+        m.submodules.top = top = TopEdge(config=config)
+        self._edges(m, left, top)
+
+        columns: list[Any] = []
+        for c in range(config.columns):
+            column: Any = Shared(FootColumn(config=config), "foot_column", hier_block=True)
+            m.submodules[f"column_{c}"] = column
+            columns.append(column)
+        first = self._before_columns(m, left, columns[0])
+        for port in ("stream", "swap", "local", "clear"):
+            source = getattr(first, f"o_{port}")
+            for column in columns:
+                m.d.comb += getattr(column, f"i_{port}").eq(source)
+                source = getattr(column, f"o_{port}")
+        for c, column in enumerate(columns):
+            m.d.comb += [
+                column.i_shadow.eq(top.o_shadow.word_select(c, 8 * config.lanes)),
+                column.i_enable.eq(top.o_enable[c]),
+                column.i_start.eq(top.o_start[c]),
+            ]
+        self._feet(m, columns)
+        return m
+
+    def _before_columns(self, m: Module, left: LeftEdge, first: Any) -> Any:
+        """What column 0's streams pass first: they come a cycle behind the shadow chains.
+
+        With 2 lanes it is column -1, an ordinary column without operands of its own, whose sums
+        are the correction; with 1 lane a register.
+        """
+        if self._config.lanes == 2:
+            before: Any = Shared(Column(config=self._config), "column")
+            m.d.sync += first.i_correction.eq(before.o_sum)
+        else:
+            before = Passage(config=self._config)
+        m.submodules.before = before
+        for port in ("stream", "swap", "local", "clear"):
+            m.d.comb += getattr(before, f"i_{port}").eq(getattr(left, f"o_{port}"))
+        return before
+
+    def _edges(self, m: Module, left: LeftEdge, top: TopEdge) -> None:
+        config, wave = self._config, self.i_wave
+        m.submodules.turn = turn = CornerTurn(rows=config.rows, lanes=config.lanes)
+        m.d.comb += [
+            turn.i_valid.eq(wave.serial),
+            turn.i_first.eq(wave.serial_first),
+            turn.i_word.eq(self.i_activation),
+            left.i_word.eq(
+                Mux(wave.left.activation, self.i_activation, 0)
+                | Mux(wave.left.weight, self.i_weight[: len(left.i_word)], 0)
+            ),
+            left.i_operands.eq(turn.o_operands),
+            left.i_streaming.eq(wave.streaming),
+            left.i_swap.eq(wave.swap),
+            left.i_clear.eq(wave.clear),
+            left.i_drop.eq(wave.drop),
+            top.i_word.eq(Mux(wave.top, self.i_weight[: len(top.i_word)], 0)),
+            top.i_operands.eq(turn.o_operands),
+            top.i_turned.eq(wave.turned),
+            top.i_enable.eq(wave.enable),
+            top.i_start.eq(wave.start),
+        ]
+
+    def _feet(self, m: Module, columns: list[Any]) -> None:
+        config = self._config
+        layout = tag_layout(config)
+        travel = foot_delay(config) - PARAMETER_LATENCY
+        early = layout(delayed(m, self.i_wave.tag.as_value(), travel, name="early"))
+        late = layout(delayed(m, early.as_value(), PARAMETER_LATENCY, name="late"))
+        m.submodules.port = port = ParameterPort(config=config)
+        m.submodules.collector = collector = Collector(config=config)
+        m.d.comb += [
+            port.i_load.eq(self.i_load_parameters),
+            port.i_first.eq(self.i_first_record),
+            port.i_wave_record.eq(early.record),
+            self.o_parameter_address.eq(port.o_address),
+        ]
+        tag: Any = late
+        record: Any = self.i_parameter_record
+        for c, column in enumerate(columns):
+            m.d.comb += [
+                column.i_tag.eq(tag),
+                column.i_record.eq(record),
+                column.i_latch.eq(port.o_latch),
+                collector.i_results.word_select(c, 8).eq(column.o_result),
+            ]
+            if c > 0:
+                m.d.comb += column.i_correction.eq(columns[c - 1].o_correction)
+            tag, record = column.o_tag, column.o_record
+
+        word = late.valid & late.last & ~late.by_channel
+        m.d.comb += [
+            collector.i_wave.eq(delayed(m, word, FOOT_LATENCY, name="word", reset_less=False)),
+            collector.i_close.eq(
+                delayed(m, late.close, FOOT_LATENCY, name="close", reset_less=False)
+            ),
+            collector.i_pixels.eq(delayed(m, late.pixels, FOOT_LATENCY, name="pixels")),
+            self.o_valid.eq(collector.o_valid),
+            self.o_word.eq(collector.o_word),
+        ]

@@ -1,0 +1,105 @@
+"""The foot of a column: correct, accumulate, requantise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.array.wave import tag_layout
+from hw.config import OverlayConfig
+from hw.isa import PARAMETER
+from hw.requantise import REQUANTISE_LATENCY, Requantise
+
+FOOT_LATENCY = 2 + REQUANTISE_LATENCY  # cycles from `i_sum` to `o_result`
+REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
+
+
+def foot_ports(config: OverlayConfig) -> dict[str, Any]:
+    """The members of `Foot`."""
+    total = signed(config.accumulator_bits)
+    return {
+        "i_sum": In(total),
+        "i_correction": In(total),
+        "i_tag": In(tag_layout(config)),
+        "i_record": In(PARAMETER),
+        "i_latch": In(1),
+        "o_correction": Out(total),
+        "o_tag": Out(tag_layout(config)),
+        "o_record": Out(PARAMETER),
+        "o_result": Out(signed(8)),
+    }
+
+
+class Foot(wiring.Component):
+    """Turns a column's partial sums into int8 results, one wave a cycle, without stalls.
+
+    Subtracts the fast inner product's activation terms (2 lanes): in WS and NS those of the wave,
+    which come along from column -1; in IS those of the tile, captured from its all-zero wave.  A
+    `first` wave adds the channel's bias, any other the accumulator at its address; a `last` wave is
+    requantised, any other written back.  Waves on one address must be REUSE_DISTANCE apart.
+
+    Members
+    -------
+    i_sum, i_tag : a wave's partial sum and tag, in the same cycle.
+    i_correction, o_correction : activation terms from and to the neighbours, a cycle a column.
+    o_tag : the tag for the next column.
+    i_record, o_record : the parameter chain, free running, a cycle a column.
+    i_latch : all columns keep what stands in the chain as the next tile's parameters.
+    o_result : int8, FOOT_LATENCY after the wave.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(foot_ports(config))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        tag, late = self.i_tag, self.o_tag
+        total = signed(config.accumulator_bits)
+        captured = Signal(total, reset_less=True)
+        value = Signal(total, reset_less=True)
+        following = Signal(PARAMETER, reset_less=True)
+        active = Signal(PARAMETER, reset_less=True)
+
+        correction = Mux(tag.by_channel, captured, self.i_correction) if config.lanes == 2 else 0
+        m.d.sync += [
+            value.eq(self.i_sum - correction),
+            self.o_correction.eq(self.i_correction),
+            self.o_tag.eq(tag),
+            self.o_record.eq(self.i_record),
+        ]
+        with m.If(tag.capture):
+            m.d.sync += captured.eq(self.i_sum)
+        with m.If(self.i_latch):
+            m.d.sync += following.eq(self.i_record)
+        with m.If(tag.swap):
+            m.d.sync += active.eq(Mux(tag.by_channel, self.i_record, following))
+
+        m.submodules.sums = sums = Memory(shape=total, depth=config.accumulator_depth, init=[])
+        read, write = sums.read_port(domain="sync"), sums.write_port()
+        summed = Signal(total, reset_less=True)
+        address = Signal.like(tag.address, reset_less=True)
+        store = Signal()
+        m.submodules.requantise = requantise = Requantise(accumulator_bits=len(summed))
+        m.d.comb += [
+            read.addr.eq(tag.address),
+            read.en.eq(1),
+            write.addr.eq(address),
+            write.data.eq(summed),
+            write.en.eq(store),
+            requantise.i_accumulator.eq(summed),
+            self.o_result.eq(requantise.o_result),
+        ]
+        m.d.sync += [
+            summed.eq(value + Mux(late.first, active.bias, read.data)),
+            address.eq(late.address),
+            store.eq(late.valid & ~late.last),
+        ]
+        for name in ("mantissa", "shift", "zero_point", "low", "high"):
+            m.d.sync += getattr(requantise, f"i_{name}").eq(getattr(active, name))
+        return m

@@ -1,0 +1,1 @@
+"""AXI: masters, the read arbiter, and the control slave."""

@@ -1,0 +1,121 @@
+"""The AXI4-Lite slave with the host's registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.bus import registers
+from hw.bus.axi import AXI4Lite
+from hw.bus.registers import MAP_ADDRESS_BITS, REGISTERS, Access
+
+
+class ControlSlave(wiring.Component):
+    """Registers of ``hw.bus.registers`` behind AXI4-Lite, with XRT's start and done protocol.
+
+    Reads and writes answer after one cycle, one each per cycle.  Addresses that the map does not
+    have read as zero and ignore writes.  A start that is written while nothing runs is kept until
+    ``accept``; one that is written during a run is ignored, for its start bit is still set.
+
+    Parameters
+    ----------
+    watchdog_cycles : reset value of the watchdog register.
+
+    Members
+    -------
+    bus : AXI4-Lite.
+    values : what the read-only registers read.
+    settings : what the host wrote to the read-write registers.
+    start : a run is asked for.
+    accept : pulse, the run begins.
+    running : a run is under way.
+    done : pulse, it has ended.
+    idle : nothing runs and the overlay can start at once.
+    interrupt : to the host.
+    """
+
+    def __init__(self, *, watchdog_cycles: int) -> None:
+        self._init = {"watchdog": watchdog_cycles}
+        super().__init__(
+            {
+                "bus": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
+                "values": In(registers.layout(Access.READ_ONLY)),
+                "settings": Out(registers.layout(Access.READ_WRITE), init=self._init),
+                "start": Out(1),
+                "accept": In(1),
+                "running": In(1),
+                "done": In(1),
+                "idle": In(1),
+                "interrupt": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        bus = self.bus
+        writing, reading = Signal(), Signal()
+        ended = Signal()
+        pending = Signal(2)
+        m.d.comb += [
+            writing.eq(bus.aw.valid & bus.w.valid & (~bus.b.valid | bus.b.ready)),
+            bus.aw.ready.eq(writing),
+            bus.w.ready.eq(writing),
+            bus.ar.ready.eq(~bus.r.valid | bus.r.ready),
+            reading.eq(bus.ar.valid & bus.ar.ready),
+            self.interrupt.eq(self.settings.global_interrupt_enable[0] & pending.any()),
+        ]
+        m.d.sync += [
+            bus.b.valid.eq(writing | (bus.b.valid & ~bus.b.ready)),
+            bus.r.valid.eq(reading | (bus.r.valid & ~bus.r.ready)),
+        ]
+
+        with m.If(self.accept):
+            m.d.sync += self.start.eq(0)
+        with m.If(writing):
+            mask = Cat(bit.replicate(8) for bit in bus.w.p.strb)
+            with m.Switch(bus.aw.p.addr[2:]):
+                for word, target in self._writable():
+                    with m.Case(word):
+                        m.d.sync += target.eq((bus.w.p.data & mask) | (target & ~mask))
+                with m.Case(REGISTERS["control"].offset >> 2):
+                    with m.If(bus.w.p.strb[0] & bus.w.p.data[registers.Control.START]):
+                        m.d.sync += self.start.eq(~(self.running | self.accept))
+                with m.Case(REGISTERS["interrupt_status"].offset >> 2):
+                    m.d.sync += pending.eq(pending ^ (bus.w.p.data & mask)[:2])
+        with m.If(self.done):
+            m.d.sync += pending.eq(pending | self.settings.interrupt_enable[:2])
+
+        with m.If(reading):
+            m.d.sync += bus.r.p.data.eq(0)
+            with m.Switch(bus.ar.p.addr[2:]):
+                for word, source in (*self._writable(), *self._readable()):
+                    with m.Case(word):
+                        m.d.sync += bus.r.p.data.eq(source)
+                with m.Case(REGISTERS["interrupt_status"].offset >> 2):
+                    m.d.sync += bus.r.p.data.eq(pending)
+                with m.Case(REGISTERS["control"].offset >> 2):
+                    asked = self.start | self.running
+                    idle = self.idle & ~asked
+                    m.d.sync += [bus.r.p.data.eq(Cat(asked, ended, idle, ended)), ended.eq(0)]
+        with m.If(self.done):
+            m.d.sync += ended.eq(1)
+        return m
+
+    def _writable(self) -> list[tuple[int, Any]]:
+        return _words(self.settings, Access.READ_WRITE)
+
+    def _readable(self) -> list[tuple[int, Any]]:
+        return _words(self.values, Access.READ_ONLY)
+
+
+def _words(values: Any, access: Access) -> list[tuple[int, Any]]:
+    """Word number and 32-bit value of every word of the registers of one access kind."""
+    return [
+        ((register.offset >> 2) + word, values[name][32 * word : 32 * word + 32])
+        for name, register in REGISTERS.items()
+        if register.access is access
+        for word in range(register.words)
+    ]

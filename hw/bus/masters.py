@@ -1,0 +1,135 @@
+"""The overlay's AXI4 masters and who uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.bus.arbiter import ReadArbiter
+from hw.bus.axi import AXI4, AXI4Read, burst_beats
+from hw.bus.reader import COMMAND, BurstReader
+from hw.bus.writer import BurstWriter, beat_layout
+
+READ_DEPTH = 512  # beats in flight: covers DRAM's latency, and is what a block RAM holds
+
+
+class ReadClient(wiring.Signature):
+    """A reader's user, from its own side.
+
+    Parameters
+    ----------
+    data_bytes : width of a beat.
+
+    Members
+    -------
+    command, beat : to and from the ``BurstReader``.
+    error : the beat just transferred is a bus error.
+    """
+
+    def __init__(self, *, data_bytes: int) -> None:
+        super().__init__(
+            {
+                "command": Out(stream.Signature(COMMAND)),
+                "beat": In(stream.Signature(8 * data_bytes)),
+                "error": In(1),
+            }
+        )
+
+
+class WriteClient(wiring.Signature):
+    """The writer's user, from its own side.
+
+    Parameters
+    ----------
+    data_bytes : width of a beat.
+
+    Members
+    -------
+    command, beat : to the ``BurstWriter``.
+    idle : every byte is acknowledged.
+    error : pulse, a bus error.
+    """
+
+    def __init__(self, *, data_bytes: int) -> None:
+        super().__init__(
+            {
+                "command": Out(stream.Signature(COMMAND)),
+                "beat": Out(stream.Signature(beat_layout(data_bytes))),
+                "idle": In(1),
+                "error": In(1),
+            }
+        )
+
+
+class Masters(wiring.Component):
+    """Two AXI4 masters: ``gmem0`` for program, LOAD and STORE, ``gmem1`` for WEIGHTS.
+
+    Parameters
+    ----------
+    data_bytes : width of a beat.
+
+    Members
+    -------
+    gmem0, gmem1 : the masters.
+    fetch, load, weights : users that read.
+    store : the user that writes.
+    abort : drop everything; hold until ``quiet``.
+    quiet : no transfer is under way.
+    moved : an AXI handshake took place.
+    """
+
+    def __init__(self, *, data_bytes: int) -> None:
+        self._bytes = data_bytes
+        read = ReadClient(data_bytes=data_bytes)
+        super().__init__(
+            {
+                "gmem0": Out(AXI4(data_bytes=data_bytes)),
+                "gmem1": Out(AXI4Read(data_bytes=data_bytes)),
+                "fetch": In(read),
+                "load": In(read),
+                "weights": In(read),
+                "store": In(WriteClient(data_bytes=data_bytes)),
+                "abort": In(1),
+                "quiet": Out(1),
+                "moved": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        size = {"data_bytes": self._bytes}
+        m.submodules.arbiter = arbiter = ReadArbiter(**size)
+        m.submodules.fetch_reader = fetch = BurstReader(**size, depth=burst_beats(self._bytes))
+        m.submodules.load_reader = load = BurstReader(**size, depth=READ_DEPTH)
+        m.submodules.weight_reader = weights = BurstReader(**size, depth=READ_DEPTH)
+        m.submodules.writer = writer = BurstWriter(**size)
+
+        connect(m, fetch.axi, arbiter.i0)
+        connect(m, load.axi, arbiter.i1)
+        master = flipped(self.gmem0)
+        for inner, names in ((arbiter.o, ("ar", "r")), (writer.axi, ("aw", "w", "b"))):
+            for name in names:
+                connect(m, getattr(inner, name), getattr(master, name))
+        connect(m, weights.axi, flipped(self.gmem1))
+
+        for reader, client in ((fetch, self.fetch), (load, self.load), (weights, self.weights)):
+            connect(m, flipped(client.command), reader.i)
+            connect(m, reader.o, flipped(client.beat))
+            m.d.comb += [client.error.eq(reader.error), reader.abort.eq(self.abort)]
+        connect(m, flipped(self.store.command), writer.i)
+        connect(m, flipped(self.store.beat), writer.i_data)
+        channels = [
+            *(getattr(self.gmem0, name) for name in ("aw", "w", "b", "ar", "r")),
+            *(getattr(self.gmem1, name) for name in ("ar", "r")),
+        ]
+        m.d.comb += [
+            self.store.idle.eq(writer.idle),
+            self.store.error.eq(writer.error),
+            writer.abort.eq(self.abort),
+            self.quiet.eq(fetch.idle & load.idle & weights.idle & writer.idle),
+            self.moved.eq(Cat(channel.valid & channel.ready for channel in channels).any()),
+        ]
+        return m

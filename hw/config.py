@@ -1,0 +1,148 @@
+"""The overlay's parameters and everything derived from them, computed and checked once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+ISA_VERSION = 1
+PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
+
+
+class ConfigError(ValueError):
+    """A parameter is out of range; the message names it, its value and the legal range."""
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b, rounded up."""
+    return -(-a // b)
+
+
+def power_of_two(at_least: int) -> int:
+    """The smallest power of two that is not below ``at_least``."""
+    return 1 << max(0, at_least - 1).bit_length()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlayConfig:
+    """Generator parameters of one overlay.
+
+    Parameters
+    ----------
+    rows, columns : PE array, R x C, each at least 2, any integers.
+    lanes : multiply-accumulates per PE and cycle: 1 (plain) or 2 (fast inner product).
+    tensor_bytes : capacity of the tensor memory.
+    accumulator_depth : partial sums per column: pixels of a weight-stationary tile, channels of an
+        input-stationary one.
+    weight_words : depth of the weight buffer, in words of ``weight_word_bytes``.
+    parameter_depth : channel records that the parameter memory holds.
+    axi_bytes : data width of the AXI4 masters.
+    accumulator_bits : width of partial sums; up to 27 the requantisation takes one DSP a column.
+    pool_lanes : channels the pooling engine handles per cycle (0: min(columns, 32)).
+    watchdog_cycles : reset value of the watchdog: cycles without progress before error.
+    """
+
+    rows: int = 16
+    columns: int = 32
+    lanes: int = 2
+    tensor_bytes: int = 1 << 22
+    accumulator_depth: int = 1024
+    weight_words: int = 4096
+    parameter_depth: int = 4096
+    axi_bytes: int = 64
+    accumulator_bits: int = 32
+    pool_lanes: int = 0
+    watchdog_cycles: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        self._range("rows", 2, 1024)
+        self._range("columns", 2, 1024)
+        self._range("lanes", 1, 2)
+        self._range("tensor_bytes", 256, 1 << 28)
+        self._range("accumulator_depth", 4, 1 << 14)
+        self._range("weight_words", 4, 1 << 20)
+        self._range("parameter_depth", 4, 1 << 16)
+        self._range("axi_bytes", 4, 128)
+        self._range("accumulator_bits", 20, 40)
+        self._range("pool_lanes", 0, 256)
+        self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
+        for name in ("tensor_bytes", "accumulator_depth", "parameter_depth", "axi_bytes"):
+            value = getattr(self, name)
+            if value != power_of_two(value):
+                raise ConfigError(f"{name} must be a power of two, not {value}")
+        if self.weight_words < 2 * max(self.rows, self.columns):
+            need = 2 * max(self.rows, self.columns)
+            raise ConfigError(f"weight_words must be at least {need}, not {self.weight_words}")
+        if self.parameter_depth < 2 * self.columns:
+            raise ConfigError(
+                f"parameter_depth must be at least {2 * self.columns}, not {self.parameter_depth}"
+            )
+        if self.tensor_bytes < 4 * self.tensor_word:
+            raise ConfigError(
+                f"tensor_bytes must be at least {4 * self.tensor_word}, not {self.tensor_bytes}"
+            )
+
+    def _range(self, name: str, low: int, high: int) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or not low <= value <= high:
+            raise ConfigError(f"{name} must be an integer in [{low}, {high}], not {value!r}")
+
+    @property
+    def reduction(self) -> int:
+        """L: reduction lanes of the array, bytes of one activation word."""
+        return self.lanes * self.rows
+
+    @property
+    def top_bytes(self) -> int:
+        """Bytes of one weight word that enters the top of the array (WS, NS)."""
+        return self.lanes * self.columns
+
+    @property
+    def weight_word_bytes(self) -> int:
+        """Bytes of one weight buffer word: a top word (WS, NS) or a left word (IS)."""
+        return max(self.top_bytes, self.reduction)
+
+    @property
+    def tensor_word(self) -> int:
+        """W: bytes of one tensor memory word and of its two ports, a power of two."""
+        return power_of_two(max(self.reduction, self.columns, self.axi_bytes, self.pool_channels))
+
+    @property
+    def pool_channels(self) -> int:
+        """Channels the pooling engine handles per cycle."""
+        return self.pool_lanes or min(self.columns, 32)
+
+    @property
+    def activation_depth(self) -> int:
+        """Words of the activation FIFO: two bursts of the larger array side, at least 64."""
+        return power_of_two(max(64, 2 * max(self.rows, self.columns) + 16))
+
+    @property
+    def output_depth(self) -> int:
+        """Words of the output FIFO: covers the array's latency at one word a cycle."""
+        return power_of_two(self.rows + 3 * self.columns + 64)
+
+    @property
+    def tile_cycles(self) -> int:
+        """Least cycles between two tiles: loading R rows, or the accumulators' read-add-write."""
+        return max(self.rows, 4)
+
+    def to_json(self) -> dict[str, int]:
+        """The parameters, by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> OverlayConfig:
+        """The inverse of ``to_json``; unknown names are refused."""
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(data) - known):
+            raise ConfigError(f"unknown overlay parameters: {', '.join(unknown)}")
+        return cls(**data)
+
+    @property
+    def hash(self) -> int:
+        """32-bit configuration hash: programs carry it, the overlay refuses any other."""
+        text = json.dumps({"isa": ISA_VERSION, **self.to_json()}, sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,0 +1,1 @@
+"""Instruction flow: fetch, dependency tokens, and the engines that move data."""

@@ -1,0 +1,124 @@
+"""The replay FIFO that holds the weights in front of the array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+READ_LATENCY = 2  # cycles from a pop to its word
+
+
+class WeightRead(wiring.Signature):
+    """The consumer's side of a ``WeightBuffer``, from the buffer's point of view.
+
+    The held words are those between the release pointer and the read pointer: read, but kept.
+
+    Parameters
+    ----------
+    depth : words of the buffer.
+    word_bytes : width of a word.
+
+    Members
+    -------
+    level : words that can be popped, exact; a word counts from the cycle after its write, and a
+        pop, rewind or release shows in the next cycle.
+    pop : take the next word; only while ``level`` is not zero.  Pops may follow each other in
+        consecutive cycles.
+    data : the word popped ``READ_LATENCY`` cycles ago; stays until the next pop's word.
+    hold : with ``pop``: keep the word's space.  A pop without ``hold`` frees everything up to and
+        including its word, as if ``release`` came with it.
+    release : pulse: free everything that has been read (release pointer := read pointer).
+    rewind : pulse: read the held words again (read pointer := release pointer).
+
+    Pulses that coincide with a pop apply after it: ``pop & hold & rewind`` takes the segment's last
+    word and goes back to its first; ``pop & release`` takes it and frees the segment.  With a
+    release in the same cycle (or a pop without ``hold``), ``rewind`` has nothing to go back to and
+    does nothing.
+    """
+
+    def __init__(self, *, depth: int, word_bytes: int) -> None:
+        super().__init__(
+            {
+                "level": Out(range(depth + 1)),
+                "pop": In(1),
+                "hold": In(1),
+                "rewind": In(1),
+                "release": In(1),
+                "data": Out(8 * word_bytes),
+            }
+        )
+
+
+class WeightBuffer(wiring.Component):
+    """A FIFO whose reader may keep what it has read and read it again.
+
+    One word in and one word out per cycle.
+
+    Parameters
+    ----------
+    depth : words, at least 2; any number.
+    word_bytes : width of a word.
+
+    Members
+    -------
+    i : words in.
+    o : the reader's side, see ``WeightRead``.
+    """
+
+    def __init__(self, *, depth: int, word_bytes: int) -> None:
+        if depth < 2:
+            raise ValueError(f"depth must be at least 2, not {depth!r}")
+        self._depth = depth
+        self._bits = 8 * word_bytes
+        super().__init__(
+            {
+                "i": In(stream.Signature(self._bits)),
+                "o": Out(WeightRead(depth=depth, word_bytes=word_bytes)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._bits, depth=self._depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        write_pointer, read_pointer, release_pointer = (
+            Signal(range(self._depth), name=f"{name}_pointer")
+            for name in ("write", "read", "release")
+        )
+        used = Signal(range(self._depth + 1))
+        after_pop = Signal(range(self._depth))
+        level, use = Signal.like(used), Signal.like(used)
+        wrote, release = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(used != self._depth),
+            wrote.eq(self.i.valid & self.i.ready),
+            release.eq(self.o.release | (self.o.pop & ~self.o.hold)),
+            after_pop.eq(Mux(self.o.pop, self._next(read_pointer), read_pointer)),
+            level.eq(self.o.level + wrote - self.o.pop),
+            use.eq(used + wrote),
+            write.addr.eq(write_pointer),
+            write.data.eq(self.i.payload),
+            write.en.eq(wrote),
+            read.addr.eq(read_pointer),
+            read.en.eq(self.o.pop),
+        ]
+        with m.If(wrote):
+            m.d.sync += write_pointer.eq(self._next(write_pointer))
+        m.d.sync += [
+            self.o.data.eq(read.data),
+            self.o.level.eq(level),
+            used.eq(use),
+            read_pointer.eq(after_pop),
+        ]
+        with m.If(release):
+            m.d.sync += [release_pointer.eq(after_pop), used.eq(level)]
+        with m.Elif(self.o.rewind):
+            m.d.sync += [read_pointer.eq(release_pointer), self.o.level.eq(use)]
+        return m
+
+    def _next(self, pointer: Any) -> Any:
+        return Mux(pointer == self._depth - 1, 0, pointer + 1)

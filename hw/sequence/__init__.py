@@ -1,0 +1,1 @@
+"""The sequencer: tiles of a convolution become waves."""

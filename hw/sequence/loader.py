@@ -1,0 +1,149 @@
+"""The loader fills the shadow of the next tile while the current one streams (WS, IS)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.config import OverlayConfig
+from hw.isa import CONV, Dataflow
+from hw.sequence.tiles import NEST, NEST_FIELDS, Tiles
+
+SEQUENCE_FIELDS = ("dataflow", "replay", *NEST_FIELDS, "parameters")
+SEQUENCE = data.StructLayout({name: CONV[name].shape for name in SEQUENCE_FIELDS})
+
+# What a consumer does to the weight buffer: advance; keep the word; back to the start of the held
+# segment; give up the held segment.
+WEIGHT_POP = data.StructLayout({"pop": 1, "hold": 1, "rewind": 1, "release": 1})
+
+
+def nest_of(instruction: Any) -> Any:
+    """The loop nest of an instruction, for ``Tiles``."""
+    return NEST(Cat(getattr(instruction, name) for name in NEST_FIELDS))
+
+
+class Loader(wiring.Component):
+    """Starts a burst into the shadow chains as soon as the previous shadow has been swapped in.
+
+    A burst is atomic: it starts when all its words are there, at the earliest in the cycle after
+    the swap.  WS: R weight words; IS: one activation word a pixel through the corner turn, whose
+    serialisers are then busy for a multiple of R cycles.  Two swaps are `tile_cycles` apart.
+    In NS the streamer drives the chains itself.  An instruction of another dataflow than its
+    predecessor waits until the streamer has finished that, since the two pop other words.
+
+    Members
+    -------
+    i : instructions. i_swap : the streamer takes the shadow in this cycle. i_finish : the streamer
+    has issued an instruction's last wave. i_activations, i_weights : words there.
+    o_ready : the shadow is loaded. o_activation_pop, o_weight_pop. o_enable, o_start, o_top,
+    o_serial, o_serial_first, o_turned : see `wave_layout`.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(SEQUENCE)),
+                "i_swap": In(1),
+                "i_finish": In(1),
+                "i_activations": In(unsigned(24)),
+                "i_weights": In(unsigned(24)),
+                "o_ready": Out(1),
+                "o_activation_pop": Out(1),
+                "o_weight_pop": Out(WEIGHT_POP),
+                "o_enable": Out(1),
+                "o_start": Out(1),
+                "o_top": Out(1),
+                "o_serial": Out(1),
+                "o_serial_first": Out(1),
+                "o_turned": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.tiles = tiles = Tiles()
+        instruction = Signal(SEQUENCE)
+        active = Signal()
+        ahead = Signal(2)  # instructions begun here and not finished by the streamer
+        last_dataflow = Signal(Dataflow)
+
+        follows = (self.i.p.dataflow == last_dataflow) & (self.i.p.dataflow != Dataflow.NS)
+        accept = self.i.valid & self.i.ready
+        streaming = self.i.p.dataflow == Dataflow.NS
+        m.d.comb += [
+            self.i.ready.eq(~active & ((ahead == 0) | (follows & (ahead == 1)))),
+            tiles.i_load.eq(accept),
+            tiles.i_nest.eq(nest_of(self.i.p)),
+        ]
+        with m.If(accept):
+            m.d.sync += [instruction.eq(self.i.p), last_dataflow.eq(self.i.p.dataflow)]
+            m.d.sync += active.eq(~streaming)
+        m.d.sync += ahead.eq(ahead + accept - self.i_finish)
+
+        by_pixel = instruction.dataflow == Dataflow.IS
+        burst = Signal(range(max(config.columns, config.rows) + 1))
+        m.d.comb += burst.eq(Mux(by_pixel, tiles.o_pixels, config.rows))
+        there = Mux(by_pixel, self.i_activations, self.i_weights) >= burst
+        loaded = Signal()
+        start = Signal()
+        settle = Signal(range(config.tile_cycles + 1))  # cycles until the shadow is ready
+        shift = Signal(range(config.rows + 1))  # cycles that the chains still shift
+        words = Signal.like(burst)  # words still to pop
+        phase = Signal(range(config.rows))  # of the serialisers: column c has serialiser c mod R
+        free = (settle == 0) & ~loaded & (words == 0) & (phase == 0)
+        m.d.comb += [
+            start.eq(active & free & there),
+            self.o_ready.eq(loaded),
+            tiles.i_advance.eq(start),
+        ]
+        with m.If(settle != 0):
+            m.d.sync += [settle.eq(settle - 1), loaded.eq(settle == 1)]
+        with m.If(self.i_swap):
+            m.d.sync += loaded.eq(0)
+        with m.If(shift != 0):
+            m.d.sync += shift.eq(shift - 1)
+        with m.If(words != 0):
+            m.d.sync += words.eq(words - 1)
+        with m.If(start | (words != 0) | (phase != 0)):
+            m.d.sync += phase.eq(Mux(phase == config.rows - 1, 0, phase + 1))
+        with m.If(start):
+            m.d.sync += [settle.eq(config.tile_cycles - 2), words.eq(burst - 1)]
+            m.d.sync += [shift.eq(config.rows - 1), active.eq(~tiles.o_final)]
+        self._outputs(m, tiles, instruction, start, shift, words)
+        return m
+
+    def _outputs(
+        self, m: Module, tiles: Tiles, instruction: Any, start: Any, shift: Any, words: Any
+    ) -> None:
+        layout = data.StructLayout({"by_pixel": 1, "hold": 1, "rewind": 1, "release": 1})
+        burst, kept = Signal(layout), Signal(layout)  # of the burst under way
+        ends = instruction.replay & tiles.o_last_chunk
+        m.d.comb += burst.eq(kept)
+        m.d.sync += kept.eq(burst)
+        with m.If(start):
+            m.d.comb += [
+                burst.by_pixel.eq(instruction.dataflow == Dataflow.IS),
+                burst.hold.eq(instruction.replay),
+                burst.rewind.eq(ends & ~tiles.o_last_pixels),
+                burst.release.eq(ends & tiles.o_last_pixels),
+            ]
+        pop = start | (words != 0)
+        weight = self.o_weight_pop
+        m.d.comb += [
+            self.o_start.eq(start),
+            self.o_enable.eq(start | (shift != 0)),
+            self.o_turned.eq(burst.by_pixel),
+            self.o_serial.eq(pop & burst.by_pixel),
+            self.o_serial_first.eq(start & burst.by_pixel),
+            self.o_activation_pop.eq(self.o_serial),
+            self.o_top.eq(pop & ~burst.by_pixel),
+            weight.pop.eq(self.o_top),
+            weight.hold.eq(burst.hold),
+            weight.rewind.eq((words == 1) & ~burst.by_pixel & burst.rewind),
+            weight.release.eq((words == 1) & ~burst.by_pixel & burst.release),
+        ]

@@ -1,0 +1,267 @@
+"""The streamer issues the waves of every tile, one a cycle when nothing is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.array.foot import REUSE_DISTANCE
+from hw.array.wave import wave_layout
+from hw.config import OverlayConfig
+from hw.isa import Dataflow
+from hw.sequence.loader import SEQUENCE, WEIGHT_POP, nest_of
+from hw.sequence.resources import OutputRoom, ParameterSchedule
+from hw.sequence.tiles import Tiles
+
+STALL = data.StructLayout({"activation": 1, "weight": 1, "output": 1})
+
+
+class Streamer(wiring.Component):
+    """Issues waves; the array behind never stalls, so whatever a wave needs must be there first.
+
+    WS: one activation word a wave. IS: weight words in atomic groups of at most C waves, behind
+    an all-zero wave (2 lanes). NS: atomic chunks of R waves, then R waves that drain the sums.
+    Result waves reserve their words in the output FIFO. In IS a group's closing wave keeps P cycles
+    from the previous result, since P words leave the corner turn after it.
+
+    Members
+    -------
+    i : instructions. i_ready : the loader's shadow is ready. i_activations, i_weights : words
+    there. i_returned : the writer took a word from the output FIFO.
+    o_swap : takes the loader's shadow. o_finish : an instruction's last wave. o_wave : this cycle's
+    wave, but for what the loader adds. o_activation_pop, o_weight_pop. o_load_parameters,
+    o_record : start of a parameter burst. o_issued : a wave was issued. o_stall : what the next
+    wave waits for. o_busy : an instruction is under way.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(SEQUENCE)),
+                "i_ready": In(1),
+                "i_activations": In(unsigned(24)),
+                "i_weights": In(unsigned(24)),
+                "i_returned": In(1),
+                "o_swap": Out(1),
+                "o_finish": Out(1),
+                "o_wave": Out(wave_layout(config)),
+                "o_activation_pop": Out(1),
+                "o_weight_pop": Out(WEIGHT_POP),
+                "o_load_parameters": Out(1),
+                "o_record": Out(unsigned(16)),
+                "o_issued": Out(1),
+                "o_stall": Out(STALL),
+                "o_busy": Out(1),
+            }
+        )
+        self._tiles = Tiles()
+        self._parameters = ParameterSchedule(config=config)
+        self._room = OutputRoom(config=config)
+        self._instruction = Signal(SEQUENCE)
+        self._active = Signal()
+        self._step = Signal(16)  # waves of the tile (NS: of the chunk or the drain) so far
+        self._done = Signal()  # this wave ends a step of the tiles' walk
+        self._drained = Signal()  # NS: the tile's last wave was issued in the previous cycle
+        self._settled = Signal()  # a first wave may reuse the previous tile's accumulators
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.tiles = tiles = self._tiles
+        m.submodules.parameters = parameters = self._parameters
+        m.submodules.room = room = self._room
+        instruction, active = self._instruction, self._active
+        accept = self.i.valid & self.i.ready
+        m.d.comb += [
+            self.i.ready.eq(~active),
+            tiles.i_load.eq(accept),
+            tiles.i_nest.eq(nest_of(self.i.p)),
+            tiles.i_advance.eq(self._done),
+            self.o_finish.eq(self._done & tiles.o_final),
+            self.o_busy.eq(active),
+            parameters.i_begin.eq(accept & (self.i.p.dataflow != Dataflow.IS)),
+            parameters.i_record.eq(self.i.p.parameters),
+            parameters.i_swap.eq(self.o_wave.tag.swap),
+            parameters.i_more.eq(~tiles.o_last_channels & ~self.o_wave.tag.by_channel),
+            self.o_load_parameters.eq(parameters.o_load),
+            self.o_record.eq(parameters.o_record),
+            room.i_returned.eq(self.i_returned),
+        ]
+        with m.If(accept):
+            m.d.sync += [instruction.eq(self.i.p), active.eq(1)]
+        with m.Elif(self.o_finish):
+            m.d.sync += active.eq(0)
+        self._settle(m)
+        m.d.sync += self._drained.eq(0)
+        m.d.comb += self.o_wave.drop.eq(self._drained)
+        with m.If(active), m.Switch(instruction.dataflow):
+            with m.Case(Dataflow.WS):
+                self._weight_stationary(m)
+            with m.Case(Dataflow.IS):
+                self._input_stationary(m)
+            with m.Case(Dataflow.NS):
+                self._non_stationary(m)
+        return m
+
+    def _settle(self, m: Module) -> None:
+        """Keeps REUSE_DISTANCE between the last wave of a very short tile and the next."""
+        wait = Signal(range(REUSE_DISTANCE))
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(self._done & (self._step < REUSE_DISTANCE - 1)):
+            m.d.sync += wait.eq(REUSE_DISTANCE - 1)
+        m.d.comb += self._settled.eq(wait == 0)
+
+    def _weight_stationary(self, m: Module) -> None:
+        tiles, wave, step = self._tiles, self.o_wave, self._step
+        first = step == 0
+        new_parameters = first & tiles.o_first_chunk & tiles.o_first_pixels
+        loaded = self.i_ready & self._settled
+        here = self.i_activations != 0
+        may_start = ~first | (loaded & (self._parameters.o_ready | ~new_parameters))
+        may_end = ~tiles.o_last_chunk | (self._room.o_room != 0)
+        m.d.comb += [
+            self.o_issued.eq(here & may_start & may_end),
+            self.o_stall.activation.eq(~here),
+            self.o_stall.weight.eq(here & first & ~loaded),
+            self.o_stall.output.eq(here & ~may_end),
+        ]
+        with m.If(self.o_issued):
+            m.d.comb += [
+                self.o_activation_pop.eq(1),
+                self.o_swap.eq(first),
+                wave.left.activation.eq(1),
+                wave.swap.eq(first),
+                wave.tag.valid.eq(1),
+                wave.tag.first.eq(tiles.o_first_chunk),
+                wave.tag.last.eq(tiles.o_last_chunk),
+                wave.tag.swap.eq(new_parameters),
+                wave.tag.address.eq(step),
+                self._done.eq(step == tiles.o_pixels - 1),
+                self._room.i_reserve.eq(tiles.o_last_chunk),
+                self._room.i_busy.eq(Mux(tiles.o_last_chunk, self._config.columns, 0)),
+            ]
+            m.d.sync += step.eq(Mux(self._done, 0, step + 1))
+
+    def _input_stationary(self, m: Module) -> None:
+        config, tiles, wave, step = self._config, self._tiles, self.o_wave, self._step
+        columns = config.columns
+        left = Signal(range(columns + 1))  # waves of the group still to come
+        record = Signal(16)  # of the channel tile's first channel, minus the instruction's
+        size = Signal.like(left)
+        begin = Signal()
+        m.d.comb += size.eq(
+            Mux(tiles.o_channels - step < columns, tiles.o_channels - step, columns)
+        )
+        headed: Any = (step != 0) | (self.i_ready & self._settled)
+        if config.lanes == 2:
+            head = Signal()  # the all-zero wave of this tile has been issued
+            with m.If(self.i_ready & ~head & (step == 0) & (left == 0)):
+                m.d.comb += [self.o_swap.eq(1), wave.swap.eq(1), self.o_issued.eq(1)]
+                m.d.comb += [wave.tag.capture.eq(1), wave.tag.by_channel.eq(1)]
+                m.d.sync += head.eq(1)
+            with m.If(self._done):
+                m.d.sync += head.eq(0)
+            headed = (step != 0) | (head & self._settled)
+        here = self.i_weights >= size
+        apart = self._room.o_spacing <= size
+        may_end = ~tiles.o_last_chunk | ((self._room.o_room >= tiles.o_pixels) & apart)
+        m.d.comb += [
+            begin.eq((left == 0) & headed & here & may_end),
+            self.o_stall.activation.eq((left == 0) & ~headed),
+            self.o_stall.weight.eq((left == 0) & headed & ~here),
+            self.o_stall.output.eq((left == 0) & headed & here & ~may_end),
+        ]
+        closes = Mux(begin, size == 1, left == 1)
+        with m.If(begin):
+            m.d.sync += left.eq(size - 1)
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        with m.If(begin | (left != 0)):
+            close = closes & tiles.o_last_chunk
+            ends = self._instruction.replay & tiles.o_last_chunk & self._done
+            if config.lanes == 1:
+                m.d.comb += [self.o_swap.eq(step == 0), wave.swap.eq(step == 0)]
+            m.d.comb += [
+                self.o_issued.eq(1),
+                self.o_weight_pop.pop.eq(1),
+                self.o_weight_pop.hold.eq(self._instruction.replay),
+                self.o_weight_pop.rewind.eq(ends & ~tiles.o_last_pixels),
+                self.o_weight_pop.release.eq(ends & tiles.o_last_pixels),
+                wave.left.weight.eq(1),
+                wave.tag.valid.eq(1),
+                wave.tag.first.eq(tiles.o_first_chunk),
+                wave.tag.last.eq(tiles.o_last_chunk),
+                wave.tag.by_channel.eq(1),
+                wave.tag.swap.eq(1),
+                wave.tag.close.eq(close),
+                wave.tag.address.eq(step),
+                wave.tag.pixels.eq(tiles.o_pixels - 1),
+                wave.tag.record.eq(self._instruction.parameters + record + step),
+                self._done.eq(step == tiles.o_channels - 1),
+                self._room.i_reserve.eq(Mux(close, tiles.o_pixels, 0)),
+                self._room.i_busy.eq(Mux(close, tiles.o_pixels, 0)),
+            ]
+            m.d.sync += step.eq(Mux(self._done, 0, step + 1))
+        with m.If(self.o_finish):
+            m.d.sync += record.eq(0)
+        with m.Elif(self._done & tiles.o_last_chunk & tiles.o_last_pixels):
+            m.d.sync += record.eq(record + tiles.o_channels)
+
+    def _non_stationary(self, m: Module) -> None:
+        config, tiles, wave, step = self._config, self._tiles, self.o_wave, self._step
+        rows = config.rows
+        draining = Signal()
+        owned = Signal()  # the tile is under way: the shadow chains are the streamer's
+        last = step == rows - 1
+        first = step == 0
+        activations, weights = self.i_activations >= rows, self.i_weights >= rows
+        new_parameters = tiles.o_first_pixels
+        may_drain = (self._room.o_room >= tiles.o_pixels) & (
+            self._parameters.o_ready | ~new_parameters
+        )
+        chunk = ~draining & (~first | (activations & weights))
+        drain = draining & (~first | may_drain)
+        ends = self._instruction.replay & tiles.o_last_chunk & last
+        m.d.comb += [
+            self.o_issued.eq(chunk | drain),
+            self.o_stall.activation.eq(~draining & first & ~activations),
+            self.o_stall.weight.eq(~draining & first & activations & ~weights),
+            self.o_stall.output.eq(draining & first & ~may_drain),
+            wave.streaming.eq(owned | chunk),
+            wave.enable.eq(owned | chunk),
+            wave.swap.eq(owned | chunk),
+            wave.start.eq(chunk & ~owned),
+            wave.clear.eq(chunk & ~owned),
+        ]
+        with m.If(self.o_issued):
+            m.d.sync += step.eq(Mux(last, 0, step + 1))
+        with m.If(chunk):
+            m.d.comb += [
+                self.o_activation_pop.eq(1),
+                self.o_weight_pop.pop.eq(1),
+                self.o_weight_pop.hold.eq(self._instruction.replay),
+                self.o_weight_pop.rewind.eq(ends & ~tiles.o_last_pixels),
+                self.o_weight_pop.release.eq(ends & tiles.o_last_pixels),
+                wave.serial.eq(1),
+                wave.serial_first.eq(first),
+                wave.top.eq(1),
+                self._done.eq(last & ~tiles.o_last_chunk),
+            ]
+            m.d.sync += [owned.eq(1), draining.eq(last & tiles.o_last_chunk)]
+        with m.If(drain):
+            delivers = rows - 1 - step < tiles.o_pixels
+            m.d.comb += [
+                wave.tag.valid.eq(delivers),
+                wave.tag.first.eq(1),
+                wave.tag.last.eq(1),
+                wave.tag.swap.eq(first & new_parameters),
+                self._done.eq(last),
+                self._room.i_reserve.eq(delivers),
+                self._room.i_busy.eq(Mux(delivers, config.columns, 0)),
+            ]
+            with m.If(last):
+                m.d.sync += [draining.eq(0), owned.eq(0), self._drained.eq(1)]

@@ -1,0 +1,1 @@
+"""The C++ harness, and the jobs that it runs."""

@@ -1,0 +1,133 @@
+"""Jobs for the C++ harness, and what a run of one reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw.isa import Engine, Error
+
+EVENT = np.dtype(
+    [("cycle", "<u8"), ("run", "<u4"), ("engine", "u1"), ("retire", "u1"), ("tag", "<u2")]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How the memory behaves; ``None`` is never.
+
+    Parameters
+    ----------
+    latency : cycles from an address to its first beat, and from a last beat to its response.
+    rate : beats per 1024 cycles and channel.
+    stall : percent of cycles in which a channel does not move, at random.
+    outstanding : bursts that a channel accepts before it answers the first.
+    seed : of the stalls.
+    hang_at, hang_for : nothing moves for so many cycles from that cycle of the run on.
+    error_read0, error_read1, error_write : the run's n-th burst gets an error response.
+    """
+
+    latency: int = 4
+    rate: int = 1024
+    stall: int = 0
+    outstanding: int = 32
+    seed: int = 1
+    hang_at: int | None = None
+    hang_for: int = 0
+    error_read0: int | None = None
+    error_read1: int | None = None
+    error_write: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("latency", 0, 1 << 20),
+            ("rate", 1, 1024),
+            ("stall", 0, 99),
+            ("outstanding", 1, 1 << 10),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be in [{low}, {high}], not {value!r}")
+
+
+IDEAL = Timing()
+DDR = Timing(latency=80, rate=870)  # a 64-byte port at 300 MHz on DDR4-2400, 85 % efficient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dump:
+    """A region of the tensor memory to copy when an instruction retires.
+
+    ``occurrence`` counts the engine's retirements with this tag, from 1.  The copy has ``pixels``
+    rows of ``channels`` bytes, ``pitch`` bytes apart.
+    """
+
+    engine: Engine
+    tag: int
+    occurrence: int
+    address: int
+    pitch: int
+    channels: int
+    pixels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One program and the images it runs on.
+
+    Parameters
+    ----------
+    program, weights : contents of their memory regions.
+    inputs : contents of the input region, one for each run.
+    output_bytes : size of the output region.
+    dumps : what to copy from the tensor memory in every run.
+    timing : of the memory.
+    watchdog : cycles, or None for the register's reset value.
+    limit : cycles after which a run counts as hung.
+    """
+
+    program: bytes
+    weights: bytes
+    inputs: Sequence[bytes]
+    output_bytes: int
+    dumps: Sequence[Dump] = ()
+    timing: Timing = IDEAL
+    watchdog: int | None = None
+    limit: int = 1 << 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run of a job did.
+
+    Parameters
+    ----------
+    output : contents of the output region.
+    dumps : for each of the job's dumps pixels x channels of int8, or None if it did not happen.
+    events : starts and retirements of instructions (``EVENT``), in order.
+    registers : all registers after the run, by name.
+    beats : data beats moved by each channel: read0, read1, write0.
+    """
+
+    output: bytes
+    dumps: Sequence[np.ndarray | None]
+    events: np.ndarray
+    registers: dict[str, int]
+    beats: dict[str, int]
+
+    @property
+    def cycles(self) -> int:
+        """The hardware's own count."""
+        return self.registers["cycles"]
+
+    @property
+    def error(self) -> Error:
+        """Code of the error register."""
+        return Error(self.registers["error"])
+
+    @property
+    def error_tag(self) -> int:
+        """Tag of the instruction that failed."""
+        return self.registers["error_tag"]

@@ -1,0 +1,313 @@
+// DRAM and the AXI4 slaves in front of it: latency, bandwidth, random stalls and faults.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <list>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "design.h"
+
+using Random = std::mt19937_64;
+
+enum Response : uint8_t { OKAY = 0, SLVERR = 2, DECERR = 3 };
+constexpr uint64_t PAGE_BYTES = 4096;
+constexpr uint64_t NEVER = ~uint64_t{0};
+
+struct Timing {
+    uint64_t latency = 4;   // cycles from an address to its first beat, or from the last to B
+    uint64_t rate = 1024;   // beats per 1024 cycles and channel
+    uint64_t stall = 0;     // percent of cycles in which a channel does not move
+    uint64_t outstanding = 32;
+    uint64_t seed = 1;
+    uint64_t hang_at = NEVER;  // cycles of a run: nothing moves from hang_at for hang_for cycles
+    uint64_t hang_for = 0;
+    uint64_t error_read0 = NEVER;  // number of the burst in a run that gets an error response
+    uint64_t error_read1 = NEVER;
+    uint64_t error_write = NEVER;
+
+    bool hangs(uint64_t cycle) const { return cycle >= hang_at && cycle - hang_at < hang_for; }
+};
+
+class Memory {
+   public:
+    void resize(uint64_t base, uint64_t bytes, uint64_t seed) {
+        base_ = base;
+        bytes_.resize(bytes);
+        Random random(seed);  // memory that nobody wrote holds anything but zeros
+        for (uint64_t at = 0; at + 8 <= bytes; at += 8) {
+            const uint64_t word = random();
+            std::memcpy(&bytes_[at], &word, 8);
+        }
+    }
+    bool holds(uint64_t address, uint64_t count) const {
+        const uint64_t offset = address - base_;  // wraps to a large one below the base
+        return offset <= bytes_.size() && count <= bytes_.size() - offset;
+    }
+    uint8_t* at(uint64_t address, uint64_t count) {
+        if (!holds(address, count)) throw std::runtime_error("address is outside the memory");
+        return &bytes_[address - base_];
+    }
+
+   private:
+    uint64_t base_ = 0;
+    std::vector<uint8_t> bytes_;
+};
+
+// Decides in which cycles a channel moves: bandwidth first, then random stalls.
+class Pace {
+   public:
+    Pace(const Timing& timing, Random& random) : timing_(timing), random_(random) {}
+    void advance() { credit_ = std::min<uint64_t>(credit_ + timing_.rate, 16 * 1024); }
+    bool moves() { return credit_ >= 1024 && !stalls(); }
+    void spend() { credit_ -= 1024; }
+    bool stalls() { return timing_.stall && random_() % 100 < timing_.stall; }
+
+   private:
+    const Timing& timing_;
+    Random& random_;
+    uint64_t credit_ = 0;
+};
+
+struct AddressChannel {
+    const char* name;
+    uint64_t& address;
+    uint8_t& length;
+    uint8_t& id;
+    uint8_t& size;
+    uint8_t& burst;
+    uint8_t& valid;
+    uint8_t& ready;
+};
+
+struct Burst {
+    uint64_t address;
+    unsigned beats;
+    uint8_t id;
+    uint8_t response;
+    uint64_t due;   // earliest cycle of the first beat or of the response
+    uint64_t order;
+    unsigned done = 0;
+};
+
+// Takes addresses, and checks the rules that a master must keep.
+class AddressSlave {
+   public:
+    AddressSlave(AddressChannel pins, const Timing& timing, Random& random)
+        : pins_(pins), timing_(timing), random_(random) {}
+
+    void drive(bool room, bool hang) {
+        const bool stalled = timing_.stall && random_() % 100 < timing_.stall;
+        pins_.ready = room && !hang && !stalled;
+    }
+
+    // True if an address was transferred into `burst`.
+    bool sample(uint64_t cycle, uint64_t error, const Memory& memory, Burst& burst) {
+        if (waiting_ && (!pins_.valid || pins_.address != address_ || pins_.length != length_))
+            fail("address withdrawn or changed before it was taken");
+        waiting_ = pins_.valid && !pins_.ready;
+        address_ = pins_.address;
+        length_ = pins_.length;
+        if (!pins_.valid || !pins_.ready) return false;
+        const unsigned beats = pins_.length + 1u;
+        const uint64_t bytes = uint64_t{beats} * DATA_BYTES;
+        if (pins_.burst != 1 || (1u << pins_.size) != DATA_BYTES)
+            fail("burst is not incrementing or not of full width");
+        if (address_ % DATA_BYTES) fail("address is not aligned to a beat");
+        if (address_ / PAGE_BYTES != (address_ + bytes - 1) / PAGE_BYTES)
+            fail("burst crosses a 4 KiB boundary");
+        const bool inside = memory.holds(address_, bytes);
+        const uint8_t response = count_ == error ? SLVERR : inside ? OKAY : DECERR;
+        burst = {address_, beats, pins_.id, response, cycle + timing_.latency, count_};
+        ++count_;
+        return true;
+    }
+
+    void begin_run() { count_ = 0; }
+
+   private:
+    [[noreturn]] void fail(const char* what) const {
+        throw std::runtime_error(std::string("AXI ") + pins_.name + ": " + what);
+    }
+
+    AddressChannel pins_;
+    const Timing& timing_;
+    Random& random_;
+    uint64_t count_ = 0;
+    bool waiting_ = false;
+    uint64_t address_ = 0;
+    uint8_t length_ = 0;
+};
+
+struct ReadChannel {
+    void* data;
+    uint8_t& id;
+    uint8_t& response;
+    uint8_t& last;
+    uint8_t& valid;
+    uint8_t& ready;
+};
+
+// Answers reads; in order for one id, in any order between ids while stalls are random.
+class ReadSlave {
+   public:
+    ReadSlave(AddressChannel address, ReadChannel pins, const Timing& timing, uint64_t Timing::*error)
+        : address_(address, timing, random_),
+          pins_(pins),
+          timing_(timing),
+          error_(error),
+          pace_(timing, random_) {}
+
+    void drive(uint64_t cycle, Memory& memory) {
+        const bool hang = timing_.hangs(cycle);
+        address_.drive(bursts_.size() < timing_.outstanding, hang);
+        pace_.advance();
+        if (pins_.valid) return;
+        if (hang || !pace_.moves()) return;
+        current_ = choose(cycle);
+        if (current_ == bursts_.end()) return;
+        const Burst& burst = *current_;
+        const uint64_t at = burst.address + uint64_t{burst.done} * DATA_BYTES;
+        if (burst.response == DECERR)
+            std::memset(pins_.data, 0xEE, DATA_BYTES);
+        else
+            std::memcpy(pins_.data, memory.at(at, DATA_BYTES), DATA_BYTES);
+        pins_.id = burst.id;
+        pins_.response = burst.response;
+        pins_.last = burst.done + 1 == burst.beats;
+        pins_.valid = 1;
+        pace_.spend();
+    }
+
+    void sample(uint64_t cycle, const Memory& memory) {
+        taken_ = pins_.valid && pins_.ready;
+        if (taken_) {
+            ++beats_;
+            if (++current_->done == current_->beats) bursts_.erase(current_);
+        }
+        Burst burst;
+        if (address_.sample(cycle, timing_.*error_, memory, burst)) bursts_.push_back(burst);
+    }
+
+    void after_edge() {
+        if (taken_) pins_.valid = 0;
+    }
+
+    void begin_run(uint32_t run) {
+        address_.begin_run();
+        random_.seed(timing_.seed * 1000 + 2 * run);
+        beats_ = 0;
+    }
+    uint64_t beats() const { return beats_; }
+
+   private:
+    using Position = std::list<Burst>::iterator;
+
+    // The oldest burst; while stalls are random, sometimes the oldest of another id.
+    Position choose(uint64_t cycle) {
+        auto found = bursts_.begin();
+        if (timing_.stall && !bursts_.empty() && random_() % 2) {
+            const uint8_t id = found->id;
+            const auto other = std::find_if(bursts_.begin(), bursts_.end(),
+                                            [id](const Burst& burst) { return burst.id != id; });
+            if (other != bursts_.end()) found = other;
+        }
+        return found != bursts_.end() && found->due <= cycle ? found : bursts_.end();
+    }
+
+    Random random_{1};
+    AddressSlave address_;
+    ReadChannel pins_;
+    const Timing& timing_;
+    uint64_t Timing::*error_;
+    Pace pace_;
+    std::list<Burst> bursts_;
+    Position current_;
+    bool taken_ = false;
+    uint64_t beats_ = 0;
+};
+
+struct WriteChannel {
+    const void* data;
+    const void* strobe;
+    uint8_t& last;
+    uint8_t& valid;
+    uint8_t& ready;
+    uint8_t& response_id;
+    uint8_t& response;
+    uint8_t& response_valid;
+    uint8_t& response_ready;
+};
+
+class WriteSlave {
+   public:
+    WriteSlave(AddressChannel address, WriteChannel pins, const Timing& timing)
+        : address_(address, timing, random_), pins_(pins), timing_(timing), pace_(timing, random_) {}
+
+    void drive(uint64_t cycle) {
+        const bool hang = timing_.hangs(cycle);
+        address_.drive(bursts_.size() + responses_.size() < timing_.outstanding, hang);
+        pace_.advance();
+        pins_.ready = !hang && !bursts_.empty() && pace_.moves();
+        if (pins_.response_valid || hang || responses_.empty()) return;
+        if (responses_.front().due > cycle || pace_.stalls()) return;
+        pins_.response_id = responses_.front().id;
+        pins_.response = responses_.front().response;
+        pins_.response_valid = 1;
+    }
+
+    void sample(uint64_t cycle, Memory& memory) {
+        answered_ = pins_.response_valid && pins_.response_ready;
+        if (answered_) responses_.pop_front();
+        if (pins_.valid && pins_.ready) take_beat(cycle, memory);
+        Burst burst;
+        if (address_.sample(cycle, timing_.error_write, memory, burst)) bursts_.push_back(burst);
+    }
+
+    void after_edge() {
+        if (answered_) pins_.response_valid = 0;
+    }
+
+    void begin_run(uint32_t run) {
+        address_.begin_run();
+        random_.seed(timing_.seed * 1000 + 2 * run + 1);
+        beats_ = 0;
+    }
+    uint64_t beats() const { return beats_; }
+
+   private:
+    void take_beat(uint64_t cycle, Memory& memory) {
+        Burst& burst = bursts_.front();
+        ++beats_;
+        pace_.spend();
+        if (burst.response == OKAY) {
+            const auto* data = static_cast<const uint8_t*>(pins_.data);
+            const auto* strobe = static_cast<const uint8_t*>(pins_.strobe);
+            uint8_t* to = memory.at(burst.address + uint64_t{burst.done} * DATA_BYTES, DATA_BYTES);
+            for (unsigned i = 0; i < DATA_BYTES; ++i)
+                if (strobe[i / 8] >> i % 8 & 1) to[i] = data[i];
+        }
+        ++burst.done;
+        if (bool(pins_.last) != (burst.done == burst.beats))
+            throw std::runtime_error("AXI write: last is not at the end of the burst");
+        if (!pins_.last) return;
+        burst.due = cycle + timing_.latency;
+        responses_.push_back(burst);
+        bursts_.pop_front();
+    }
+
+    Random random_{2};
+    AddressSlave address_;
+    WriteChannel pins_;
+    const Timing& timing_;
+    Pace pace_;
+    std::deque<Burst> bursts_;
+    std::deque<Burst> responses_;
+    bool answered_ = false;
+    uint64_t beats_ = 0;
+};

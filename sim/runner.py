@@ -1,0 +1,231 @@
+"""The fast path: the emitted overlay with memory and host in C++, run on whole networks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.bus.registers import REGISTERS, Control
+from hw.emit import Verilog
+from hw.isa import Base, Engine
+from sim.fast.job import EVENT, Dump, Job, Run, Timing
+from sim.verilator import build
+
+SOURCE = Path(__file__).parent / "fast" / "main.cpp"
+MEMORY_BASE = 0x40_0000_0000  # beyond 32 bits, so that a truncated address shows
+PAGE = 4096
+Progress = Callable[[int, int], None]  # number of the run, its cycle
+
+
+class SimulationError(RuntimeError):
+    """The design broke a rule of its interfaces, or a run did not end."""
+
+
+class FastSimulation:
+    """An overlay built with the C++ harness.
+
+    Parameters
+    ----------
+    verilog : the emitted top, with the overlay's ports.
+    tensor_bytes : capacity of its tensor memory, for the shadow copy.
+    waves : build with waveforms.
+    hierarchical : build marked modules apart from the rest.
+    """
+
+    def __init__(
+        self,
+        verilog: Verilog,
+        *,
+        tensor_bytes: int,
+        waves: bool = False,
+        hierarchical: bool = False,
+    ) -> None:
+        self._waves = waves
+        self._executable = build(
+            verilog,
+            sources=[SOURCE],
+            headers={"design.h": design_header(verilog, tensor_bytes=tensor_bytes)},
+            arguments=["--trace"] if waves else [],
+            hierarchical=hierarchical,
+        )
+
+    def run(self, *jobs: Job, progress: Progress | None = None) -> list[Run]:
+        """Runs the jobs one after the other on one overlay, reset once; a Run for each input."""
+        with tempfile.TemporaryDirectory(prefix="polymap-") as name:
+            folder = Path(name)
+            script = _Script(folder)
+            if self._waves:
+                script.lines.append(f"waves {Path('waves.vcd').resolve()}")
+            places = [script.add(job) for job in jobs]
+            script.finish()
+            self._execute(folder, progress)
+            return _read_results(folder, jobs, places)
+
+    def _execute(self, folder: Path, progress: Progress | None) -> None:
+        command = [str(self._executable), *(str(folder / name) for name in _FILES)]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                if progress is not None:
+                    run, cycle = line.split()
+                    progress(int(run), int(cycle))
+            message = process.stderr.read().strip()
+        if process.returncode:
+            raise SimulationError(message or f"simulation ended with code {process.returncode}")
+
+
+_FILES = ("job.txt", "results.jsonl", "dumps.bin", "events.bin")
+
+
+@dataclass
+class _Script:
+    """Job file: places the jobs' regions in memory one after the other, with margins."""
+
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+    next_address: int = MEMORY_BASE + PAGE
+    files: int = 0
+
+    def add(self, job: Job) -> Path:
+        """Appends a job; returns the file that its outputs go to."""
+        addresses = {
+            Base.PROGRAM: self._region(len(job.program)),
+            Base.WEIGHTS: self._region(len(job.weights)),
+            Base.INPUT: self._region(max((len(data) for data in job.inputs), default=0)),
+            Base.OUTPUT: self._region(job.output_bytes),
+        }
+        self.lines.append(f"timing {_timing_words(job.timing)}")
+        for base in (Base.PROGRAM, Base.WEIGHTS):
+            self._load(addresses[base], job.program if base == Base.PROGRAM else job.weights)
+        for base, address in addresses.items():
+            offset = REGISTERS[base.name.lower()].offset
+            self._write(offset, address & 0xFFFFFFFF)
+            self._write(offset + 4, address >> 32)
+        if job.watchdog is not None:
+            self._write(REGISTERS["watchdog"].offset, job.watchdog)
+        self.lines.append("clear")
+        for dump in job.dumps:
+            values = [int(getattr(dump, item.name)) for item in fields(Dump)]
+            self.lines.append(f"dump {' '.join(map(str, values))}")
+        outputs = self._file()
+        save = f"save {addresses[Base.OUTPUT] - PAGE} {job.output_bytes + 2 * PAGE} {outputs}"
+        self.lines.append(save)
+        for data in job.inputs:
+            self._load(addresses[Base.INPUT], data)
+            self.lines += [f"run {job.limit}", save]
+        return outputs
+
+    def finish(self) -> None:
+        """Writes the job file."""
+        head = [f"dram {MEMORY_BASE} {self.next_address - MEMORY_BASE} 1", "reset"]
+        (self.folder / _FILES[0]).write_text("\n".join([*head, *self.lines, ""]))
+
+    def _region(self, size: int) -> int:
+        address = self.next_address
+        self.next_address += -(-size // PAGE) * PAGE + 2 * PAGE
+        return address
+
+    def _file(self) -> Path:
+        self.files += 1
+        return self.folder / f"file{self.files}.bin"
+
+    def _load(self, address: int, data: bytes) -> None:
+        file = self._file()
+        file.write_bytes(data)
+        self.lines.append(f"load {address} {file} 0 {len(data)}")
+
+    def _write(self, offset: int, value: int) -> None:
+        self.lines.append(f"write {offset} {value}")
+
+
+def _timing_words(timing: Timing) -> str:
+    values = {item.name: getattr(timing, item.name) for item in fields(Timing)}
+    return " ".join(f"{name}={value}" for name, value in values.items() if value is not None)
+
+
+def _read_results(folder: Path, jobs: Sequence[Job], places: Sequence[Path]) -> list[Run]:
+    records = [json.loads(line) for line in (folder / _FILES[1]).read_text().splitlines()]
+    dumps = np.fromfile(folder / _FILES[2], np.int8)
+    events = np.fromfile(folder / _FILES[3], EVENT)
+    runs: list[Run] = []
+    for job, place in zip(jobs, places, strict=True):
+        saved = place.read_bytes()
+        size = job.output_bytes + 2 * PAGE
+        outputs = [saved[start : start + size] for start in range(0, len(saved), size)]
+        for output in outputs[1:]:
+            record = records[len(runs)]
+            run_events, events = np.split(events, [record["events"]])
+            taken, dumps = np.split(dumps, [sum(record["dumped"])])
+            if not record["ended"]:
+                raise SimulationError(_hung(len(runs), record, run_events))
+            if _margins(output) != _margins(outputs[0]):
+                raise SimulationError(f"run {len(runs)} wrote outside of its output region")
+            runs.append(
+                Run(
+                    output=output[PAGE:-PAGE],
+                    dumps=_split_dumps(taken, record["dumped"], job.dumps),
+                    events=run_events,
+                    registers=record["registers"],
+                    beats={name: record[f"{name}_beats"] for name in ("read0", "read1", "write0")},
+                )
+            )
+    return runs
+
+
+def _margins(output: bytes) -> tuple[bytes, bytes]:
+    return output[:PAGE], output[-PAGE:]
+
+
+def _split_dumps(
+    taken: np.ndarray, sizes: Sequence[int], dumps: Sequence[Dump]
+) -> list[np.ndarray | None]:
+    parts = np.split(taken, np.cumsum(sizes)[:-1]) if sizes else []
+    return [
+        part.reshape(dump.pixels, dump.channels) if size else None
+        for part, size, dump in zip(parts, sizes, dumps, strict=True)
+    ]
+
+
+def _hung(run: int, record: dict[str, Any], events: np.ndarray) -> str:
+    balance: dict[tuple[int, int], int] = {}
+    for event in events:
+        key = int(event["engine"]), int(event["tag"])
+        balance[key] = balance.get(key, 0) + (-1 if event["retire"] else 1)
+    names = [f"{Engine(engine).name} tag {tag}" for (engine, tag), n in balance.items() if n > 0]
+    under_way = ", ".join(names) or "nothing"
+    return f"run {run} did not end within {record['elapsed']} cycles; under way: {under_way}"
+
+
+def design_header(verilog: Verilog, *, tensor_bytes: int) -> str:
+    """The harness's view of the design: widths from its ports, offsets from the register map."""
+    widths = {port.name: port.width for port in verilog.ports}
+    lines = [
+        "#pragma once",
+        "#include <cstdint>",
+        f"constexpr unsigned DATA_BYTES = {widths['m_axi_gmem0_rdata'] // 8};",
+        f"constexpr uint64_t TENSOR_BYTES = {tensor_bytes};",
+        f"#define HAS_TRACE {int('trace_write_valid' in widths)}",
+        f"constexpr uint32_t START = {1 << Control.START};",
+        *(
+            f"constexpr uint32_t REGISTER_{name.upper()} = {register.offset};"
+            for name, register in REGISTERS.items()
+        ),
+        "struct Register { const char* name; uint32_t offset; uint32_t words; };",
+        "constexpr Register REGISTERS[] = {",
+        *(
+            f'    {{"{name}", {register.offset}, {register.words}}},'
+            for name, register in REGISTERS.items()
+        ),
+        "};",
+    ]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,32 @@
+"""The board table: figures of the data sheets, and refusals."""
+
+from dataclasses import replace
+
+import pytest
+
+from boards.board import BOARDS, KCU1500, U200, BoardError, board
+
+
+def test_u200_is_the_papers_board() -> None:
+    assert U200.budget == {"dsp": 6840, "bram36": 2160, "uram": 960, "lut": 1_182_240}
+    assert U200.clock_hz == 286e6
+    assert U200.memory_bandwidth == pytest.approx(77e9, rel=0.005)
+
+
+def test_kcu1500_has_no_uram() -> None:
+    assert KCU1500.budget["uram"] == 0
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_boards_are_found_in_any_case(name: str) -> None:
+    assert board(name.upper()).to_json()["name"] == name
+
+
+def test_unknown_board_lists_the_known() -> None:
+    with pytest.raises(BoardError, match=r"no board named 'vcu128'; known: u200, u250, kcu1500"):
+        board("vcu128")
+
+
+def test_resources_must_be_positive() -> None:
+    with pytest.raises(BoardError, match="must be positive"):
+        replace(U200, dsp=0)

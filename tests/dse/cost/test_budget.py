@@ -1,0 +1,53 @@
+"""Candidate arrays and the refusal of what does not fit."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from dse.cost import Dynamap, Infeasible
+from dse.cost.budget import affordable, rectangles, require
+from dse.cost.model import IntArray
+
+
+class WithMemory(Dynamap):
+    """An array that also takes ten block RAMs a column."""
+
+    def resources(self, arrays: IntArray) -> Mapping[str, IntArray]:
+        return {**super().resources(arrays), "bram36": 10 * arrays[:, 1]}
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7, 60])
+def test_rectangles_are_all_pairs_below_the_limit(limit: int) -> None:
+    expected = {(r, c) for r in range(1, limit + 1) for c in range(1, limit + 1) if r * c <= limit}
+    found = [tuple(array) for array in rectangles(limit).tolist()]
+    assert len(found) == len(expected)
+    assert set(found) == expected
+
+
+def test_every_resource_counts() -> None:
+    kept = affordable(WithMemory(), rectangles(100), {"dsp": 50, "bram36": 30, "lut": 0})
+    assert (kept.prod(axis=1) <= 50).all() and kept[:, 1].max() == 3
+    assert kept[:, 0].max() == 50
+
+
+def test_the_worst_bound_is_named_with_its_gap() -> None:
+    with pytest.raises(Infeasible) as caught:
+        require(WithMemory(), 10, 8, {"dsp": 79, "bram36": 20})
+    error = caught.value
+    assert (error.bound, error.needed, error.available) == ("bram36", 80, 20)
+    assert str(error) == (
+        "a 10 x 8 array of model 'dynamap': bram36 needed 80, available 20, short by 60; "
+        "shrink the array to about 25% of its PEs, or choose a device with 80 bram36"
+    )
+
+
+def test_what_fits_is_accepted() -> None:
+    require(WithMemory(), 10, 8, {"dsp": 80, "bram36": 80})
+
+
+def test_no_array_at_all() -> None:
+    with pytest.raises(Infeasible, match="bram36 needed 10, available 9, short by 1"):
+        affordable(WithMemory(), rectangles(20), {"dsp": 20, "bram36": 9})
+    with pytest.raises(Infeasible, match="dsp needed 1, available 0"):
+        affordable(Dynamap(), np.zeros((0, 2), dtype=np.int64), {"dsp": 0})

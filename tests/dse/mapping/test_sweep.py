@@ -1,0 +1,122 @@
+"""The array search against exhaustive search, its speed, its choices and its refusals."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pytest
+
+from dse.cost import Dynamap, Infeasible, Label
+from dse.cost.budget import rectangles
+from dse.cost.model import FloatArray, IntArray
+from dse.mapping import Restriction, map_network, sweep
+from dse.networks import ConvShape, benchmark
+
+MEMORY = Dynamap(bandwidth=76.8e9)
+U200 = {"dsp": 6840}
+
+
+class Inline:
+    """An executor that counts its chunks."""
+
+    def __init__(self) -> None:
+        self.arrays = 0
+
+    def map(
+        self, fn: Callable[[IntArray], FloatArray], chunks: Iterable[IntArray], /
+    ) -> Iterable[FloatArray]:
+        for chunk in chunks:
+            self.arrays += len(chunk)
+            yield fn(chunk)
+
+
+def test_equals_the_mapping_of_every_array() -> None:
+    workload = benchmark("squeezenet")
+    found = sweep(workload, MEMORY, {"dsp": 30})
+    costs = {(r, c): map_network(workload, MEMORY, r, c).cycles for r, c in rectangles(30).tolist()}
+    assert found.candidates == len(costs)
+    assert found.best.cycles == min(costs.values())
+    for limit in range(1, 31):
+        least = min(cost for (r, c), cost in costs.items() if r * c <= limit)
+        within = [point.cycles for point in found.pareto if point.dsp <= limit]
+        assert min(within) == pytest.approx(least, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet-50"])
+def test_pruning_changes_nothing(name: str) -> None:
+    workload = benchmark(name)
+    pruned = sweep(workload, MEMORY, {"dsp": 2000})
+    full = sweep(workload, MEMORY, {"dsp": 2000}, exhaustive=True)
+    assert pruned.pareto == full.pareto
+    assert pruned.best.choice == full.best.choice
+    assert pruned.solved < full.solved / 5 and full.solved == full.candidates
+    assert (full.grid.bound <= full.grid.cycles).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "cycles", "seconds"),
+    [("googlenet", (213, 32), 174_426, 10.0), ("inception-v4", (206, 33), 1_724_132, 30.0)],
+)
+def test_all_arrays_of_the_u200(
+    name: str, array: tuple[int, int], cycles: int, seconds: float
+) -> None:
+    found = sweep(benchmark(name).without_dense(), Dynamap(), U200)
+    assert found.candidates == 61_482
+    assert (found.best.rows, found.best.columns, found.best.cycles) == (*array, cycles)
+    assert found.seconds <= seconds
+
+
+def test_the_papers_array_is_the_best_of_its_size_for_googlenet() -> None:
+    found = sweep(benchmark("googlenet").without_dense(), MEMORY, {"dsp": 92 * 66})
+    assert (found.best.rows, found.best.columns) == (92, 66)
+
+
+def test_the_pareto_set_trades_dsps_for_latency() -> None:
+    found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 500})
+    dsp = [point.dsp for point in found.pareto]
+    latency = [point.latency_ms for point in found.pareto]
+    assert dsp == sorted(set(dsp)) and latency == sorted(set(latency), reverse=True)
+    assert found.pareto[-1].cycles == pytest.approx(found.best.cycles, rel=1e-12)
+    assert found.cheapest(latency[3]) == found.pareto[3]
+    data = json.loads(json.dumps(found.to_json()))
+    assert len(data["pareto"]) == len(dsp) and data["best"]["dsp"] == dsp[-1]
+
+
+def test_executors_see_every_array_and_change_nothing() -> None:
+    workload, inline = benchmark("alexnet"), Inline()
+    found = sweep(workload, MEMORY, {"dsp": 800}, executor=inline, exhaustive=True)
+    assert inline.arrays == 2 * found.candidates
+    assert found.pareto == sweep(workload, MEMORY, {"dsp": 800}).pareto
+
+
+def test_restrictions_and_given_arrays_are_kept() -> None:
+    arrays = np.array([[16, 16], [32, 32], [64, 64]])
+    only = Restriction(("im2col",), ("NS",))
+    found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 1024}, arrays=arrays, restriction=only)
+    assert (found.best.rows, found.candidates) == (32, 2)
+    assert {layer.label for layer in found.best.layers} == {Label("im2col", "NS")}
+
+
+def test_a_latency_out_of_reach_is_refused() -> None:
+    found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 100})
+    with pytest.raises(Infeasible, match=r"latency_ms needed .*, available 0\.001") as caught:
+        found.cheapest(0.001)
+    assert caught.value.needed == found.best.latency_ms
+    assert "relax the latency or the budget" in str(caught.value)
+
+
+def test_an_empty_budget_is_refused() -> None:
+    with pytest.raises(Infeasible, match="dsp needed 1, available 0"):
+        sweep(benchmark("alexnet"), MEMORY, {"dsp": 0})
+
+
+class Impossible(Dynamap):
+    """No array can execute anything."""
+
+    def cycles(self, conv: ConvShape, labels: Sequence[Label], arrays: IntArray) -> FloatArray:
+        return np.full_like(super().cycles(conv, labels, arrays), np.inf)
+
+
+def test_a_network_that_fits_no_array_is_refused() -> None:
+    with pytest.raises(Infeasible, match="none of 10 arrays can execute every layer"):
+        sweep(benchmark("alexnet"), Impossible(), {"dsp": 5})

@@ -1,0 +1,69 @@
+"""The benchmark networks: counts and multiply-accumulates, and the builders against exports."""
+
+import pytest
+
+from dse.networks import BENCHMARKS, WorkloadError, benchmark, light
+from dse.networks.workload import Join, Pool
+
+# name -> layers, MAC, of which convolutions, MAC
+EXPECTED = {
+    "alexnet": (8, 654_560_384, 5, 595_938_432),
+    "googlenet": (58, 1_582_671_872, 57, 1_581_647_872),
+    "inception-v2": (70, 2_018_851_840, 69, 2_017_827_840),
+    "inception-v4": (150, 12_253_974_624, 149, 12_252_438_624),
+    "resnet-50": (54, 4_089_184_256, 53, 4_087_136_256),
+    "squeezenet": (26, 349_151_936, 26, 349_151_936),
+    "vgg-19": (19, 19_632_062_464, 16, 19_508_428_800),
+}
+
+
+def test_every_benchmark_is_expected() -> None:
+    assert EXPECTED.keys() == BENCHMARKS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_layers_and_macs(name: str) -> None:
+    workload = benchmark(name)
+    convolutional = workload.without_dense()
+    assert workload.name == name
+    assert EXPECTED[name] == (
+        len(workload.convolutions),
+        workload.macs,
+        len(convolutional.convolutions),
+        convolutional.macs,
+    )
+
+
+def test_googlenet_is_the_exported_network_with_poolings_rounded_up() -> None:
+    built, exported = benchmark("googlenet"), light("inception_v1")
+
+    def kinds(workload, node_type):
+        return [
+            (node.kind, node.shape[2]) for node in workload.nodes if isinstance(node, node_type)
+        ]
+
+    def layers(workload):
+        return sorted(
+            (layer.name, layer.conv.cin, layer.conv.cout, layer.conv.kernel, layer.conv.stride)
+            for layer in workload.convolutions
+        )
+
+    assert layers(built.without_dense()) == layers(exported.without_dense())
+    assert kinds(built, Join) == kinds(exported, Join)
+    assert sorted(kinds(built, Pool)) == sorted(kinds(exported, Pool))
+    assert built.node["inception_5b/output"].shape == (7, 7, 1024)
+    assert exported.without_dense().macs == 1_430_532_352  # its maps are 55, 27, 13, 6 wide
+
+
+def test_inception_v4_maps_are_the_papers() -> None:
+    node = benchmark("inception-v4").node
+    assert node["stem/concat3"].shape == (35, 35, 384)
+    assert node["ra/concat"].shape == (17, 17, 1024)
+    assert node["rb/concat"].shape == (8, 8, 1536)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(WorkloadError, match="no benchmark named 'lenet'; known: alexnet, "):
+        benchmark("lenet")
+    with pytest.raises(WorkloadError, match=r"has no model 'light_lenet\.onnx'"):
+        light("lenet")

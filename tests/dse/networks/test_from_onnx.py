@@ -1,0 +1,103 @@
+"""ONNX import of shapes: small models, each operator, and refusals."""
+
+from collections.abc import Sequence
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from dse.networks import WorkloadError, from_onnx, light
+from dse.networks.workload import Join
+
+
+def model(
+    nodes: Sequence[onnx.NodeProto],
+    weights: dict[str, list[int]],
+    shape: Sequence[int | str] = (1, 3, 9, 9),
+) -> onnx.ModelProto:
+    """A model with input "x", output "y" and weights of ones."""
+    initializers = [
+        helper.make_tensor(name, TensorProto.FLOAT, dims, [1.0] * len_of(dims))
+        for name, dims in weights.items()
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "net", [x], [y], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+
+
+def len_of(dims: list[int]) -> int:
+    total = 1
+    for dim in dims:
+        total *= dim
+    return total
+
+
+@pytest.mark.parametrize(
+    ("attributes", "padding", "size"),
+    [
+        ({}, (0, 0, 0, 0), 7),
+        ({"pads": [1, 0, 2, 0]}, (1, 0, 2, 0), None),
+        ({"auto_pad": "VALID", "strides": [2, 2]}, (0, 0, 0, 0), 4),
+        ({"auto_pad": "SAME_UPPER"}, (1, 1, 1, 1), 9),
+        ({"auto_pad": "SAME_UPPER", "strides": [4, 4]}, (1, 1, 1, 1), 3),
+        ({"auto_pad": "SAME_UPPER", "dilations": [2, 2]}, (2, 2, 2, 2), 9),
+        ({"dilations": [3, 3]}, (0, 0, 0, 0), 3),
+    ],
+)
+def test_convolution_attributes(
+    attributes: dict, padding: tuple[int, ...], size: int | None
+) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], **attributes)
+    conv = from_onnx(model([node], {"w": [4, 3, 3, 3]})).convolutions[0].conv
+    assert conv.padding == padding
+    assert conv.output == ((10, 7, 4) if size is None else (size, size, 4))
+
+
+def test_odd_same_padding_goes_where_the_mode_says() -> None:
+    for mode, padding in (("SAME_UPPER", (0, 0, 1, 1)), ("SAME_LOWER", (1, 1, 0, 0))):
+        node = helper.make_node("Conv", ["x", "w"], ["y"], auto_pad=mode)
+        conv = from_onnx(model([node], {"w": [4, 3, 2, 2]})).convolutions[0].conv
+        assert conv.padding == padding
+
+
+def test_a_branch_with_bias_activation_pool_concat_and_classifier() -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["a", "b"], ["c"]),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("MaxPool", ["d"], ["e"], kernel_shape=[3, 3], strides=[3, 3]),
+        helper.make_node("Conv", ["e", "v"], ["f"], group=2),
+        helper.make_node("Concat", ["e", "f"], ["g"], axis=1),
+        helper.make_node("Add", ["g", "g"], ["h"]),
+        helper.make_node("Flatten", ["h"], ["i"]),
+        helper.make_node("Gemm", ["i", "fc"], ["y"], transB=1),
+    ]
+    weights = {"w": [4, 3, 3, 3], "b": [1, 4, 1, 1], "v": [2, 2, 1, 1], "fc": [10, 54]}
+    workload = from_onnx(model(nodes, weights))
+    assert [layer.name for layer in workload.convolutions] == ["w", "v", "fc"]
+    assert [layer.conv.kernel for layer in workload.convolutions] == [(3, 3), (1, 1), (3, 3)]
+    assert workload.convolutions[1].conv.groups == 2
+    joins = [node for node in workload.nodes if isinstance(node, Join)]
+    assert [(join.kind, join.shape) for join in joins] == [
+        ("concat", (3, 3, 6)),
+        ("add", (3, 3, 6)),
+    ]
+    assert workload.macs == 81 * 27 * 4 + 9 * 2 * 2 + 540
+
+
+def test_unknown_operators_are_named() -> None:
+    with pytest.raises(WorkloadError, match=r"'y' \(Gelu\) has no counterpart"):
+        from_onnx(model([helper.make_node("Gelu", ["x"], ["y"])], {}))
+
+
+def test_dynamic_shapes_are_refused() -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    dynamic = model([node], {"w": [4, 3, 3, 3]}, (1, 3, "height", "width"))
+    with pytest.raises(WorkloadError, match="must have a static shape 1 x C x H x W"):
+        from_onnx(dynamic)
+
+
+def test_a_channel_shuffle_is_refused() -> None:
+    with pytest.raises(WorkloadError, match="more than a Flatten"):
+        light("shufflenet")

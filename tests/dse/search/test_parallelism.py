@@ -1,0 +1,57 @@
+"""The knees of a parallelism, and that they lose nothing."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dse.search import Granule, NetworkError
+from dse.search.dominance import pareto_indices
+from dse.search.model.buffers import Scheme, buffers
+from dse.search.model.compute import cycles, dsp_blocks
+from dse.search.model.device import Pairing
+from dse.search.model.layer import Conv
+from dse.search.model.load import load_device
+from dse.search.model.parallelism import Parallelism, full_product, knees, parallelisms
+
+
+@given(st.integers(1, 3000))
+def test_knees_are_the_least_divisor_of_each_quotient(count: int) -> None:
+    least: dict[int, int] = {}
+    for divisor in range(1, count + 1):
+        least.setdefault(-(-count // divisor), divisor)
+    assert knees(count).tolist() == sorted(least.values())
+
+
+def _every_parallelism(stage: Conv, granule: Granule) -> Parallelism:
+    granules = granule.count(stage)
+    axes = [np.arange(1, n + 1) for n in (stage.n_in, stage.n_out, granules)]
+    para_in, para_out, run = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
+    return Parallelism(para_in=para_in, para_out=para_out, para_seg=-(-granules // run), run=run)
+
+
+def _front(stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism) -> set:
+    ram = load_device("kcu1500").ram
+    memory = buffers(stage, scheme, granule, par, ram=ram, bits=16).total
+    triples = np.stack(
+        [cycles(stage, granule, par), dsp_blocks(Pairing.SINGLE, par), memory], axis=1
+    )
+    return {tuple(row) for row in triples[pareto_indices(triples)].tolist()}
+
+
+@pytest.mark.parametrize("granule", Granule)
+@pytest.mark.parametrize("scheme", Scheme)
+def test_knees_lose_no_pareto_point(stage: Conv, scheme: Scheme, granule: Granule) -> None:
+    every = _every_parallelism(stage, granule)
+    assert len(every) == full_product(stage, granule)
+    at_knees = parallelisms(stage, granule)
+    assert len(at_knees) < len(every)
+    assert _front(stage, scheme, granule, at_knees) == _front(stage, scheme, granule, every)
+
+
+def test_too_many_candidates_is_one_clear_line(make_conv: Callable[..., Conv]) -> None:
+    huge = make_conv(n_in=4096, n_out=4096, size_in=4096, size_out=4096)
+    with pytest.raises(NetworkError, match=r"layer C: .* candidates .* use --granularity row"):
+        parallelisms(huge, Granule.PIXEL)

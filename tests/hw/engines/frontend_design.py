@@ -1,0 +1,77 @@
+"""The frontend with the real tensor memory, flat AXI ports, and CONV and POOL left to the bench."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.array.parameters import parameter_write
+from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
+from hw.bus.registers import MAP_ADDRESS_BITS
+from hw.config import OverlayConfig
+from hw.engines.frontend import STALL, Frontend
+from hw.engines.weight_buffer import WeightRead
+from hw.isa import CONV, POOL
+from hw.memory import TensorMemory
+
+
+class FrontendDesign(wiring.Component):
+    """``Frontend`` and ``TensorMemory``; LOAD writes it, STORE reads it.
+
+    Parameters
+    ----------
+    config : the overlay's.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        buses = {
+            "m_axi_gmem0": Out(AXI4(data_bytes=config.axi_bytes)),
+            "m_axi_gmem1": Out(AXI4Read(data_bytes=config.axi_bytes)),
+            "s_axi_control": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
+        }
+        members: dict[str, Any] = {}
+        for name, member in buses.items():
+            members |= flat_members(name, member)
+        weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        super().__init__(
+            {
+                **members,
+                "interrupt": Out(1),
+                "engine_reset": Out(1),
+                "o_conv": Out(stream.Signature(CONV)),
+                "o_pool": Out(stream.Signature(POOL)),
+                "retire_conv": In(1),
+                "retire_pool": In(1),
+                "progress": In(1),
+                "stall": In(STALL),
+                "o_parameter": Out(parameter_write(config)),
+                "o_parameter_valid": Out(1),
+                "weights": Out(weights),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.frontend = frontend = Frontend(config=self._config)
+        m.submodules.memory = memory = TensorMemory(self._config, readers=1, writers=1)
+        connect_flat(m, self, "m_axi_gmem0", frontend.gmem0)
+        connect_flat(m, self, "m_axi_gmem1", frontend.gmem1)
+        connect_flat(m, self, "s_axi_control", frontend.control)
+        connect(m, frontend.o_write, memory.i_write_0)
+        connect(m, frontend.o_read, memory.i_read_0)
+        for name in ("o_conv", "o_pool", "weights"):
+            connect(m, getattr(frontend, name), flipped(getattr(self, name)))
+        for name in ("retire_conv", "retire_pool", "progress", "stall"):
+            m.d.comb += getattr(frontend, name).eq(getattr(self, name))
+        for name in ("interrupt", "o_parameter", "o_parameter_valid"):
+            m.d.comb += getattr(self, name).eq(getattr(frontend, name))
+        m.d.comb += [
+            self.engine_reset.eq(frontend.reset),
+            frontend.i_read.eq(memory.o_data),
+            frontend.i_read_valid.eq(memory.o_valid_0),
+        ]
+        return m

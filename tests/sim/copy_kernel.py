@@ -1,0 +1,141 @@
+"""A small kernel with the overlay's ports: XORs two regions of memory, beat by beat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.bus.arbiter import ReadArbiter
+from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
+from hw.bus.control import ControlSlave
+from hw.bus.reader import BurstReader
+from hw.bus.registers import MAP_ADDRESS_BITS
+from hw.bus.writer import BurstWriter
+from hw.isa import Engine, Error
+
+TAG = 0x1234
+
+
+class CopyKernel(wiring.Component):
+    """output[i] = input[i] ^ weights[i] for as many beats as the program's first word says.
+
+    Input and program share gmem0 with the output, the weights come from gmem1.  Each beat is traced
+    as a tensor memory write, one byte further than the output; STORE retires with ``TAG``.
+
+    Parameters
+    ----------
+    data_bytes : width of a beat.
+    """
+
+    def __init__(self, *, data_bytes: int) -> None:
+        self._bytes = data_bytes
+        self._ports = {
+            "m_axi_gmem0": Out(AXI4(data_bytes=data_bytes)),
+            "m_axi_gmem1": Out(AXI4Read(data_bytes=data_bytes)),
+            "s_axi_control": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
+        }
+        members = {}
+        for name, member in self._ports.items():
+            members |= flat_members(name, member)
+        lanes = (2 * data_bytes).bit_length()
+        super().__init__(
+            {
+                **members,
+                "interrupt": Out(1),
+                "trace_write_valid": Out(1),
+                "trace_write_address": Out(32),
+                "trace_write_low": Out(lanes),
+                "trace_write_high": Out(lanes),
+                "trace_write_data": Out(16 * data_bytes),
+                "trace_start": Out(4),
+                "trace_start_tag": Out(64),
+                "trace_retire": Out(4),
+                "trace_retire_tag": Out(64),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        size = self._bytes
+        m.submodules.control = control = ControlSlave(watchdog_cycles=1000)
+        m.submodules.program = program = BurstReader(data_bytes=size)
+        m.submodules.input = images = BurstReader(data_bytes=size)
+        m.submodules.weights = weights = BurstReader(data_bytes=size)
+        m.submodules.output = output = BurstWriter(data_bytes=size)
+        m.submodules.arbiter = arbiter = ReadArbiter(data_bytes=size)
+        gmem0 = AXI4(data_bytes=size).create()
+        for channel in ("ar", "r"):
+            wiring.connect(m, wiring.flipped(getattr(gmem0, channel)), getattr(arbiter.o, channel))
+        for channel in ("aw", "w", "b"):
+            wiring.connect(m, wiring.flipped(getattr(gmem0, channel)), getattr(output.axi, channel))
+        wiring.connect(m, program.axi, arbiter.i0)
+        wiring.connect(m, images.axi, arbiter.i1)
+        connect_flat(m, self, "m_axi_gmem0", gmem0)
+        connect_flat(m, self, "m_axi_gmem1", weights.axi)
+        connect_flat(m, self, "s_axi_control", control.bus)
+
+        beats, left, cycles, error = Signal(32), Signal(32), Signal(64), Signal(32)
+        parts = (images, weights, output)
+        settings = control.settings
+        m.d.comb += [
+            control.values.cycles.eq(cycles),
+            control.values.error.eq(error),
+            self.interrupt.eq(control.interrupt),
+            program.i.p.address.eq(settings.program),
+            program.i.p.beats.eq(1),
+            images.i.p.address.eq(settings.input),
+            weights.i.p.address.eq(settings.weights),
+            output.i.p.address.eq(settings.output),
+            *(part.i.p.beats.eq(beats) for part in parts),
+        ]
+        asked = Signal(len(parts))
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [control.idle.eq(1), control.accept.eq(control.start)]
+                m.d.comb += program.i.valid.eq(control.start)
+                with m.If(control.start):
+                    m.d.comb += self.trace_start.eq(1 << Engine.LOAD)
+                    m.d.sync += [cycles.eq(0), error.eq(0)]
+                    m.next = "PROGRAM"
+            with m.State("PROGRAM"):
+                m.d.comb += program.o.ready.eq(1)
+                with m.If(program.o.valid):
+                    m.d.sync += [beats.eq(program.o.payload), left.eq(program.o.payload)]
+                    m.d.sync += asked.eq(0)
+                    m.next = "COPY"
+            with m.State("COPY"):
+                for bit, part in enumerate(parts):
+                    m.d.comb += part.i.valid.eq(~asked[bit])
+                    with m.If(part.i.valid & part.i.ready):
+                        m.d.sync += asked[bit].eq(1)
+                m.d.comb += [
+                    output.i_data.valid.eq(images.o.valid & weights.o.valid),
+                    images.o.ready.eq(output.i_data.ready & weights.o.valid),
+                    weights.o.ready.eq(output.i_data.ready & images.o.valid),
+                ]
+                with m.If(output.i_data.valid & output.i_data.ready):
+                    m.d.comb += self.trace_write_valid.eq(1)
+                    m.d.sync += left.eq(left - 1)
+                with m.If((left == 0) & asked.all() & output.idle):
+                    m.d.comb += [control.done.eq(1), self.trace_retire.eq(1 << Engine.STORE)]
+                    m.next = "IDLE"
+        m.d.comb += control.running.eq(~control.idle)
+        with m.If(control.running):
+            m.d.sync += cycles.eq(cycles + 1)
+        for part, code in ((images, Error.BUS_READ), (weights, Error.BUS_READ), (output, 5)):
+            with m.If(part.error):
+                m.d.sync += error.eq(code)
+        data = images.o.payload ^ weights.o.payload
+        m.d.comb += [
+            output.i_data.p.data.eq(data),
+            output.i_data.p.strobe.eq(Const(-1, size)),
+            self.trace_write_address.eq((beats - left) * size - size + 1),
+            self.trace_write_low.eq(size),
+            self.trace_write_high.eq(2 * size),
+            self.trace_write_data.eq(Cat(Const(0, 8 * size), data)),
+            self.trace_retire_tag.eq(TAG << 16 * Engine.STORE),
+        ]
+        return m
