@@ -10,10 +10,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 
-def delayed(m: Module, value: Value, cycles: int, *, name: str, reset_less: bool = True) -> Value:
+def delayed(m: Module, value: Any, cycles: int, *, name: str, reset_less: bool = True) -> Any:
     """``value``, that many cycles later; without reset it fits a shift register primitive."""
     for index in range(cycles):
-        register = Signal.like(Value.cast(value), name=f"{name}_{index}", reset_less=reset_less)
+        register = Signal(value.shape(), name=f"{name}_{index}", reset_less=reset_less)
         m.d.sync += register.eq(value)
         value = register
     return value

@@ -8,8 +8,9 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -162,7 +163,10 @@ def build(
     target = (folder or build_folder()) / key
     with _lock(target.with_suffix(".lock")):
         if not (target / EXECUTABLE).exists():
-            _build(tools, command, verilog, sources, headers, control, target)
+            runtime = target.with_name(
+                f"runtime-{_key([tools.version, str(MAKE_VARIABLES), str(arguments)])}"
+            )
+            _build(tools, command, verilog, sources, headers, control, target, runtime)
     return target / EXECUTABLE
 
 
@@ -174,11 +178,18 @@ def _build(
     headers: Mapping[str, str],
     control: str,
     target: Path,
+    runtime: Path,
 ) -> None:
-    """Builds beside ``target`` and renames: a folder of that name is always complete."""
+    """Builds beside ``target`` and renames: a folder of that name is always complete.
+
+    Verilator's runtime takes most of a small build, so its objects are kept in ``runtime``.
+    """
     parts = target.with_suffix(".part")
     shutil.rmtree(parts, ignore_errors=True)
-    parts.mkdir(parents=True)
+    objects = parts / "objects"
+    objects.mkdir(parents=True)
+    for file in runtime.glob("*.o"):
+        shutil.copy(file, objects)
     inputs = [str(verilog.write(parts / "design.v"))]
     if control:
         (parts / "control.vlt").write_text(control)
@@ -189,10 +200,22 @@ def _build(
     tools.run(
         [*command, *includes, *inputs, *map(str, sources)], log=parts / "build.log", folder=parts
     )
-    shutil.move(parts / "objects" / EXECUTABLE, parts / EXECUTABLE)
-    shutil.rmtree(parts / "objects")
+    if not runtime.exists():
+        _keep_runtime(objects, runtime)
+    shutil.move(objects / EXECUTABLE, parts / EXECUTABLE)
+    shutil.rmtree(objects)
     shutil.rmtree(target, ignore_errors=True)
     parts.rename(target)
+
+
+def _keep_runtime(objects: Path, runtime: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=runtime.parent) as folder:
+        copy = Path(folder) / "runtime"
+        copy.mkdir()
+        for file in objects.glob("verilated*.o"):
+            shutil.copy(file, copy)
+        with suppress(OSError):  # another process was first
+            copy.rename(runtime)
 
 
 def _key(parts: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ def float_model(draft: Draft, name: str) -> onnx.ModelProto:
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
     for layer in draft.layers:
-        _emit(layer, nodes, weights)
+        _emit(layer, draft.outputs, nodes, weights)
     graph = helper.make_graph(
         nodes,
         name,
@@ -32,7 +32,12 @@ def float_model(draft: Draft, name: str) -> onnx.ModelProto:
     return model
 
 
-def _emit(layer: Layer, nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto]) -> None:
+def _emit(
+    layer: Layer,
+    outputs: list[DraftTensor],
+    nodes: list[onnx.NodeProto],
+    weights: list[onnx.TensorProto],
+) -> None:
     limited = layer.low != -np.inf or layer.high != np.inf
     bare = layer.is_identity and limited
     inputs = [tensor.name for tensor in layer.inputs]
@@ -47,6 +52,10 @@ def _emit(layer: Layer, nodes: list[onnx.NodeProto], weights: list[onnx.TensorPr
             helper.make_node(op, [*inputs, *constants], [result], name=layer.name, **attributes)
         )
         inputs = [result]
+    elif layer.inputs[0] in outputs:
+        # onnxruntime would give the input the range of the output, though it is an output itself.
+        nodes.append(helper.make_node("Identity", inputs, [f"{output}/unlimited"]))
+        inputs = [f"{output}/unlimited"]
     if limited:
         range_name = layer.name if bare else f"{layer.name}/range"
         nodes.append(_range(layer, inputs[0], output, range_name, weights))

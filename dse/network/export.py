@@ -88,7 +88,10 @@ class _Writer:
         """The names of the dequantised weights and bias."""
         unit = self.network.tensors[op.input].quantisation.scale * op.weight_scale
         weight = np.ascontiguousarray(op.weight.transpose(0, 3, 1, 2))
-        pairs = {"weight": (weight, op.weight_scale), "bias": (op.bias, unit)}
+        pairs: dict[str, tuple[npt.NDArray, npt.NDArray]] = {
+            "weight": (weight, op.weight_scale),
+            "bias": (op.bias, unit),
+        }
         names = []
         for role, (values, scale) in pairs.items():
             name = f"{op.name}/{role}"

@@ -58,9 +58,14 @@ def transpose(lowering: Lowering, node: onnx.NodeProto) -> None:
     axes = cast(list[int], attribute(node, "perm", list(reversed(range(len(x.shape))))))
     moved = [axis for axis in axes if x.shape[axis] > 1]
     if moved != sorted(moved):
+        if len(x.shape) == 5 and moved == [2, 1, 3, 4]:
+            raise Unsupported(
+                f"it shuffles channels between {x.shape[1]} groups",
+                "use a variant without channel shuffle; the overlay moves no data between channels",
+            )
         raise Unsupported(
             f"it permutes the axes of {x.shape} by {axes}",
-            "export the model in NCHW order without it; the overlay cannot move data between axes",
+            "export the model in NCHW order without it; the overlay moves no data between axes",
         )
     _view(lowering, node, x, tuple(x.shape[axis] for axis in axes))
 

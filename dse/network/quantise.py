@@ -45,6 +45,7 @@ def quantise(
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
+            extra_options={"ForceQuantizeNoInputCheck": True},
         )
         quantised = onnx.load(path)
     quantised.ir_version = emit.IR_VERSION

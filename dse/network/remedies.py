@@ -13,7 +13,7 @@ _DYNAMIC = (
     "quantise statically, with calibration images (onnxruntime.quantization.quantize_static)",
 )
 _NORMALISED = (
-    "it divides by statistics of each image",
+    "it divides by statistics of its input",
     "retrain with BatchNormalization, which folds into the convolutions",
 )
 _RESAMPLED = (

@@ -70,15 +70,15 @@ def from_model(model: onnx.ModelProto, name: str, where: str, sha256: str = "") 
     """Check a model in memory and fix its batch to one image."""
     if not model.graph.node or not model.graph.output:
         raise NetworkError(f"{where}: not an ONNX model, or an empty one: it has no nodes")
-    _check(model, where)
-    constants = {tensor.name for tensor in model.graph.initializer}
     single = onnx.ModelProto()
     single.CopyFrom(model)
-    inputs = [value for value in single.graph.input if value.name not in constants]
-    ports = tuple(_single_image(value, where) for value in inputs)
     del single.graph.value_info[:]
+    _check(single, where)
     for value in single.graph.output:
         value.type.tensor_type.ClearField("shape")
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in single.graph.input if value.name not in constants]
+    ports = tuple(_single_image(value, where) for value in inputs)
     inferred = _infer(single, where)
     values = (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input)
     return Source(
@@ -135,6 +135,8 @@ def _check(model: onnx.ModelProto, where: str) -> None:
         )
     if model.ByteSize() > _MAX_PROTOBUF:
         return
+    for value in model.graph.output:
+        value.type.tensor_type.shape.SetInParent()  # the checker wants one, exporters omit it
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from dse.network import constants
 from dse.network.graph import Add, Conv, Network
 from dse.program.dataflow import Tiling
-from dse.program.walk import Walk, channel_region
 from dse.program.instruction import Action, make
 from dse.program.layers import ConvLayer
 from dse.program.packing import Piece
 from dse.program.region import Memory, Region
 from dse.program.strips import Rows
+from dse.program.walk import Walk, channel_region
 from hw.config import OverlayConfig
 from hw.isa import Opcode
 

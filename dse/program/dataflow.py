@@ -105,7 +105,10 @@ def _input_stationary_tiles(block: Block, config: OverlayConfig) -> list[int]:
     """The largest channel tile, and the largest whose weights can be replayed."""
     limits = [config.accumulator_depth, config.weight_words // block.chunks]
     tiles = [
-        balanced(block.channels, min(limit, config.accumulator_depth), config.columns)
+        min(
+            block.channels,
+            balanced(block.channels, min(limit, config.accumulator_depth), config.columns),
+        )
         for limit in limits
         if limit > 0
     ]

@@ -6,22 +6,139 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dse.network.graph import Network
+from dse.program.emit import LayerCost
 from dse.program.instruction import Action
 from dse.program.layers import ConvLayer, Layer
 from dse.program.lifetime import completions
-from dse.program.manifest import (
-    MANIFEST_VERSION,
-    HostTensor,
-    LayerEntry,
-    Manifest,
-    TensorPlace,
-)
+from dse.program.manifest import MANIFEST_VERSION, HostTensor, LayerEntry, Manifest, TensorPlace
 from dse.program.mapping import LayerMapping
 from dse.program.memory import MemoryPlan, Span
-from dse.program.schedule import LayerCost
 from dse.program.views import Layout
-from hw.config import OverlayConfig
-from hw.isa import ISA_VERSION, Base, Opcode
+from hw.config import ISA_VERSION, OverlayConfig
+from hw.isa import Base, Opcode
+
+FIRST_ACTION = 1  # number of the first instruction after BEGIN
+
+MEMORY_NAMES = {None: "tensor", Base.INPUT: "input", Base.OUTPUT: "output"}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """All that the passes found out about a network."""
+
+    network: Network
+    layers: Sequence[Layer]
+    layout: Layout
+    plan: MemoryPlan
+    actions: Sequence[Action]
+    costs: Sequence[LayerCost]
+    weights: bytes
+
+
+def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -> Manifest:
+    """What manifest.json says."""
+    network, plan = compiled.network, compiled.plan
+    return Manifest(
+        version=MANIFEST_VERSION,
+        network=network.name,
+        isa_version=ISA_VERSION,
+        configuration_hash=config.hash,
+        configuration=config.to_json(),
+        sha256={
+            "model": network.source_sha256,
+            "configuration": _sha256(config.to_json()),
+            "mapping": _sha256(mapping.to_json()),
+        },
+        instructions=len(compiled.actions) + FIRST_ACTION + 1,
+        weights_bytes=len(compiled.weights),
+        weights_crc32=zlib.crc32(compiled.weights),
+        input_bytes=plan.input_bytes,
+        output_bytes=plan.output_bytes,
+        tensor_bytes_used=plan.peak,
+        inputs=tuple(_host(network, name, span) for name, span in plan.inputs.items()),
+        outputs=tuple(_host(network, name, span) for name, span in plan.outputs.items()),
+        layers=tuple(_layers(compiled)),
+        tensors=tuple(_tensors(compiled)),
+    )
+
+
+def _host(network: Network, name: str, span: Span) -> HostTensor:
+    tensor = network.tensors[name]
+    scale, zero_point = tensor.quantisation.scale, tensor.quantisation.zero_point
+    return HostTensor(name, span.offset, tensor.shape, scale, zero_point)
+
+
+def _layers(compiled: Compiled) -> Iterator[LayerEntry]:
+    tensors = compiled.network.tensors
+    for tag, (layer, cost) in enumerate(zip(compiled.layers, compiled.costs, strict=True)):
+        convolution = isinstance(layer, ConvLayer)
+        target = tensors[layer.output]
+        yield LayerEntry(
+            tag=tag,
+            name=layer.name,
+            kind="conv" if isinstance(layer, ConvLayer) else layer.pool.kind,
+            output=layer.output,
+            fused=layer.add.name if isinstance(layer, ConvLayer) and layer.add else "",
+            algorithm=cost.algorithm if convolution else "",
+            dataflow=cost.dataflow,
+            macs=target.height * target.width * layer.conv.weight.size
+            if isinstance(layer, ConvLayer)
+            else 0,
+            cycles=cost.cycles,
+            weight_beats=cost.weight_beats,
+        )
+
+
+def _tensors(compiled: Compiled) -> Iterator[TensorPlace]:
+    """Places of all tensors that are written as such: fused results are not."""
+    plan, last = compiled.plan, _last_numbers(compiled.actions)
+    for name, tags in completions(compiled.network, compiled.layers).items():
+        view = compiled.layout.views[name]
+        if view.buffer not in plan.homes:
+            continue
+        home, lifetime = plan.homes[view.buffer], plan.lifetimes[view.buffer]
+        opcodes = (Opcode.CONV, Opcode.POOL) if home.base is None else (Opcode.STORE,)
+        numbers = {
+            opcode: max((last[tag, opcode] for tag in tags if (tag, opcode) in last), default=-1)
+            for opcode in opcodes
+        }
+        complete = [number for number in numbers.values() if number >= 0]
+        if not tags and home.base is None:
+            complete = [_load_number(compiled, view.buffer)]
+        yield TensorPlace(
+            name=name,
+            shape=(view.height, view.width, view.channels),
+            memory=MEMORY_NAMES[home.base],
+            address=home.address + view.start + view.channel,
+            pitch=view.pitch,
+            lifetime=(lifetime.first, lifetime.last),
+            complete_after=tuple(sorted(complete)),
+            tags=tuple(sorted(tags)),
+        )
+
+
+def _last_numbers(actions: Sequence[Action]) -> dict[tuple[int, Opcode], int]:
+    """The number of the last instruction of each layer and opcode."""
+    return {
+        (action.instruction.field("tag"), action.instruction.opcode): number
+        for number, action in enumerate(actions, FIRST_ACTION)
+    }
+
+
+def _load_number(compiled: Compiled, buffer: str) -> int:
+    """The number of the LOAD that brings an input."""
+    return next(
+        number
+        for number, action in enumerate(compiled.actions, FIRST_ACTION)
+        if action.instruction.opcode is Opcode.LOAD
+        and action.layer == buffer
+        and action.instruction.field("base") == Base.INPUT
+    )
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

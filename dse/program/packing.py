@@ -6,6 +6,7 @@ records would take more than half of the parameter memory, so that the next CONV
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dse.network.graph import Conv
@@ -45,7 +46,7 @@ def cut(
     conv: Conv, view: View, pixels: int, config: OverlayConfig, forced: Dataflow | None
 ) -> tuple[Piece, ...]:
     """The pieces of a convolution that cost least at ``pixels`` output pixels at a time."""
-    choices = [
+    choices: list[list[Piece]] = [
         _pieces(conv, view, size, pixels, config, flow)
         for size in _group_counts(conv.groups)
         for flow in ([forced] if forced is not None else Dataflow)
@@ -57,11 +58,11 @@ def cut(
             "instruction: use a larger array or weight buffer"
         )
 
-    def cost(pieces: list[Piece]) -> tuple[int, int]:
+    def cost(pieces: Sequence[Piece]) -> tuple[int, int]:
         costs = [piece.tiling(pixels, config).cost for piece in pieces]
         return sum(most + CONV_CYCLES for most, _ in costs), sum(cycles for _, cycles in costs)
 
-    return tuple(min(feasible, key=cost))
+    return min((tuple(pieces) for pieces in feasible), key=cost)
 
 
 def _pieces(

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from dse.network import constants
 from dse.network.graph import INT8_MIN, Network, Pool
-from dse.program.walk import Walk
 from dse.program.errors import ProgramError
 from dse.program.instruction import Action, make
 from dse.program.region import Memory, Region
 from dse.program.strips import Rows
+from dse.program.walk import Walk
 from hw.isa import Opcode
 
 PARAMETER_INDEX = 1 << 16  # the record index of average pooling wraps here

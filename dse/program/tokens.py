@@ -20,21 +20,31 @@ SEGMENT_FIELDS = ("segments", "segment_words", "last_words", "repeats")
 
 
 def assign_tokens(actions: Sequence[Action]) -> tuple[Action, ...]:
-    """The actions with ``wait`` and ``post``: as few tokens as order all that depends."""
+    """The actions with ``wait`` and ``post``: as few tokens as order all that depends.
+
+    ``clocks``: per engine, the last action of each engine that is known to be done when its next
+    one starts; ``done``: the same when an action is done.
+    """
     waits, posts = [0] * len(actions), [0] * len(actions)
     issued: dict[Engine, list[int]] = {engine: [] for engine in Engine}
-    awaited: dict[tuple[Engine, Engine], int] = {}
+    clocks = {engine: dict.fromkeys(Engine, -1) for engine in Engine}
+    done: dict[int, dict[Engine, int]] = {}
     for index, action in enumerate(actions):
         engine = action.instruction.engine
         if engine is None:
             continue
-        for source in Engine:
-            known = awaited.get((source, engine), -1)
-            needed = _latest(actions, issued[source], known, action)
-            if needed is not None:
-                awaited[source, engine] = needed
-                waits[index] |= 1 << source
-                posts[needed] |= 1 << engine
+        clock = clocks[engine]
+        needs = {
+            source: _latest(actions, issued[source], clock[source], action) for source in Engine
+        }
+        for source, needed in sorted(needs.items(), key=lambda need: -need[1]):
+            if needed <= clock[source]:
+                continue
+            clock = {other: max(known, done[needed][other]) for other, known in clock.items()}
+            waits[index] |= 1 << source
+            posts[needed] |= 1 << engine
+        clocks[engine] = clock
+        done[index] = {**clock, engine: index}
         issued[engine].append(index)
     return tuple(
         action.with_fields(wait=wait, post=post)
@@ -53,16 +63,14 @@ def verify_tokens(instructions: Sequence[Instruction], config: OverlayConfig) ->
     _verify_weights(instructions, config)
 
 
-def _latest(
-    actions: Sequence[Action], issued: Sequence[int], known: int, action: Action
-) -> int | None:
-    """The last action of an engine, after the ``known`` one, that ``action`` depends on."""
+def _latest(actions: Sequence[Action], issued: Sequence[int], known: int, action: Action) -> int:
+    """The last action of an engine that ``action`` depends on, -1 if none after the ``known``."""
     for index in reversed(issued):
         if index <= known:
-            return None
+            return -1
         if _depends(action, actions[index]):
             return index
-    return None
+    return -1
 
 
 def _depends(action: Action, earlier: Action) -> bool:

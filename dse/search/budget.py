@@ -60,7 +60,9 @@ def impossible(
 ) -> BudgetError:
     """The error for a budget that no plan fits: the gap, and the stage that takes most.
 
-    ``tables`` holds the candidates of every stage for every plan.
+    ``tables`` holds the candidates of every stage for every plan. The serial candidate of a stage,
+    with every parallelism 1, takes both the least DSP and the least memory; so a budget that fits
+    one by one fits together.
     """
     ram = model.ram
     least_dsp = least_blocks(tables[0]).dsp
@@ -71,15 +73,10 @@ def impossible(
         )
     table = min(tables, key=lambda stages: least_blocks(stages).ram)
     least_ram = least_blocks(table).ram
-    if least_ram > budget.ram:
-        costs = [int(stage.ram.min()) for stage in table]
-        worst = max(range(len(costs)), key=costs.__getitem__)
-        return BudgetError(
-            f"network {network.name}: needs at least {ram.in_units(least_ram)} at {model.bits} "
-            f"bits, the budget is {ram.in_units(budget.ram)} ({network.stages[worst].name} alone "
-            f"takes {ram.in_units(costs[worst])}); choose a larger device or fewer bits"
-        )
+    costs = [int(stage.ram.min()) for stage in table]
+    worst = max(range(len(costs)), key=costs.__getitem__)
     return BudgetError(
-        f"network {network.name}: {budget.dsp} DSP blocks and {ram.in_units(budget.ram)} are "
-        "enough one by one but not together; choose a larger device or fewer bits"
+        f"network {network.name}: needs at least {ram.in_units(least_ram)} at {model.bits} "
+        f"bits, the budget is {ram.in_units(budget.ram)} ({network.stages[worst].name} alone "
+        f"takes {ram.in_units(costs[worst])}); choose a larger device or fewer bits"
     )

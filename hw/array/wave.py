@@ -36,11 +36,11 @@ def tag_layout(config: OverlayConfig) -> data.StructLayout:
 def wave_layout(config: OverlayConfig) -> data.StructLayout:
     """Control of one cycle at the array's edges, aligned with the operand words.
 
-    left: which word enters directly, if any. streaming: NS, the serialisers feed the rows (a level). swap: the
-    shadow becomes active. clear: NS, first wave of a tile. drop: NS, after a tile's drain.
-    serial, serial_first: the activation word goes to the next (the first) serialiser. top: the
-    weight word enters the top. turned: the serialisers feed the columns (a level). enable, start:
-    the shadow chains shift; first cycle of a burst.
+    left: which word enters directly, if any. streaming: NS, the serialisers feed the rows (a
+    level). swap: the shadow becomes active. clear: NS, first wave of a tile. drop: NS, after a
+    tile's drain. serial, serial_first: the activation word goes to the next (the first)
+    serialiser. top: the weight word enters the top. turned: the serialisers feed the columns (a
+    level). enable, start: the shadow chains shift; first cycle of a burst.
     """
     return data.StructLayout(
         {

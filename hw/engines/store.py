@@ -71,7 +71,7 @@ class Store(wiring.Component):
         skew = Signal.like(job.skew)
         room = Signal(range(ROOM + 1), init=ROOM)
         asked, passed = Signal(), Signal()
-        from_skew = Const(-1, width) << skew
+        from_skew = Const((1 << width) - 1, width) << skew
         m.d.comb += [
             transfer.i.payload.eq(self.i.payload),
             self.o_read.p.address.eq(address),
@@ -101,13 +101,13 @@ class Store(wiring.Component):
                     m.next = "JOB"
             with m.State("JOB"):
                 m.d.comb += transfer.o.ready.eq(1)
-                m.d.sync += [
-                    address.eq(job.local),
-                    to_ask.eq(job.lanes),
-                    to_write.eq(job.lanes),
-                    skew.eq(job.skew),
-                ]
                 with m.If(transfer.o.valid):
+                    m.d.sync += [
+                        address.eq(job.local),
+                        to_ask.eq(job.lanes),
+                        to_write.eq(job.lanes),
+                        skew.eq(job.skew),
+                    ]
                     m.next = "MOVE"
             with m.State("MOVE"):
                 with m.If((to_write == 0) & ~self.command.valid & self.writer_idle):

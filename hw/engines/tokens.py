@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
@@ -46,5 +46,5 @@ class Tokens(wiring.Component):
                 taken = wait.valid & wait.ready & wait.payload[source]
                 m.d.sync += count.eq(count + posted - taken)
                 there.append(count != 0)
-            m.d.comb += wait.ready.eq((Cat(*there) | ~wait.payload) == Const(-1, ENGINES))
+            m.d.comb += wait.ready.eq((Cat(*there) | ~wait.payload).all())
         return m

@@ -86,14 +86,12 @@ class Sequencer(wiring.Component):
             wave.serial_first.eq(streamer.o_wave.serial_first | loader.o_serial_first),
             wave.turned.eq(loader.o_turned & ~streamer.o_wave.streaming),
         ]
-        late = {"cycles": READ_LATENCY, "reset_less": False}
-        m.d.comb += [
-            self.o_wave.as_value().eq(delayed(m, wave.as_value(), name="wave", **late)),
-            self.o_load_parameters.eq(
-                delayed(m, streamer.o_load_parameters, name="load_parameters", **late)
-            ),
-            self.o_first_record.eq(delayed(m, streamer.o_record, name="first_record", **late)),
-        ]
+        for name, port, value in (
+            ("wave", self.o_wave.as_value(), wave.as_value()),
+            ("load_parameters", self.o_load_parameters, streamer.o_load_parameters),
+            ("first_record", self.o_first_record, streamer.o_record),
+        ):
+            m.d.comb += port.eq(delayed(m, value, READ_LATENCY, name=name, reset_less=False))
         return m
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -14,9 +16,12 @@ from hw.bus.control import ControlSlave
 from hw.bus.reader import BurstReader
 from hw.bus.registers import MAP_ADDRESS_BITS
 from hw.bus.writer import BurstWriter
+from hw.emit import Verilog, emit
 from hw.isa import Engine, Error
+from sim.fast.job import Dump, Job
 
 TAG = 0x1234
+BEATS = 150
 
 
 class CopyKernel(wiring.Component):
@@ -139,3 +144,35 @@ class CopyKernel(wiring.Component):
             self.trace_retire_tag.eq(TAG << 16 * Engine.STORE),
         ]
         return m
+
+
+@functools.cache
+def kernel(data_bytes: int) -> Verilog:
+    """The emitted kernel."""
+    component = CopyKernel(data_bytes=data_bytes)
+    return emit(component, "copy_kernel", clock="ap_clk", reset="ap_rst_n")
+
+
+def xor_job(data_bytes: int, **options: Any) -> tuple[Job, list[bytes]]:
+    """A job of three runs, and their outputs."""
+    random = np.random.default_rng(1)
+    weights, *inputs = (random.bytes(BEATS * data_bytes) for _ in range(4))
+    expected = [bytes(a ^ b for a, b in zip(image, weights, strict=True)) for image in inputs]
+    dump = Dump(
+        engine=Engine.STORE,
+        tag=TAG,
+        occurrence=1,
+        address=1 + data_bytes,
+        pitch=2 * data_bytes,
+        channels=data_bytes,
+        pixels=BEATS // 2 - 1,
+    )
+    made = Job(
+        program=BEATS.to_bytes(data_bytes, "little"),
+        weights=weights,
+        inputs=inputs,
+        output_bytes=BEATS * data_bytes,
+        dumps=[dump],
+        **options,
+    )
+    return made, expected

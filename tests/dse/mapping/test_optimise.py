@@ -59,6 +59,8 @@ def test_greedy_is_worse_on_squeezenet_and_the_certificate_says_so() -> None:
     optimal = map_network(workload, MEMORY, 92, 66)
     greedy = map_network(workload, MEMORY, 92, 66, method="greedy")
     assert greedy.cycles > 1.02 * optimal.cycles
+    # One layer's alternative alone would already save cycles: its extra is negative.
+    assert min(layer.alternative_extra or 0 for layer in greedy.layers) < 0
     gap = certify_mapping(workload, MEMORY, greedy).gap
     assert gap == pytest.approx(greedy.cycles - optimal.cycles, rel=1e-9)
 

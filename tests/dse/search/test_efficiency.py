@@ -33,8 +33,8 @@ def test_published_row_is_a_possible_pipeline(row: dict) -> None:
     """R1 gives the period, R2 the multipliers in use; both together must be buildable.
 
     The period is MAC / (R1 multipliers on the chip) and the multipliers used are R1 / R2 of them.
-    With this reading a design of that period exists within the multipliers used; with Arria's
-    DSP blocks counted once, R1 and R2 would need twice the throughput and it does not.
+    With this reading, Arria's DSP blocks counted as two multipliers, a design of that period exists
+    within the multipliers used; one of half the period does not.
     """
     network, device = load_network("alexnet"), load_device(row["name"])
     model = cost_model(device)

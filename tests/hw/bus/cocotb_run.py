@@ -65,7 +65,7 @@ def run_bench(component: Any, bench: str, *, seed: int = 1, **parameters: str) -
             results_xml=str(results),
             log_file=log,
             seed=seed,
-            extra_env={"PYTHONPATH": path, "COCOTB_LOG_LEVEL": "WARNING", **parameters},
+            extra_env={"PYTHONPATH": path, "PYTHONWARNINGS": "ignore", **parameters},
         )
         text = log.read_text()
         assert results.exists(), text

@@ -2,68 +2,105 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
-from cocotbext.axi import (
-    AxiBus,
-    AxiLiteBus,
-    AxiLiteMaster,
-    AxiRamRead,
-    AxiRamWrite,
-    AxiReadBus,
-    SparseMemory,
-)
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from hw.bus.registers import REGISTERS
+from hw.bus.registers import REGISTERS, Control
 from hw.config import OverlayConfig
-from hw.isa import Base, Error, Opcode, encode
+from hw.isa import CONV, POOL, Base, Opcode
+from tests.hw.bus.protocol import FaultyMemory
+from tests.hw.engines.programs import Program, random_program
 
-CONFIG = OverlayConfig.from_json(eval(os.environ["CONFIG"]))
-SIZE = 1 << 48
+CONFIG = OverlayConfig.from_json(json.loads(os.environ["CONFIG"]))
 BASES = {
-    Base.PROGRAM: 0x7_0000_0000,
+    Base.PROGRAM: 0x7_0000_0080,
     Base.WEIGHTS: 0x9_8000_1000,
-    Base.INPUT: 0xA_0000_0040 * 4,
-    Base.OUTPUT: 0xB_0000_0000,
+    Base.INPUT: 0xA_0000_0007,
+    Base.OUTPUT: 0xB_0000_0013,
 }
-
-
-def stalls(rate: float, rng: random.Random) -> Iterator[bool]:
-    """Pause in a share ``rate`` of the cycles."""
-    while True:
-        yield rng.random() < rate
+WATCHDOG = 400
 
 
 class Bench:
-    """The design, its memory, the host, and stand-ins for CONV and POOL."""
+    """The design, its memory, the host, and stand-ins for CONV, POOL and the sequencer."""
 
     def __init__(self, dut: Any, *, rate: float = 0.0, seed: int = 0) -> None:
         self.dut = dut
+        self.rate = rate
         self.rng = random.Random(seed)
-        self.memory = SparseMemory(SIZE)
-        self.bad: set[int] = set()  # addresses whose pages answer with errors
         cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
-        gmem0 = AxiBus.from_prefix(dut, "m_axi_gmem0")
-        gmem1 = AxiReadBus.from_prefix(dut, "m_axi_gmem1")
-        self.slaves = [
-            AxiRamRead(gmem0.read, dut.clk, dut.rst, size=SIZE, mem=self.memory),
-            AxiRamWrite(gmem0.write, dut.clk, dut.rst, size=SIZE, mem=self.memory),
-            AxiRamRead(gmem1, dut.clk, dut.rst, size=SIZE, mem=self.memory),
-        ]
+        masters = {"m_axi_gmem0": True, "m_axi_gmem1": False}
+        self.memory = FaultyMemory(dut, masters, rate=rate, rng=self.rng)
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), dut.clk, dut.rst)
+        self.started: dict[Opcode, list[int]] = {Opcode.CONV: [], Opcode.POOL: []}
+        self.retired: dict[Opcode, list[int]] = {Opcode.CONV: [], Opcode.POOL: []}
+        self.records: list[tuple[int, int]] = []
+        self.words: list[int] = []
+        self.cycle = 0
 
     async def reset(self) -> None:
-        self.dut.rst.value = 1
+        dut = self.dut
+        for name in ("retire_conv", "retire_pool", "o_conv_ready", "o_pool_ready", "progress"):
+            getattr(dut, name).value = 0
+        for name in ("pop", "hold", "rewind", "release"):
+            getattr(dut, f"weights_{name}").value = 0
+        dut.rst.value = 1
         for _ in range(3):
-            await RisingEdge(self.dut.clk)
-        self.dut.rst.value = 0
-        await RisingEdge(self.dut.clk)
+            await RisingEdge(dut.clk)
+        dut.rst.value = 0
+        for watch in self.memory.watches:
+            cocotb.start_soon(watch)
+        cocotb.start_soon(self.engine(Opcode.CONV, CONV))
+        cocotb.start_soon(self.engine(Opcode.POOL, POOL))
+        cocotb.start_soon(self.collect())
+        await RisingEdge(dut.clk)
+
+    async def engine(self, opcode: Opcode, layout: Any) -> None:
+        """Accepts instructions and retires them after a while, in order."""
+        dut, name = self.dut, opcode.name.lower()
+        valid, ready = getattr(dut, f"o_{name}_valid"), getattr(dut, f"o_{name}_ready")
+        payload, retire = getattr(dut, f"o_{name}_payload"), getattr(dut, f"retire_{name}")
+        due: list[tuple[int, int]] = []
+        while True:
+            await FallingEdge(dut.clk)
+            if dut.engine_reset.value:
+                due.clear()
+            now = bool(due) and due[0][0] <= self.cycle
+            retire.value = now
+            if now:
+                self.retired[opcode].append(self.cycle)
+                due.pop(0)
+            take = self.rng.random() < 0.5
+            ready.value = take
+            if take and valid.value:
+                tag = layout.from_bits(payload.value.to_unsigned())["tag"]
+                self.started[opcode].append(int(tag))
+                due.append((self.cycle + self.rng.randint(1, 50), int(tag)))
+
+    async def collect(self) -> None:
+        """Counts cycles, takes weight words and parameter records."""
+        dut = self.dut
+        popped = [False, False]
+        while True:
+            await FallingEdge(dut.clk)
+            self.cycle += 1
+            if popped.pop(0):
+                self.words.append(dut.weights_data.value.to_unsigned())
+            take = self.rng.random() < 0.8 and int(dut.weights_level.value) > 0
+            take = take and not dut.engine_reset.value
+            dut.weights_pop.value = take
+            popped.append(take)
+            if dut.o_parameter_valid.value:
+                value = dut.o_parameter.value.to_unsigned()
+                bits = (CONFIG.parameter_depth - 1).bit_length()
+                self.records.append((value & ((1 << bits) - 1), value >> bits))
 
     async def write(self, name: str, value: int) -> None:
         register = REGISTERS[name]
@@ -77,11 +114,57 @@ class Bench:
         ]
         return sum(word << 32 * n for n, word in enumerate(words))
 
+    async def setup(self, program: Program, **begin: int) -> None:
+        """Writes a program and its data to memory, and the registers."""
+        for base, content in program.regions.items():
+            self.memory.memory.write(BASES[base], bytes(content))
+        self.memory.memory.write(BASES[Base.PROGRAM], program.encoded(**begin))
+        for base, address in BASES.items():
+            await self.write(base.name.lower(), address)
+        for log in (*self.started.values(), *self.retired.values(), self.records, self.words):
+            log.clear()
+
+    async def done(self, limit: int = 20000) -> None:
+        """Waits for the done bit."""
+        for _ in range(limit // 5):
+            if await self.read("control") & 1 << Control.DONE:
+                return
+        state = {name: await self.read(name) for name in REGISTERS}
+        raise AssertionError(f"no end: {state}")
+
+    async def run(self, program: Program, **begin: int) -> None:
+        await self.setup(program, **begin)
+        await self.write("control", 1)
+        await self.done()
+
+    async def check(self, program: Program) -> None:
+        """The program has had all its effects and no others."""
+        assert await self.read("error") == 0
+        output = self.memory.memory.read(BASES[Base.OUTPUT], len(program.output))
+        wrong = [i for i, (a, b) in enumerate(zip(output, program.output, strict=True)) if a != b]
+        assert not wrong, f"{len(wrong)} bytes of the output differ, {wrong[0]} to {wrong[-1]}"
+        assert self.records == program.records
+        assert self.started == program.tags
+        assert len(self.words) == len(program.words)
+        for got, word in zip(self.words, program.words, strict=True):
+            assert got & ((1 << 8 * len(word)) - 1) == int.from_bytes(word, "little")
+        assert len(self.retired[Opcode.CONV]) == len(program.tags[Opcode.CONV])
+
 
 @cocotb.test()
 async def registers(dut: Any) -> None:
     bench = Bench(dut)
     await bench.reset()
-    assert await bench.read("control") == 4
+    assert await bench.read("control") == 1 << Control.IDLE
     assert await bench.read("configuration") == CONFIG.hash
-    print("OK")
+
+
+@cocotb.test()
+@cocotb.parametrize(rate=[0.0, 0.3, 0.8])
+async def programs(dut: Any, rate: float) -> None:
+    bench = Bench(dut, rate=rate, seed=int(10 * rate))
+    await bench.reset()
+    for _ in range(3):
+        program = random_program(CONFIG, bench.rng)
+        await bench.run(program)
+        await bench.check(program)

@@ -1,0 +1,161 @@
+"""A compiled program and its files.
+
+``program.bin``: a header of 64 bytes, then the instructions.  The overlay's base PROGRAM points at
+the first instruction, behind the header, at an address that is a multiple of its bus width.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dse.program.errors import ProgramError
+from dse.program.instruction import Instruction
+from dse.program.manifest import Manifest
+from hw.config import ISA_VERSION, OverlayConfig
+from hw.isa import INSTRUCTION_BYTES
+
+MAGIC = b"PMAP"
+HEADER_VERSION = 1
+HEADER_BYTES = 64
+_HEADER = struct.Struct("<4sIIIIIQI24x")
+_CRC = struct.Struct("<I")  # of the header before it, in its last bytes
+
+PROGRAM_FILE, WEIGHTS_FILE, MANIFEST_FILE = "program.bin", "weights.bin", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands before the instructions."""
+
+    version: int
+    isa_version: int
+    configuration: int
+    instructions: int
+    instructions_crc32: int
+    weights_bytes: int
+    weights_crc32: int
+
+    def encode(self) -> bytes:
+        """The header's ``HEADER_BYTES`` bytes."""
+        head = _HEADER.pack(MAGIC, *(getattr(self, name) for name in self.__dataclass_fields__))
+        return head + _CRC.pack(zlib.crc32(head))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Header:
+        """Parse and check a header."""
+        if data[: len(MAGIC)] != MAGIC:
+            raise ProgramError(f"not a program: the file starts with {data[:4]!r}, not {MAGIC!r}")
+        if len(data) < HEADER_BYTES:
+            raise ProgramError(f"truncated: the header needs {HEADER_BYTES} bytes, not {len(data)}")
+        head = data[: HEADER_BYTES - _CRC.size]
+        _, *values = _HEADER.unpack(head)
+        header = cls(*values)
+        if header.version != HEADER_VERSION:
+            raise ProgramError(f"header version {header.version}, this tool reads {HEADER_VERSION}")
+        _check_crc("the header", head, _CRC.unpack(data[len(head) : HEADER_BYTES])[0])
+        return header
+
+
+@dataclass(frozen=True)
+class Program:
+    """Instructions, from BEGIN to END, weights.bin's bytes, and the manifest."""
+
+    instructions: tuple[Instruction, ...]
+    weights: bytes
+    manifest: Manifest
+
+    @cached_property
+    def words(self) -> bytes:
+        """The encoded instructions."""
+        return b"".join(instruction.encode() for instruction in self.instructions)
+
+    def encode(self) -> bytes:
+        """program.bin."""
+        header = Header(
+            version=HEADER_VERSION,
+            isa_version=self.manifest.isa_version,
+            configuration=self.manifest.configuration_hash,
+            instructions=len(self.instructions),
+            instructions_crc32=zlib.crc32(self.words),
+            weights_bytes=len(self.weights),
+            weights_crc32=zlib.crc32(self.weights),
+        )
+        return header.encode() + self.words
+
+    def save(self, folder: Path) -> None:
+        """Write the three files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PROGRAM_FILE).write_bytes(self.encode())
+        (folder / WEIGHTS_FILE).write_bytes(self.weights)
+        text = json.dumps(self.manifest.to_json(), indent=1)
+        (folder / MANIFEST_FILE).write_text(text + "\n")
+
+    @classmethod
+    def load(cls, folder: Path, config: OverlayConfig | None = None) -> Program:
+        """Read and check the three files; ``config``: the overlay that the program must fit."""
+        header, instructions = read_program(_read(folder / PROGRAM_FILE))
+        if config is not None and header.configuration != config.hash:
+            raise ProgramError(
+                f"the program is for configuration {header.configuration:#010x}, "
+                f"the overlay has {config.hash:#010x}: compile it again"
+            )
+        weights = _read(folder / WEIGHTS_FILE)
+        if len(weights) != header.weights_bytes:
+            raise ProgramError(
+                f"{WEIGHTS_FILE} has {len(weights)} bytes, the program needs {header.weights_bytes}"
+            )
+        _check_crc(WEIGHTS_FILE, weights, header.weights_crc32)
+        try:
+            data = json.loads(_read(folder / MANIFEST_FILE))
+        except ValueError as error:
+            raise ProgramError(f"{MANIFEST_FILE} is not JSON: {error}") from None
+        manifest = Manifest.from_json(data)
+        if manifest.configuration_hash != header.configuration:
+            raise ProgramError(f"{MANIFEST_FILE} and {PROGRAM_FILE} do not belong together")
+        return cls(instructions, weights, manifest)
+
+
+def read_program(data: bytes) -> tuple[Header, tuple[Instruction, ...]]:
+    """Parse and check program.bin."""
+    header = Header.decode(data)
+    if header.isa_version != ISA_VERSION:
+        raise ProgramError(
+            f"the program is for ISA version {header.isa_version}, this tool has {ISA_VERSION}"
+        )
+    words = data[HEADER_BYTES:]
+    if len(words) != header.instructions * INSTRUCTION_BYTES:
+        raise ProgramError(
+            f"truncated or overlong: {header.instructions} instructions need "
+            f"{header.instructions * INSTRUCTION_BYTES} bytes, not {len(words)}"
+        )
+    _check_crc("the instructions", words, header.instructions_crc32)
+    return header, decode_words(words)
+
+
+def decode_words(words: bytes) -> tuple[Instruction, ...]:
+    """Instructions from their bytes."""
+    found: list[Instruction] = []
+    for number, start in enumerate(range(0, len(words), INSTRUCTION_BYTES)):
+        try:
+            found.append(Instruction.decode(words[start : start + INSTRUCTION_BYTES]))
+        except ValueError as error:
+            raise ProgramError(f"instruction {number}: {error}") from None
+    return tuple(found)
+
+
+def _check_crc(what: str, data: bytes, expected: int) -> None:
+    found = zlib.crc32(data)
+    if found != expected:
+        raise ProgramError(f"corrupted: CRC-32 of {what} is {found:#010x}, not {expected:#010x}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProgramError(f"cannot read {path}: {error.strerror}") from None

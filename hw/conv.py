@@ -1,0 +1,135 @@
+"""The convolution engine: feeder, sequencer, array and writer, with the FIFOs between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.array.array import Array
+from hw.array.parameters import record_address
+from hw.bus.queue import Queue
+from hw.config import OverlayConfig
+from hw.engines.weight_buffer import WeightBuffer, WeightRead
+from hw.feeder import FEED, Feeder
+from hw.isa import CONV, PARAMETER
+from hw.memory import read_request, write_request
+from hw.sequence.loader import SEQUENCE
+from hw.sequence.sequencer import Sequencer, Split
+from hw.sequence.streamer import STALL
+from hw.writer import WRITE, Writer
+
+INSTRUCTIONS = 2  # that feeder, sequencer or writer may be behind each other
+
+
+def select(layout: data.StructLayout, instruction: Any) -> Any:
+    """The fields of a smaller layout, in its order."""
+    return Cat(getattr(instruction, name) for name in layout.members)
+
+
+class ConvEngine(wiring.Component):
+    """Executes CONV instructions, in order; independent ones overlap in the pipeline.
+
+    Members
+    -------
+    i : instructions whose tokens are there. o_retire : pulse, the oldest one's last write was
+    accepted.
+    weights : the weight buffer's reading side.
+    o_record_address, i_record : parameter memory.
+    o_feed, i_feed_valid, o_residual, i_read : tensor memory reads and their common data.
+    o_write : tensor memory writes, of highest priority.
+    o_progress, o_stall : for watchdog and counters.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        super().__init__(
+            {
+                "i": In(stream.Signature(CONV)),
+                "o_retire": Out(1),
+                "weights": In(weights),
+                "o_record_address": Out(record_address(config)),
+                "i_record": In(PARAMETER),
+                "o_feed": Out(stream.Signature(read_request())),
+                "i_feed_valid": In(1),
+                "o_residual": Out(stream.Signature(read_request())),
+                "i_read": In(8 * config.tensor_word),
+                "o_write": Out(stream.Signature(write_request(config))),
+                "o_progress": Out(1),
+                "o_stall": Out(STALL),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.feeder = feeder = Feeder(config=config)
+        m.submodules.sequencer = sequencer = Sequencer(config=config)
+        m.submodules.writer = writer = Writer(config=config)
+        m.submodules.split = split = Split(shape=CONV, outputs=3)
+        connect(m, flipped(self.i), split.i)
+        parts: list[tuple[Any, data.StructLayout]]
+        parts = [(feeder, FEED), (sequencer, SEQUENCE), (writer, WRITE)]
+        for k, (part, layout) in enumerate(parts):
+            queue: Any = Queue(shape=layout, depth=INSTRUCTIONS)
+            m.submodules[f"queue_{k}"] = queue
+            whole = getattr(split, f"o_{k}")
+            m.d.comb += [
+                queue.i.payload.eq(select(layout, whole.p)),
+                queue.i.valid.eq(whole.valid),
+                whole.ready.eq(queue.i.ready),
+            ]
+            connect(m, queue.o, part.i)
+        self._activations(m, feeder, sequencer)
+        self._results(m, sequencer, writer)
+        connect(m, flipped(self.weights), sequencer.weights)
+        m.d.comb += [
+            self.o_retire.eq(writer.o_retire),
+            self.o_stall.eq(sequencer.o_stall),
+            self.o_progress.eq(sequencer.o_issued),
+        ]
+        return m
+
+    def _activations(self, m: Module, feeder: Feeder, sequencer: Sequencer) -> None:
+        config = self._config
+        m.submodules.activations = activations = WeightBuffer(
+            depth=config.activation_depth, word_bytes=config.reduction
+        )
+        connect(m, feeder.o_read, flipped(self.o_feed))
+        connect(m, activations.o, sequencer.activations)
+        m.d.comb += [
+            feeder.i_read.eq(self.i_read),
+            feeder.i_read_valid.eq(self.i_feed_valid),
+            feeder.i_popped.eq(sequencer.activations.pop),
+            activations.i.payload.eq(feeder.o_word),
+            activations.i.valid.eq(feeder.o_valid),
+        ]
+        m.submodules.array = array = Array(config=config)
+        m.d.comb += [
+            array.i_activation.eq(activations.o.data),
+            array.i_weight.eq(self.weights.data),
+            array.i_wave.eq(sequencer.o_wave),
+            array.i_load_parameters.eq(sequencer.o_load_parameters),
+            array.i_first_record.eq(sequencer.o_first_record),
+            array.i_parameter_record.eq(self.i_record),
+            self.o_record_address.eq(array.o_parameter_address),
+        ]
+        self._array = array
+
+    def _results(self, m: Module, sequencer: Sequencer, writer: Writer) -> None:
+        config = self._config
+        m.submodules.output = output = Queue(
+            shape=8 * config.columns, depth=config.output_depth, block=True
+        )
+        m.d.comb += [
+            output.i.payload.eq(self._array.o_word),
+            output.i.valid.eq(self._array.o_valid),
+            sequencer.i_returned.eq(output.o.valid & output.o.ready),
+            writer.i_read.eq(self.i_read),
+        ]
+        connect(m, output.o, writer.i_word)
+        connect(m, writer.o_read, flipped(self.o_residual))
+        connect(m, writer.o_write, flipped(self.o_write))

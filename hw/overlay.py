@@ -1,0 +1,149 @@
+"""The overlay: everything between the AXI pins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from hw.array.parameters import ParameterMemory
+from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
+from hw.bus.registers import MAP_ADDRESS_BITS
+from hw.config import OverlayConfig
+from hw.conv import ConvEngine
+from hw.engines.frontend import Frontend
+from hw.isa import HEAD, Engine
+from hw.memory import TensorMemory, write_request
+from hw.pool.engine import PoolEngine
+
+# Ports of the tensor memory, by priority.
+RESIDUAL, POOL, STORE, FEED = range(4)
+WRITE, POOL_WRITE, LOAD = range(3)
+
+
+def trace_layout(config: OverlayConfig) -> data.StructLayout:
+    """What a simulation may watch: tensor memory writes, and what the engines start and end.
+
+    start, retire: a bit for each of `Engine`; start_tag, retire_tag: 16 bits for each.
+    """
+    write = write_request(config).members
+    engines = len(Engine)
+    return data.StructLayout(
+        {
+            "write_valid": 1,
+            "write_address": write["address"],
+            "write_low": write["low"],
+            "write_high": write["high"],
+            "write_data": write["data"],
+            "start": engines,
+            "start_tag": engines * HEAD["tag"].width,
+            "retire": engines,
+            "retire_tag": engines * HEAD["tag"].width,
+        }
+    )
+
+
+class Overlay(wiring.Component):
+    """The accelerator; see docs/architecture.md.
+
+    Parameters
+    ----------
+    config : its parameters.
+    ram_style : the vendor's attribute on the tensor memory's banks, such as "ultra", or None.
+
+    Members
+    -------
+    s_axi_control_* : AXI4-Lite slave, `hw.bus.registers`.
+    m_axi_gmem0_* : AXI4 master of program, LOAD and STORE. m_axi_gmem1_* : of the weights.
+    interrupt : to the host.
+    trace_* : see `trace_layout`; left open on a card.
+    """
+
+    def __init__(self, *, config: OverlayConfig, ram_style: str | None = None) -> None:
+        self._config = config
+        self._ram_style = ram_style
+        trace = trace_layout(config).members
+        width = config.axi_bytes
+        super().__init__(
+            {
+                **flat_members("s_axi_control", In(AXI4Lite(address_bits=MAP_ADDRESS_BITS))),
+                **flat_members("m_axi_gmem0", Out(AXI4(data_bytes=width))),
+                **flat_members("m_axi_gmem1", Out(AXI4Read(data_bytes=width))),
+                "interrupt": Out(1),
+                **{f"trace_{name}": Out(shape) for name, shape in trace.items()},
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.frontend = frontend = Frontend(config=config)
+        # Between runs everything but the buses' side is in reset.
+        m.domains.core = ClockDomain("core")
+        m.d.comb += [
+            ClockSignal("core").eq(ClockSignal("sync")),
+            ResetSignal("core").eq(ResetSignal("sync") | frontend.reset),
+        ]
+        core = DomainRenamer("core")
+        conv, pool = ConvEngine(config=config), PoolEngine(config)
+        memory = TensorMemory(config, readers=4, writers=3, ram_style=self._ram_style)
+        parameters = ParameterMemory(config=config)
+        m.submodules.conv = core(conv)
+        m.submodules.pool = core(pool)
+        m.submodules.memory = core(memory)
+        m.submodules.parameters = core(parameters)
+
+        for prefix, port in (
+            ("s_axi_control", frontend.control),
+            ("m_axi_gmem0", frontend.gmem0),
+            ("m_axi_gmem1", frontend.gmem1),
+        ):
+            connect_flat(m, self, prefix, port)
+        connect(m, frontend.o_conv, conv.i)
+        connect(m, frontend.o_pool, pool.i)
+        connect(m, frontend.weights, conv.weights)
+        for k, read in (
+            (RESIDUAL, conv.o_residual),
+            (POOL, pool.o_read),
+            (STORE, frontend.o_read),
+            (FEED, conv.o_feed),
+        ):
+            connect(m, read, getattr(memory, f"i_read_{k}"))
+        for k, write in (
+            (WRITE, conv.o_write),
+            (POOL_WRITE, pool.o_write),
+            (LOAD, frontend.o_write),
+        ):
+            connect(m, write, getattr(memory, f"i_write_{k}"))
+        m.d.comb += [
+            conv.i_feed_valid.eq(getattr(memory, f"o_valid_{FEED}")),
+            pool.i_valid.eq(getattr(memory, f"o_valid_{POOL}")),
+            frontend.i_read_valid.eq(getattr(memory, f"o_valid_{STORE}")),
+            conv.i_read.eq(memory.o_data),
+            pool.i_data.eq(memory.o_data),
+            frontend.i_read.eq(memory.o_data),
+            parameters.i_write.eq(frontend.o_parameter),
+            parameters.i_write_valid.eq(frontend.o_parameter_valid),
+            parameters.i_address_0.eq(conv.o_record_address),
+            parameters.i_address_1.eq(pool.o_record_address),
+            conv.i_record.eq(parameters.o_record_0),
+            pool.i_record.eq(parameters.o_record_1),
+            frontend.retire_conv.eq(conv.o_retire),
+            frontend.retire_pool.eq(pool.o_done),
+            frontend.progress.eq(conv.o_progress),
+            frontend.stall.eq(conv.o_stall),
+            self.interrupt.eq(frontend.interrupt),
+        ]
+        self._trace(m, memory, frontend)
+        return m
+
+    def _trace(self, m: Module, memory: TensorMemory, frontend: Frontend) -> None:
+        events = [frontend.events[engine] for engine in Engine]
+        m.d.comb += self.trace_write_valid.eq(memory.o_snoop_valid)
+        for name in ("address", "low", "high", "data"):
+            m.d.comb += getattr(self, f"trace_write_{name}").eq(getattr(memory.o_snoop, name))
+        for name in ("start", "start_tag", "retire", "retire_tag"):
+            bits = Cat(getattr(event, name) for event in events)
+            m.d.comb += getattr(self, f"trace_{name}").eq(bits)

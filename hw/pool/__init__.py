@@ -1,0 +1,1 @@
+"""Pooling engine: maximum and average over any window, beside the array."""

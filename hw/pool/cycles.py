@@ -1,0 +1,60 @@
+"""Cycles and reads of a pooling instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hw.config import OverlayConfig, ceil_div
+from hw.memory import READ_LATENCY
+from hw.pool.finish import FINISH_LATENCY
+from hw.pool.reduce import GROUP_LATENCY, WINDOW_LATENCY
+from hw.pool.shapes import RING
+from hw.window import WALK_LATENCY
+
+# Start, walk, read, group, window, finish, result queue, done.
+PIPELINE_CYCLES = (
+    1 + WALK_LATENCY + READ_LATENCY + GROUP_LATENCY + WINDOW_LATENCY + FINISH_LATENCY + 1 + 1
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolCost:
+    """What one instruction takes.
+
+    Parameters
+    ----------
+    reads : words read from the tensor memory.
+    cycles : from the instruction's transfer to ``o_done`` if memory grants every request at once.
+    """
+
+    reads: int
+    cycles: int
+
+
+def pool_cost(config: OverlayConfig, fields: Mapping[str, int]) -> PoolCost:
+    """Cost of the POOL instruction with these fields; exact.
+
+    A window reads its taps, one that slides the taps of its fresh columns. A read is a cycle, but
+    a window that slides takes at least a cycle for each of its columns.
+    """
+    rows, columns, width = fields["tap_rows"], fields["tap_columns"], fields["out_width"]
+    fresh, measuring = _overlap(fields)
+    later = max(rows * fresh, columns) if fresh < columns else rows * fresh
+    lines = fields["pixels"] // width * ceil_div(fields["channels"], config.pool_channels)
+    more = 0 if fresh == columns else columns - 1
+    return PoolCost(
+        reads=lines * rows * (columns + (width - 1) * fresh),
+        cycles=lines * (rows * columns + (width - 1) * later) + measuring + more + PIPELINE_CYCLES,
+    )
+
+
+def _overlap(fields: Mapping[str, int]) -> tuple[int, int]:
+    """Fresh columns of a window, and the cycles in which ``Overlap`` finds them."""
+    columns = fields["tap_columns"]
+    if columns > RING or fields["out_width"] == 1:
+        return columns, 1
+    for fresh in range(1, columns):
+        if fresh * fields["tap_column_step"] == fields["column_step"]:
+            return fresh, fresh
+    return columns, columns

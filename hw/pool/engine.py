@@ -1,0 +1,139 @@
+"""The pooling engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.bus.queue import Queue
+from hw.config import OverlayConfig
+from hw.isa import HEAD, PARAMETER, POOL
+from hw.memory import read_request, write_request
+from hw.pool.finish import PoolFinish
+from hw.pool.overlap import Overlap
+from hw.pool.reduce import GroupReducer, WindowReducer
+from hw.pool.shapes import ticket
+from hw.pool.taps import TapReader
+from hw.pool.walk import PoolWalk
+
+RESULTS = 32  # windows under way: more than the cycles from a window's last tap to its write
+
+
+class PoolEngine(wiring.Component):
+    """Executes POOL instructions, one after the other: V channels of one tap a cycle.
+
+    Each window's last tap takes a ticket of a queue that is as deep as the queue of results, so
+    the fixed-rate pipeline between the two always finds room, however long writes are refused.
+    Windows that slide along a row reduce each column of taps once; see ``hw.pool.cycles`` for the
+    cycles of an instruction. Any kernel, stride and dilation up to 255 columns and rows.
+
+    Parameters
+    ----------
+    config : the overlay's; V = ``pool_channels``.
+
+    Members
+    -------
+    i : In, stream of ``hw.isa.POOL``; an instruction's transfer starts it.
+    o_done, o_tag : Out. Pulse, and the instruction's tag: its last write was accepted the cycle
+        before, so reads accepted ``WRITE_TO_READ`` - 1 cycles later see it.
+    o_read : Out, stream of read requests.
+    i_valid, i_data : In. The tensor memory's answers.
+    o_write : Out, stream of write requests.
+    o_record_address, i_record : Out, In. Parameter memory; the record comes two cycles later.
+    """
+
+    def __init__(self, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(POOL)),
+                "o_done": Out(1),
+                "o_tag": Out(HEAD["tag"]),
+                "o_read": Out(stream.Signature(read_request())),
+                "i_valid": In(1),
+                "i_data": In(8 * config.tensor_word),
+                "o_write": Out(stream.Signature(write_request(config))),
+                "o_record_address": Out(16),
+                "i_record": In(PARAMETER),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        lanes = self._config.pool_channels
+        pool = Signal(POOL)
+        m.submodules.overlap = overlap = Overlap()
+        m.submodules.walk = walk = PoolWalk(self._config)
+        m.submodules.reader = reader = TapReader()
+        m.submodules.group = group = GroupReducer(lanes=lanes)
+        m.submodules.window = window = WindowReducer(lanes=lanes)
+        m.submodules.finish = finish = PoolFinish(lanes=lanes)
+        more = Mux(overlap.o_slides, pool.tap_columns - 1, 0)
+        connect(m, walk.o_tap, reader.i)
+        connect(m, reader.o_read, flipped(self.o_read))
+        for stage in (overlap, walk, reader, finish):
+            m.d.comb += stage.i_instruction.eq(pool)
+        m.d.comb += [
+            walk.i_slides.eq(overlap.o_slides),
+            walk.i_fresh.eq(overlap.o_fresh),
+            reader.i_spacing.eq(more),
+            group.i_average.eq(pool.average),
+            group.i_zero_point.eq(pool.zero_point),
+            group.i_valid.eq(self.i_valid),
+            group.i_tap.eq(reader.o_tap),
+            group.i_data.eq(self.i_data),
+            window.i_average.eq(pool.average),
+            window.i_more.eq(more),
+            window.i_valid.eq(group.o_valid),
+            window.i_window_last.eq(group.o_window_last),
+            window.i_group.eq(group.o_group),
+            finish.i_valid.eq(window.o_valid),
+            finish.i_window.eq(window.o_window),
+            finish.i_record.eq(self.i_record),
+            self.o_record_address.eq(finish.o_record_address),
+        ]
+        self._write(m, walk, finish)
+        self._sequence(m, pool, overlap, walk)
+        return m
+
+    def _sequence(self, m: Module, pool: Any, overlap: Overlap, walk: PoolWalk) -> None:
+        """One instruction at a time: measure the overlap, start the walk, await the last write."""
+        m.d.comb += self.o_tag.eq(pool.tag)
+        with m.FSM():
+            with m.State("idle"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += pool.eq(self.i.payload)
+                with m.If(self.i.valid):
+                    m.next = "measure"
+            with m.State("measure"):
+                m.d.comb += overlap.i_run.eq(1)
+                with m.If(overlap.o_done):
+                    m.next = "start"
+            with m.State("start"):
+                m.d.comb += walk.i_start.eq(1)
+                m.next = "run"
+            with m.State("run"):
+                with m.If(self.o_done):
+                    m.next = "idle"
+
+    def _write(self, m: Module, walk: PoolWalk, finish: PoolFinish) -> None:
+        """Joins tickets and results."""
+        m.submodules.tickets = tickets = Queue(shape=ticket(self._config), depth=RESULTS)
+        m.submodules.results = results = Queue(shape=len(finish.o_result), depth=RESULTS)
+        connect(m, walk.o_ticket, tickets.i)
+        accepted = self.o_write.valid & self.o_write.ready
+        m.d.comb += [
+            results.i.valid.eq(finish.o_valid),
+            results.i.payload.eq(finish.o_result),
+            self.o_write.valid.eq(results.o.valid),  # its ticket came long before
+            self.o_write.payload.address.eq(tickets.o.payload.address),
+            self.o_write.payload.low.eq(0),
+            self.o_write.payload.high.eq(tickets.o.payload.channels),
+            self.o_write.payload.data.eq(results.o.payload),
+            tickets.o.ready.eq(accepted),
+            results.o.ready.eq(accepted),
+        ]
+        m.d.sync += self.o_done.eq(accepted & tickets.o.payload.last)

@@ -1,0 +1,146 @@
+"""Maximum or sum of taps: first of a group as it arrives, then of the groups of a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.pool.shapes import RING, TAP, partial_result
+
+LOWEST = -128
+GROUP_LATENCY = 2  # cycles from a group's last tap to its result
+WINDOW_LATENCY = 3  # cycles from a window's last group to its result, and one for each other group
+
+
+class GroupReducer(wiring.Component):
+    """Reduces the taps of a group, one a cycle.
+
+    Parameters
+    ----------
+    lanes : channels.
+
+    Members
+    -------
+    i_average : In. Sum, else maximum; held while taps are under way.
+    i_zero_point : In. What counted padding reads, likewise.
+    i_valid, i_tap, i_data : In. A tap and its bytes.
+    o_valid, o_window_last, o_group : Out. ``GROUP_LATENCY`` after the group's last tap.
+    """
+
+    def __init__(self, *, lanes: int) -> None:
+        self._lanes = lanes
+        super().__init__(
+            {
+                "i_average": In(1),
+                "i_zero_point": In(8),
+                "i_valid": In(1),
+                "i_tap": In(TAP),
+                "i_data": In(8 * lanes),
+                "o_valid": Out(1),
+                "o_window_last": Out(1),
+                "o_group": Out(partial_result(lanes)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        nothing = Mux(self.i_average, 0, LOWEST)
+        padding = Mux(self.i_tap.counted, self.i_zero_point, nothing)[:8]
+        tap = Signal(partial_result(self._lanes), reset_less=True)
+        flags = Signal(TAP, reset_less=True)
+        valid = Signal()
+        starts = Signal(init=1)
+        m.d.sync += [valid.eq(self.i_valid), flags.eq(self.i_tap), tap.count.eq(self.i_tap.counted)]
+        for lane in range(self._lanes):
+            byte = Mux(self.i_tap.inside, self.i_data.word_select(lane, 8), padding)
+            m.d.sync += tap.lanes[lane].eq(byte.as_signed())
+
+        m.d.sync += [
+            self.o_valid.eq(valid & flags.group_last),
+            self.o_window_last.eq(flags.window_last),
+        ]
+        with m.If(valid):
+            m.d.sync += starts.eq(flags.group_last)
+            accumulate(m, self.o_group, tap, starts=starts, average=self.i_average)
+        return m
+
+
+class WindowReducer(wiring.Component):
+    """Keeps the latest groups, and reduces a window's when its last one has come.
+
+    Windows must be at least as many cycles apart as they have groups.
+
+    Parameters
+    ----------
+    lanes : channels.
+
+    Members
+    -------
+    i_average : In. As ``GroupReducer``'s.
+    i_more : In. Groups of a window, less one; likewise.
+    i_valid, i_window_last, i_group : In. A group.
+    o_valid, o_window : Out. ``WINDOW_LATENCY + i_more`` after the window's last group.
+    """
+
+    def __init__(self, *, lanes: int) -> None:
+        self._shape = partial_result(lanes)
+        super().__init__(
+            {
+                "i_average": In(1),
+                "i_more": In(range(RING)),
+                "i_valid": In(1),
+                "i_window_last": In(1),
+                "i_group": In(self._shape),
+                "o_valid": Out(1),
+                "o_window": Out(self._shape),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.ring = ring = Memory(shape=self._shape, depth=RING, init=[])
+        write, read = ring.write_port(), ring.read_port(domain="comb")
+        newest, oldest, left = (Signal(range(RING), name=n) for n in ("newest", "oldest", "left"))
+        active, starts = Signal(), Signal()
+        m.d.comb += [
+            write.addr.eq(newest),
+            write.data.eq(self.i_group),
+            write.en.eq(self.i_valid),
+            read.addr.eq(oldest),
+        ]
+        m.d.sync += [oldest.eq(oldest + 1), left.eq(left - 1), starts.eq(0)]
+        with m.If(left == 0):
+            m.d.sync += active.eq(0)
+        with m.If(self.i_valid):
+            m.d.sync += newest.eq(newest + 1)
+            with m.If(self.i_window_last):
+                m.d.sync += [
+                    oldest.eq(newest - self.i_more),
+                    left.eq(self.i_more),
+                    active.eq(1),
+                    starts.eq(1),
+                ]
+
+        group = Signal(self._shape, reset_less=True)
+        group_starts, group_ends = Signal(), Signal()
+        m.d.sync += [
+            group.eq(read.data),
+            group_starts.eq(starts),
+            group_ends.eq(active & (left == 0)),
+            self.o_valid.eq(group_ends),
+        ]
+        accumulate(m, self.o_window, group, starts=group_starts, average=self.i_average)
+        return m
+
+
+def accumulate(m: Module, total: Any, term: Any, *, starts: Any, average: Any) -> None:
+    """Registers ``total``: the term where a reduction starts, else their sum or maximum."""
+    m.d.sync += total.count.eq(Mux(starts, 0, total.count) + term.count)
+    for before, byte in zip(total.lanes, term.lanes, strict=True):
+        largest = Mux(before[:8].as_signed() > byte[:8].as_signed(), before[:8], byte[:8])
+        grown = Mux(average, before + byte, largest.as_signed())
+        m.d.sync += before.eq(Mux(starts, byte, grown))

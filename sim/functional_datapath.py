@@ -1,0 +1,195 @@
+"""The functional model's datapath: what single instructions do to bytes, by ``hw.isa`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from amaranth.hdl import Shape
+
+from dse.network.requantise import round_half_even_shift
+from dse.program.instruction import Instruction
+from hw.config import OverlayConfig
+from hw.isa import PARAMETER, Dataflow
+
+Bytes = npt.NDArray[np.uint8]
+Int8s = npt.NDArray[np.int8]
+Int64s = npt.NDArray[np.int64]
+
+
+class FunctionalError(RuntimeError):
+    """The program hangs or breaks a rule of the overlay."""
+
+
+def pixel_bytes(shape: tuple[int, ...], address: int, pitch: int) -> Int64s:
+    """Addresses of [pixels, channels]."""
+    return address + np.arange(shape[0])[:, None] * pitch + np.arange(shape[1])
+
+
+def weight_words(instruction: Instruction, data: Bytes, config: OverlayConfig) -> Bytes:
+    """[words, bytes of whole beats] that a WEIGHTS delivers."""
+    f = instruction.field
+    beats = f("beats_per_word") * config.axi_bytes
+    position, parts = f("offset"), []
+    for segment in range(f("segments")):
+        words = f("last_words") if segment == f("segments") - 1 else f("segment_words")
+        part = data[position : position + words * beats].reshape(words, beats)
+        parts += [part] * f("repeats")
+        position += words * beats
+    return np.concatenate(parts)
+
+
+def unpack(records: Bytes) -> dict[str, Int64s]:
+    """Fields of parameter records, one value each."""
+    words = [int.from_bytes(record.tobytes(), "little") for record in records]
+    found = {}
+    for name, member in PARAMETER:
+        raw = [word >> member.offset & (1 << member.width) - 1 for word in words]
+        values = np.array(raw, np.int64)
+        found[name] = wrap(values, member.width) if Shape.cast(member.shape).signed else values
+    return found
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Where each pixel's taps are, [pixels, tap rows, tap columns]: row, address of its start,
+    byte position in it."""
+
+    row: Int64s
+    start: Int64s
+    position: Int64s
+
+    @classmethod
+    def of(cls, instruction: Instruction) -> Taps:
+        """The walk of a windowed instruction."""
+        f = instruction.field
+        pixel = np.arange(f("pixels"))[:, None, None]
+        y, x = np.divmod(pixel, f("out_width"))
+        ky = np.arange(f("tap_rows"))[:, None]
+        kx = np.arange(f("tap_columns"))
+        row = f("row0") + y * f("row_step") + ky * f("tap_row_step")
+        start = f("address") + y * f("row_step_bytes") + ky * f("tap_row_bytes")
+        position = f("position0") + x * f("column_step") + kx * f("tap_column_step")
+        return cls(*np.broadcast_arrays(row, start, position))
+
+    def spread(self, count: int) -> Taps:
+        """``count`` consecutive bytes of each tap, along a new last axis."""
+        row, start, position = self.row[..., None], self.start[..., None], self.position[..., None]
+        return Taps(row, start, position + np.arange(count))
+
+    def read(self, instruction: Instruction, tensor: Bytes) -> tuple[Int64s, npt.NDArray[np.bool_]]:
+        """Values, the zero point outside the image, and which are inside."""
+        f = instruction.field
+        rows = (self.row >= 0) & (self.row < f("height"))
+        inside = rows & (self.position >= 0) & (self.position < f("row_pitch"))
+        value = tensor[(self.start + self.position) % tensor.size].view(np.int8)
+        return np.where(inside, value, np.int8(f("zero_point"))).astype(np.int64), inside
+
+
+def conv_sums(
+    instruction: Instruction, tensor: Bytes, weights: Bytes, config: OverlayConfig
+) -> Int64s:
+    """The sums of a CONV without bias, [pixels, channels]."""
+    f = instruction.field
+    taps = Taps.of(instruction).spread(f("run_words") * config.reduction)
+    values, _ = taps.read(instruction, tensor)
+    activations = values.reshape(f("pixels"), -1)
+    sums = np.empty((f("pixels"), f("channels")), np.int64)
+    for channels, pixels, matrix in tiles(instruction, weights, config):
+        width = channels.stop - channels.start
+        sums[pixels, channels] = array_sums(activations[pixels], matrix, config.lanes)[:, :width]
+    return sums
+
+
+def conv_results(sums: Int64s, record: Mapping[str, Int64s], config: OverlayConfig) -> Int64s:
+    """The int8 results of a CONV, before any residual."""
+    return _finish(wrap(sums + record["bias"], config.accumulator_bits), record)
+
+
+def residual_results(instruction: Instruction, own: Int64s, other: Int64s) -> Int64s:
+    """The sum of a CONV's own int8 results and the residual."""
+    f = instruction.field
+    total = own * f("factor") + other * f("residual_factor") + f("residual_offset")
+    rounded = round_half_even_shift(total, f("residual_shift")) + f("residual_zero")
+    return np.clip(rounded, f("residual_low"), f("residual_high"))
+
+
+def tiles(
+    instruction: Instruction, weights: Bytes, config: OverlayConfig
+) -> Iterator[tuple[slice, slice, Int64s]]:
+    """Channel and pixel tiles in order with their weights, [reduction bytes, channels]."""
+    f = instruction.field
+    position = 0
+    for first in range(0, f("channels"), f("channel_tile")):
+        channels = slice(first, min(first + f("channel_tile"), f("channels")))
+        stationary_inputs = f("dataflow") == Dataflow.IS
+        per_chunk = channels.stop - channels.start if stationary_inputs else config.rows
+        count = f("chunks") * per_chunk
+        if f("replay") and count > config.weight_words:
+            raise FunctionalError("a CONV replays more words than the weight buffer holds")
+        for index, pixel in enumerate(range(0, f("pixels"), f("pixel_tile"))):
+            if index == 0 or not f("replay"):
+                words = weights[position : position + count].view(np.int8)
+                if len(words) < count:
+                    raise FunctionalError("a CONV runs out of weights")
+                position += count
+            pixels = slice(pixel, min(pixel + f("pixel_tile"), f("pixels")))
+            shaped = words.reshape(f("chunks"), per_chunk, -1)
+            yield channels, pixels, _matrix(shaped, stationary_inputs, config)
+    if position != len(weights):
+        raise FunctionalError("a CONV leaves weights behind")
+
+
+def _matrix(words: Int8s, stationary_inputs: bool, config: OverlayConfig) -> Int64s:
+    if stationary_inputs:
+        ordered = words[:, :, : config.reduction].transpose(0, 2, 1)
+        return ordered.reshape(-1, words.shape[1]).astype(np.int64)
+    top = words[:, ::-1, : config.top_bytes]
+    shaped = top.reshape(len(words), config.rows, config.columns, config.lanes)
+    return shaped.transpose(0, 1, 3, 2).reshape(-1, config.columns).astype(np.int64)
+
+
+def array_sums(activations: Int64s, weights: Int64s, lanes: int) -> Int64s:
+    """What the array yields after its correction: with two lanes, the weights' products stay in.
+
+    ``sum (s0 + t1)(s1 + t0) - sum s0 s1``, expanded so that a floating-point matrix product takes
+    the bulk; all values are integers far below 2**53.
+    """
+    product = (activations.astype(np.float64) @ weights.astype(np.float64)).astype(np.int64)
+    if lanes == 1:
+        return product
+    return product + (weights[0::2] * weights[1::2]).sum(axis=0)
+
+
+def pool_results(instruction: Instruction, tensor: Bytes, parameters: Bytes) -> Int64s:
+    """The int8 results of a POOL, [pixels, channels]."""
+    f = instruction.field
+    taps = Taps.of(instruction).spread(f("channels"))
+    value, inside = taps.read(instruction, tensor)
+    window = (1, 2)  # axes
+    if not f("average"):
+        record = unpack(parameters[f("parameters")][None])
+        return _finish(value.max(axis=window) + record["bias"], record)
+    counted = (taps.row < f("counted_height")) & (taps.position < f("counted_bytes"))
+    if not f("include_padding"):
+        counted = counted & inside
+    counts = counted.sum(axis=window)
+    if (counts != counts[:, :1]).any():
+        raise FunctionalError("the channels of a pixel count different taps")
+    index = (f("parameters") + counts[:, :1]) % (1 << 16) % len(parameters)
+    record = {name: values[index] for name, values in unpack(parameters).items()}
+    return _finish(np.where(counted, value, 0).sum(axis=window) + record["bias"], record)
+
+
+def _finish(acc: Int64s, record: Mapping[str, Int64s]) -> Int64s:
+    """Requantise sums by their records."""
+    scaled = round_half_even_shift(acc * record["mantissa"], record["shift"])
+    return np.clip(scaled + record["zero_point"], record["low"], record["high"])
+
+
+def wrap(value: Int64s, bits: int) -> Int64s:
+    """Two's complement of so many bits."""
+    half = np.int64(1) << np.int64(bits - 1)
+    return ((value + half) & ((np.int64(1) << np.int64(bits)) - 1)) - half

@@ -1,0 +1,127 @@
+"""The overlay between cocotbext-axi's memories and an AXI4-Lite host: runs one job."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiRamRead, AxiReadBus
+
+from hw.bus.registers import REGISTERS, Control
+from hw.isa import Base
+from sim.fast.job import Job
+
+JOB = "POLYMAP_JOB"
+RESULT = "POLYMAP_RESULT"
+MEMORY_BASE = 0x40_0000_0000
+PAGE = 4096
+
+
+def stalls(percent: int, seed: int) -> Iterator[bool]:
+    """An endless sequence of pauses."""
+    source = random.Random(seed)
+    while True:
+        yield source.randrange(100) < percent
+
+
+class OverlayBench:
+    """Clock, reset, the memory behind both masters, and the host.
+
+    Parameters
+    ----------
+    dut : the emitted overlay.
+    size : bytes of memory from ``MEMORY_BASE`` on.
+    stall : percent of cycles in which a channel pauses.
+    seed : of the pauses.
+    """
+
+    def __init__(self, dut: Any, *, size: int, stall: int = 0, seed: int = 1) -> None:
+        self.dut = dut
+        Clock(dut.ap_clk, 10, unit="ns").start()
+        common = {"clock": dut.ap_clk, "reset": dut.ap_rst_n, "reset_active_level": False}
+        self.memory = AxiRam(AxiBus.from_prefix(dut, "m_axi_gmem0"), size=size, **common)
+        second = AxiRamRead(
+            AxiReadBus.from_prefix(dut, "m_axi_gmem1"), size=size, mem=self.memory.mem, **common
+        )
+        self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), **common)
+        write, read = self.memory.write_if, self.memory.read_if
+        channels = (
+            *(write.aw_channel, write.w_channel, write.b_channel),
+            *(read.ar_channel, read.r_channel, second.ar_channel, second.r_channel),
+        )
+        if stall:
+            for number, channel in enumerate(channels):
+                channel.set_pause_generator(stalls(stall, 100 * seed + number))
+
+    async def reset(self) -> None:
+        """Resets the overlay."""
+        self.dut.ap_rst_n.value = 0
+        await ClockCycles(self.dut.ap_clk, 16)
+        self.dut.ap_rst_n.value = 1
+        await ClockCycles(self.dut.ap_clk, 4)
+
+    async def write_register(self, name: str, value: int) -> None:
+        """Writes all words of a register."""
+        register = REGISTERS[name]
+        for word in range(register.words):
+            await self.host.write_dword(
+                register.offset + 4 * word, (value >> 32 * word) & 0xFFFFFFFF
+            )
+
+    async def read_register(self, name: str) -> int:
+        """Reads all words of a register."""
+        register = REGISTERS[name]
+        value = 0
+        for word in range(register.words):
+            value |= (await self.host.read_dword(register.offset + 4 * word)) << 32 * word
+        return value
+
+    async def run(self, *, limit: int) -> dict[str, int]:
+        """Starts a run and waits for its interrupt; returns all registers."""
+        await self.write_register("global_interrupt_enable", 1)
+        await self.write_register("interrupt_enable", 1)
+        await self.write_register("control", 1 << Control.START)
+        if not int(self.dut.interrupt.value):
+            await with_timeout(RisingEdge(self.dut.interrupt), 10 * limit, "ns")
+        await self.write_register("interrupt_status", 1)
+        return {name: await self.read_register(name) for name in REGISTERS}
+
+
+@cocotb.test
+async def run_job(dut: Any) -> None:
+    """Runs the job in file ``$POLYMAP_JOB``; its results go to file ``$POLYMAP_RESULT``."""
+    job: Job = pickle.loads(Path(os.environ[JOB]).read_bytes())
+    sizes = {
+        Base.PROGRAM: len(job.program),
+        Base.WEIGHTS: len(job.weights),
+        Base.INPUT: max((len(data) for data in job.inputs), default=0),
+        Base.OUTPUT: job.output_bytes,
+    }
+    offsets: dict[Base, int] = {}
+    size = PAGE
+    for base, length in sizes.items():
+        offsets[base] = size
+        size += -(-length // PAGE) * PAGE + PAGE
+    size = 1 << size.bit_length()  # the memory decodes addresses modulo its size
+    bench = OverlayBench(dut, size=size, stall=job.timing.stall, seed=job.timing.seed)
+    await bench.reset()
+    bench.memory.write(offsets[Base.PROGRAM], job.program)
+    bench.memory.write(offsets[Base.WEIGHTS], job.weights)
+    for base, offset in offsets.items():
+        await bench.write_register(base.name.lower(), MEMORY_BASE + offset)
+    if job.watchdog is not None:
+        await bench.write_register("watchdog", job.watchdog)
+    results = []
+    for data in job.inputs:
+        bench.memory.write(offsets[Base.INPUT], data)
+        registers = await bench.run(limit=min(job.limit, 1 << 24))
+        output = bytes(bench.memory.read(offsets[Base.OUTPUT], job.output_bytes))
+        results.append((output, registers))
+    Path(os.environ[RESULT]).write_bytes(pickle.dumps(results))

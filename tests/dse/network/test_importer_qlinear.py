@@ -1,0 +1,211 @@
+"""Every quantised operator of onnxruntime, one at a time: within one unit of onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from dse.network.importer import check, load
+from sim import golden
+
+DTYPES = [np.uint8, np.int8]
+TYPES = {np.uint8: TensorProto.UINT8, np.int8: TensorProto.INT8}
+
+
+@pytest.fixture(params=DTYPES, ids=["uint8", "int8"])
+def dtype(request) -> type:
+    return request.param
+
+
+@pytest.fixture
+def quantised(builder, dtype) -> Callable[..., list[str]]:
+    """The names of a scale and zero point (given as an int8 value) of the model's type."""
+
+    def make(name: str, scale: float, zero_point: int) -> list[str]:
+        zero = zero_point + (128 if dtype == np.uint8 else 0)
+        return [
+            builder.constant(f"{name}.scale", np.float32(scale)),
+            builder.constant(f"{name}.zero", np.array(zero, dtype)),
+        ]
+
+    return make
+
+
+@pytest.fixture
+def agree(builder, dtype, save) -> Callable[..., None]:
+    """Run a model with quantised inputs and one quantised output on both sides."""
+
+    def run(**shapes: tuple[int, ...]) -> None:
+        builder.inputs = [
+            helper.make_tensor_value_info(name, TYPES[dtype], ["n", *shape])
+            for name, shape in shapes.items()
+        ]
+        model = builder.model("y")
+        model.graph.output[0].type.tensor_type.elem_type = TYPES[dtype]
+        path = save(model)
+        assert check(path).kind == "quantised"
+        imported = load(path)
+        rng = np.random.default_rng(11)
+        limits = np.iinfo(dtype)
+        inputs = {
+            name: rng.integers(limits.min, limits.max, (1, *shape), dtype, endpoint=True)
+            for name, shape in shapes.items()
+        }
+        (expected,) = onnxruntime.InferenceSession(path).run(["y"], inputs)
+        tensors = golden.run(imported.network, imported.host.before(inputs))
+        actual = imported.host.after(inputs, tensors)["y"]
+        assert actual.dtype == expected.dtype and actual.shape == expected.shape
+        assert np.unique(actual).size > 3
+        assert np.abs(actual.astype(int) - expected).max() <= 1
+
+    return run
+
+
+def weights(builder, name: str, *shape: int) -> list[str]:
+    values = builder.rng.integers(-127, 128, shape, np.int8)
+    return [
+        builder.constant(name, values),
+        builder.constant(f"{name}.scale", np.float32(0.01)),
+        builder.constant(f"{name}.zero", np.array(0, np.int8)),
+    ]
+
+
+def test_qlinear_conv(builder, quantised, agree) -> None:
+    b = builder
+    scales = b.constant("scales", np.linspace(0.005, 0.02, 6, dtype=np.float32))
+    zeros = b.constant("zeros", np.zeros(6, np.int8))
+    bias = b.constant("bias", b.rng.integers(-3000, 3000, 6).astype(np.int32))
+    w = weights(b, "w", 6, 2, 3, 3)[0]
+    inputs = ["x", *quantised("x", 0.05, 7), w, scales, zeros, *quantised("y", 0.1, -20), bias]
+    b.node("QLinearConv", inputs, "y", group=2, pads=[1, 0, 2, 1], strides=[1, 2])
+    agree(x=(4, 9, 8))
+
+
+def test_qlinear_matmul(builder, quantised, agree) -> None:
+    inputs = [
+        "x",
+        *quantised("x", 0.05, -7),
+        *weights(builder, "w", 12, 5),
+        *quantised("y", 0.2, 3),
+    ]
+    builder.node("QLinearMatMul", inputs, "y")
+    agree(x=(12,))
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5])
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_qgemm(builder, quantised, agree, alpha: float, transposed: int) -> None:
+    b = builder
+    shape = (5, 12) if transposed else (12, 5)
+    bias = b.constant("bias", b.rng.integers(-3000, 3000, 5).astype(np.int32))
+    inputs = [
+        "x",
+        *quantised("x", 0.05, 9),
+        *weights(b, "w", *shape),
+        bias,
+        *quantised("y", 0.2, 3),
+    ]
+    b.node("QGemm", inputs, "y", domain="com.microsoft", transB=transposed, alpha=alpha)
+    agree(x=(12,))
+
+
+def test_qlinear_add(builder, quantised, agree) -> None:
+    inputs = [
+        "a",
+        *quantised("a", 0.05, 9),
+        "b",
+        *quantised("b", 0.11, -9),
+        *quantised("y", 0.1, 3),
+    ]
+    builder.node("QLinearAdd", inputs, "y", domain="com.microsoft")
+    agree(a=(4, 5, 6), b=(4, 5, 6))
+
+
+def test_qlinear_add_of_a_constant(builder, quantised, agree, dtype) -> None:
+    offset = builder.constant("offset", builder.rng.integers(1, 100, (1, 4, 1, 1)).astype(dtype))
+    constant = [offset, *quantised("b", 0.11, -9)]
+    inputs = [*constant, "a", *quantised("a", 0.05, 9), *quantised("y", 0.1, 3)]
+    builder.node("QLinearAdd", inputs, "y", domain="com.microsoft")
+    agree(a=(4, 5, 6))
+
+
+def test_qlinear_concat(builder, quantised, agree) -> None:
+    """Inputs of other scales are requantised."""
+    inputs = [*quantised("y", 0.1, 3), "a", *quantised("a", 0.05, 9), "b", *quantised("b", 0.1, 3)]
+    builder.node("QLinearConcat", inputs, "y", domain="com.microsoft", axis=1)
+    agree(a=(4, 5, 6), b=(3, 5, 6))
+
+
+@pytest.mark.parametrize("include", [0, 1])
+def test_qlinear_average_pool(builder, quantised, agree, include: int) -> None:
+    inputs = ["x", *quantised("x", 0.05, 9), *quantised("y", 0.03, 3)]
+    window = {"kernel_shape": [3, 2], "pads": [1, 1, 2, 0], "strides": [2, 1]}
+    builder.node(
+        "QLinearAveragePool",
+        inputs,
+        "y",
+        domain="com.microsoft",
+        count_include_pad=include,
+        **window,
+    )
+    agree(x=(4, 9, 8))
+
+
+def test_qlinear_global_average_pool(builder, quantised, agree) -> None:
+    inputs = ["x", *quantised("x", 0.05, 9), *quantised("y", 0.01, 3)]
+    builder.node("QLinearGlobalAveragePool", inputs, "y", domain="com.microsoft")
+    agree(x=(16, 9, 8))
+
+
+def test_max_pool_and_clip_of_integers(builder, quantised, agree, dtype) -> None:
+    """Both work on the integers themselves; the next operator tells their scale."""
+    b = builder
+    b.node("MaxPool", ["x"], "pooled", kernel_shape=[2, 3], pads=[0, 1, 1, 0])
+    bounds = [b.constant(n, np.array(v, dtype)) for n, v in (("low", 30), ("high", 90))]
+    b.node("Clip", ["pooled", *bounds], "clipped")
+    inputs = ["clipped", *quantised("x", 0.05, 9), *weights(b, "w", 6, 4, 1, 1)]
+    b.node("QLinearConv", [*inputs, *quantised("y", 0.1, -20)], "y")
+    agree(x=(4, 9, 8))
+
+
+def test_requantisation(builder, quantised, agree) -> None:
+    """A tensor written with one scale and read through another."""
+    b = builder
+    b.node("DequantizeLinear", ["x", *quantised("x", 0.05, 9)], "real")
+    b.node("Relu", ["real"], "relu")
+    b.node("QuantizeLinear", ["relu", *quantised("a", 0.04, -128)], "first")
+    b.node("DequantizeLinear", ["first", *quantised("a", 0.04, -128)], "real2")
+    b.node("QuantizeLinear", ["real2", *quantised("y", 0.07, -3)], "y")
+    agree(x=(4, 5, 6))
+
+
+def one_conv(builder, weight: np.ndarray, axis: int = 0, scales: int = 1) -> onnx.ModelProto:
+    b = builder
+    b.input(4, 5, 5)
+    scale, zero = b.constant("s", np.float32(0.05)), b.constant("z", np.array(0, np.int8))
+    b.node("QuantizeLinear", ["x", scale, zero], "xq")
+    b.node("DequantizeLinear", ["xq", scale, zero], "xr")
+    ws = b.constant("ws", np.full(scales, 0.01, np.float32) if scales > 1 else np.float32(0.01))
+    b.node("DequantizeLinear", [b.constant("w", weight), ws], "wr", axis=axis)
+    b.node("Conv", ["xr", "wr"], "conv")
+    b.node("QuantizeLinear", ["conv", scale, zero], "yq")
+    b.node("DequantizeLinear", ["yq", scale, zero], "y")
+    return b.model("y")
+
+
+def test_weights_of_minus_128_are_reported(builder, save) -> None:
+    weight = np.full((3, 4, 1, 1), -128, np.int8)
+    (problem,) = check(save(one_conv(builder, weight))).problems
+    assert (problem.name, problem.operator) == ("conv", "Conv")
+    assert "from -128 to 0" in problem.reason and "QuantType.QInt8" in problem.remedy
+
+
+def test_scales_along_the_inputs_are_reported(builder, save) -> None:
+    weight = np.ones((3, 4, 1, 1), np.int8)
+    (problem,) = check(save(one_conv(builder, weight, axis=1, scales=4))).problems
+    assert "not per output channel" in problem.reason

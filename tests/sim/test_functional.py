@@ -1,0 +1,218 @@
+"""Compiler against golden model, by the functional model: random networks, arrays and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dse.network.graph import (
+    Add,
+    Concat,
+    Conv,
+    Network,
+    Operator,
+    Pool,
+    Quantisation,
+    Reshape,
+    Tensor,
+    Window,
+)
+from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
+from hw.config import OverlayConfig
+from hw.isa import Dataflow
+from sim import functional, golden
+
+
+@dataclass
+class Builder:
+    """Grows a network of small random operators; every method returns the new tensor's name."""
+
+    rng: np.random.Generator
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    operators: list[Operator] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+
+    def tensor(self, shape: Sequence[int], like: str | None = None) -> str:
+        name = f"t{len(self.tensors)}"
+        quantisation = Quantisation(self.rng.uniform(0.5, 1.5), int(self.rng.integers(-40, 40)))
+        if like is not None:
+            quantisation = self.tensors[like].quantisation
+        height, width, channels = map(int, shape)
+        self.tensors[name] = Tensor(name, height, width, channels, quantisation)
+        return name
+
+    def input(self, *shape: int) -> str:
+        name = self.tensor(shape)
+        self.inputs.append(name)
+        return name
+
+    def conv(self, source: str, cout: int, window: Window, groups: int = 1) -> str:
+        x = self.tensors[source]
+        ky, kx = window.kernel
+        cin = x.channels // groups
+        out = self.tensor((*window.output(x.height, x.width), cout))
+        scale = self.tensors[out].quantisation.scale / x.quantisation.scale
+        spread = self.rng.uniform(0.005, 0.02, cout) / np.sqrt(ky * kx * cin)
+        weight = self.rng.integers(-127, 128, (cout, ky, kx, cin)).astype(np.int8)
+        bias = self.rng.integers(-3000, 3000, cout).astype(np.int32)
+        low = int(self.rng.choice([-128, -20]))
+        name = f"conv{len(self.operators)}"
+        conv = Conv(name, source, out, weight, scale * spread, bias, window, groups, low)
+        self.operators.append(conv)
+        return out
+
+    def pool(self, source: str, kind: str, window: Window, padded: bool = False) -> str:
+        x = self.tensors[source]
+        out = self.tensor((*window.output(x.height, x.width), x.channels))
+        name = f"pool{len(self.operators)}"
+        self.operators.append(Pool(name, source, out, kind, window, padded))  # type: ignore[arg-type]
+        return out
+
+    def add(self, a: str, b: str) -> str:
+        out = self.tensor(self.tensors[a].shape)
+        self.operators.append(Add(f"add{len(self.operators)}", a, b, out, low=-100))
+        return out
+
+    def concat(self, *names: str) -> str:
+        """Concatenates; operands of another quantisation are requantised first."""
+        inputs = [names[0]]
+        for name in names[1:]:
+            if self.tensors[name].quantisation != self.tensors[names[0]].quantisation:
+                copy = self.tensor(self.tensors[name].shape, like=names[0])
+                index = len(self.operators)
+                self.operators.append(Pool(f"pool{index}", name, copy, "max", Window()))
+                name = copy
+            inputs.append(name)
+        channels = sum(self.tensors[name].channels for name in inputs)
+        out = self.tensor((*self.tensors[names[0]].shape[:2], channels), like=names[0])
+        self.operators.append(Concat(f"concat{len(self.operators)}", tuple(inputs), out))
+        return out
+
+    def flatten(self, source: str) -> str:
+        out = self.tensor((1, 1, self.tensors[source].size), like=source)
+        self.operators.append(Reshape(f"reshape{len(self.operators)}", source, out))
+        return out
+
+    def build(self, *outputs: str) -> Network:
+        named = tuple(dict.fromkeys(outputs))
+        return Network("net", self.tensors, tuple(self.operators), tuple(self.inputs), named)
+
+
+@st.composite
+def windows(draw: st.DrawFn, height: int, width: int) -> Window:
+    """Windows with at least one output pixel and no window outside the image."""
+    axes = []
+    for size in (height, width):
+        kernel = draw(st.integers(1, min(5, size)))
+        dilation = draw(st.integers(1, 2)) if 2 * (kernel - 1) + 1 <= size else 1
+        reach = (kernel - 1) * dilation
+        before, after = (draw(st.integers(0, min(reach, dilation * (kernel // 2)))) for _ in "ab")
+        axes.append((kernel, draw(st.integers(1, 3)), dilation, before, after))
+    (ky, sy, dy, top, bottom), (kx, sx, dx, left, right) = axes
+    return Window((ky, kx), (sy, sx), (dy, dx), (top, left, bottom, right))
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """Small graphs with branches."""
+    b = Builder(np.random.default_rng(draw(st.integers(0, 1 << 32))))
+    extents = st.integers(1, 9)
+    names = [b.input(draw(extents), draw(extents), draw(st.integers(1, 12)))]
+    if draw(st.integers(0, 4)) == 0:
+        names.append(b.input(draw(extents), draw(extents), draw(extents)))
+    for _ in range(draw(st.integers(1, 6))):
+        source = draw(st.sampled_from(names))
+        x = b.tensors[source]
+        alike = [n for n in names if b.tensors[n].shape == x.shape]
+        even = [n for n in names if b.tensors[n].shape[:2] == x.shape[:2]]
+        match draw(st.sampled_from(["conv", "same", "group", "pool", "add", "concat", "fc"])):
+            case "conv":
+                window = draw(windows(x.height, x.width))
+                names.append(b.conv(source, draw(st.integers(1, 14)), window))
+            case "same":
+                names.append(b.conv(source, x.channels, Window((3, 3), padding=(1, 1, 1, 1))))
+            case "group":
+                groups = draw(st.sampled_from([g for g in range(1, 13) if x.channels % g == 0]))
+                window = draw(windows(x.height, x.width))
+                names.append(b.conv(source, groups * draw(st.integers(1, 3)), window, groups))
+            case "pool":
+                kind = draw(st.sampled_from(["max", "average"]))
+                window = draw(windows(x.height, x.width))
+                names.append(b.pool(source, kind, window, draw(st.booleans())))
+            case "add":
+                names.append(b.add(source, draw(st.sampled_from(alike))))
+            case "concat":
+                more = draw(st.lists(st.sampled_from(even), min_size=1, max_size=2))
+                names.append(b.concat(source, *more))
+            case "fc":
+                if draw(st.booleans()):
+                    names.append(b.conv(source, draw(extents), Window((x.height, x.width))))
+                else:
+                    flat = b.flatten(source)
+                    names += [flat, b.conv(flat, draw(extents), Window())]
+    more = draw(st.lists(st.sampled_from(names), max_size=2))
+    return b.build(names[-1], *more)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> OverlayConfig:
+    """Small arrays and memories."""
+    rows, columns = draw(st.integers(2, 9)), draw(st.integers(2, 9))
+    least = 2 * max(rows, columns)
+    return OverlayConfig(
+        rows=rows,
+        columns=columns,
+        lanes=draw(st.integers(1, 2)),
+        tensor_bytes=1 << draw(st.integers(8, 14)),
+        accumulator_depth=1 << draw(st.integers(2, 6)),
+        weight_words=draw(st.integers(least, 8 * least)),
+        parameter_depth=1 << draw(st.integers(5, 8)),
+        axi_bytes=1 << draw(st.integers(2, 4)),
+    )
+
+
+def check(
+    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None, seeds: int = 3
+) -> Program:
+    """Compile, execute in several orders, and compare everything that can be observed."""
+    program = compile_network(network, config, mapping)
+    rng = np.random.default_rng(7)
+    image = {
+        name: rng.integers(-128, 128, network.tensors[name].shape).astype(np.int8)
+        for name in network.inputs
+    }
+    expected = golden.run(network, image)
+    for seed in (None, *range(seeds)):
+        run = functional.run(program, config, image, seed)
+        assert set(run.outputs) == set(network.outputs)
+        for name, value in {**run.tensors, **run.outputs}.items():
+            if name in expected:
+                np.testing.assert_array_equal(value, expected[name], f"{name}, seed {seed}")
+    return program
+
+
+def grown(network: Network, config: OverlayConfig) -> OverlayConfig:
+    """The configuration with the smallest memories that the network can be compiled for."""
+    while True:
+        try:
+            compile_network(network, config)
+        except ProgramError as error:
+            name = next(n for n in ("tensor_bytes", "parameter_depth") if n in str(error))
+            config = replace(config, **{name: 2 * getattr(config, name)})
+        else:
+            return config
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), configs(), st.lists(st.sampled_from([None, *Dataflow]), min_size=1))
+def test_random_networks(
+    network: Network, config: OverlayConfig, flows: list[Dataflow | None]
+) -> None:
+    config = grown(network, config)
+    names = [conv.name for conv in network.convolutions()]
+    choices = {name: Choice(flows[i % len(flows)]) for i, name in enumerate(names)}
+    check(network, config, LayerMapping(choices))
