@@ -39,6 +39,9 @@ HIER_BLOCK = "/*verilator hier_block*/"
 
 _IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _LOGICAL_NOT = re.compile(r"^(\s*assign .* = )! ", re.MULTILINE)
+_SHIFT = re.compile(r"^(\s*assign .* = .* >> .*;)$", re.MULTILINE)
+_CONSTANT = re.compile(r"^  always @\*\n    (.* = \d+'h[0-9a-f]+;)$", re.MULTILINE)
+_TRIGGER = re.compile(r"^  reg (\\\S+dump_module\S+)  = 0;$", re.MULTILINE)
 _HEADER = re.compile(r"^module (\S+)\s*\(([^)]*)\);$", re.MULTILINE)
 
 
@@ -200,7 +203,7 @@ class EmitPlatform:
         text, _ = verilog.convert_fragment(
             fragment, flat, name, emit_src=False, strip_internal_attrs=True
         )
-        text = _LOGICAL_NOT.sub(r"\1~| ", text)  # Yosys writes x == 0 so; lint wants one bit
+        text = _tidy(text)
         found = {
             module: set(re.split(r"\s*,\s*", names.strip()))
             for module, names in _HEADER.findall(text)
@@ -261,6 +264,31 @@ def _parameters(component: Any) -> tuple[tuple[str, str], ...]:
         for name, value in sorted(vars(component).items())
         if not name.startswith("_MustUse")
         and (isinstance(value, plain) or dataclasses.is_dataclass(value))
+    )
+
+
+def _tidy(text: str) -> str:
+    """Yosys's text, clean under lint and with its meaning in every simulator."""
+    text = _LOGICAL_NOT.sub(r"\1~| ", text)  # "x is zero"; lint wants one bit after a "!"
+    # A part select with variable offset is a shift that drops upper bits on purpose.
+    text = _SHIFT.sub(
+        r"  /* verilator lint_off WIDTHTRUNC */\n\1\n  /* verilator lint_on WIDTHTRUNC */", text
+    )
+    return "endmodule\n".join(_trigger(module) for module in text.split("endmodule\n"))
+
+
+def _trigger(module: str) -> str:
+    """Gives processes that read nothing the trigger that Yosys gives to its longer ones.
+
+    Part of a signal that is constant becomes such a process, and would never be executed.
+    """
+    trigger = _TRIGGER.search(module)
+    if trigger is None:
+        return module
+    name = trigger[1]
+    return _CONSTANT.sub(
+        lambda found: f"  always @* begin\n    if ({name} ) begin end\n    {found[1]}\n  end",
+        module,
     )
 
 

@@ -120,7 +120,8 @@ class TensorMemory(wiring.Component):
         merged = Signal(8 * lanes, reset_less=True)
         for lane in range(lanes):
             byte = slice(8 * lane, 8 * lane + 8)
-            from_odd = (lane < offset) ^ odd
+            behind = offset > lane if lane < lanes - 1 else 0  # in the second of the two words
+            from_odd = behind ^ odd
             m.d.sync += merged[byte].eq(Mux(from_odd, odd_word[byte], even_word[byte]))
         m.d.comb += [
             rotate.i.eq(merged),

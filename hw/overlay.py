@@ -119,7 +119,6 @@ class Overlay(wiring.Component):
             connect(m, write, getattr(memory, f"i_write_{k}"))
         m.d.comb += [
             conv.i_feed_valid.eq(getattr(memory, f"o_valid_{FEED}")),
-            pool.i_valid.eq(getattr(memory, f"o_valid_{POOL}")),
             frontend.i_read_valid.eq(getattr(memory, f"o_valid_{STORE}")),
             conv.i_read.eq(memory.o_data),
             pool.i_data.eq(memory.o_data),

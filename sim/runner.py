@@ -115,7 +115,8 @@ class _Script:
             self._write(REGISTERS["watchdog"].offset, job.watchdog)
         self.lines.append("clear")
         for dump in job.dumps:
-            values = [int(getattr(dump, item.name)) for item in fields(Dump)]
+            counts = [dump.retired.get(engine, 0) for engine in Engine]
+            values = [*counts, dump.address, dump.pitch, dump.channels, dump.pixels]
             self.lines.append(f"dump {' '.join(map(str, values))}")
         outputs = self._file()
         save = f"save {addresses[Base.OUTPUT] - PAGE} {job.output_bytes + 2 * PAGE} {outputs}"

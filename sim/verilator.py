@@ -21,10 +21,14 @@ from hw.emit import Verilog
 # UNDRIVEN, MULTIDRIVEN, LATCH, UNOPTFLAT.
 WAIVERS = (
     "PROCASSINIT",  # registers have initial values and are assigned in processes
+    "VARHIDDEN",  # an instance and a signal inside it may share a name
+    "ALWNEVER",  # processes that only assign a constant
     "UNUSEDSIGNAL",  # every field of a bundle gets a name
     "DECLFILENAME",  # one file for all modules
     "WIDTHEXPAND",  # operands of different widths are Amaranth's way
     "CASEINCOMPLETE",  # processes assign defaults first; a missing one would be a LATCH
+    "CMPCONST",  # loops over lanes compare an index with its own limit
+    "VARHIDDEN",  # a signal may have the name of an instance
     "SYMRSVDWORD",  # XRT names the port `interrupt`; C++ sees __SYM__interrupt
 )
 WARNINGS = ("-Wall", *(f"-Wno-{waiver}" for waiver in WAIVERS))

@@ -9,7 +9,7 @@ import onnx
 
 from dse.network.draft import Coefficients, DraftTensor, Layer
 from dse.network.graph import Quantisation, Window
-from dse.network.lower_window import require_int8
+from dse.network.lower_window import require_weights
 from dse.network.lowering import Lowering
 from dse.network.source import attribute, node_name
 from dse.network.values import Const, Unsupported, View
@@ -79,7 +79,7 @@ def connect(
             f"it multiplies {x.shape} by weights for {weight.values.shape[1:]} values",
             "flatten the image before it; only one vector at a time is supported",
         )
-    require_int8(weight)
+    require_weights(weight)
     outputs = weight.values.shape[0]
     kernel = weight.values.reshape(outputs, channels, height, width).transpose(0, 2, 3, 1)
     result = DraftTensor(node.output[0], 1, 1, outputs, output)

@@ -36,8 +36,14 @@ def restrict(lowering: Lowering, node: onnx.NodeProto, x: View, low: float, high
 
     On tensors that the model holds quantised, ONNX clips the integers themselves.
     """
-    known = x.tensor.quantisation if x.is_quantised else None
-    if known is not None:
+    known = None
+    if x.is_quantised:
+        known = x.tensor.quantisation
+        if known is None:
+            raise Unsupported(
+                "the scale of the integers it clips is not known",
+                "clip real numbers, or quantise the input in the model",
+            )
         shift = 128 if x.dtype == np.uint8 else 0
         low, high = (known.scale * (bound - shift - known.zero_point) for bound in (low, high))
     result = DraftTensor(node.output[0], *x.tensor.shape, known)

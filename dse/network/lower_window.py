@@ -44,7 +44,7 @@ def convolve(
             f"its weights have shape {weight.values.shape}",
             "only two-dimensional convolutions are supported",
         )
-    require_int8(weight)
+    require_weights(weight)
     window, size = _window(node, x.tensor, cast(tuple[int, int], weight.values.shape[2:]))
     result = DraftTensor(node.output[0], *size, weight.values.shape[0], output)
     lowering.add(
@@ -191,11 +191,13 @@ def spatial(lowering: Lowering, node: onnx.NodeProto, x: View) -> View:
     return View(result, x.shape, x.dtype)
 
 
-def require_int8(weight: Coefficients) -> None:
-    """Quantised weights must be symmetric int8 values in [-127, 127]."""
+def require_weights(weight: Coefficients) -> None:
+    """Weights must be finite; quantised ones symmetric int8 values in [-127, 127]."""
+    values = weight.values
+    if not (np.isfinite(values.min(initial=0)) and np.isfinite(values.max(initial=0))):
+        raise Unsupported("its weights are not finite", "train or export the model again")
     if weight.scale is None:
         return
-    values = weight.values
     if not np.all(np.isfinite(weight.scale)) or np.any(weight.scale < 0):
         raise Unsupported("a scale of its weights is not positive", REQUANTISE_WEIGHTS)
     low, high = int(values.min(initial=0)), int(values.max(initial=0))

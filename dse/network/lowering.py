@@ -13,7 +13,7 @@ from dse.network.graph import Quantisation
 from dse.network.places import COMPUTE, HEAD, TAIL
 from dse.network.remedies import UNKNOWN_REMEDY, unknown
 from dse.network.report import Problem
-from dse.network.source import Source, node_inputs, node_name, operator
+from dse.network.source import MALFORMED, Source, first_line, node_inputs, node_name, operator
 from dse.network.values import (
     AfterValue,
     Const,
@@ -55,8 +55,7 @@ class Lowering:
         self._read.update(source.outputs)
         for port in source.inputs:
             self.values[port.name] = HostValue(port.name, port.name)
-        for tensor in graph.initializer:
-            self.values[tensor.name] = Const(onnx.numpy_helper.to_array(tensor))
+        self.values.update({name: Const(array) for name, array in source.constants.items()})
         for index, node in enumerate(graph.node):
             self._lower(index, node)
         for name in source.outputs:
@@ -130,6 +129,15 @@ class Lowering:
     # The walk.
 
     def _lower(self, index: int, node: onnx.NodeProto) -> None:
+        try:
+            self._place(index, node)
+        except MALFORMED as error:
+            reason = f"its inputs or attributes are inconsistent: {first_line(error)}"
+            self._report(node, operator(node), Unsupported(reason, "export the model again"))
+            self._forget(node)
+
+    def _place(self, index: int, node: onnx.NodeProto) -> None:
+        """Decide who runs the node: nobody (a constant), the host, or the overlay."""
         values = [self.values[name] for name in node_inputs(node)]
         op = operator(node)
         variables = [value for value in values if not isinstance(value, Const)]

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from dse.network.graph import NetworkError
 
@@ -21,6 +22,9 @@ IR_VERSION = 10
 OLDEST_OPSET = 7
 _ONNX_DOMAINS = ("", "ai.onnx")
 _MAX_PROTOBUF = 2**31 - 1
+
+MALFORMED = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What reading inconsistent attributes and arrays of a damaged model may raise."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Port:
 class Source:
     """A checked ONNX model whose batch is one image.
 
-    ``shapes`` and ``dtypes`` hold what onnx's shape inference could find.
+    ``constants``: its initializers.  ``shapes`` and ``dtypes``: what onnx's shape inference found.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Source:
     sha256: str
     inputs: tuple[Port, ...]
     outputs: tuple[str, ...]
+    constants: Mapping[str, npt.NDArray]
     shapes: Mapping[str, tuple[int, ...]]
     dtypes: Mapping[str, np.dtype]
 
@@ -61,7 +66,7 @@ def read(path: str | Path) -> Source:
         onnx.load_external_data_for_model(model, str(path.parent))
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (DecodeError, onnx.checker.ValidationError, ValueError, RuntimeError):
+    except (DecodeError, onnx.checker.ValidationError, *MALFORMED):
         raise NetworkError(f"{path}: not an ONNX model, or a truncated one") from None
     return from_model(model, path.stem, str(path), hashlib.sha256(data).hexdigest())
 
@@ -70,13 +75,22 @@ def from_model(model: onnx.ModelProto, name: str, where: str, sha256: str = "") 
     """Check a model in memory and fix its batch to one image."""
     if not model.graph.node or not model.graph.output:
         raise NetworkError(f"{where}: not an ONNX model, or an empty one: it has no nodes")
+    try:
+        return _single(model, name, where, sha256)
+    except NetworkError:
+        raise
+    except MALFORMED as error:
+        raise NetworkError(f"{where}: not a valid ONNX model: {first_line(error)}") from error
+
+
+def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Source:
     single = onnx.ModelProto()
     single.CopyFrom(model)
     del single.graph.value_info[:]
     _check(single, where)
     for value in single.graph.output:
         value.type.tensor_type.ClearField("shape")
-    constants = {tensor.name for tensor in model.graph.initializer}
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     inputs = [value for value in single.graph.input if value.name not in constants]
     ports = tuple(_single_image(value, where) for value in inputs)
     inferred = _infer(single, where)
@@ -87,9 +101,15 @@ def from_model(model: onnx.ModelProto, name: str, where: str, sha256: str = "") 
         sha256=sha256,
         inputs=ports,
         outputs=tuple(value.name for value in model.graph.output),
+        constants=constants,
         shapes={v.name: shape for v in values if (shape := _shape(v)) is not None},
         dtypes={v.name: _dtype(v) for v in values if v.type.tensor_type.elem_type},
     )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def operator(node: onnx.NodeProto) -> str:
@@ -140,8 +160,7 @@ def _check(model: onnx.ModelProto, where: str) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        first = str(error).strip().splitlines()[0]
-        raise NetworkError(f"{where}: not a valid ONNX model: {first}") from None
+        raise NetworkError(f"{where}: not a valid ONNX model: {first_line(error)}") from None
 
 
 def _single_image(value: onnx.ValueInfoProto, where: str) -> Port:
@@ -167,8 +186,7 @@ def _infer(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     try:
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
-        first = str(error).strip().splitlines()[0]
-        raise NetworkError(f"{where}: shapes are inconsistent: {first}") from None
+        raise NetworkError(f"{where}: shapes are inconsistent: {first_line(error)}") from None
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:

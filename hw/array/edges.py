@@ -38,11 +38,11 @@ class CornerTurn(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        turn = Signal(self._rows, init=1)  # one-hot: whose turn it is
+        token = Signal(self._rows, init=1)  # one-hot: whose turn it is
         now = Signal(self._rows)
-        m.d.comb += now.eq(Mux(self.i_first, 1, turn))
+        m.d.comb += now.eq(Mux(self.i_first, 1, token))
         with m.If(self.i_valid):
-            m.d.sync += turn.eq(now.rotate_left(1))
+            m.d.sync += token.eq(now.rotate_left(1))
         for row in range(self._rows):
             word = Signal(self._rows * self._operand, name=f"word_{row}")
             with m.If(self.i_valid & now[row]):

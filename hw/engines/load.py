@@ -167,10 +167,15 @@ class Records(wiring.Component):
             slot = Signal(range(slots + 1))
             m.d.comb += [
                 slot.eq(self.i.p.low // PARAMETER_BYTES + step),
-                self.o.payload.eq(self.i.p.data.word_select(slot, 8 * PARAMETER_BYTES)),
                 self.o.valid.eq(self.i.valid),
                 self.i.ready.eq((slot + 1) * PARAMETER_BYTES >= self.i.p.high),
             ]
+            with m.Switch(slot):
+                for number in range(slots):
+                    with m.Case(number):
+                        start = 8 * PARAMETER_BYTES * number
+                        record = self.i.p.data[start : start + 8 * PARAMETER_BYTES]
+                        m.d.comb += self.o.payload.eq(record)
             with m.If(self.i.valid):
                 m.d.sync += step.eq(Mux(self.i.ready, 0, step + 1))
         else:

@@ -40,7 +40,7 @@ class PoolEngine(wiring.Component):
     o_done, o_tag : Out. Pulse, and the instruction's tag: its last write was accepted the cycle
         before, so reads accepted ``WRITE_TO_READ`` - 1 cycles later see it.
     o_read : Out, stream of read requests.
-    i_valid, i_data : In. The tensor memory's answers.
+    i_data : In. The tensor memory's words, ``READ_LATENCY`` after the requests.
     o_write : Out, stream of write requests.
     o_record_address, i_record : Out, In. Parameter memory; the record comes two cycles later.
     """
@@ -53,7 +53,6 @@ class PoolEngine(wiring.Component):
                 "o_done": Out(1),
                 "o_tag": Out(HEAD["tag"]),
                 "o_read": Out(stream.Signature(read_request())),
-                "i_valid": In(1),
                 "i_data": In(8 * config.tensor_word),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_record_address": Out(16),
@@ -82,7 +81,7 @@ class PoolEngine(wiring.Component):
             reader.i_spacing.eq(more),
             group.i_average.eq(pool.average),
             group.i_zero_point.eq(pool.zero_point),
-            group.i_valid.eq(self.i_valid),
+            group.i_valid.eq(reader.o_valid),
             group.i_tap.eq(reader.o_tap),
             group.i_data.eq(self.i_data),
             window.i_average.eq(pool.average),

@@ -26,7 +26,7 @@ class TapReader(wiring.Component):
     i : In, stream of places.
     i_instruction, i_spacing : In, held while taps are under way.
     o_read : Out, stream to the tensor memory.
-    o_tap : Out, ``hw.pool.shapes.TAP``, in the cycle of the bytes.
+    o_valid, o_tap : Out, ``hw.pool.shapes.TAP``, in the cycle of the bytes.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,7 @@ class TapReader(wiring.Component):
                 "i_instruction": In(POOL),
                 "i_spacing": In(range(RING)),
                 "o_read": Out(stream.Signature(read_request())),
+                "o_valid": Out(1),
                 "o_tap": Out(TAP),
             }
         )
@@ -52,7 +53,8 @@ class TapReader(wiring.Component):
         ]
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
-        with m.If(self.i.valid & self.i.ready & self.i.payload.extra.window_last):
+        accepted = self.i.valid & self.i.ready
+        with m.If(accepted & self.i.payload.extra.window_last):
             m.d.sync += wait.eq(self.i_spacing)
 
         place = delayed(m, self.i.payload, 1, name="place")
@@ -65,5 +67,8 @@ class TapReader(wiring.Component):
             tap.group_last.eq(place.extra.group_last),
             tap.window_last.eq(place.extra.window_last),
         ]
-        m.d.comb += self.o_tap.eq(delayed(m, tap, READ_LATENCY - 2, name="tap"))
+        m.d.comb += [
+            self.o_tap.eq(delayed(m, tap, READ_LATENCY - 2, name="tap")),
+            self.o_valid.eq(delayed(m, accepted, READ_LATENCY, name="valid", reset_less=False)),
+        ]
         return m

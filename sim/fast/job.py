@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,15 +58,12 @@ DDR = Timing(latency=80, rate=870)  # a 64-byte port at 300 MHz on DDR4-2400, 85
 
 @dataclass(frozen=True, kw_only=True)
 class Dump:
-    """A region of the tensor memory to copy when an instruction retires.
+    """A region of the tensor memory to copy once engines have ``retired`` so many instructions.
 
-    ``occurrence`` counts the engine's retirements with this tag, from 1.  The copy has ``pixels``
-    rows of ``channels`` bytes, ``pitch`` bytes apart.
+    The copy has ``pixels`` rows of ``channels`` bytes, ``pitch`` bytes apart.
     """
 
-    engine: Engine
-    tag: int
-    occurrence: int
+    retired: Mapping[Engine, int]
     address: int
     pitch: int
     channels: int

@@ -5,7 +5,9 @@
 //   load ADDRESS FILE OFFSET BYTES           file -> memory
 //   save ADDRESS BYTES FILE                  memory -> end of file
 //   write OFFSET VALUE, read OFFSET          registers
-//   dump ENGINE TAG OCCURRENCE ADDRESS PITCH CHANNELS PIXELS, clear      what runs dump
+//   dump LOAD CONV POOL STORE ADDRESS PITCH CHANNELS PIXELS   what runs dump, and when: once the
+//                                            engines have retired so many instructions
+//   clear                                    no dumps
 //   run LIMIT                                start, wait for done; at most LIMIT cycles
 //   reset, waves FILE
 //
@@ -42,7 +44,7 @@ class Job {
         static const std::map<std::string, std::pair<Method, size_t>> commands = {
             {"dram", {&Job::dram, 3}},   {"timing", {&Job::timing, 0}}, {"load", {&Job::load, 4}},
             {"save", {&Job::save, 3}},   {"write", {&Job::write, 2}},   {"read", {&Job::read, 1}},
-            {"dump", {&Job::dump, 7}},   {"clear", {&Job::clear, 0}},   {"run", {&Job::run, 1}},
+            {"dump", {&Job::dump, 8}},   {"clear", {&Job::clear, 0}},   {"run", {&Job::run, 1}},
             {"reset", {&Job::reset, 0}}, {"waves", {&Job::waves, 1}},
         };
         const auto found = commands.find(name);
@@ -101,9 +103,8 @@ class Job {
     }
 
     void dump(const Words& words) {
-        world_.trace().add({unsigned(number(words[0])), unsigned(number(words[1])),
-                            unsigned(number(words[2])), number(words[3]), number(words[4]),
-                            number(words[5]), number(words[6])});
+        world_.trace().add({{number(words[0]), number(words[1]), number(words[2]), number(words[3])},
+                            number(words[4]), number(words[5]), number(words[6]), number(words[7])});
     }
 
     void clear(const Words&) { world_.trace().clear(); }

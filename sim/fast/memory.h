@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "design.h"
+#include "trace.h"
 
 using Random = std::mt19937_64;
 
 enum Response : uint8_t { OKAY = 0, SLVERR = 2, DECERR = 3 };
 constexpr uint64_t PAGE_BYTES = 4096;
-constexpr uint64_t NEVER = ~uint64_t{0};
 
 struct Timing {
     uint64_t latency = 4;   // cycles from an address to its first beat, or from the last to B

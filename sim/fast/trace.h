@@ -1,14 +1,15 @@
 // A shadow of the tensor memory from the snooped writes; dumps of it when instructions retire.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <map>
-#include <utility>
 #include <vector>
 
 #include "design.h"
+
+constexpr uint64_t NEVER = ~uint64_t{0};
 
 struct Event {
     uint64_t cycle;
@@ -19,10 +20,10 @@ struct Event {
 };
 static_assert(sizeof(Event) == 16, "the reader expects packed events");
 
+constexpr unsigned ENGINES = 4;
+
 struct Dump {
-    unsigned engine;
-    unsigned tag;
-    unsigned occurrence;  // of this engine's retirements with this tag, from 1
+    std::array<uint64_t, ENGINES> retired;  // of each engine so many instructions
     uint64_t address;
     uint64_t pitch;
     uint64_t channels;
@@ -31,7 +32,6 @@ struct Dump {
 
 class Trace {
    public:
-    static constexpr unsigned ENGINES = 4;
     // A write is snooped up to this many cycles after its acceptance, hence after a retirement.
     static constexpr uint64_t SETTLE = 2;
 
@@ -42,8 +42,9 @@ class Trace {
 
     void begin_run(uint32_t run) {
         run_ = run;
-        retired_.clear();
-        waiting_.clear();
+        retired_ = {};
+        due_.assign(dumps_.size(), NEVER);
+        settles_ = 0;
         taken_.assign(dumps_.size(), {});
         events_.clear();
     }
@@ -56,23 +57,18 @@ class Trace {
     void event(uint64_t cycle, unsigned engine, bool retire, uint16_t tag) {
         events_.push_back({cycle, run_, uint8_t(engine), uint8_t(retire), tag});
         if (!retire) return;
-        const unsigned occurrence = ++retired_[{engine, tag}];
-        for (size_t i = 0; i < dumps_.size(); ++i) {
-            const Dump& dump = dumps_[i];
-            if (dump.engine == engine && dump.tag == tag && dump.occurrence == occurrence)
-                waiting_.push_back({cycle + SETTLE, i});
-        }
+        ++retired_[engine];
+        for (size_t i = 0; i < dumps_.size(); ++i)
+            if (due_[i] == NEVER && complete(dumps_[i])) {
+                due_[i] = cycle + SETTLE;
+                settles_ = due_[i];
+            }
     }
 
     void settle(uint64_t cycle) {
-        for (size_t i = 0; i < waiting_.size();) {
-            if (waiting_[i].first > cycle) {
-                ++i;
-                continue;
-            }
-            take(waiting_[i].second);
-            waiting_.erase(waiting_.begin() + long(i));
-        }
+        if (cycle > settles_) return;
+        for (size_t i = 0; i < dumps_.size(); ++i)
+            if (due_[i] == cycle) take(i);
     }
 
     const std::vector<Event>& events() const { return events_; }
@@ -80,6 +76,12 @@ class Trace {
     const std::vector<std::vector<uint8_t>>& taken() const { return taken_; }
 
    private:
+    bool complete(const Dump& dump) const {
+        for (unsigned e = 0; e < ENGINES; ++e)
+            if (retired_[e] < dump.retired[e]) return false;
+        return true;
+    }
+
     void take(size_t index) {
         const Dump& dump = dumps_[index];
         std::vector<uint8_t>& bytes = taken_[index];
@@ -92,8 +94,9 @@ class Trace {
     std::vector<uint8_t> shadow_;
     std::vector<Dump> dumps_;
     std::vector<std::vector<uint8_t>> taken_;
-    std::vector<std::pair<uint64_t, size_t>> waiting_;  // cycle, dump
-    std::map<std::pair<unsigned, unsigned>, unsigned> retired_;
+    std::vector<uint64_t> due_;  // cycle in which each dump is taken
+    uint64_t settles_ = 0;       // the last of them so far
+    std::array<uint64_t, ENGINES> retired_{};
     std::vector<Event> events_;
     uint32_t run_ = 0;
 };

@@ -126,12 +126,12 @@ class World {
             trace_.write(top_.trace_write_address, top_.trace_write_low, top_.trace_write_high,
                          &top_.trace_write_data);
         if (top_.trace_start) {
-            for (unsigned e = 0; e < Trace::ENGINES; ++e)
+            for (unsigned e = 0; e < ENGINES; ++e)
                 if (top_.trace_start >> e & 1)
                     trace_.event(now, e, false, uint16_t(top_.trace_start_tag >> 16 * e));
         }
         if (top_.trace_retire) {
-            for (unsigned e = 0; e < Trace::ENGINES; ++e)
+            for (unsigned e = 0; e < ENGINES; ++e)
                 if (top_.trace_retire >> e & 1)
                     trace_.event(now, e, true, uint16_t(top_.trace_retire_tag >> 16 * e));
         }

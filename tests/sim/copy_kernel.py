@@ -159,9 +159,7 @@ def xor_job(data_bytes: int, **options: Any) -> tuple[Job, list[bytes]]:
     weights, *inputs = (random.bytes(BEATS * data_bytes) for _ in range(4))
     expected = [bytes(a ^ b for a, b in zip(image, weights, strict=True)) for image in inputs]
     dump = Dump(
-        engine=Engine.STORE,
-        tag=TAG,
-        occurrence=1,
+        retired={Engine.STORE: 1},
         address=1 + data_bytes,
         pitch=2 * data_bytes,
         channels=data_bytes,

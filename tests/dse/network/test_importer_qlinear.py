@@ -163,12 +163,14 @@ def test_qlinear_global_average_pool(builder, quantised, agree) -> None:
 
 
 def test_max_pool_and_clip_of_integers(builder, quantised, agree, dtype) -> None:
-    """Both work on the integers themselves; the next operator tells their scale."""
+    """Both work on the integers themselves."""
     b = builder
-    b.node("MaxPool", ["x"], "pooled", kernel_shape=[2, 3], pads=[0, 1, 1, 0])
+    inputs = ["x", *quantised("x", 0.05, 9), *weights(b, "v", 4, 4, 1, 1)]
+    b.node("QLinearConv", [*inputs, *quantised("a", 0.1, -20)], "a")
+    b.node("MaxPool", ["a"], "pooled", kernel_shape=[2, 3], pads=[0, 1, 1, 0])
     bounds = [b.constant(n, np.array(v, dtype)) for n, v in (("low", 30), ("high", 90))]
     b.node("Clip", ["pooled", *bounds], "clipped")
-    inputs = ["clipped", *quantised("x", 0.05, 9), *weights(b, "w", 6, 4, 1, 1)]
+    inputs = ["clipped", "a.scale", "a.zero", *weights(b, "w", 6, 4, 1, 1)]
     b.node("QLinearConv", [*inputs, *quantised("y", 0.1, -20)], "y")
     agree(x=(4, 9, 8))
 
@@ -179,7 +181,7 @@ def test_requantisation(builder, quantised, agree) -> None:
     b.node("DequantizeLinear", ["x", *quantised("x", 0.05, 9)], "real")
     b.node("Relu", ["real"], "relu")
     b.node("QuantizeLinear", ["relu", *quantised("a", 0.04, -128)], "first")
-    b.node("DequantizeLinear", ["first", *quantised("a", 0.04, -128)], "real2")
+    b.node("DequantizeLinear", ["first", "a.scale", "a.zero"], "real2")
     b.node("QuantizeLinear", ["real2", *quantised("y", 0.07, -3)], "y")
     agree(x=(4, 5, 6))
 

@@ -185,6 +185,23 @@ def test_pooling_costs_memory_only_where_it_exists(make_conv: Callable[..., Conv
         assert np.array_equal(with_pool.total - with_pool.pool, without.total)
 
 
+def test_pool_banks_by_hand(make_conv: Callable[..., Conv]) -> None:
+    """One channel step of 9 taps: 40 segments bring 40 results every 9 cycles.
+
+    A 3 x 3 pool of stride 2 updates up to 4 windows with each: 160 / 9, 18 banks. LINE: 2 pooled
+    rows of 24 for 3 channel tiles, 144 entries, 8 a bank; a bank of 2 lanes is one block. MAP:
+    40 pixels touch 2 rows of 49 at most, so 3 pooled rows of 24 for one tile, 4 entries a bank.
+    """
+    pool = Pool(name="P", kernel=3, stride=2, size_out=24)
+    stage = make_conv(size_in=49, size_out=49, n_out=6, pool=pool)
+    par = Parallelism(
+        para_in=np.array([4]), para_out=np.array([2]), para_seg=np.array([40]), run=np.array([61])
+    )
+    for scheme in (Scheme.LINE, Scheme.MAP):
+        got = buffers(stage, scheme, Granule.PIXEL, par, ram=RAMB18, bits=16)
+        assert got.pool[0] == 18
+
+
 def test_eight_bits_never_need_more_than_sixteen(stage: Conv) -> None:
     par = parallelisms(stage, Granule.PIXEL)
     for scheme in Scheme:

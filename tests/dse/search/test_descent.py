@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dse.search import Budget, BudgetError
@@ -32,6 +32,9 @@ def _brute_force(stages: Rows, budget: Budget) -> int | None:
 
 
 @given(stages=STAGES, budget=BUDGETS)
+@example(  # found in steps of one cycle: first 9, then 8
+    stages=[[(1, 3, 1), (8, 1, 1)], [(9, 1, 1), (8, 3, 1)]], budget=Budget(dsp=4, ram=9)
+)
 def test_pruning_never_changes_the_optimum(
     make_candidates: Make, stages: Rows, budget: Budget
 ) -> None:
@@ -63,6 +66,11 @@ def test_exact_period_is_the_optimum(make_candidates: Make, stages: Rows, budget
 
 
 @given(stages=STAGES, budget=BUDGETS, period=st.integers(1, 9))
+@example(  # more DSP would save memory that nobody needs
+    stages=[[(1, 1, 5), (1, 3, 2)], [(1, 2, 4), (1, 4, 1)]],
+    budget=Budget(dsp=10, ram=10),
+    period=1,
+)
 def test_pick_takes_the_fewest_dsp(
     make_candidates: Make, stages: Rows, budget: Budget, period: int
 ) -> None:

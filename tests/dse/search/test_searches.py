@@ -147,6 +147,20 @@ def test_memory_limit_is_respected_and_explained() -> None:
     assert shortfall.stage in shortfall.sentence(device.ram)
 
 
+def test_loss_of_the_first_plan_is_measured() -> None:
+    """ResNet-18 on the VX485T: a plan that reads weights again would be faster than the first."""
+    network, device = load_network("resnet18"), load_device("vx485t")
+    outcome = run(network, device, cost_model(device), device_budget(device))
+    assert outcome.filtered is not None
+    assert outcome.loss_percent is not None
+    assert outcome.loss_percent > 0
+    assert not outcome.optimum_proved
+    assert outcome.exact.proved
+    exact = run(network, device, cost_model(device), device_budget(device), method=Method.EXACT)
+    assert exact.optimum_proved
+    assert exact.design.cycles < outcome.design.cycles
+
+
 def test_no_shortfall_when_the_multipliers_bind() -> None:
     device = load_device("vx485t")
     assert run(ALEXNET, device, cost_model(device), device_budget(device)).shortfall is None

@@ -124,7 +124,7 @@ class Bench:
         for log in (*self.started.values(), *self.retired.values(), self.records, self.words):
             log.clear()
 
-    async def done(self, limit: int = 20000) -> None:
+    async def done(self, limit: int = 100_000) -> None:
         """Waits for the done bit."""
         for _ in range(limit // 5):
             if await self.read("control") & 1 << Control.DONE:
