@@ -6,6 +6,7 @@ Cycles follow the table in docs/architecture.md, section 2; the weight stream is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import Dataflow
@@ -49,14 +50,13 @@ class Tiling:
         return max(self.cycles, self.beats), self.cycles
 
 
-def tilings(block: Block, config: OverlayConfig, forced: Dataflow | None = None) -> list[Tiling]:
-    """The tilings worth considering, those of ``forced`` only if given."""
-    flows = [forced] if forced is not None else list(Dataflow)
-    found = []
-    for flow in flows:
-        tiles = _input_stationary_tiles(block, config) if flow is Dataflow.IS else [config.columns]
-        found += [tile(block, config, flow, channels) for channels in tiles]
-    return [tiling for tiling in found if tiling.repeats <= SEGMENT_LIMIT]
+@lru_cache(maxsize=4096)
+def best_tiling(block: Block, config: OverlayConfig, flow: Dataflow) -> Tiling | None:
+    """The cheapest tiling under one dataflow; None if its weight stream has too many tiles."""
+    tiles = _input_stationary_tiles(block, config) if flow is Dataflow.IS else [config.columns]
+    found = [tile(block, config, flow, channels) for channels in tiles]
+    possible = [tiling for tiling in found if tiling.repeats <= SEGMENT_LIMIT]
+    return min(possible, key=lambda tiling: tiling.cost, default=None)
 
 
 def tile(block: Block, config: OverlayConfig, flow: Dataflow, channel_tile: int) -> Tiling:
@@ -95,8 +95,7 @@ def balanced(total: int, limit: int, multiple: int = 1) -> int:
 
     A multiple of ``multiple`` where that costs no further part.
     """
-    parts = ceil_div(total, limit)
-    size = ceil_div(total, parts)
+    size = ceil_div(total, ceil_div(total, limit))
     rounded = ceil_div(size, multiple) * multiple
     return rounded if rounded <= limit else size
 
@@ -119,8 +118,8 @@ def _cycles(
     block: Block, config: OverlayConfig, flow: Dataflow, channel_tile: int, pixel_tile: int
 ) -> int:
     least = config.tile_cycles
-    pixel_tiles = _parts(block.pixels, pixel_tile)
-    channel_tiles = _parts(block.channels, channel_tile)
+    pixel_tiles = parts(block.pixels, pixel_tile)
+    channel_tiles = parts(block.channels, channel_tile)
     total = 0
     for channels, channel_count in channel_tiles:
         for pixels, pixel_count in pixel_tiles:
@@ -136,7 +135,7 @@ def _cycles(
     return total
 
 
-def _parts(total: int, tile: int) -> list[tuple[int, int]]:
+def parts(total: int, tile: int) -> list[tuple[int, int]]:
     """(size, count) of the parts: the whole ones and the rest."""
     whole, rest = divmod(total, tile)
     return [(size, count) for size, count in ((tile, whole), (rest, 1)) if size and count]

@@ -14,7 +14,7 @@ from dse.program.mapping import Choice
 from dse.program.memory import MemoryPlan
 from dse.program.movement import StripMove, load_parameters, move_strip
 from dse.program.packing import Piece, cut
-from dse.program.parameters import check_accumulators, conv_records, pool_records
+from dse.program.parameters import ConvConstants, check_accumulators, conv_records, pool_records
 from dse.program.pool_instruction import PoolStrip, tap_counts
 from dse.program.stores import ParameterRing, WeightsFile
 from dse.program.strips import cuts
@@ -55,6 +55,7 @@ class Emitter:
         target = self.layout.views[layer.output]
         pixels = self._height(time, layer) * target.width
         pieces = cut(layer.conv, source, pixels, self.config, choice.dataflow)
+        values = ConvConstants.of(self.network, layer.conv)
         actions: list[Action] = []
         cycles = beats = 0
         for first, last, move in self._strips(time, layer):
@@ -64,7 +65,7 @@ class Emitter:
             )
             actions += move.loads
             for piece in pieces:
-                parameters, record = self._conv_parameters(time, layer, piece)
+                parameters, record = self._conv_parameters(time, layer, piece, values)
                 conv, tiling = conv_instruction.conv(
                     self.network, strip, piece, record, self.config
                 )
@@ -107,11 +108,13 @@ class Emitter:
             yield first, last, move_strip(layer, self.layout, self.plan, time, index, (first, last))
 
     def _conv_parameters(
-        self, time: int, layer: ConvLayer, piece: Piece
+        self, time: int, layer: ConvLayer, piece: Piece, values: ConvConstants
     ) -> tuple[list[Action], int]:
         def records() -> bytes:
             chunks = piece_chunks(layer.conv, piece, self.config)
-            return conv_records(self.network, layer.conv, piece.channel, chunks, self.config)
+            return conv_records(
+                self.network, layer.conv, values, piece.channel, chunks, self.config
+            )
 
         return self._parameters((time, piece.channel), layer.name, piece.channels, records)
 

@@ -6,11 +6,10 @@ records would take more than half of the parameter memory, so that the next CONV
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dse.network.graph import Conv
-from dse.program.dataflow import Block, Tiling, balanced, tile, tilings
+from dse.program.dataflow import Block, Tiling, balanced, best_tiling, parts, tile
 from dse.program.errors import ProgramError
 from dse.program.runs import Runs, form_runs
 from dse.program.views import View
@@ -46,48 +45,77 @@ def cut(
     conv: Conv, view: View, pixels: int, config: OverlayConfig, forced: Dataflow | None
 ) -> tuple[Piece, ...]:
     """The pieces of a convolution that cost least at ``pixels`` output pixels at a time."""
-    choices: list[list[Piece]] = [
-        _pieces(conv, view, size, pixels, config, flow)
+    plans = [
+        _Plan(conv, view, size, pixels, config, flow)
         for size in _group_counts(conv.groups)
         for flow in ([forced] if forced is not None else Dataflow)
     ]
-    feasible = [pieces for pieces in choices if pieces]
-    if not feasible:
+    costs = [(cost, index) for index, plan in enumerate(plans) if (cost := plan.cost())]
+    if not costs:
         raise ProgramError(
             f"layer {conv.name!r}: {pixels} output pixels are too many tiles for one WEIGHTS "
             "instruction: use a larger array or weight buffer"
         )
-
-    def cost(pieces: Sequence[Piece]) -> tuple[int, int]:
-        costs = [piece.tiling(pixels, config).cost for piece in pieces]
-        return sum(most + CONV_CYCLES for most, _ in costs), sum(cycles for _, cycles in costs)
-
-    return min((tuple(pieces) for pieces in feasible), key=cost)
+    return plans[min(costs)[1]].pieces()
 
 
-def _pieces(
-    conv: Conv, view: View, size: int, pixels: int, config: OverlayConfig, flow: Dataflow
-) -> list[Piece]:
-    """The pieces with ``size`` groups each under one dataflow; none if it is not possible."""
-    pieces = []
-    outputs = conv.weight.shape[0] // conv.groups
-    limit = config.parameter_depth // 2
-    for first in range(0, conv.groups, size):
-        groups = min(size, conv.groups - first)
-        runs = form_runs(conv, view, first, groups)
-        part = balanced(groups * outputs, limit, config.columns)
-        start, end = first * outputs, (first + groups) * outputs
-        for channel in range(start, end, part):
-            channels = min(part, end - channel)
-            block = Block(pixels, channels, runs.chunks(config.reduction))
-            found = tilings(block, config, flow)
-            if not found:
-                return []
-            best = min(found, key=lambda tiling: tiling.cost).channel_tile
-            pieces.append(Piece(runs, first, groups, start, channel, channels, flow, best))
-    return pieces
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """``size`` groups at a time under one dataflow."""
+
+    conv: Conv
+    view: View
+    size: int
+    pixels: int
+    config: OverlayConfig
+    flow: Dataflow
+
+    def cost(self) -> tuple[int, int] | None:
+        """Cycles with the weight stream's, and the array's own; None if impossible."""
+        total = array = 0
+        for groups, blocks in parts(self.conv.groups, self.size):
+            channels = groups * self._outputs
+            for size, count in parts(channels, self._part(channels)):
+                tiling = self._tiling(groups, size)
+                if tiling is None:
+                    return None
+                most, own = tiling.cost
+                total += blocks * count * (most + CONV_CYCLES)
+                array += blocks * count * own
+        return total, array
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """The CONVs of a possible plan."""
+        found = []
+        for first in range(0, self.conv.groups, self.size):
+            groups = min(self.size, self.conv.groups - first)
+            runs = form_runs(self.conv, self.view, first, groups)
+            start, end = first * self._outputs, (first + groups) * self._outputs
+            part = self._part(end - start)
+            for channel in range(start, end, part):
+                channels = min(part, end - channel)
+                tiling = self._tiling(groups, channels)
+                assert tiling is not None
+                channel_tile = tiling.channel_tile
+                found.append(
+                    Piece(runs, first, groups, start, channel, channels, self.flow, channel_tile)
+                )
+        return tuple(found)
+
+    @property
+    def _outputs(self) -> int:
+        """Output channels of a group."""
+        return self.conv.weight.shape[0] // self.conv.groups
+
+    def _part(self, channels: int) -> int:
+        """Channels of one CONV of a block."""
+        return balanced(channels, self.config.parameter_depth // 2, self.config.columns)
+
+    def _tiling(self, groups: int, channels: int) -> Tiling | None:
+        chunks = form_runs(self.conv, self.view, 0, groups).chunks(self.config.reduction)
+        return best_tiling(Block(self.pixels, channels, chunks), self.config, self.flow)
 
 
 def _group_counts(groups: int) -> list[int]:
     """Groups per CONV for each possible number of CONVs."""
-    return list(dict.fromkeys(ceil_div(groups, parts) for parts in range(1, groups + 1)))
+    return list(dict.fromkeys(ceil_div(groups, count) for count in range(1, groups + 1)))

@@ -43,23 +43,39 @@ def record(bias: int, scale: Factor, result: Range) -> bytes:
     return bits.to_bytes(PARAMETER_BYTES, "little")
 
 
+@dataclass(frozen=True, eq=False)
+class ConvConstants:
+    """Bias, mantissa and shift of a convolution's channels."""
+
+    bias: npt.NDArray[np.int64]
+    mantissa: npt.NDArray[np.int64]
+    shift: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, network: Network, conv: Conv) -> ConvConstants:
+        """The constants of all channels; the zero point's share is in the bias."""
+        bias = constants.conv_bias(network, conv).astype(np.int64)
+        return cls(bias, *constants.conv_constants(network, conv))
+
+
 def conv_records(
     network: Network,
     conv: Conv,
+    values: ConvConstants,
     first: int,
     chunks: npt.NDArray[np.int8],
     config: OverlayConfig,
 ) -> bytes:
     """Records of output channels from ``first`` on, whose weights are ``chunks``.
 
-    The zero point's share and, with two lanes, the weights' own products are folded into the bias.
+    With two lanes, the weights' own products are folded into the bias.
     """
     channels = slice(first, first + len(chunks))
-    bias = constants.conv_bias(network, conv)[channels].astype(np.int64)
+    bias = values.bias[channels]
     if config.lanes == 2:
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
-        bias -= (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
-    mantissa, shift = (values[channels] for values in constants.conv_constants(network, conv))
+        bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
+    mantissa, shift = values.mantissa[channels], values.shift[channels]
     result = Range(network.tensors[conv.output].quantisation.zero_point, conv.low, conv.high)
     return b"".join(
         record(_bias(conv, int(value), config), Factor(int(m), int(s)), result)

@@ -68,7 +68,7 @@ class PoolWalk(wiring.Component):
             *(walker.i_window[name].eq(pool[name]) for name in WINDOW if name != "out_width"),
             walker.i_window.out_width.eq(Mux(self.i_slides, 1, pool.out_width)),
             walker.i_start.eq(self.i_start),
-            walker.i.valid.eq(self._active & 1),
+            walker.i.valid.eq(self._active & (~self._window_last | self.o_ticket.ready)),
             self.o_ticket.valid.eq(self._active & self._window_last & walker.i.ready),
             self._moves.eq(walker.i.valid & walker.i.ready),
             step.tap_row.eq(Mux(self._row_last, Step.FIRST, Step.NEXT)),

@@ -143,7 +143,7 @@ class Loader(wiring.Component):
             self.o_activation_pop.eq(self.o_serial),
             self.o_top.eq(pop & ~burst.by_pixel),
             weight.pop.eq(self.o_top),
-            weight.hold.eq(burst.hold),
+            weight.hold.eq(self.o_top & burst.hold),
             weight.rewind.eq((words == 1) & ~burst.by_pixel & burst.rewind),
             weight.release.eq((words == 1) & ~burst.by_pixel & burst.release),
         ]

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.search import DeviceError, Granule, load_device
@@ -54,6 +54,7 @@ def test_schedule_covers_every_mac_in_the_predicted_cycles(stage: Conv, granule:
         assert covered == stage.macs
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
 def test_blocks_offer_enough_products(para_in: int, para_out: int, para_seg: int) -> None:
     par = _one(para_in, para_out, para_seg)

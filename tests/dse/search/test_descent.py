@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dse.search import Budget, BudgetError
@@ -31,6 +31,7 @@ def _brute_force(stages: Rows, budget: Budget) -> int | None:
     return min(periods, default=None)
 
 
+@settings(deadline=None)
 @given(stages=STAGES, budget=BUDGETS)
 @example(  # found in steps of one cycle: first 9, then 8
     stages=[[(1, 3, 1), (8, 1, 1)], [(9, 1, 1), (8, 3, 1)]], budget=Budget(dsp=4, ram=9)
@@ -59,12 +60,14 @@ def test_pruning_prunes(make_candidates: Make) -> None:
     assert descend(stages, Budget(dsp=300, ram=300)).nodes < 20**4 / 100
 
 
+@settings(deadline=None)
 @given(stages=STAGES, budget=BUDGETS)
 def test_exact_period_is_the_optimum(make_candidates: Make, stages: Rows, budget: Budget) -> None:
     ready = [affordable(make_candidates(np.array(rows)), budget) for rows in stages]
     assert least_period(ready, budget) == _brute_force(stages, budget)
 
 
+@settings(deadline=None)
 @given(stages=STAGES, budget=BUDGETS, period=st.integers(1, 9))
 @example(  # more DSP would save memory that nobody needs
     stages=[[(1, 1, 5), (1, 3, 2)], [(1, 2, 4), (1, 4, 1)]],

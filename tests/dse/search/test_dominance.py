@@ -1,7 +1,7 @@
 """The dominance filters against the definition of the Pareto front."""
 
 import numpy as np
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dse.search.dominance import coarse_indices, pareto_indices
@@ -25,6 +25,7 @@ def _array(rows: list[tuple[int, ...]]) -> np.ndarray:
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
+@settings(deadline=None)
 @given(ROWS)
 @example([])
 @example([(1, 1, 1)] * 3)
@@ -34,6 +35,7 @@ def test_fine_filter_keeps_exactly_the_pareto_front(rows: list[tuple[int, ...]])
     assert set(kept) == _front(rows)
 
 
+@settings(deadline=None)
 @given(ROWS)
 @example([])
 def test_coarse_filter_drops_no_front_row(rows: list[tuple[int, ...]]) -> None:
@@ -41,6 +43,7 @@ def test_coarse_filter_drops_no_front_row(rows: list[tuple[int, ...]]) -> None:
     assert _front(rows) <= set(kept) <= set(rows)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_fine_after_coarse_is_fine(rows: list[tuple[int, ...]]) -> None:
     triples = _array(rows)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.search import Granule, NetworkError
@@ -17,6 +17,7 @@ from dse.search.model.load import load_device
 from dse.search.model.parallelism import Parallelism, full_product, knees, parallelisms
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3000))
 def test_knees_are_the_least_divisor_of_each_quotient(count: int) -> None:
     least: dict[int, int] = {}

@@ -1,0 +1,319 @@
+"""From a model and images to the RTL's answers, compared with the golden model byte by byte."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network.importer import Imported
+from dse.network.inputs import images, join
+from dse.program.compile import compile_network
+from dse.program.manifest import LayerEntry, TensorPlace
+from dse.program.mapping import LayerMapping
+from dse.program.program import Program
+from hw.config import OverlayConfig
+from hw.emit import Verilog, emit
+from hw.isa import Engine, Error
+from hw.overlay import Overlay
+from sim import golden
+from sim.fast.job import IDEAL, Dump, Job, Run, Timing
+from sim.runner import FastSimulation, SimulationError
+
+OUTPUTS_FILE, RESULT_FILE = "outputs.npz", "result.json"
+TOP = "polymap"
+HIERARCHICAL_PES = 512  # from so many on, building the columns apart pays
+
+Arrays = Mapping[str, npt.NDArray]
+Tensors = Mapping[str, npt.NDArray[np.int8]]
+Progress = Callable[[int, int], None]  # cycles done, cycles expected, over all images
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerResult:
+    """What one layer took, in the slowest image.
+
+    Parameters
+    ----------
+    cycles : from its start, or the end of the layer before it on the same engine, to its end.
+    predicted_cycles : by the compiler.
+    utilisation : multiply-accumulates per cycle and multiplier of the array; 0 without any.
+    """
+
+    name: str
+    kind: str
+    algorithm: str
+    dataflow: str
+    macs: int
+    cycles: int
+    predicted_cycles: int
+    utilisation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a simulation found out.
+
+    Parameters
+    ----------
+    outputs : of the model, by ONNX name in its own types, batch axis first.
+    images : number of images.
+    cycles : of one image; the slowest, if stalls make them differ.
+    cycles_per_image : of each.
+    mismatches : bytes in which the RTL differs from the golden model, over all outputs and all
+        intermediate tensors of all images.
+    mismatched_tensors : those bytes by tensor.
+    compared_tensors : names of the tensors that were compared.
+    utilisation : multiply-accumulates per cycle and multiplier of the array.
+    layers : by execution order.
+    counters : of the overlay, in the slowest image.
+    """
+
+    network: str
+    config: OverlayConfig
+    outputs: Arrays
+    images: int
+    cycles: int
+    cycles_per_image: tuple[int, ...]
+    mismatches: int
+    mismatched_tensors: Mapping[str, int]
+    compared_tensors: tuple[str, ...]
+    macs: int
+    utilisation: float
+    layers: tuple[LayerResult, ...]
+    counters: Mapping[str, int]
+    verilog_sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the outputs, as plain data."""
+        data = asdict(self)
+        del data["outputs"]
+        return data
+
+    def save(self, folder: Path) -> None:
+        """Writes ``outputs.npz`` and ``result.json``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / OUTPUTS_FILE, allow_pickle=False, **self.outputs)
+        (folder / RESULT_FILE).write_text(json.dumps(self.to_json(), indent=1) + "\n")
+
+
+def emit_overlay(config: OverlayConfig) -> Verilog:
+    """The overlay's Verilog, with an RTL kernel's clock and reset."""
+    return emit(Overlay(config=config), TOP, clock="ap_clk", reset="ap_rst_n")
+
+
+def build_overlay(config: OverlayConfig, *, waves: bool = False) -> tuple[FastSimulation, Verilog]:
+    """The overlay with the C++ harness, ready to run."""
+    verilog = emit_overlay(config)
+    large = config.rows * config.columns >= HIERARCHICAL_PES
+    simulation = FastSimulation(
+        verilog, tensor_bytes=config.tensor_bytes, waves=waves, hierarchical=large
+    )
+    return simulation, verilog
+
+
+def simulate(
+    model: Imported,
+    inputs: Arrays,
+    config: OverlayConfig,
+    *,
+    mapping: LayerMapping | None = None,
+    timing: Timing = IDEAL,
+    waves: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Compiles the model, builds the overlay and runs every image of the batch in RTL.
+
+    Parameters
+    ----------
+    model : from ``dse.network.importer.load``.
+    inputs : images by ONNX input name in the model's own types, batch axis first.
+    config : the overlay.
+    mapping : choices forced for layers.
+    timing : of the memory.
+    waves : write ``waves.vcd`` to the current folder.
+    progress : called now and then.
+    """
+    network, host = model.network, model.host
+    program = compile_network(network, config, mapping)
+    batch = list(images(inputs))
+    entries = [host.before(image) for image in batch]
+    simulation, verilog = build_overlay(config, waves=waves)
+    observed = [place for place in program.manifest.tensors if place.memory == "tensor"]
+    runs = run_program(
+        simulation, program, entries, observed=observed, timing=timing, progress=progress
+    )
+
+    wrong: dict[str, int] = {}
+    results = []
+    for run, image, entry in zip(runs, batch, entries, strict=True):
+        found = {**tensors(run, observed), **output_tensors(run, program)}
+        expected = golden.run(network, entry)
+        wanted = [*(place.name for place in observed if place.name in expected), *network.outputs]
+        for name, count in compare(expected, found, wanted).items():
+            wrong[name] = wrong.get(name, 0) + count
+        results.append(host.after(image, found))
+    slowest = max(runs, key=lambda run: run.cycles)
+    macs = network.macs()
+    return Result(
+        network=network.name,
+        config=config,
+        outputs=join(results),
+        images=len(runs),
+        cycles=slowest.cycles,
+        cycles_per_image=tuple(run.cycles for run in runs),
+        mismatches=sum(wrong.values()),
+        mismatched_tensors={name: count for name, count in wrong.items() if count},
+        compared_tensors=tuple(wrong),
+        macs=macs,
+        utilisation=utilisation(macs, slowest.cycles, config),
+        layers=tuple(layer_results(slowest, program, config)),
+        counters=slowest.registers,
+        verilog_sha256=verilog.sha256,
+    )
+
+
+def run_program(
+    simulation: FastSimulation,
+    program: Program,
+    entries: Sequence[Tensors],
+    *,
+    observed: Sequence[TensorPlace] = (),
+    timing: Timing = IDEAL,
+    progress: Progress | None = None,
+) -> list[Run]:
+    """Runs a program on images given as the network's inputs; SimulationError on any error code."""
+    job = make_job(program, entries, observed=observed, timing=timing)
+    expected = max(1, sum(layer.cycles for layer in program.manifest.layers))
+
+    def report(run: int, cycle: int) -> None:
+        if progress is not None:
+            progress(run * expected + min(cycle, expected), len(entries) * expected)
+
+    runs = simulation.run(job, progress=report)
+    if progress is not None:
+        progress(len(entries) * expected, len(entries) * expected)
+    for number, run in enumerate(runs):
+        if run.error is not Error.NONE:
+            names = {layer.tag: layer.name for layer in program.manifest.layers}
+            layer = names.get(run.error_tag, "?")
+            raise SimulationError(
+                f"image {number}: the overlay reports {run.error.name} at tag {run.error_tag} "
+                f"(layer {layer})"
+            )
+    return runs
+
+
+def make_job(
+    program: Program,
+    entries: Sequence[Tensors],
+    *,
+    observed: Sequence[TensorPlace] = (),
+    timing: Timing = IDEAL,
+) -> Job:
+    """The job that runs a program on images given as the network's inputs."""
+    manifest = program.manifest
+    regions = []
+    for entry in entries:
+        region = bytearray(manifest.input_bytes)
+        for tensor in manifest.inputs:
+            data = entry[tensor.name].tobytes()
+            region[tensor.offset : tensor.offset + len(data)] = data
+        regions.append(bytes(region))
+    return Job(
+        program=program.words,
+        weights=program.weights,
+        inputs=regions,
+        output_bytes=manifest.output_bytes,
+        dumps=[_dump(program, place) for place in observed],
+        timing=timing,
+    )
+
+
+def _dump(program: Program, place: TensorPlace) -> Dump:
+    """The dump of a tensor, once the instructions that complete it have retired."""
+    engines = [instruction.engine for instruction in program.instructions]
+    height, width, channels = place.shape
+    retired: dict[Engine, int] = {}
+    for number in place.complete_after:
+        engine = engines[number]
+        assert engine is not None
+        retired[engine] = engines[: number + 1].count(engine)
+    return Dump(
+        retired=retired,
+        address=place.address,
+        pitch=place.pitch,
+        channels=channels,
+        pixels=height * width,
+    )
+
+
+def tensors(run: Run, observed: Sequence[TensorPlace]) -> dict[str, npt.NDArray[np.int8]]:
+    """The observed tensors of a run by name, HWC; one that was never complete is missing."""
+    return {
+        place.name: dump.reshape(place.shape)
+        for place, dump in zip(observed, run.dumps, strict=True)
+        if dump is not None
+    }
+
+
+def output_tensors(run: Run, program: Program) -> dict[str, npt.NDArray[np.int8]]:
+    """The network's outputs of a run by name, HWC."""
+    found = {}
+    for tensor in program.manifest.outputs:
+        size = int(np.prod(tensor.shape))
+        data = np.frombuffer(run.output, np.int8, size, tensor.offset)
+        found[tensor.name] = data.reshape(tensor.shape)
+    return found
+
+
+def compare(expected: Tensors, found: Tensors, wanted: Sequence[str]) -> dict[str, int]:
+    """How many bytes of each wanted tensor differ: all of them, if it was not found."""
+    return {
+        name: int(np.count_nonzero(expected[name] != found[name]))
+        if name in found
+        else expected[name].size
+        for name in wanted
+    }
+
+
+def layer_results(run: Run, program: Program, config: OverlayConfig) -> list[LayerResult]:
+    """Cycles of each layer from the events of a run."""
+    return [
+        _layer_result(entry, _layer_cycles(run, entry), config) for entry in program.manifest.layers
+    ]
+
+
+def _layer_result(entry: LayerEntry, cycles: int, config: OverlayConfig) -> LayerResult:
+    return LayerResult(
+        name=entry.name,
+        kind=entry.kind,
+        algorithm=entry.algorithm,
+        dataflow=entry.dataflow,
+        macs=entry.macs,
+        cycles=cycles,
+        predicted_cycles=entry.cycles,
+        utilisation=utilisation(entry.macs, cycles, config),
+    )
+
+
+def _layer_cycles(run: Run, entry: LayerEntry) -> int:
+    engine = Engine.CONV if entry.kind == "conv" else Engine.POOL
+    events = run.events[run.events["engine"] == engine]
+    mine = events[events["tag"] == entry.tag]
+    ends = mine["cycle"][mine["retire"] == 1]
+    if not len(ends):
+        return 0
+    start, end = int(mine["cycle"].min()), int(ends.max())
+    before = events["cycle"][(events["retire"] == 1) & (events["tag"] != entry.tag)]
+    return end - max(start, int(before[before < end].max(initial=0)))
+
+
+def utilisation(macs: int, cycles: int, config: OverlayConfig) -> float:
+    """Multiply-accumulates per cycle and multiplier of the array."""
+    return macs / (max(1, cycles) * config.rows * config.columns * config.lanes)
