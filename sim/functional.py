@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,8 @@ from sim.functional_datapath import (
 QUEUE_DEPTH = 4  # instructions that wait at an engine
 PIPELINE_DEPTH = 3  # CONVs that have read but not written
 
+Step = Engine | str | None  # an engine's next instruction (None: WEIGHTS), "write" or "fetch"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -57,7 +59,7 @@ def run(
     tensors: dict[str, Int8s] = {}
     waiting = list(manifest.tensors)
     retired: set[int] = set()
-    for number in machine.execute(random.Random(seed) if seed is not None else None):
+    for number in machine.execute(None if seed is None else Order(seed)):
         retired.add(number)
         ready = [place for place in waiting if retired.issuperset(place.complete_after)]
         for place in ready:
@@ -69,6 +71,24 @@ def run(
         data = machine.dram[Base.OUTPUT][output.offset : output.offset + size]
         outputs[output.name] = data.view(np.int8).reshape(output.shape).copy()
     return Run(outputs, tensors)
+
+
+class Order:
+    """A random order that prefers some steps and starves others, now and then others again."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._rank: dict[Step, float] = {}
+
+    def choose(self, steps: Sequence[Step]) -> Step:
+        """One of the possible steps."""
+        if self._random.random() < 0.1:
+            self._rank = {}
+        return max(steps, key=lambda step: self._rank.setdefault(step, self._random.random()))
+
+    def late(self) -> bool:
+        """Whether a CONV reads its parameter records late."""
+        return self._random.random() < 0.5
 
 
 @dataclass(frozen=True)
@@ -121,19 +141,19 @@ class Machine:
         data = memories[place.memory][pixels + np.arange(channels)]
         return data.view(np.int8).reshape(place.shape)
 
-    def execute(self, order: random.Random | None) -> Iterator[int]:
+    def execute(self, order: Order | None) -> Iterator[int]:
         """Run to the end; yields the number of each instruction as it retires."""
         self._begin()
         fetched = 1
         while True:
-            steps: list[Engine | str | None] = [e for e in (*Engine, None) if self._ready(e)]
+            steps: list[Step] = [e for e in (*Engine, None) if self._ready(e)]
             if self._unwritten:
                 steps.append("write")
             if self._fetchable(fetched):
                 steps.append("fetch")
             if not steps:
                 break
-            step = order.choice(steps) if order else steps[0]
+            step = order.choose(steps) if order else steps[0]
             if step == "fetch":
                 self._queues[self._at(fetched).engine].append(fetched)
                 fetched += 1
@@ -141,8 +161,7 @@ class Machine:
                 yield self._write()
             else:
                 assert not isinstance(step, str)
-                late = order is not None and order.random() < 0.5
-                number = self._start(step, late)
+                number = self._start(step, late=order is not None and order.late())
                 if number is not None:
                     yield number
         if self._at(fetched).opcode is not Opcode.END or any(self._queues.values()):

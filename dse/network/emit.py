@@ -23,8 +23,8 @@ def float_model(draft: Draft, name: str) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         name,
-        [_port(tensor) for tensor in draft.inputs],
-        [_port(tensor) for tensor in draft.outputs],
+        [_input(tensor) for tensor in draft.inputs],
+        [helper.make_tensor_value_info(t.name, TensorProto.FLOAT, None) for t in draft.outputs],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
@@ -120,7 +120,7 @@ def _range(
     return helper.make_node("Clip", [source, *bounds], [output], name=name)
 
 
-def _port(tensor: DraftTensor) -> onnx.ValueInfoProto:
+def _input(tensor: DraftTensor) -> onnx.ValueInfoProto:
     height, width, channels = tensor.shape
     return helper.make_tensor_value_info(
         tensor.name, TensorProto.FLOAT, [1, channels, height, width]

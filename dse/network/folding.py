@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,8 @@ from onnx.reference import ReferenceEvaluator
 from dse.network.places import RANDOM
 from dse.network.source import IR_VERSION, attribute, node_name
 from dse.network.values import Const, Unsupported, Value
+
+_MAX_FILLED = 2**31
 
 
 def can_fold(node: onnx.NodeProto) -> bool:
@@ -72,4 +75,7 @@ def _filled(node: onnx.NodeProto, shape: Const) -> Const:
     filler = next(
         (onnx.numpy_helper.to_array(a.t) for a in node.attribute), np.zeros(1, np.float32)
     )
-    return Const(np.broadcast_to(filler.reshape(()), tuple(int(n) for n in shape.array)))
+    extents = tuple(int(n) for n in shape.array)
+    if math.prod(extents) > _MAX_FILLED:
+        raise Unsupported(f"its constant has shape {extents}", "export the model again")
+    return Const(np.broadcast_to(filler.reshape(()), extents))

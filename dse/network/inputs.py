@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,13 +22,14 @@ LABELS = "labels"
 def read_arrays(path: str | Path) -> dict[str, npt.NDArray]:
     """The arrays of an ``.npz`` file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError
             return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
+    except (ValueError, EOFError, zlib.error, zipfile.BadZipFile):
         raise NetworkError(f"{path}: not an .npz file of arrays, or a truncated one") from None
 
 
@@ -56,6 +58,8 @@ def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> None:
         if array.ndim != len(port.shape) or array.shape[1:] != port.shape[1:]:
             shape = ", ".join(("N", *map(str, port.shape[1:])))
             raise NetworkError(f"{where}: input {name!r} must be ({shape}), not {array.shape}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise NetworkError(f"{where}: input {name!r} holds values that are not finite")
     lengths = {len(arrays[name]) for name in expected}
     if len(lengths) != 1 or 0 in lengths:
         raise NetworkError(f"{where}: all inputs must hold the same number of images, at least one")

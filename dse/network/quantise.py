@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from dse.network import emit
 from dse.network.draft import Draft
+from dse.network.graph import NetworkError
+from dse.network.source import IR_VERSION, first_line
 
 
 class _Images(CalibrationDataReader):
@@ -35,18 +38,33 @@ def quantise(
     """
     model = onnx.shape_inference.infer_shapes(emit.float_model(draft, name))
     add_pre_process_metadata(model)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # not-a-numbers, which end in an error below
         path = Path(folder) / "quantised.onnx"
-        quantize_static(
-            model,
-            path,
-            _Images(images),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            extra_options={"ForceQuantizeNoInputCheck": True},
-        )
+        try:
+            _quantise(model, path, images)
+        except Exception as error:  # onnxruntime raises AssertionError, its own Fail and others
+            raise NetworkError(
+                f"onnxruntime cannot quantise {name!r}: {first_line(error)};"
+                " check that weights and calibration images are sound"
+            ) from error
         quantised = onnx.load(path)
-    quantised.ir_version = emit.IR_VERSION
+    quantised.ir_version = IR_VERSION
     return quantised
+
+
+def _quantise(
+    model: onnx.ModelProto, path: Path, images: Iterator[Mapping[str, npt.NDArray]]
+) -> None:
+    quantize_static(
+        model,
+        path,
+        _Images(images),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+        extra_options={"ForceQuantizeNoInputCheck": True},
+    )

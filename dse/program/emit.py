@@ -20,7 +20,9 @@ from dse.program.stores import ParameterRing, WeightsFile
 from dse.program.strips import cuts
 from dse.program.views import Layout
 from dse.program.weights import piece_chunks, weight_stream
-from hw.config import OverlayConfig, ceil_div
+from hw.config import OverlayConfig
+from hw.isa import POOL
+from hw.pool.cycles import pool_cost
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,6 @@ class Emitter:
         """A pooling, strip by strip."""
         pool = layer.pool
         counts = tap_counts(self.network, pool)
-        view = self.layout.views[pool.input]
         actions: list[Action] = []
         cycles = 0
         for first, last, move in self._strips(time, layer):
@@ -92,9 +93,8 @@ class Emitter:
             strip = PoolStrip(pool, move.rows[Role.SOURCE], move.rows[Role.TARGET], first, last)
             action = pool_instruction.pool(self.network, strip, counts, record)
             actions += [*move.loads, *parameters, action, *move.stores]
-            taps = pool.window.kernel[0] * pool.window.kernel[1]
-            words = ceil_div(view.channels, self.config.pool_channels)
-            cycles += action.instruction.field("pixels") * taps * words
+            fields = {name: action.instruction.field(name) for name in POOL.members}
+            cycles += pool_cost(self.config, fields).cycles
         return actions, LayerCost(pool.kind, "", cycles, 0)
 
     def _height(self, time: int, layer: Layer) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.array.element import Element
+from hw.array.primitive import BEHAVIOURAL, Primitive
 from hw.config import OverlayConfig
-from hw.emit import Shared
 
 
 def column_ports(config: OverlayConfig) -> dict[str, Any]:
@@ -39,6 +39,11 @@ class Column(wiring.Component):
     and to the common end: after R cycles the first word is in the last row, and until row r takes
     part it keeps the previous burst's word, so a burst may start with the wave that swaps.
 
+    Parameters
+    ----------
+    config : the overlay's.
+    primitive : what the PEs are made of.
+
     Members
     -------
     i_stream, o_stream : R operand words, row 0 lowest; row r is one cycle behind row r - 1.
@@ -47,8 +52,9 @@ class Column(wiring.Component):
     o_sum : the last row's partial sum, R - 1 + ELEMENT_LATENCY after row 0's stream.
     """
 
-    def __init__(self, *, config: OverlayConfig) -> None:
+    def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
         self._config = config
+        self._primitive = primitive
         super().__init__(column_ports(config))
 
     def elaborate(self, platform: Any) -> Module:
@@ -57,11 +63,12 @@ class Column(wiring.Component):
         lanes, width = config.lanes, config.accumulator_bits
         elements: list[Any] = []
         for row in range(config.rows):
-            element: Any = Shared(
-                Element(lanes=lanes, accumulator_bits=width), f"element_{lanes}_{width}"
-            )
+            element = self._primitive.element(row, lanes=lanes, accumulator_bits=width)
             m.submodules[f"row_{row}"] = element
             elements.append(element)
+        if self._primitive.cascades:
+            for upper, lower in pairwise(elements):
+                m.d.comb += lower.i_cascade.eq(upper.o_cascade)
 
         enable = self.i_enable
         shadow: Any = self.i_shadow

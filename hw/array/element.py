@@ -12,6 +12,29 @@ ELEMENT_LATENCY = 4  # cycles from `i_stream` to `o_sum`
 CONTROL_LAG = 2  # `i_local` and `i_clear` of a wave come this much later than its `i_stream`
 
 
+def element_ports(*, lanes: int, accumulator_bits: int) -> dict[str, Any]:
+    """The members of `Element`."""
+    if lanes not in (1, 2):
+        raise ValueError(f"lanes must be 1 or 2, not {lanes!r}")
+    operand = 8 * lanes
+    total = signed(accumulator_bits)
+    return {
+        "i_stream": In(operand),
+        "i_swap": In(1),
+        "i_local": In(1),
+        "i_clear": In(1),
+        "o_stream": Out(operand),
+        "o_swap": Out(1),
+        "o_local": Out(1),
+        "o_clear": Out(1),
+        "i_shadow": In(operand),
+        "i_enable": In(1),
+        "o_shadow": Out(operand),
+        "i_sum": In(total),
+        "o_sum": Out(total),
+    }
+
+
 class Element(wiring.Component):
     """A PE: one product (1 lane) or the fast inner product of two pairs (2 lanes) a cycle.
 
@@ -37,28 +60,9 @@ class Element(wiring.Component):
     """
 
     def __init__(self, *, lanes: int, accumulator_bits: int) -> None:
-        if lanes not in (1, 2):
-            raise ValueError(f"lanes must be 1 or 2, not {lanes!r}")
+        ports = element_ports(lanes=lanes, accumulator_bits=accumulator_bits)
         self.lanes = lanes
-        operand = 8 * lanes
-        total = signed(accumulator_bits)
-        super().__init__(
-            {
-                "i_stream": In(operand),
-                "i_swap": In(1),
-                "i_local": In(1),
-                "i_clear": In(1),
-                "o_stream": Out(operand),
-                "o_swap": Out(1),
-                "o_local": Out(1),
-                "o_clear": Out(1),
-                "i_shadow": In(operand),
-                "i_enable": In(1),
-                "o_shadow": Out(operand),
-                "i_sum": In(total),
-                "o_sum": Out(total),
-            }
-        )
+        super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

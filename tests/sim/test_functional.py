@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,8 +23,9 @@ from dse.network.graph import (
     Window,
 )
 from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
+from dse.program.instruction import Instruction
 from hw.config import OverlayConfig
-from hw.isa import Dataflow
+from hw.isa import Dataflow, Engine, Opcode
 from sim import functional, golden
 
 
@@ -65,9 +67,22 @@ class Builder:
         self.operators.append(conv)
         return out
 
-    def pool(self, source: str, kind: str, window: Window, padded: bool = False) -> str:
+    def pool(
+        self, source: str, kind: str, window: Window, padded: bool = False, more: bool = False
+    ) -> str:
+        """``more``: also windows that only start in the image (ONNX ceil_mode)."""
         x = self.tensors[source]
-        out = self.tensor((*window.output(x.height, x.width), x.channels))
+        extents = [
+            size + (more and size * stride - before < extent)
+            for size, stride, before, extent in zip(
+                window.output(x.height, x.width),
+                window.stride,
+                window.padding[:2],
+                x.shape[:2],
+                strict=True,
+            )
+        ]
+        out = self.tensor((*extents, x.channels))
         name = f"pool{len(self.operators)}"
         self.operators.append(Pool(name, source, out, kind, window, padded))  # type: ignore[arg-type]
         return out
@@ -142,7 +157,8 @@ def networks(draw: st.DrawFn) -> Network:
             case "pool":
                 kind = draw(st.sampled_from(["max", "average"]))
                 window = draw(windows(x.height, x.width))
-                names.append(b.pool(source, kind, window, draw(st.booleans())))
+                flags = draw(st.booleans()), draw(st.booleans())
+                names.append(b.pool(source, kind, window, *flags))
             case "add":
                 names.append(b.add(source, draw(st.sampled_from(alike))))
             case "concat":
@@ -207,7 +223,7 @@ def grown(network: Network, config: OverlayConfig) -> OverlayConfig:
             return config
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), configs(), st.lists(st.sampled_from([None, *Dataflow]), min_size=1))
 def test_random_networks(
     network: Network, config: OverlayConfig, flows: list[Dataflow | None]
@@ -216,3 +232,107 @@ def test_random_networks(
     names = [conv.name for conv in network.convolutions()]
     choices = {name: Choice(flows[i % len(flows)]) for i, name in enumerate(names)}
     check(network, config, LayerMapping(choices))
+
+
+def branchy() -> Network:
+    """Everything that needs tokens: branches, concat, residual, pooling, two outputs."""
+    b = Builder(np.random.default_rng(3))
+    same = Window((3, 3), padding=(1, 1, 1, 1))
+    x = b.input(6, 6, 5)
+    first = b.conv(x, 7, same)
+    total = b.add(b.conv(first, 7, same), first)
+    joined = b.concat(total, b.pool(total, "max", same))
+    small = b.conv(joined, 9, Window((3, 3), stride=(2, 2)))
+    return b.build(b.conv(b.pool(small, "average", Window((2, 2))), 4, Window()), small)
+
+
+SMALL = OverlayConfig(
+    rows=3,
+    columns=4,
+    tensor_bytes=1024,
+    accumulator_depth=16,
+    weight_words=64,
+    parameter_depth=16,
+    axi_bytes=8,
+)
+
+
+def without_token(program: Program, source: Engine, target: Engine, index: int) -> Program | None:
+    """The program without one token between two engines, None if there are fewer."""
+    seen = {"wait": 0, "post": 0}
+    instructions: list[Instruction] = []
+    for one in program.instructions:
+        for name, own, other in (("wait", target, source), ("post", source, target)):
+            if one.engine is own and other in one.engines(name):
+                if seen[name] == index:
+                    mask = one.field(name) & ~(1 << other)
+                    one = replace(one, fields={**one.fields, name: mask})
+                seen[name] += 1
+        instructions.append(one)
+    return replace(program, instructions=tuple(instructions)) if seen["wait"] > index else None
+
+
+def test_every_token_is_needed() -> None:
+    """Without any one of its tokens the program goes wrong in some order."""
+    network = branchy()
+    program = check(network, SMALL)
+    rng = np.random.default_rng(7)
+    image = {
+        name: rng.integers(-128, 128, network.tensors[name].shape).astype(np.int8)
+        for name in network.inputs
+    }
+    expected = functional.run(program, SMALL, image).outputs
+    mutants = [
+        ((source.name, target.name, index), mutant)
+        for source in Engine
+        for target in Engine
+        for index in range(20)
+        if (mutant := without_token(program, source, target, index))
+    ]
+    assert len(mutants) > 10
+
+    def wrong(mutant: Program, seed: int) -> bool:
+        outputs = functional.run(mutant, SMALL, image, seed).outputs
+        return any((outputs[name] != expected[name]).any() for name in outputs)
+
+    survivors = [name for name, mutant in mutants if not any(wrong(mutant, s) for s in range(300))]
+    assert survivors == []
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("flow", list(Dataflow))
+def test_dataflows_agree(flow: Dataflow, lanes: int) -> None:
+    network = branchy()
+    names = [conv.name for conv in network.convolutions()]
+    mapping = LayerMapping({name: Choice(flow) for name in names})
+    check(network, replace(SMALL, lanes=lanes), mapping, seeds=1)
+
+
+def test_a_whole_network_in_strips() -> None:
+    """Concat, residual and pooling on tensors in DRAM, with strips of several rows."""
+    b = Builder(np.random.default_rng(4))
+    same = Window((3, 3), padding=(1, 1, 1, 1))
+    x = b.input(24, 20, 6)
+    a = b.conv(x, 12, same)
+    joined = b.concat(b.add(b.conv(a, 12, same), a), b.pool(a, "max", same))
+    last = b.pool(b.conv(joined, 10, same, groups=2), "average", Window((24, 20)))
+    network = b.build(b.conv(last, 5, Window()), joined)
+    program = check(network, replace(SMALL, tensor_bytes=8192, parameter_depth=64), seeds=2)
+    assert sum(place.memory == "output" for place in program.manifest.tensors) >= 3
+    stores = [one for one in program.instructions if one.opcode is Opcode.STORE]
+    assert len(stores) > 10
+
+
+def test_broken_programs_are_noticed() -> None:
+    program = check(branchy(), SMALL, seeds=0)
+    image = {"t0": np.zeros((6, 6, 5), np.int8)}
+
+    def run(instructions: Sequence[Instruction]) -> None:
+        functional.run(replace(program, instructions=tuple(instructions)), SMALL, image)
+
+    with pytest.raises(functional.FunctionalError, match="must start with BEGIN"):
+        run(program.instructions[1:])
+    first = next(i for i in program.instructions if i.opcode is Opcode.LOAD and i.field("post"))
+    mute = replace(first, fields={**first.fields, "post": 0})
+    with pytest.raises(functional.FunctionalError, match="hangs"):
+        run([mute if one is first else one for one in program.instructions])

@@ -37,8 +37,10 @@ async def watch_channel(dut: Any, prefix: str, fields: tuple[str, ...]) -> None:
 
 class _FaultyRead(AxiRamRead):
     bad: set[int]
+    reads: list[int]
 
     async def _read(self, address: int, length: int) -> Any:
+        self.reads.append(address)
         if address // PAGE in self.bad:
             raise ValueError("told to fail")
         return await super()._read(address, length)
@@ -56,7 +58,8 @@ class _FaultyWrite(AxiRamWrite):
 class FaultyMemory:
     """Memory behind AXI masters, with random stalls, pages that fail, and a switch to hang.
 
-    ``masters`` maps prefixes to whether the master also writes.
+    ``masters`` maps prefixes to whether the master also writes.  ``bad`` holds the numbers of the
+    pages that fail, ``reads`` the addresses of all beats read.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class FaultyMemory:
     ) -> None:
         self.memory = SparseMemory(SIZE)
         self.bad: set[int] = set()
+        self.reads: list[int] = []
         self._rate = rate
         self._rng = rng
         self._slaves: list[Any] = []
@@ -81,7 +85,7 @@ class FaultyMemory:
                 self.watches.append(watch_channel(dut, f"{prefix}_aw", ("addr", "len", "id")))
                 self.watches.append(watch_channel(dut, f"{prefix}_w", ("data", "strb", "last")))
         for slave in self._slaves:
-            slave.bad = self.bad
+            slave.bad, slave.reads = self.bad, self.reads
         self.resume()
 
     def _channels(self) -> Iterator[Any]:

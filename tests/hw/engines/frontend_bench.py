@@ -12,10 +12,11 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from hw.bus.registers import REGISTERS, Control
-from hw.config import OverlayConfig
-from hw.isa import CONV, POOL, Base, Opcode
-from tests.hw.bus.protocol import FaultyMemory
+from hw.bus.registers import COUNTED_ENGINES, REGISTERS, Access, Control, Status
+from hw.config import ISA_VERSION, OverlayConfig
+from hw.engines.supervisor import RESET_CYCLES
+from hw.isa import CONV, INSTRUCTION_BYTES, POOL, Base, Error, Opcode
+from tests.hw.bus.protocol import PAGE, FaultyMemory
 from tests.hw.engines.programs import Program, random_program
 
 CONFIG = OverlayConfig.from_json(json.loads(os.environ["CONFIG"]))
@@ -43,7 +44,11 @@ class Bench:
         self.retired: dict[Opcode, list[int]] = {Opcode.CONV: [], Opcode.POOL: []}
         self.records: list[tuple[int, int]] = []
         self.words: list[int] = []
+        self.pool_starts: list[int] = []
         self.cycle = 0
+        self.outputs = 0
+        self.bases = dict(BASES)
+        self.stuck = False
 
     async def reset(self) -> None:
         dut = self.dut
@@ -72,7 +77,7 @@ class Bench:
             await FallingEdge(dut.clk)
             if dut.engine_reset.value:
                 due.clear()
-            now = bool(due) and due[0][0] <= self.cycle
+            now = bool(due) and due[0][0] <= self.cycle and not self.stuck
             retire.value = now
             if now:
                 self.retired[opcode].append(self.cycle)
@@ -82,6 +87,8 @@ class Bench:
             if take and valid.value:
                 tag = layout.from_bits(payload.value.to_unsigned())["tag"]
                 self.started[opcode].append(int(tag))
+                if opcode is Opcode.POOL:
+                    self.pool_starts.append(self.cycle)
                 due.append((self.cycle + self.rng.randint(1, 50), int(tag)))
 
     async def collect(self) -> None:
@@ -114,14 +121,23 @@ class Bench:
         ]
         return sum(word << 32 * n for n, word in enumerate(words))
 
-    async def setup(self, program: Program, **begin: int) -> None:
+    async def setup(self, program: Program, code: bytes | None = None) -> None:
         """Writes a program and its data to memory, and the registers."""
+        self.bases = dict(BASES)
+        self.bases[Base.OUTPUT] += self.outputs << 20  # beats of an aborted run may yet arrive
+        self.outputs += 1
         for base, content in program.regions.items():
-            self.memory.memory.write(BASES[base], bytes(content))
-        self.memory.memory.write(BASES[Base.PROGRAM], program.encoded(**begin))
-        for base, address in BASES.items():
+            self.memory.memory.write(self.bases[base], bytes(content))
+        self.memory.memory.write(BASES[Base.PROGRAM], code or program.encoded())
+        for base, address in self.bases.items():
             await self.write(base.name.lower(), address)
-        for log in (*self.started.values(), *self.retired.values(), self.records, self.words):
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets what the engines did."""
+        self.pool_starts.clear()
+        logs = (*self.started.values(), *self.retired.values(), self.records, self.words)
+        for log in (*logs, self.memory.reads):
             log.clear()
 
     async def done(self, limit: int = 100_000) -> None:
@@ -132,15 +148,29 @@ class Bench:
         state = {name: await self.read(name) for name in REGISTERS}
         raise AssertionError(f"no end: {state}")
 
-    async def run(self, program: Program, **begin: int) -> None:
-        await self.setup(program, **begin)
+    async def run(self, program: Program, code: bytes | None = None) -> None:
+        await self.setup(program, code)
         await self.write("control", 1)
         await self.done()
+
+    async def good_run(self) -> None:
+        """The overlay runs another program."""
+        program = random_program(CONFIG, self.rng, groups=1)
+        await self.run(program)
+        await self.check(program)
+
+    async def fails(self, error: Error, tag: int | None = None) -> None:
+        """The run has ended with this error, and the overlay can start anew."""
+        assert Error(await self.read("error")) == error
+        assert await self.read("status") & 1 << Status.ERROR
+        if tag is not None:
+            assert await self.read("error_tag") == tag
+        await self.good_run()
 
     async def check(self, program: Program) -> None:
         """The program has had all its effects and no others."""
         assert await self.read("error") == 0
-        output = self.memory.memory.read(BASES[Base.OUTPUT], len(program.output))
+        output = self.memory.memory.read(self.bases[Base.OUTPUT], len(program.output))
         wrong = [i for i, (a, b) in enumerate(zip(output, program.output, strict=True)) if a != b]
         assert not wrong, f"{len(wrong)} bytes of the output differ, {wrong[0]} to {wrong[-1]}"
         assert self.records == program.records
@@ -148,23 +178,199 @@ class Bench:
         assert len(self.words) == len(program.words)
         for got, word in zip(self.words, program.words, strict=True):
             assert got & ((1 << 8 * len(word)) - 1) == int.from_bytes(word, "little")
-        assert len(self.retired[Opcode.CONV]) == len(program.tags[Opcode.CONV])
+        self.check_order(program)
+
+    def check_order(self, program: Program) -> None:
+        """POOL starts only after the CONV that posts its token."""
+        convs = self.retired[Opcode.CONV]
+        assert len(convs) == len(program.tags[Opcode.CONV])
+        assert all(pool > convs[number] for number, pool in enumerate(self.pool_starts))
+
+    def check_reads(self, program: Program) -> None:
+        """No byte was read that no instruction asks for."""
+        beat = CONFIG.axi_bytes
+        allowed: set[int] = set()
+        spans = [(BASES[Base.PROGRAM], len(program.encoded()))]
+        spans += [(BASES[base] + offset, count) for base, offset, count in program.reads]
+        for start, count in spans:
+            allowed |= set(range(start // beat, -(-(start + count) // beat))) if count else set()
+        assert {address // beat for address in self.memory.reads} == allowed
 
 
 @cocotb.test()
 async def registers(dut: Any) -> None:
+    """Every register reads and writes as its access says."""
     bench = Bench(dut)
     await bench.reset()
     assert await bench.read("control") == 1 << Control.IDLE
     assert await bench.read("configuration") == CONFIG.hash
+    assert await bench.read("isa_version") == ISA_VERSION
+    assert await bench.read("watchdog") == CONFIG.watchdog_cycles
+    values = {}
+    for name, register in REGISTERS.items():
+        if register.access is Access.CONTROL:
+            continue
+        before, value = await bench.read(name), bench.rng.getrandbits(register.width)
+        await bench.write(name, value)
+        kept = {Access.READ_ONLY: before, Access.READ_WRITE: value, Access.TOGGLE: value & 3}
+        values[name] = kept[register.access]
+    for name, value in values.items():
+        assert await bench.read(name) == value, name
+    offset = REGISTERS["watchdog"].offset
+    await bench.write("watchdog", 0x11223344)
+    await bench.host.write(offset + 1, b"\xaa\xbb")
+    assert await bench.read("watchdog") == 0x11BBAA44
+    assert await bench.host.read_dword(0xFFC) == 0
 
 
 @cocotb.test()
 @cocotb.parametrize(rate=[0.0, 0.3, 0.8])
 async def programs(dut: Any, rate: float) -> None:
+    """Random programs under random stalls."""
     bench = Bench(dut, rate=rate, seed=int(10 * rate))
     await bench.reset()
-    for _ in range(3):
-        program = random_program(CONFIG, bench.rng)
+    for groups in (4, 2):
+        program = random_program(CONFIG, bench.rng, groups=groups)
         await bench.run(program)
         await bench.check(program)
+        bench.check_reads(program)
+
+
+@cocotb.test()
+async def host_protocol(dut: Any) -> None:
+    """Start, done, idle and the interrupt, as XRT expects them."""
+    bench = Bench(dut, rate=0.3)
+    await bench.reset()
+    program = random_program(CONFIG, bench.rng)
+    await bench.setup(program)
+    await bench.write("global_interrupt_enable", 1)
+    await bench.write("interrupt_enable", 1)
+    await bench.write("control", 1)
+    for _ in range(3):
+        assert await bench.read("control") == 1 << Control.START
+        assert await bench.read("status") == 1 << Status.RUNNING
+    await bench.write("control", 1)  # ignored: it is running
+    while not dut.interrupt.value:
+        await RisingEdge(dut.clk)
+    control = await bench.read("control")
+    assert control & 0b1011 == 1 << Control.DONE | 1 << Control.READY
+    for _ in range(RESET_CYCLES):
+        await RisingEdge(dut.clk)
+    assert await bench.read("control") == 1 << Control.IDLE
+    assert await bench.read("interrupt_status") == 1
+    await bench.write("interrupt_status", 1)
+    await RisingEdge(dut.clk)
+    assert not dut.interrupt.value
+    await bench.check(program)
+    cycles = await bench.read("cycles")
+    busy = {name: await bench.read(f"busy_{name}") for name in COUNTED_ENGINES}
+    assert all(0 < count < cycles for count in busy.values()), busy
+
+
+@cocotb.test()
+async def bad_programs(dut: Any) -> None:
+    """Faults of the program are told apart, and the next run is sound."""
+    bench = Bench(dut, rate=0.2, seed=3)
+    await bench.reset()
+    program = random_program(CONFIG, bench.rng)
+    count = len(program.instructions) + 2
+    middle = count // 2
+    code = bytearray(program.encoded())
+    code[INSTRUCTION_BYTES * middle] = 0x77
+    headless = program.encoded()[INSTRUCTION_BYTES:]
+    for made, error, tag in (
+        (program.encoded(isa_version=ISA_VERSION + 1), Error.ISA_VERSION, 0),
+        (program.encoded(configuration=CONFIG.hash ^ 1), Error.CONFIGURATION, 0),
+        (program.encoded(instructions=0), Error.ILLEGAL_OPCODE, 0),
+        (program.encoded(instructions=1), Error.ILLEGAL_OPCODE, 0),
+        (program.encoded(instructions=count - 1), Error.ILLEGAL_OPCODE, count - 2),
+        (headless, Error.MISSING_BEGIN, 1),
+        (bytes(len(code)), Error.MISSING_BEGIN, 0),
+        (bytes(code), Error.ILLEGAL_OPCODE, middle),
+    ):
+        await bench.run(program, made)
+        await bench.fails(error, tag)
+
+
+@cocotb.test()
+async def bus_errors(dut: Any) -> None:
+    """Error responses to each client name its instruction, and the next run is sound."""
+    bench = Bench(dut, rate=0.2, seed=4)
+    await bench.reset()
+    for base, opcode, error in (
+        (Base.PROGRAM, None, Error.BUS_READ),
+        (Base.INPUT, Opcode.LOAD, Error.BUS_READ),
+        (Base.WEIGHTS, Opcode.WEIGHTS, Error.BUS_READ),
+        (Base.OUTPUT, Opcode.STORE, Error.BUS_WRITE),
+    ):
+        program = Program(config=CONFIG, regions={base: bytearray(3 * PAGE) for base in BASES})
+        program.tensor = bytearray(CONFIG.tensor_bytes)
+        program.load(offset=0, local=0, count=8)
+        program.weights(offset=0, beats=1, segments=1, words=3, last=3, repeats=1)
+        program.store(offset=0, local=0, count=8)
+        away = 2 * PAGE
+        program.load(offset=away, local=0, count=8)
+        program.store(offset=away, local=0, count=8)
+        program.weights(offset=away, beats=1, segments=1, words=3, last=3, repeats=1)
+        tag = {Opcode.LOAD: 4, Opcode.STORE: 5, Opcode.WEIGHTS: 6}.get(opcode) if opcode else None
+        await bench.setup(program)
+        bench.memory.bad.add((bench.bases[base] + (away if opcode else 0)) // PAGE)
+        await bench.write("control", 1)
+        await bench.done()
+        bench.memory.bad.clear()
+        await bench.fails(error, tag)
+
+
+@cocotb.test()
+async def hung_memory(dut: Any) -> None:
+    """Memory stops at some time of a run: watchdog; a start is kept until it moves again."""
+    bench = Bench(dut, rate=0.3, seed=5)
+    await bench.reset()
+    for after in (0, 5, 20, 60, *(bench.rng.randrange(1000) for _ in range(4))):
+        await bench.write("watchdog", WATCHDOG)
+        await bench.setup(random_program(CONFIG, bench.rng))
+        await bench.write("control", 1)
+        for _ in range(after):
+            await RisingEdge(dut.clk)
+        bench.memory.hang()
+        await bench.done()
+        if not await bench.read("error"):
+            bench.memory.resume()  # the run was over before
+            continue
+        assert await bench.read("error") == Error.WATCHDOG
+        assert await bench.read("status") == 1 << Status.ERROR | 1 << Status.DRAINING
+        program = random_program(CONFIG, bench.rng, groups=2)
+        await bench.setup(program)
+        await bench.write("control", 1)
+        for _ in range(100):
+            await RisingEdge(dut.clk)
+        assert await bench.read("control") == 1 << Control.START
+        bench.memory.resume()
+        await bench.done()
+        await bench.check(program)
+
+
+@cocotb.test()
+async def hung_engine(dut: Any) -> None:
+    """An engine that does not end its instruction: watchdog with its tag."""
+    bench = Bench(dut, seed=6)
+    await bench.reset()
+    await bench.write("watchdog", WATCHDOG)
+    bench.stuck = True
+    program = Program(config=CONFIG, regions={Base.WEIGHTS: bytearray(PAGE)})
+    program.weights(offset=0, beats=1, segments=1, words=3, last=3, repeats=1)
+    program.add(Opcode.POOL)
+    program.add(Opcode.CONV)
+    await bench.run(program)
+    assert WATCHDOG < await bench.read("cycles") < WATCHDOG + 300
+    bench.stuck = False
+    await bench.fails(Error.WATCHDOG, tag=3)
+    bench.stuck = True
+    await bench.write("watchdog", 0)
+    await bench.setup(program)
+    await bench.write("control", 1)
+    for _ in range(2 * WATCHDOG):
+        await RisingEdge(dut.clk)
+    bench.stuck = False
+    await bench.done()
+    assert await bench.read("error") == Error.NONE

@@ -25,7 +25,9 @@ class Program:
     output : contents of the output region after the run.
     records : writes to the parameter memory: (address, record).
     words : weight words with the number of bytes that count.
-    heads : tags of CONV and POOL in order.
+    tags : of CONV and POOL, in order.
+    tensor : contents of the tensor memory.
+    reads : (base, offset, bytes) of all that is read beside the program.
     """
 
     config: OverlayConfig
@@ -38,6 +40,7 @@ class Program:
         default_factory=lambda: {Opcode.CONV: [], Opcode.POOL: []}
     )
     tensor: bytearray = field(default_factory=bytearray)
+    reads: list[tuple[Base, int, int]] = field(default_factory=list)
 
     def add(self, opcode: Opcode, **fields: int) -> None:
         """Appends an instruction; its tag is its number."""
@@ -65,6 +68,7 @@ class Program:
             bytes=count,
             **head,
         )
+        self.reads.append((Base.INPUT, offset, count))
         self.tensor[local : local + count] = self.regions[Base.INPUT][offset : offset + count]
 
     def store(self, *, offset: int, local: int, count: int, **head: int) -> None:
@@ -83,6 +87,7 @@ class Program:
             bytes=count * PARAMETER_BYTES,
             **head,
         )
+        self.reads.append((Base.WEIGHTS, offset, PARAMETER_BYTES * count))
         for number in range(count):
             start = offset + PARAMETER_BYTES * number
             raw = self.regions[Base.WEIGHTS][start : start + PARAMETER_BYTES]
@@ -103,6 +108,7 @@ class Program:
             repeats=repeats,
         )
         size = beats * self.config.axi_bytes
+        self.reads.append((Base.WEIGHTS, offset, size * ((segments - 1) * words + last)))
         useful = min(size, self.config.weight_word_bytes)
         for segment in range(segments):
             for _ in range(repeats):

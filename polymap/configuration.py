@@ -1,0 +1,126 @@
+"""The overlay's configuration: from the command line, from a file, and from a network's needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hw.config import OverlayConfig, power_of_two
+from polymap.errors import InputError, about
+
+if TYPE_CHECKING:
+    from dse.network.graph import Network
+    from dse.program import LayerMapping
+
+WEIGHT_ROWS = 8192
+"""Reduction rows of weights that the buffer holds by default, of all columns: those of a
+convolution 3 x 3 over 512 channels and more, so that its tiles need not be streamed again."""
+
+LARGEST_TENSOR_MEMORY = 1 << 25  # bytes; what a U200 has room for in UltraRAM
+LARGEST_WEIGHT_BUFFER = 1 << 15  # words
+
+_ARRAY = re.compile(r"([0-9]+)[xX]([0-9]+)")
+_KEY = "configuration"
+
+
+def parse_array(text: str) -> tuple[int, int]:
+    """Rows and columns of ``RxC``."""
+    match = _ARRAY.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f"array must look like 16x32, rows x columns, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def configuration(rows: int, columns: int, lanes: int, **overrides: int) -> OverlayConfig:
+    """An overlay of R x C PEs with memories for usual networks.
+
+    ``overrides`` are further parameters of OverlayConfig, by name.
+    """
+    least = 2 * max(rows, columns)
+    parameters = {
+        "rows": rows,
+        "columns": columns,
+        "lanes": lanes,
+        "weight_words": max(power_of_two(least), WEIGHT_ROWS // (2 if lanes == 2 else 1)),
+    }
+    return OverlayConfig.from_json({**parameters, **overrides})
+
+
+def configure(
+    array: str | None = None, lanes: int | None = None, path: str | Path | None = None
+) -> OverlayConfig:
+    """The configuration that the command line and a file, if any, add up to."""
+    given: dict[str, int] = {} if path is None else read_parameters(path)
+    asked: dict[str, int] = {}
+    if array is not None:
+        asked["rows"], asked["columns"] = parse_array(array)
+    if lanes is not None:
+        asked["lanes"] = lanes
+    for name, value in asked.items():
+        if given.get(name, value) != value:
+            raise InputError(
+                f"{path}: {name} is {given[name]}, the command line says {value}: drop one of them"
+            )
+    parameters = {**given, **asked}
+    for option, names in {"--array RxC": ("rows", "columns"), "--lanes 1|2": ("lanes",)}.items():
+        if any(name not in parameters for name in names):
+            raise InputError(f"{option} is missing: say it, or name it in a --config file")
+    with about(path or "configuration"):
+        return configuration(**parameters)
+
+
+def read_parameters(path: str | Path) -> dict[str, int]:
+    """Parameters by name from a JSON file: an object of them, or one that has it as an entry.
+
+    So the manifest of a program and the side-car of an elaborated overlay will do as well.
+    """
+    try:
+        data = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not a JSON file: {error}") from None
+    if isinstance(data, dict):
+        data = data.get(_KEY, data)
+    if not isinstance(data, dict):
+        raise InputError(f'{path}: must be an object of overlay parameters, like {{"rows": 16}}')
+    for name, value in data.items():
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise InputError(f"{path}: {name} must be an integer, not {value!r}")
+    return data
+
+
+def fit(
+    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
+) -> OverlayConfig:
+    """The configuration with its memories enlarged to what a network needs.
+
+    The tensor memory then holds all activations, the weight buffer every segment that would be
+    streamed again, each up to its largest size; neither ever shrinks, so that usual networks share
+    one overlay.
+    """
+    from dse.program import compile_network
+    from hw.isa import Opcode
+
+    ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
+    program = compile_network(network, ample, mapping)
+    streamed = [
+        instruction.field("segment_words")
+        for instruction in program.instructions
+        if instruction.opcode is Opcode.WEIGHTS and instruction.field("repeats") > 1
+    ]
+    fitting = [power_of_two(words) for words in streamed if words <= LARGEST_WEIGHT_BUFFER]
+    return replace(
+        config,
+        tensor_bytes=max(config.tensor_bytes, power_of_two(program.manifest.tensor_bytes_used)),
+        weight_words=max([config.weight_words, *fitting]),
+    )
+
+
+def parameters_json(config: OverlayConfig) -> Mapping[str, int]:
+    """What ``read_parameters`` reads."""
+    return {_KEY: config.to_json()}["configuration"]

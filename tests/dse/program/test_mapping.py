@@ -1,0 +1,57 @@
+"""mapping.json: choices are followed, and nonsense is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dse.network.graph import Network
+from dse.program import LayerMapping, ProgramError, compile_network
+from hw.config import OverlayConfig
+from hw.isa import Dataflow, Opcode
+
+
+@pytest.mark.parametrize("flow", list(Dataflow))
+def test_forced_dataflow(network: Network, config: OverlayConfig, flow: Dataflow) -> None:
+    layers = {name: {"dataflow": flow.name} for name in "abdf"}
+    program = compile_network(network, config, LayerMapping.from_json({"layers": layers}))
+    convs = [one for one in program.instructions if one.opcode is Opcode.CONV]
+    assert {one.field("dataflow") for one in convs} == {flow}
+    entries = [layer for layer in program.manifest.layers if layer.kind == "conv"]
+    assert {(layer.algorithm, layer.dataflow) for layer in entries} == {("im2col", flow.name)}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "must be an object"),
+        ({"layer": {}}, "may only have the key 'layers'"),
+        ({"layers": []}, "'layers' must be an object"),
+        ({"layers": {"a": 3}}, "layer 'a' must be an object, not 3"),
+        ({"layers": {"a": {"flow": "WS"}}}, "layer 'a' may only have"),
+        ({"layers": {"a": {"dataflow": "OS"}}}, "must be one of WS, IS, NS, not 'OS'"),
+        ({"layers": {"a": {"algorithm": "fft"}}}, "must be one of im2col, not 'fft'"),
+        ({"layers": {"a": {"algorithm": []}}}, "must be one of im2col"),
+    ],
+)
+def test_refused(data: Any, message: str) -> None:
+    with pytest.raises(ProgramError, match=message):
+        LayerMapping.from_json(data)
+
+
+def test_unknown_layer(network: Network, config: OverlayConfig) -> None:
+    mapping = LayerMapping.from_json({"layers": {"pool": {}}})
+    with pytest.raises(ProgramError, match="no convolution named 'pool'; the network has 'a', 'b'"):
+        compile_network(network, config, mapping)
+
+
+def test_json_round_trip() -> None:
+    data = {"layers": {"a": {"algorithm": "im2col", "dataflow": "IS"}}}
+    assert LayerMapping.from_json(data).to_json() == data
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match="cannot read the mapping"):
+        LayerMapping.load(tmp_path / "mapping.json")

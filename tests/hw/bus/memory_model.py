@@ -1,0 +1,145 @@
+"""AXI memory for Amaranth's simulator: fixed latency, random stalls, and a record of all bursts."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from hw.bus.axi import MAX_BURST, PAGE_BYTES
+
+
+def content(address: int, data_bytes: int) -> int:
+    """What memory holds: a beat that tells its address."""
+    return (address * 0x9E3779B97F4A7C15 + 1) & ((1 << 8 * data_bytes) - 1)
+
+
+def check_burst(address: int, beats: int, data_bytes: int) -> None:
+    """AXI's rules for a burst, and ours."""
+    assert address % data_bytes == 0
+    assert beats <= MAX_BURST
+    assert address // PAGE_BYTES == (address + beats * data_bytes - 1) // PAGE_BYTES
+
+
+@dataclass
+class ReadMemory:
+    """Serves the read channels of ``axi``; call ``serve`` as a testbench in the background.
+
+    ``fail`` gives the numbers of beats that come with an error.
+    """
+
+    axi: Any
+    data_bytes: int
+    latency: int = 5
+    stall: float = 0.0
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
+    fail: set[int] = field(default_factory=set)
+    bursts: list[tuple[int, int]] = field(default_factory=list)
+    hung: bool = False
+    beats: int = 0
+    outstanding: int = 0
+
+    async def serve(self, ctx: Any) -> None:
+        ar, r = self.axi.ar, self.axi.r
+        due: list[tuple[int, int, bool, int]] = []
+        cycle = 0
+        offered = False
+        while True:
+            ready = not self.hung and self.rng.random() >= self.stall
+            ctx.set(ar.ready, ready)
+            if not offered and due and due[0][0] <= cycle and not self.hung:
+                offered = self.rng.random() >= self.stall
+                _, address, last, number = due[0]
+                ctx.set(r.p.data, content(address, self.data_bytes))
+                ctx.set(r.p.last, last)
+                ctx.set(r.p.id, number)
+                ctx.set(r.p.resp, 2 if self.beats in self.fail else 0)
+            ctx.set(r.valid, offered)
+            _, _, asked, address, length, number, taken = await ctx.tick().sample(
+                ar.valid, ar.p.addr, ar.p.len, ar.p.id, r.ready
+            )
+            cycle += 1
+            if asked and ready:
+                beats = length + 1
+                check_burst(address, beats, self.data_bytes)
+                self.bursts.append((address, beats))
+                self.outstanding += beats
+                due += [
+                    (cycle + self.latency, address + n * self.data_bytes, n == beats - 1, number)
+                    for n in range(beats)
+                ]
+            if offered:
+                assert taken, "the R channel must not wait"
+                due.pop(0)
+                self.beats += 1
+                self.outstanding -= 1
+                offered = False
+
+
+@dataclass
+class WriteMemory:
+    """Serves the write channels of ``axi``, as ``ReadMemory`` does.
+
+    ``data`` collects (address, data, strobe) of every beat; ``fail`` numbers the bursts that fail.
+    """
+
+    axi: Any
+    data_bytes: int
+    latency: int = 5
+    stall: float = 0.0
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
+    fail: set[int] = field(default_factory=set)
+    bursts: list[tuple[int, int]] = field(default_factory=list)
+    data: list[tuple[int, int, int]] = field(default_factory=list)
+    answered: int = 0
+    hung: bool = False
+
+    async def serve(self, ctx: Any) -> None:
+        aw, w, b = self.axi.aw, self.axi.w, self.axi.b
+        due: list[int] = []
+        waiting: list[tuple[int, bool]] = []
+        beats: list[tuple[int, int, bool]] = []
+        cycle = 0
+        offered = False
+        while True:
+            aw_ready, w_ready = (
+                not self.hung and self.rng.random() >= self.stall for _ in range(2)
+            )
+            ctx.set(aw.ready, aw_ready)
+            ctx.set(w.ready, w_ready)
+            if not offered and due and due[0] <= cycle and not self.hung:
+                offered = self.rng.random() >= self.stall
+                ctx.set(b.p.resp, 2 if self.answered in self.fail else 0)
+            ctx.set(b.valid, offered)
+            (
+                _,
+                _,
+                asked,
+                address,
+                length,
+                valid,
+                value,
+                strobe,
+                last,
+                taken,
+            ) = await ctx.tick().sample(
+                aw.valid, aw.p.addr, aw.p.len, w.valid, w.p.data, w.p.strb, w.p.last, b.ready
+            )
+            cycle += 1
+            if asked and aw_ready:
+                check_burst(address, length + 1, self.data_bytes)
+                self.bursts.append((address, length + 1))
+                waiting += [(address + n * self.data_bytes, n == length) for n in range(length + 1)]
+            if valid and w_ready:
+                beats.append((value, strobe, bool(last)))
+            while waiting and beats:
+                (at, end), (value, strobe, last) = waiting.pop(0), beats.pop(0)
+                assert end == last
+                self.data.append((at, value, strobe))
+                if end:
+                    due.append(cycle + self.latency)
+            if offered:
+                assert taken
+                due.pop(0)
+                self.answered += 1
+                offered = False

@@ -1,0 +1,124 @@
+"""Pin names, the register map, the burst planner's neighbours: queue and arbiter."""
+
+from __future__ import annotations
+
+import gc
+import random
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+from hw.bus.arbiter import ReadArbiter
+from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, burst_beats, connect_flat, flat_members
+from hw.bus.queue import Queue
+from hw.bus.reader import BurstReader
+from hw.bus.registers import MAP_ADDRESS_BITS, REGISTERS, Control
+from hw.emit import emit
+from tests.hw.bus.memory_model import ReadMemory, content
+from tests.hw.bus.test_reader import collect, command
+
+AW = "addr len id size burst lock cache prot qos region"
+CHANNELS = ("aw", "w", "b", "ar", "r")
+
+
+class Pins(wiring.Component):
+    """Two buses, left unused."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                **flat_members("m_axi_gmem0", Out(AXI4(data_bytes=32))),
+                **flat_members("s_axi_control", In(AXI4Lite(address_bits=12))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        connect_flat(m, self, "m_axi_gmem0", AXI4(data_bytes=32).create())
+        return m
+
+
+def test_flat_pins() -> None:
+    ports = {port.name: port for port in emit(Pins(), "pins").ports}
+    address = {"aw" + pin for pin in AW.split()} | {"ar" + pin for pin in AW.split()}
+    simple = {pin + end for pin in CHANNELS for end in ("valid", "ready")}
+    master = simple | address | {"wdata", "wstrb", "wlast", "bresp", "bid"}
+    master |= {"rdata", "rresp", "rlast", "rid"}
+    slave = simple | {"awaddr", "wdata", "wstrb", "bresp", "araddr", "rdata", "rresp"}
+    names = {f"m_axi_gmem0_{pin}" for pin in master} | {f"s_axi_control_{pin}" for pin in slave}
+    assert set(ports) == names | {"clk", "rst"}
+    assert ports["m_axi_gmem0_awaddr"].width == 64
+    assert ports["m_axi_gmem0_wstrb"].width == 32
+    outputs = {name for name, port in ports.items() if port.output}
+    assert {"m_axi_gmem0_awsize", "m_axi_gmem0_rready", "s_axi_control_awready"} <= outputs
+    assert not {"m_axi_gmem0_awready", "m_axi_gmem0_rdata", "s_axi_control_rready"} & outputs
+
+
+def test_constant_pins() -> None:
+    dut = Pins()
+
+    async def look(ctx: Any) -> None:
+        assert ctx.get(dut.m_axi_gmem0_arsize) == 5
+        assert ctx.get(dut.m_axi_gmem0_arburst) == 1
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(look)
+    simulator.run()
+
+
+def test_register_map() -> None:
+    offsets = {name: register.offset for name, register in REGISTERS.items()}
+    contract = {"control": 0x00, "program": 0x10, "weights": 0x1C, "input": 0x28, "output": 0x34}
+    contract |= {"watchdog": 0x40, "status": 0x80, "error": 0x84, "error_tag": 0x88}
+    contract |= {"isa_version": 0x8C, "configuration": 0x90, "cycles": 0x94, "busy_load": 0xA0}
+    assert contract.items() <= offsets.items()
+    assert [bit.value for bit in Control] == [0, 1, 2, 3]
+    words = [r.offset + 4 * word for r in REGISTERS.values() for word in range(r.words)]
+    assert len(words) == len(set(words))
+    assert max(words) < 1 << MAP_ADDRESS_BITS
+    assert all(register.text for register in REGISTERS.values())
+
+
+@pytest.mark.parametrize(("data_bytes", "beats"), [(4, 64), (64, 64), (128, 32)])
+def test_bursts_fit_a_page(data_bytes: int, beats: int) -> None:
+    assert burst_beats(data_bytes) == beats
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_refuses() -> None:
+    with pytest.raises(ValueError, match="data_bytes must be a power of two up to 128, not 48"):
+        AXI4Read(data_bytes=48)
+    with pytest.raises(ValueError, match="depth must be at least 2, not 1"):
+        Queue(shape=8, depth=1)
+    gc.collect()  # the half-made component, while its warning is ignored
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+def test_arbiter_keeps_clients_apart(stall: float) -> None:
+    rng = random.Random(1)
+    m = Module()
+    m.submodules.arbiter = arbiter = ReadArbiter(data_bytes=4)
+    readers = [BurstReader(data_bytes=4, depth=64 + 30 * n) for n in range(2)]
+    for n, reader in enumerate(readers):
+        m.submodules[f"reader_{n}"] = reader
+        wiring.connect(m, reader.axi, getattr(arbiter, f"i{n}"))
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(ReadMemory(arbiter.o, 4, stall=stall, rng=rng).serve, background=True)
+    for n, reader in enumerate(readers):
+        simulator.add_testbench(_client(reader, 4000 * n, rng, stall))
+    simulator.run()
+
+
+def _client(reader: Any, start: int, rng: random.Random, stall: float) -> Any:
+    async def run(ctx: Any) -> None:
+        for address in range(start, start + 3000, 1000):
+            await command(ctx, reader.i, address, 150)
+            got = await collect(ctx, reader, 150, rng, stall)
+            assert got == [content(address + 4 * n, 4) for n in range(150)]
+
+    return run

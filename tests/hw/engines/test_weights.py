@@ -1,0 +1,265 @@
+"""The weight buffer against a list, and the weight reader against its instruction."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from amaranth.sim import Simulator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hw.config import OverlayConfig
+from hw.engines.weight_buffer import READ_LATENCY, WeightBuffer
+from hw.engines.weights import WeightReader
+
+
+def simulate(dut: Any, *testbenches: Any) -> None:
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    for testbench in testbenches:
+        simulator.add_testbench(testbench)
+    simulator.run()
+
+
+class Model:
+    """Words written, and the reader's two pointers into them."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.words: list[int] = []
+        self.read = 0
+        self.freed = 0
+
+    @property
+    def level(self) -> int:
+        return len(self.words) - self.read
+
+    def step(
+        self, word: int | None, *, pop: bool, hold: bool, rewind: bool, release: bool
+    ) -> int | None:
+        """One cycle; returns the popped word."""
+        popped = None
+        room = len(self.words) - self.freed < self.depth
+        if pop:
+            popped = self.words[self.read]
+            self.read += 1
+        if release or (pop and not hold):
+            self.freed = self.read
+        elif rewind:
+            self.read = self.freed
+        if word is not None and room:
+            self.words.append(word)
+        return popped
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    depth=st.integers(2, 9),
+    seed=st.integers(0, 1 << 30),
+    rates=st.tuples(*4 * [st.sampled_from([0.0, 0.1, 0.5, 0.9])]),
+    write_rate=st.sampled_from([0.3, 1.0]),
+)
+def test_buffer_follows_its_model(
+    depth: int, seed: int, rates: tuple[float, ...], write_rate: float
+) -> None:
+    rng = random.Random(seed)
+    dut = WeightBuffer(depth=depth, word_bytes=2)
+    model = Model(depth)
+    pipeline: list[int | None] = [None] * READ_LATENCY
+
+    async def run(ctx: Any) -> None:
+        data = None
+        for _ in range(300):
+            assert ctx.get(dut.o.level) == model.level
+            popped = pipeline.pop(0)
+            data = popped if popped is not None else data
+            assert data is None or ctx.get(dut.o.data) == data
+            pop, hold, rewind, release = (rng.random() < rate for rate in rates)
+            pop = (pop or rng.random() < 0.3) and model.level > 0
+            word = rng.getrandbits(16) if rng.random() < write_rate else None
+            ctx.set(dut.i.payload, word or 0)
+            ctx.set(dut.i.valid, word is not None)
+            ctx.set(dut.o.pop, pop)
+            ctx.set(dut.o.hold, hold)
+            ctx.set(dut.o.rewind, rewind)
+            ctx.set(dut.o.release, release)
+            assert ctx.get(dut.i.ready) == (len(model.words) - model.freed < depth)
+            pipeline.append(model.step(word, pop=pop, hold=hold, rewind=rewind, release=release))
+            await ctx.tick()
+
+    simulate(dut, run)
+
+
+def test_replay_without_a_gap() -> None:
+    """A held segment is read three times, back to back, then freed; the next follows at once."""
+    dut = WeightBuffer(depth=5, word_bytes=1)
+    got: list[int] = []
+
+    async def write(ctx: Any) -> None:
+        ctx.set(dut.i.valid, 1)
+        for word in range(1, 9):
+            ctx.set(dut.i.payload, word)
+            await ctx.tick().until(dut.i.ready)
+        ctx.set(dut.i.valid, 0)
+
+    async def read(ctx: Any) -> None:
+        await ctx.tick().repeat(6)
+        pops = [(1, 0, 0), (1, 0, 0), (1, 1, 0)] * 2 + [(1, 0, 0), (1, 0, 0), (1, 0, 1)]
+        pops += [(0, 0, 0)] * 5
+        for hold, rewind, release in pops:
+            ctx.set(dut.o.pop, 1)
+            ctx.set(dut.o.hold, hold)
+            ctx.set(dut.o.rewind, rewind)
+            ctx.set(dut.o.release, release)
+            assert ctx.get(dut.o.level) > 0
+            await ctx.tick()
+        ctx.set(dut.o.pop, 0)
+
+    async def data(ctx: Any) -> None:
+        await ctx.tick().repeat(6 + READ_LATENCY)
+        for _ in range(14):
+            got.append(ctx.get(dut.o.data))
+            await ctx.tick()
+
+    simulate(dut, write, read, data)
+    assert got == [1, 2, 3] * 3 + [4, 5, 6, 7, 8]
+
+
+def config(word_beats: int) -> OverlayConfig:
+    """Weight words of about that many beats."""
+    return OverlayConfig(
+        rows=2,
+        columns=max(2, 2 * word_beats - 1),
+        lanes=2,
+        axi_bytes=4,
+        tensor_bytes=1024,
+        parameter_depth=64,
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    word_beats=st.integers(1, 4),
+    data=st.data(),
+    stall=st.sampled_from([0.0, 0.4]),
+    seed=st.integers(0, 99),
+)
+def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: int) -> None:
+    rng = random.Random(seed)
+    made = config(word_beats)
+    dut = WeightReader(config=made)
+    words = -(-made.weight_word_bytes // 4)
+    draw = data.draw
+    count = st.integers(1, 5)
+    codes = [
+        {
+            "offset": 4 * draw(st.integers(0, 1 << 30)),
+            "beats_per_word": draw(st.integers(1, words)),
+            "segments": draw(count),
+            "segment_words": draw(count),
+            "last_words": draw(count),
+            "repeats": draw(count),
+        }
+        for _ in range(draw(st.integers(1, 3)))
+    ]
+    commands, expected, retires = _expected(codes)
+    asked: list[tuple[int, int]] = []
+    retired: list[int] = []
+    got: list[int] = []
+
+    async def give(ctx: Any) -> None:
+        ctx.set(dut.base, BASE)
+        for code in codes:
+            for name, value in code.items():
+                ctx.set(getattr(dut.i.p, name), value)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+            ctx.set(dut.i.valid, 0)
+
+    async def memory(ctx: Any) -> None:
+        ctx.set(dut.command.ready, 1)
+        waiting: list[int] = []
+        while len(got) < len(expected) or waiting:
+            offer = bool(waiting) and rng.random() >= stall
+            ctx.set(dut.beat.valid, offer)
+            ctx.set(dut.beat.payload, waiting[0] if waiting else 0)
+            _, _, asks, address, beats, ready = await ctx.tick().sample(
+                dut.command.valid, dut.command.p.address, dut.command.p.beats, dut.beat.ready
+            )
+            if offer and ready:
+                waiting.pop(0)
+            if asks:
+                asked.append((address, beats))
+                waiting += [(address + 4 * n) & 0xFFFFFFFF for n in range(beats)]
+
+    async def take(ctx: Any) -> None:
+        for _ in range(20000):
+            ready = rng.random() >= stall
+            ctx.set(dut.o.ready, ready)
+            _, _, valid, value, retire = await ctx.tick().sample(
+                dut.o.valid, dut.o.payload, dut.retire
+            )
+            if retire:
+                retired.append(len(got))
+            if valid and ready:
+                got.append(value)
+            if len(retired) == len(codes):
+                return
+        raise AssertionError("no end")
+
+    simulate(dut, give, memory, take)
+    assert asked == commands
+    assert retired == retires
+    for value, (word, beats) in zip(got, expected, strict=True):
+        mask = (1 << min(32 * beats, 8 * made.weight_word_bytes)) - 1
+        assert value & mask == word & mask
+
+
+BASE = 0x7_0000_0100
+
+
+def _expected(
+    codes: list[dict[str, int]],
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]], list[int]]:
+    """Commands, words with their beats, and the words before each retirement."""
+    commands, words, retires = [], [], []
+    for code in codes:
+        beats = code["beats_per_word"]
+        for segment in range(code["segments"]):
+            last = segment == code["segments"] - 1
+            count = code["last_words" if last else "segment_words"]
+            start = BASE + code["offset"] + 4 * beats * segment * code["segment_words"]
+            for _ in range(code["repeats"]):
+                commands.append((start, count * beats))
+                for word in range(count):
+                    parts = [
+                        (start + 4 * (word * beats + n) & 0xFFFFFFFF) << 32 * n
+                        for n in range(beats)
+                    ]
+                    words.append((sum(parts), beats))
+        retires.append(len(words))
+    return commands, words, retires
+
+
+@pytest.mark.parametrize("beats", [1, 3])
+def test_reader_keeps_up_with_the_bus(beats: int) -> None:
+    dut = WeightReader(config=config(3))
+    cycles = 0
+
+    async def run(ctx: Any) -> None:
+        nonlocal cycles
+        values = {"beats_per_word": beats, "segments": 1, "last_words": 100, "repeats": 1}
+        for name, value in values.items():
+            ctx.set(getattr(dut.i.p, name), value)
+        for port in (dut.i.valid, dut.command.ready, dut.beat.valid, dut.o.ready):
+            ctx.set(port, 1)
+        await ctx.tick()
+        ctx.set(dut.i.valid, 0)
+        while not ctx.get(dut.retire):
+            await ctx.tick()
+            cycles += 1
+
+    simulate(dut, run)
+    assert cycles <= 100 * beats + 10
