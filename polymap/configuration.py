@@ -1,27 +1,17 @@
-"""The overlay's configuration: from the command line, from a file, and from a network's needs."""
+"""The overlay's configuration: defaults for an array, and what the command line and a file say."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hw.config import OverlayConfig, power_of_two
 from polymap.errors import InputError, about
 
-if TYPE_CHECKING:
-    from dse.network.graph import Network
-    from dse.program import LayerMapping
-
 WEIGHT_ROWS = 8192
 """Reduction rows of weights that the buffer holds by default, of all columns: those of a
 convolution 3 x 3 over 512 channels and more, so that its tiles need not be streamed again."""
-
-LARGEST_TENSOR_MEMORY = 1 << 25  # bytes; what a U200 has room for in UltraRAM
-LARGEST_WEIGHT_BUFFER = 1 << 15  # words
 
 _ARRAY = re.compile(r"([0-9]+)[xX]([0-9]+)")
 _KEY = "configuration"
@@ -45,7 +35,7 @@ def configuration(rows: int, columns: int, lanes: int, **overrides: int) -> Over
         "rows": rows,
         "columns": columns,
         "lanes": lanes,
-        "weight_words": max(power_of_two(least), WEIGHT_ROWS // (2 if lanes == 2 else 1)),
+        "weight_words": max(power_of_two(least), WEIGHT_ROWS // max(1, lanes)),
     }
     return OverlayConfig.from_json({**parameters, **overrides})
 
@@ -92,35 +82,3 @@ def read_parameters(path: str | Path) -> dict[str, int]:
         if not isinstance(value, int) or isinstance(value, bool):
             raise InputError(f"{path}: {name} must be an integer, not {value!r}")
     return data
-
-
-def fit(
-    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
-) -> OverlayConfig:
-    """The configuration with its memories enlarged to what a network needs.
-
-    The tensor memory then holds all activations, the weight buffer every segment that would be
-    streamed again, each up to its largest size; neither ever shrinks, so that usual networks share
-    one overlay.
-    """
-    from dse.program import compile_network
-    from hw.isa import Opcode
-
-    ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
-    program = compile_network(network, ample, mapping)
-    streamed = [
-        instruction.field("segment_words")
-        for instruction in program.instructions
-        if instruction.opcode is Opcode.WEIGHTS and instruction.field("repeats") > 1
-    ]
-    fitting = [power_of_two(words) for words in streamed if words <= LARGEST_WEIGHT_BUFFER]
-    return replace(
-        config,
-        tensor_bytes=max(config.tensor_bytes, power_of_two(program.manifest.tensor_bytes_used)),
-        weight_words=max([config.weight_words, *fitting]),
-    )
-
-
-def parameters_json(config: OverlayConfig) -> Mapping[str, int]:
-    """What ``read_parameters`` reads."""
-    return {_KEY: config.to_json()}["configuration"]

@@ -86,8 +86,13 @@ def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
     """All problems of a model; what is left unquantised matters only if all nodes are known."""
     if lowering.problems or _kind(model) == "float":
         passes.fold(lowering.draft)
-        return tuple(lowering.problems)
-    return tuple(finish.unquantised(lowering.draft))
+        problems = tuple(lowering.problems)
+    else:
+        problems = tuple(finish.unquantised(lowering.draft))
+    if problems or lowering.draft.layers:
+        return problems
+    reason = "it has no operator for the overlay"
+    return (Problem(model.name, "model", reason, "run it on the host"),)
 
 
 def _quantised(
@@ -95,8 +100,6 @@ def _quantised(
 ) -> Network:
     """Quantise the draft of a float model; its second lowering keeps all names."""
     draft = lowering.draft
-    if not draft.layers:
-        raise NetworkError(f"network {model.name!r} has no operator for the overlay")
     images = _entry_images(model, lowering, calibration)
     quantised = quantise.quantise(draft, model.name, images)
     again = _lower(source.from_model(quantised, model.name, model.name))

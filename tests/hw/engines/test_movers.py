@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from amaranth.hdl import Signal
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -147,6 +148,7 @@ def test_store_from_every_alignment(stall: float) -> None:
     rng = random.Random(2)
     codes = tensor_codes(rng)
     dut = Store(config=CONFIG)
+    finished = Signal()
 
     async def instructions(ctx: Any) -> None:
         for number, value in enumerate(BASES):
@@ -165,10 +167,6 @@ def test_store_from_every_alignment(stall: float) -> None:
                 ctx.set(dut.i_read, int.from_bytes(word, "little"))
             _, _, asks, address = await ctx.tick().sample(dut.o_read.valid, dut.o_read.p.address)
             answers.append(address if asks and ready else None)
-
-    from amaranth.hdl import Signal
-
-    finished = Signal()
 
     async def bus(ctx: Any) -> None:
         ctx.set(dut.command.ready, 1)

@@ -1,0 +1,107 @@
+"""The steps from a model to its answers, as typed functions; the command line calls these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy.typing as npt
+
+from dse.network import importer
+from dse.network.importer import Imported
+from dse.network.inputs import read_arrays, read_inputs, validate
+from dse.network.report import Report
+from dse.program import LayerMapping, Program, compile_network, read_program
+from dse.program.disassemble import text
+from dse.program.errors import ProgramError
+from dse.program.instruction import Instruction
+from dse.program.program import PROGRAM_FILE
+from hw.config import OverlayConfig
+from polymap.errors import about
+from sim import simulate as simulation
+from sim.fast.job import IDEAL, Timing
+
+Arrays = Mapping[str, npt.NDArray]
+
+
+def check(model: str | Path) -> Report:
+    """What of an ONNX model the overlay can execute, and what it lacks for the rest."""
+    with about(model):
+        return importer.check(model)
+
+
+def load(model: str | Path, calibration: str | Path | Arrays | None = None) -> Imported:
+    """An ONNX model as a quantised network and the host's share of it.
+
+    ``calibration``: typical inputs, which a float model needs to be quantised: arrays by ONNX
+    input name, or an ``.npz`` file of them.
+    """
+    if isinstance(calibration, str | Path):
+        calibration = read_arrays(calibration)
+    with about(model):
+        return importer.load(model, calibration)
+
+
+def compile(
+    model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None
+) -> Program:
+    """The program that executes a network on an overlay; ``save`` writes its files."""
+    with about(model.network.name):
+        return compile_network(model.network, config, mapping)
+
+
+def simulate(
+    model: Imported,
+    inputs: str | Path | Arrays,
+    config: OverlayConfig,
+    *,
+    mapping: LayerMapping | None = None,
+    timing: Timing = IDEAL,
+    progress: Callable[[int, int], None] | None = None,
+) -> simulation.Result:
+    """Run the overlay's RTL on every image of a batch and compare it with the golden model.
+
+    ``inputs``: arrays by ONNX input name, batch axis first, or an ``.npz`` file of them.
+    ``progress`` is called with the cycles done and the cycles expected.
+    """
+    ports = model.host.inputs
+    if isinstance(inputs, str | Path):
+        inputs = read_inputs(inputs, ports)
+    validate(inputs, ports, "inputs")
+    with about(model.network.name):
+        return simulation.simulate(
+            model, inputs, config, mapping=mapping, timing=timing, progress=progress
+        )
+
+
+def read_instructions(
+    path: str | Path, config: OverlayConfig | None = None
+) -> tuple[Instruction, ...]:
+    """The instructions of a ``program.bin``, or of the folder of a program, checksums verified.
+
+    ``config``: the overlay that the program must be for.
+    """
+    path = Path(path)
+    with about(path):
+        if path.is_dir():
+            return Program.load(path, config).instructions
+        header, instructions = read_program(path.read_bytes())
+        if config is not None and header.configuration != config.hash:
+            raise ProgramError(
+                f"the program is for configuration {header.configuration:#010x}, the overlay has "
+                f"{config.hash:#010x}: compile it again"
+            )
+        return instructions
+
+
+def disassemble(program: Program | str | Path) -> str:
+    """The instructions of a program, one a line."""
+    return text(
+        program.instructions if isinstance(program, Program) else read_instructions(program)
+    )
+
+
+def read_mapping(path: str | Path) -> LayerMapping:
+    """The choices that a ``mapping.json`` forces for layers."""
+    with about(path):
+        return LayerMapping.load(Path(path))
