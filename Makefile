@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: $(STAMP)
-	$(VENV)/bin/python -m examples.digits.demo --out build/demo
+	$(VENV)/bin/python -m sim.demo --out build/demo
 
 test: $(STAMP)
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.array.array import Array
 from hw.array.parameters import record_address
+from hw.array.primitive import BEHAVIOURAL, Primitive
 from hw.bus.queue import Queue
 from hw.config import OverlayConfig
 from hw.engines.weight_buffer import WeightBuffer, WeightRead
@@ -32,6 +33,11 @@ def select(layout: data.StructLayout, instruction: Any) -> Any:
 class ConvEngine(wiring.Component):
     """Executes CONV instructions, in order; independent ones overlap in the pipeline.
 
+    Parameters
+    ----------
+    config : the overlay's.
+    primitive : what the PEs are made of.
+
     Members
     -------
     i : instructions whose tokens are there. o_retire : pulse, the oldest one's last write was
@@ -43,8 +49,9 @@ class ConvEngine(wiring.Component):
     o_progress, o_stall : for watchdog and counters.
     """
 
-    def __init__(self, *, config: OverlayConfig) -> None:
+    def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
         self._config = config
+        self._primitive = primitive
         weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
         super().__init__(
             {
@@ -107,7 +114,7 @@ class ConvEngine(wiring.Component):
             activations.i.payload.eq(feeder.o_word),
             activations.i.valid.eq(feeder.o_valid),
         ]
-        m.submodules.array = array = Array(config=config)
+        m.submodules.array = array = Array(config=config, primitive=self._primitive)
         m.d.comb += [
             array.i_activation.eq(activations.o.data),
             array.i_weight.eq(self.weights.data),

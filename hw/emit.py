@@ -186,8 +186,11 @@ class EmitPlatform:
         fragment.add_domains(domain)
         reset_port = domain.rst
         if reset.endswith("_n"):
-            reset_port = Signal(name=reset)
-            fragment.add_statements("comb", domain.rst.eq(~reset_port))
+            # A register: for its fan-out, and because Verilator would evaluate all logic behind it
+            # once more for a change of any input.
+            reset_port, registered = Signal(name=reset), Signal(init=1, reset_less=True)
+            fragment.add_statements("sync", registered.eq(~reset_port))
+            fragment.add_statements("comb", domain.rst.eq(registered))
         flat = {
             clock: (domain.clk, PortDirection.Input),
             reset: (reset_port, PortDirection.Input),

@@ -9,6 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from hw.array.parameters import ParameterMemory
+from hw.array.primitive import BEHAVIOURAL, Primitive
 from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
 from hw.bus.registers import MAP_ADDRESS_BITS
 from hw.config import OverlayConfig
@@ -52,6 +53,7 @@ class Overlay(wiring.Component):
     ----------
     config : its parameters.
     ram_style : the vendor's attribute on the tensor memory's banks, such as "ultra", or None.
+    primitive : what the PEs are made of.
 
     Members
     -------
@@ -61,9 +63,16 @@ class Overlay(wiring.Component):
     trace_* : see `trace_layout`; left open on a card.
     """
 
-    def __init__(self, *, config: OverlayConfig, ram_style: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        config: OverlayConfig,
+        ram_style: str | None = None,
+        primitive: Primitive = BEHAVIOURAL,
+    ) -> None:
         self._config = config
         self._ram_style = ram_style
+        self._primitive = primitive
         trace = trace_layout(config).members
         width = config.axi_bytes
         super().__init__(
@@ -87,7 +96,7 @@ class Overlay(wiring.Component):
             ResetSignal("core").eq(ResetSignal("sync") | frontend.reset),
         ]
         core = DomainRenamer("core")
-        conv, pool = ConvEngine(config=config), PoolEngine(config)
+        conv, pool = ConvEngine(config=config, primitive=self._primitive), PoolEngine(config)
         memory = TensorMemory(config, readers=4, writers=3, ram_style=self._ram_style)
         parameters = ParameterMemory(config=config)
         m.submodules.conv = core(conv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy.typing as npt
@@ -15,11 +15,11 @@ from dse.program import LayerMapping, Program, compile_network, read_program
 from dse.program.disassemble import text
 from dse.program.errors import ProgramError
 from dse.program.instruction import Instruction
-from dse.program.program import PROGRAM_FILE
 from hw.config import OverlayConfig
 from polymap.errors import about
 from sim import simulate as simulation
 from sim.fast.job import IDEAL, Timing
+from sim.verilator import toolchain
 
 Arrays = Mapping[str, npt.NDArray]
 
@@ -42,12 +42,14 @@ def load(model: str | Path, calibration: str | Path | Arrays | None = None) -> I
         return importer.load(model, calibration)
 
 
-def compile(
-    model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None
-) -> Program:
+def compile(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Program:
     """The program that executes a network on an overlay; ``save`` writes its files."""
-    with about(model.network.name):
-        return compile_network(model.network, config, mapping)
+    return compile_network(model.network, config, mapping)
+
+
+def read_images(path: str | Path, model: Imported) -> dict[str, npt.NDArray]:
+    """The images of an ``.npz`` file, checked against the model's inputs."""
+    return read_inputs(path, model.host.inputs)
 
 
 def simulate(
@@ -64,14 +66,13 @@ def simulate(
     ``inputs``: arrays by ONNX input name, batch axis first, or an ``.npz`` file of them.
     ``progress`` is called with the cycles done and the cycles expected.
     """
-    ports = model.host.inputs
     if isinstance(inputs, str | Path):
-        inputs = read_inputs(inputs, ports)
-    validate(inputs, ports, "inputs")
-    with about(model.network.name):
-        return simulation.simulate(
-            model, inputs, config, mapping=mapping, timing=timing, progress=progress
-        )
+        inputs = read_images(inputs, model)
+    validate(inputs, model.host.inputs, "inputs")
+    toolchain()  # what is missing shows before the long work
+    return simulation.simulate(
+        model, inputs, config, mapping=mapping, timing=timing, progress=progress
+    )
 
 
 def read_instructions(
@@ -94,11 +95,11 @@ def read_instructions(
         return instructions
 
 
-def disassemble(program: Program | str | Path) -> str:
-    """The instructions of a program, one a line."""
-    return text(
-        program.instructions if isinstance(program, Program) else read_instructions(program)
-    )
+def disassemble(program: Program | Sequence[Instruction] | str | Path) -> str:
+    """The instructions of a program, of a list or of a file, one a line."""
+    if isinstance(program, Program):
+        return text(program.instructions)
+    return text(read_instructions(program) if isinstance(program, str | Path) else program)
 
 
 def read_mapping(path: str | Path) -> LayerMapping:

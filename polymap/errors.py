@@ -6,6 +6,7 @@ command line starts without waiting for the others or failing for want of a pack
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def about(path: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _is(error, _REFUSALS) or str(path) in str(error):
+        if not _is(error, _REFUSALS) or _names(error, path):
             raise
         raise InputError(f"{path}: {one_line(error)}") from error
 
@@ -68,8 +69,15 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _names(error: Exception, path: str | Path) -> bool:
+    """Whether the message already says which file, or which of the folder, is meant."""
+    return re.search(rf"(?<![\w/]){re.escape(str(path))}(?!\w)", str(error)) is not None
+
+
 def _is(error: Exception, kinds: dict[str, str]) -> bool:
     known = [
-        getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules
+        getattr(sys.modules[module], name)
+        for module, name in kinds.items()
+        if module in sys.modules
     ]
     return isinstance(error, tuple(known))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dse.network.graph import Network
+from dse.network.importer import Imported
 from dse.program import LayerMapping, compile_network
 from hw.config import OverlayConfig, power_of_two
 from hw.isa import Opcode
@@ -14,7 +14,7 @@ LARGEST_WEIGHT_BUFFER = 1 << 15  # words
 
 
 def fit(
-    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
+    model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None
 ) -> OverlayConfig:
     """The configuration with its memories enlarged to what the network needs.
 
@@ -23,7 +23,7 @@ def fit(
     one overlay.
     """
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
-    program = compile_network(network, ample, mapping)
+    program = compile_network(model.network, ample, mapping)
     again = [
         instruction.field("segment_words")
         for instruction in program.instructions

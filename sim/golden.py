@@ -1,8 +1,8 @@
 """The golden model: the overlay's arithmetic in numpy integers, operator by operator.
 
 The hardware equals it in every bit; onnxruntime is within one unit of it (docs/network.md).
-Sums are taken by floating-point matrix products where every partial sum is an integer below 2**53,
-hence exact: at most 2**16 * 2**15 for 2**16 taps of int9 by int8.
+Sums are taken by matrix products in float64.  They are exact: a product of ``x - zero point`` and a
+weight is below 2**15, so that every partial sum of up to 2**38 of them is an integer below 2**53.
 """
 
 from __future__ import annotations

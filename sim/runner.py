@@ -47,6 +47,7 @@ class FastSimulation:
         waves: bool = False,
         hierarchical: bool = False,
     ) -> None:
+        self.verilog = verilog
         self._waves = waves
         self._executable = build(
             verilog,

@@ -18,16 +18,13 @@ from dse.program.manifest import LayerEntry, TensorPlace
 from dse.program.mapping import LayerMapping
 from dse.program.program import Program
 from hw.config import OverlayConfig
-from hw.emit import Verilog, emit
 from hw.isa import Engine, Error
-from hw.overlay import Overlay
 from sim import golden
 from sim.fast.job import IDEAL, Dump, Job, Run, Timing
+from sim.fast.overlay import build_overlay
 from sim.runner import FastSimulation, SimulationError
 
 OUTPUTS_FILE, RESULT_FILE = "outputs.npz", "result.json"
-TOP = "polymap"
-HIERARCHICAL_PES = 512  # from so many on, building the columns apart pays
 
 Arrays = Mapping[str, npt.NDArray]
 Tensors = Mapping[str, npt.NDArray[np.int8]]
@@ -102,21 +99,6 @@ class Result:
         (folder / RESULT_FILE).write_text(json.dumps(self.to_json(), indent=1) + "\n")
 
 
-def emit_overlay(config: OverlayConfig) -> Verilog:
-    """The overlay's Verilog, with an RTL kernel's clock and reset."""
-    return emit(Overlay(config=config), TOP, clock="ap_clk", reset="ap_rst_n")
-
-
-def build_overlay(config: OverlayConfig, *, waves: bool = False) -> tuple[FastSimulation, Verilog]:
-    """The overlay with the C++ harness, ready to run."""
-    verilog = emit_overlay(config)
-    large = config.rows * config.columns >= HIERARCHICAL_PES
-    simulation = FastSimulation(
-        verilog, tensor_bytes=config.tensor_bytes, waves=waves, hierarchical=large
-    )
-    return simulation, verilog
-
-
 def simulate(
     model: Imported,
     inputs: Arrays,
@@ -143,7 +125,7 @@ def simulate(
     program = compile_network(network, config, mapping)
     batch = list(images(inputs))
     entries = [host.before(image) for image in batch]
-    simulation, verilog = build_overlay(config, waves=waves)
+    simulation = build_overlay(config, waves=waves)
     observed = [place for place in program.manifest.tensors if place.memory == "tensor"]
     runs = run_program(
         simulation, program, entries, observed=observed, timing=timing, progress=progress
@@ -174,7 +156,7 @@ def simulate(
         utilisation=utilisation(macs, slowest.cycles, config),
         layers=tuple(layer_results(slowest, program, config)),
         counters=slowest.registers,
-        verilog_sha256=verilog.sha256,
+        verilog_sha256=simulation.verilog.sha256,
     )
 
 

@@ -13,6 +13,9 @@ from dse.network.source import IR_VERSION
 
 OPSET = 21
 
+_NEGLIGIBLE = 1e-30
+"""Weights of dead channels after folding; their scale would not be a normal float."""
+
 
 def float_model(draft: Draft, name: str) -> onnx.ModelProto:
     """The draft in float: convolutions, pooling, additions, concatenations and ranges only."""
@@ -75,6 +78,7 @@ def _constants(layer: Layer) -> dict[str, np.ndarray]:
     constants = {}
     if layer.weight is not None:
         weight = layer.weight.real().astype(np.float32)
+        weight = np.where(np.abs(weight) < _NEGLIGIBLE, np.float32(0), weight)
         constants[f"{layer.name}/weight"] = np.ascontiguousarray(weight.transpose(0, 3, 1, 2))
     if layer.bias is not None:
         constants[f"{layer.name}/bias"] = layer.bias.real().astype(np.float32)

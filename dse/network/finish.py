@@ -16,7 +16,6 @@ from dse.network.graph import (
     Concat,
     Conv,
     Network,
-    NetworkError,
     Operator,
     Pool,
     Quantisation,
@@ -26,6 +25,8 @@ from dse.network.graph import (
 from dse.network.report import Problem
 
 QUANTISE = "quantise this node too, or import the float model with calibration arrays"
+
+_IDLE, _SMALLEST_FACTOR, _LARGEST_BIAS = 2.0**-16, 2.0**-40, 2.0**30
 
 
 def unquantised(draft: Draft) -> Iterator[Problem]:
@@ -108,18 +109,17 @@ def _convolution(
     assert layer.weight is not None
     sx, sy = (_quantisation(t).scale for t in (layer.inputs[0], layer.output))
     weight, scale = _quantised_weight(layer.weight)
-    # A channel of zeros has no scale of its own: any will do whose factor and bias are exact.
+    real_bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.real()
+    # A channel of zeros has no scale of its own: any will do in which its bias is exact.
     idle = ~np.any(weight.reshape(len(weight), -1), axis=1)
-    scale = np.where(idle, sy / sx / 2**16, scale)
-    unit = sx * scale
-    bias = np.zeros(len(weight)) if layer.bias is None else _integers(layer.bias, unit)
-    limits = np.iinfo(np.int32)
-    beyond = np.flatnonzero((bias < limits.min) | (bias > limits.max))
-    if len(beyond):
-        raise NetworkError(
-            f"operator {layer.name!r}: the bias of channel {beyond[0]} exceeds int32 in units of"
-            f" {unit[beyond[0]]:.3g}; quantise with a larger weight scale"
-        )
+    scale = np.where(idle, sy / sx * _IDLE, scale)
+    # A channel of nearly zeros gets the smallest scale in which factor and bias have room.
+    smallest = np.maximum(sy * _SMALLEST_FACTOR, np.abs(real_bias) / _LARGEST_BIAS) / sx
+    weak = scale < smallest
+    shrink = np.where(weak, scale / smallest, 1.0).reshape(-1, 1, 1, 1)
+    weight = np.rint(weight * shrink).astype(np.int8)
+    scale = np.where(weak, smallest, scale)
+    bias = real_bias if layer.bias is None else _integers(layer.bias, sx * scale)
     return weight, scale, bias.astype(np.int32)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from dse.network.graph import Tensor
-from dse.network.source import IR_VERSION, Port, node_inputs
+from dse.network.source import IR_VERSION, Port, Source, node_inputs
 
 Arrays = Mapping[str, npt.NDArray]
 
@@ -106,17 +106,16 @@ class Host:
         return {name: values[name] for name in self.outputs}
 
 
-def subgraph(
-    model: onnx.ModelProto, sources: Mapping[str, np.dtype], targets: set[str]
-) -> Subgraph:
-    """The nodes that compute ``targets`` from ``sources``, constants included."""
+def subgraph(source: Source, known: Mapping[str, np.dtype], targets: set[str]) -> Subgraph:
+    """The nodes that compute ``targets`` from the ``known`` tensors, constants included."""
+    model = source.model
     graph = model.graph
-    wanted = targets - set(sources)
+    wanted = targets - set(known)
     kept = []
     for node in reversed(graph.node):
         if any(name in wanted for name in node.output):
             kept.append(node)
-            wanted.update(name for name in node_inputs(node) if name not in sources)
+            wanted.update(name for name in node_inputs(node) if name not in known)
     read = {name for node in kept for name in node_inputs(node)}
     made = {name for node in kept for name in node.output}
     part = helper.make_graph(
@@ -124,11 +123,11 @@ def subgraph(
         graph.name or "part",
         [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), None)
-            for name, dtype in sources.items()
+            for name, dtype in known.items()
             if name in read
         ],
         [helper.make_empty_tensor_value_info(name) for name in sorted(targets & made)],
-        [tensor for tensor in graph.initializer if tensor.name in read],
+        [numpy_helper.from_array(a, name) for name, a in source.constants.items() if name in read],
     )
     result = helper.make_model(part, opset_imports=model.opset_import, functions=model.functions)
     result.ir_version = IR_VERSION

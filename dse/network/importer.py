@@ -138,13 +138,13 @@ def _host(model: Source, lowering: Lowering, network: Network) -> Host:
         entries=entries,
         exits=exits,
         head=_head(model, lowering),
-        tail=subgraph(model.model, known, set(model.outputs)),
+        tail=subgraph(model, known, set(model.outputs)),
     )
 
 
 def _head(model: Source, lowering: Lowering) -> Subgraph:
     sources = {port.name: port.dtype for port in model.inputs}
-    return subgraph(model.model, sources, set(lowering.entries.values()))
+    return subgraph(model, sources, set(lowering.entries.values()))
 
 
 def _nchw(tensor: DraftTensor) -> tuple[int, int, int, int]:

@@ -64,11 +64,11 @@ def convolve(
 
 
 def max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    _pool(lowering, node, "max", lowering.operand(node))
+    pool(lowering, node, "max", lowering.operand(node))
 
 
 def average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    _pool(lowering, node, "average", lowering.operand(node))
+    pool(lowering, node, "average", lowering.operand(node))
 
 
 def global_max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -92,12 +92,6 @@ def reduce_mean(lowering: Lowering, node: onnx.NodeProto) -> None:
         pooled = lowering.values[node.output[0]]
         assert isinstance(pooled, View)
         lowering.set(node, View(pooled.tensor, pooled.shape[:2], pooled.dtype))
-
-
-def _pool(
-    lowering: Lowering, node: onnx.NodeProto, kind: Literal["max", "average"], x: View
-) -> None:
-    pool(lowering, node, kind, x)
 
 
 def pool(

@@ -32,7 +32,7 @@ class _Images(CalibrationDataReader):
 def quantise(
     draft: Draft, name: str, images: Iterator[Mapping[str, npt.NDArray[np.float32]]]
 ) -> onnx.ModelProto:
-    """A QDQ model of the draft: int8 activations, int8 weights per output channel.
+    """A QDQ model of the draft: int8 activations, int8 weights per output channel, float biases.
 
     ``images``: the draft's inputs by name, NCHW, one image at a time.
     """
@@ -66,5 +66,5 @@ def _quantise(
         per_channel=True,
         activation_type=QuantType.QInt8,
         weight_type=QuantType.QInt8,
-        extra_options={"ForceQuantizeNoInputCheck": True},
+        extra_options={"ForceQuantizeNoInputCheck": True, "QuantizeBias": False},
     )

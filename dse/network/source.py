@@ -23,6 +23,8 @@ OLDEST_OPSET = 7
 _ONNX_DOMAINS = ("", "ai.onnx")
 _MAX_PROTOBUF = 2**31 - 1
 
+_LARGE = 2**14
+
 MALFORMED = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What reading inconsistent attributes and arrays of a damaged model may raise."""
 
@@ -40,7 +42,8 @@ class Port:
 class Source:
     """A checked ONNX model whose batch is one image.
 
-    ``constants``: its initializers.  ``shapes`` and ``dtypes``: what onnx's shape inference found.
+    ``model`` lacks its large initializers: they are inputs of it, and as arrays in ``constants``.
+    ``shapes`` and ``dtypes``: what onnx's shape inference found.
     """
 
     name: str
@@ -87,6 +90,7 @@ def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Sourc
     single = onnx.ModelProto()
     single.CopyFrom(model)
     del single.graph.value_info[:]
+    _lighten(single.graph)
     _check(single, where)
     for value in single.graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -105,6 +109,21 @@ def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Sourc
         shapes={v.name: shape for v in values if (shape := _shape(v)) is not None},
         dtypes={v.name: _dtype(v) for v in values if v.type.tensor_type.elem_type},
     )
+
+
+def _lighten(graph: onnx.GraphProto) -> None:
+    """Make inputs of the large initializers: checks and shape inference copy the whole model."""
+    large = [tensor for tensor in graph.initializer if tensor.ByteSize() > _LARGE]
+    names = {tensor.name for tensor in large}
+    kept = [tensor for tensor in graph.initializer if tensor.name not in names]
+    known = {value.name for value in graph.input}
+    graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in large
+        if tensor.name not in known
+    )
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def first_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ from hw.array.edges import CornerTurn, LeftEdge, TopEdge
 from hw.array.element import ELEMENT_LATENCY
 from hw.array.foot import FOOT_LATENCY, Foot, foot_ports
 from hw.array.parameters import PARAMETER_LATENCY, ParameterPort, record_address
+from hw.array.primitive import BEHAVIOURAL, Primitive
 from hw.array.wave import tag_layout, wave_layout
 from hw.config import OverlayConfig
 from hw.emit import Shared
@@ -29,17 +30,18 @@ def foot_delay(config: OverlayConfig) -> int:
 class FootColumn(wiring.Component):
     """A column of PEs with its foot: the unit that is emitted once and instanced C times.
 
-    The members are those of `Column` and `Foot`.
+    The parameters are those of `Column`, the members those of `Column` and `Foot`.
     """
 
-    def __init__(self, *, config: OverlayConfig) -> None:
+    def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
         self._config = config
+        self._primitive = primitive
         ports = column_ports(config) | foot_ports(config)
         super().__init__({k: v for k, v in ports.items() if k not in ("i_sum", "o_sum")})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.column = column = Column(config=self._config)
+        m.submodules.column = column = Column(config=self._config, primitive=self._primitive)
         m.submodules.foot = foot = Foot(config=self._config)
         for part in (column, foot):
             for name, member in part.signature.members.items():
@@ -69,6 +71,11 @@ class Passage(wiring.Component):
 class Array(wiring.Component):
     """Takes a wave a cycle and delivers int8 words; see docs/architecture.md, section 2.
 
+    Parameters
+    ----------
+    config : the overlay's.
+    primitive : what the PEs are made of.
+
     Members
     -------
     i_wave : control of this cycle, `wave_layout`.
@@ -78,8 +85,9 @@ class Array(wiring.Component):
     o_valid, o_word : C result bytes; see `Collector` for which lanes hold what.
     """
 
-    def __init__(self, *, config: OverlayConfig) -> None:
+    def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
         self._config = config
+        self._primitive = primitive
         record = record_address(config)
         super().__init__(
             {
@@ -104,7 +112,8 @@ class Array(wiring.Component):
 
         columns: list[Any] = []
         for c in range(config.columns):
-            column: Any = Shared(FootColumn(config=config), "foot_column", hier_block=True)
+            unit = FootColumn(config=config, primitive=self._primitive)
+            column: Any = Shared(unit, "foot_column", hier_block=True)
             m.submodules[f"column_{c}"] = column
             columns.append(column)
         first = self._before_columns(m, left, columns[0])
@@ -129,7 +138,8 @@ class Array(wiring.Component):
         are the correction; with 1 lane a register.
         """
         if self._config.lanes == 2:
-            before: Any = Shared(Column(config=self._config), "column")
+            column = Column(config=self._config, primitive=self._primitive)
+            before: Any = Shared(column, "column")
             m.d.sync += first.i_correction.eq(before.o_sum)
         else:
             before = Passage(config=self._config)

@@ -116,7 +116,7 @@ def fields(layer) -> dict[str, int]:
 
 def expected(layer, image: np.ndarray) -> list[list[int | None]]:
     """Words in order; None where any byte will do (beyond the run)."""
-    height, width, pitch = layer["shape"]
+    height, width, _ = layer["shape"]
     before, channels = layer["channels"]
     (ky, kx), (sy, sx), (dy, dx) = layer["kernel"], layer["stride"], layer["dilation"]
     top, left = layer["padding"]

@@ -233,6 +233,17 @@ def test_channels_of_zeros(builder, follow) -> None:
     follow(b.model(x, y), {"x": normal(8, 3, 6, 6)})
 
 
+def test_dead_channels(builder, follow) -> None:
+    """Folding leaves weights of any small size; their channels are their biases."""
+    b = builder
+    x = b.node("Conv", [b.input(3, 8, 8), b.weight("w", 6, 3, 3, 3)], "conv")
+    gain = b.constant("s", np.float32([1, 1e-3, 1e-7, 1e-12, 1e-25, 1e-38]))
+    offset = b.constant("b", np.float32([0.1, 0.2, -0.7, 0.3, 2.5, 1.1]))
+    mean, variance = (b.constant(n, np.full(6, v, np.float32)) for n, v in (("m", 0), ("v", 1)))
+    x = b.node("BatchNormalization", [x, gain, offset, mean, variance], "bn")
+    follow(b.model(x), {"x": normal(8, 3, 8, 8)}, tolerance=0.01)
+
+
 def test_old_opsets(builder, follow) -> None:
     b = builder
     x = b.node("Dropout", [b.input(3, 6, 6)], "dropped", ratio=0.5)

@@ -134,6 +134,16 @@ def test_qlinear_add_of_a_constant(builder, quantised, agree, dtype) -> None:
     agree(a=(4, 5, 6))
 
 
+def test_sum_of_three(builder, quantised, agree) -> None:
+    """The intermediate sum, whose scale no one gives, must neither saturate nor be coarse."""
+    b = builder
+    for name, zero_point in (("a", 9), ("b", -100), ("c", 50)):
+        b.node("DequantizeLinear", [name, *quantised(name, 0.05, zero_point)], f"{name}.real")
+    b.node("Sum", ["a.real", "b.real", "c.real"], "sum")
+    b.node("QuantizeLinear", ["sum", *quantised("y", 0.15, 3)], "y")
+    agree(a=(4, 5, 6), b=(4, 5, 6), c=(4, 5, 6))
+
+
 def test_qlinear_concat(builder, quantised, agree) -> None:
     """Inputs of other scales are requantised."""
     inputs = [*quantised("y", 0.1, 3), "a", *quantised("a", 0.05, 9), "b", *quantised("b", 0.1, 3)]

@@ -37,7 +37,7 @@ async def command(ctx: Any, port: Any, address: int, beats: int) -> None:
 
 async def collect(ctx: Any, dut: Any, count: int, rng: random.Random, stall: float) -> list[int]:
     """Takes ``count`` beats; errors are marked by a negative sign."""
-    got = []
+    got: list[int] = []
     while len(got) < count:
         take = rng.random() >= stall
         ctx.set(dut.o.ready, take)

@@ -35,8 +35,8 @@ class Bench:
     def __init__(self, dut: Any, *, rate: float = 0.0, seed: int = 0) -> None:
         self.dut = dut
         self.rate = rate
-        self.rng = random.Random(seed)
-        cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+        self.rng = random.Random(f"{os.environ.get('COCOTB_RANDOM_SEED')} {seed}")
+        Clock(dut.clk, 10, unit="ns").start()
         masters = {"m_axi_gmem0": True, "m_axi_gmem1": False}
         self.memory = FaultyMemory(dut, masters, rate=rate, rng=self.rng)
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), dut.clk, dut.rst)
@@ -49,6 +49,7 @@ class Bench:
         self.outputs = 0
         self.bases = dict(BASES)
         self.stuck = False
+        self.last_conv = self.last_words = 0
 
     async def reset(self) -> None:
         dut = self.dut
@@ -78,6 +79,8 @@ class Bench:
             if dut.engine_reset.value:
                 due.clear()
             now = bool(due) and due[0][0] <= self.cycle and not self.stuck
+            if now and due[0][1] == self.last_conv:
+                now = len(self.words) == self.last_words
             retire.value = now
             if now:
                 self.retired[opcode].append(self.cycle)
@@ -126,6 +129,8 @@ class Bench:
         self.bases = dict(BASES)
         self.bases[Base.OUTPUT] += self.outputs << 20  # beats of an aborted run may yet arrive
         self.outputs += 1
+        self.last_conv = (program.tags[Opcode.CONV] or [0])[-1]
+        self.last_words = len(program.words)
         for base, content in program.regions.items():
             self.memory.memory.write(self.bases[base], bytes(content))
         self.memory.memory.write(BASES[Base.PROGRAM], code or program.encoded())
@@ -135,10 +140,11 @@ class Bench:
 
     def clear(self) -> None:
         """Forgets what the engines did."""
-        self.pool_starts.clear()
-        logs = (*self.started.values(), *self.retired.values(), self.records, self.words)
-        for log in (*logs, self.memory.reads):
+        for log in (*self.started.values(), *self.retired.values(), self.words):
             log.clear()
+        for log in (self.pool_starts, self.memory.reads):
+            log.clear()
+        self.records.clear()
 
     async def done(self, limit: int = 100_000) -> None:
         """Waits for the done bit."""

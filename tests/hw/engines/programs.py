@@ -118,7 +118,10 @@ class Program:
 
 
 def random_program(config: OverlayConfig, rng: random.Random, *, groups: int = 4) -> Program:
-    """Groups of loads and then stores, ordered by tokens, with the other engines in between."""
+    """Groups of loads and then stores, ordered by tokens, with the other engines in between.
+
+    The last CONV stands for the use of all weights: the bench retires it when it has them.
+    """
     beat = config.axi_bytes
     regions = {
         Base.INPUT: bytearray(rng.randbytes(1 << 14)),
@@ -181,4 +184,6 @@ def random_program(config: OverlayConfig, rng: random.Random, *, groups: int = 4
                 wait=waits,
                 post=mask(Engine.LOAD) if n == count - 1 else 0,
             )
+    program.tags[Opcode.CONV].append(len(program.instructions) + 1)
+    program.add(Opcode.CONV)
     return program

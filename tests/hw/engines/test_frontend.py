@@ -27,7 +27,7 @@ def config(axi_bytes: int) -> OverlayConfig:
     )
 
 
-@pytest.mark.parametrize("axi_bytes", [4, 64])
+@pytest.mark.parametrize("axi_bytes", [4, 32])
 def test_frontend(axi_bytes: int, tmp_path: Path) -> None:
     made = config(axi_bytes)
     run_bench(

@@ -1,0 +1,24 @@
+"""What a user chooses among, by name."""
+
+from enum import StrEnum
+
+
+class Objective(StrEnum):
+    """What is least: the latency, or the DSPs within a latency."""
+
+    LATENCY = "latency"
+    DSP = "dsp"
+
+
+class CostModelName(StrEnum):
+    """Whose cycles count: those of the overlay's RTL, or those of the paper."""
+
+    OVERLAY = "overlay"
+    DYNAMAP = "dynamap"
+
+
+class Memory(StrEnum):
+    """How the memory answers: at once, or as DDR4 does."""
+
+    IDEAL = "ideal"
+    DDR = "ddr"

@@ -1,0 +1,57 @@
+"""``polymap compile``: from a model to the program of an overlay."""
+
+from __future__ import annotations
+
+import typer
+
+import polymap
+from polymap.commands import output
+from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
+
+
+def compile(
+    model: Model,
+    out: Out,
+    array: Array = None,
+    lanes: Lanes = None,
+    config: Config = None,
+    mapping: Mapping = None,
+    calibration: Calibration = None,
+    as_json: Json = False,
+) -> None:
+    """Compile a model: program.bin, weights.bin and manifest.json."""
+    overlay = polymap.configure(array, lanes, config)
+    choices = None if mapping is None else polymap.read_mapping(mapping)
+    output.folder(out)
+    with output.Progress(quiet=as_json) as progress:
+        progress.stage("importing" if calibration is None else "quantising")
+        imported = polymap.load(model, calibration)
+        progress.stage("compiling")
+        if config is None:
+            overlay = polymap.fit(imported, overlay, choices)
+        program = polymap.compile(imported, overlay, choices)
+        program.save(out)
+    manifest = program.manifest.to_json()
+    if as_json:
+        cycles = sum(layer.cycles for layer in program.manifest.layers)
+        output.document({"out": str(out), "cycles": cycles, **manifest})
+    else:
+        _tell(program, overlay)
+        typer.echo(f"written to {out}")
+
+
+def _tell(program: polymap.Program, overlay: polymap.OverlayConfig) -> None:
+    manifest = program.manifest
+    output.table(
+        ("layer", "kind", "algorithm", "dataflow"),
+        ("MAC", "array cycles"),
+        [
+            (la.name, la.kind, la.algorithm, la.dataflow, f"{la.macs:,}", f"{la.cycles:,}")
+            for la in manifest.layers
+        ],
+    )
+    typer.echo(
+        f"{manifest.instructions} instructions, {manifest.weights_bytes:,} bytes of weights, "
+        f"{manifest.tensor_bytes_used:,} of {overlay.tensor_bytes:,} bytes of tensor memory, "
+        f"configuration {overlay.hash:#010x}"
+    )

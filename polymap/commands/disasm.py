@@ -1,0 +1,32 @@
+"""``polymap disasm``: a program in readable form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import polymap
+from polymap.commands import output
+from polymap.commands.options import Array, Config, Json, Lanes
+
+
+def disasm(
+    file: Annotated[
+        Path, typer.Argument(help="program.bin, or the folder of a program to check it whole")
+    ],
+    array: Array = None,
+    lanes: Lanes = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Print a program's instructions, checksums verified; with an overlay, that it fits."""
+    overlay = None
+    if not (array is lanes is config is None):
+        overlay = polymap.configure(array, lanes, config)
+    instructions = polymap.read_instructions(file, overlay)
+    if as_json:
+        output.document({"file": str(file), "instructions": polymap.structure(instructions)})
+    else:
+        typer.echo(polymap.disassemble(instructions), nl=False)

@@ -1,0 +1,30 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="ONNX model, float or quantised")]
+Array = Annotated[
+    str | None,
+    typer.Option(metavar="RxC", help="rows and columns of the array, such as 16x32"),
+]
+Lanes = Annotated[
+    int | None,
+    typer.Option(min=1, max=2, help="multiply-accumulates per PE and cycle"),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="JSON file of overlay parameters, a program's manifest or a side-car"),
+]
+Mapping = Annotated[
+    Path | None, typer.Option(help="JSON file of dataflows forced for single layers")
+]
+Calibration = Annotated[
+    Path | None, typer.Option(help="typical inputs by name, .npz; float models need them")
+]
+Out = Annotated[Path, typer.Option(help="folder for the results")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout, no progress")]

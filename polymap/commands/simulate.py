@@ -1,0 +1,91 @@
+"""``polymap simulate``: a model's answers from the overlay's RTL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import polymap
+from polymap.choices import Memory
+from polymap.commands import output
+from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
+from polymap.errors import FAILURE
+
+
+def simulate(
+    model: Model,
+    inputs: Annotated[
+        Path, typer.Option("--input", help="images by input name, .npz, batch axis first")
+    ],
+    out: Out,
+    array: Array = None,
+    lanes: Lanes = None,
+    config: Config = None,
+    mapping: Mapping = None,
+    calibration: Calibration = None,
+    memory: Annotated[Memory, typer.Option(help="timing of the memory")] = Memory.IDEAL,
+    stall: Annotated[
+        int, typer.Option(min=0, max=99, help="percent of cycles in which a bus channel rests")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="of the stalls")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Run a model on images in RTL: outputs.npz and result.json."""
+    overlay = polymap.configure(array, lanes, config)
+    choices = None if mapping is None else polymap.read_mapping(mapping)
+    timing = polymap.DDR if memory is Memory.DDR else polymap.IDEAL
+    output.folder(out)
+    with output.Progress(quiet=as_json) as progress:
+        progress.stage("importing" if calibration is None else "quantising")
+        imported = polymap.load(model, calibration)
+        images = polymap.read_images(inputs, imported)
+        if config is None:
+            overlay = polymap.fit(imported, overlay, choices)
+        progress.stage("building the RTL")
+        result = polymap.simulate(
+            imported,
+            images,
+            overlay,
+            mapping=choices,
+            timing=replace(timing, stall=stall, seed=seed),
+            progress=lambda done, total: progress.share("simulating", done, total),
+        )
+        result.save(out)
+    if as_json:
+        output.document(result.to_json())
+    else:
+        _tell(result)
+        typer.echo(f"written to {out}")
+    if result.mismatches:
+        typer.echo(
+            f"polymap simulate: the RTL differs from the golden model in {result.mismatches} bytes "
+            f"of {', '.join(result.mismatched_tensors)}: report this as a bug",
+            err=True,
+        )
+        raise typer.Exit(FAILURE)
+
+
+def _tell(result: polymap.Result) -> None:
+    output.table(
+        ("layer", "algorithm", "dataflow"),
+        ("cycles", "predicted", "utilisation"),
+        [
+            (
+                layer.name,
+                layer.algorithm or layer.kind,
+                layer.dataflow,
+                f"{layer.cycles:,}",
+                f"{layer.predicted_cycles:,}",
+                f"{layer.utilisation:.1%}" if layer.macs else "",
+            )
+            for layer in result.layers
+        ],
+    )
+    typer.echo(
+        f"{result.images} image(s), {result.cycles:,} cycles each, utilisation "
+        f"{result.utilisation:.1%}, {result.mismatches} mismatches in "
+        f"{len(result.compared_tensors)} tensors"
+    )

@@ -1,0 +1,55 @@
+"""The overlay's Verilog and its build with the C++ harness, each made once per configuration."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import hw
+from hw.config import OverlayConfig
+from hw.emit import Verilog, emit
+from hw.overlay import Overlay
+from sim.runner import FastSimulation
+from sim.verilator import build_folder
+
+TOP = "polymap"
+HIERARCHICAL_PES = 256  # from so many on, building the columns apart pays
+
+
+def emit_overlay(config: OverlayConfig) -> Verilog:
+    """The overlay's Verilog, with an RTL kernel's clock and reset."""
+    path = build_folder() / f"polymap-{config.hash:08x}-{_sources()}.pickle"
+    if path.exists():
+        kept: Verilog = pickle.loads(path.read_bytes())
+        return kept
+    verilog = emit(Overlay(config=config), TOP, clock="ap_clk", reset="ap_rst_n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(pickle.dumps(verilog))
+    os.replace(file.name, path)
+    return verilog
+
+
+def build_overlay(config: OverlayConfig, *, waves: bool = False) -> FastSimulation:
+    """The overlay with the C++ harness, ready to run."""
+    return FastSimulation(
+        emit_overlay(config),
+        tensor_bytes=config.tensor_bytes,
+        waves=waves,
+        hierarchical=config.rows * config.columns >= HIERARCHICAL_PES,
+    )
+
+
+@functools.cache
+def _sources() -> str:
+    """A hash of all that the Verilog depends on beside the configuration."""
+    folder = Path(hw.__path__[0])
+    digest = hashlib.sha256(metadata.version("amaranth").encode())
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder)}\0{file.read_text()}\0".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,280 @@
+"""A column of DSP48E2 elements does in every cycle what the behavioural column does."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from amaranth.hdl import Cat, Module
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+from hw.array.column import Column, column_ports
+from hw.array.dsp48 import Above, DspElement
+from hw.array.element import CONTROL_LAG, ELEMENT_LATENCY
+from hw.array.primitive import BEHAVIOURAL, Primitive
+from hw.config import OverlayConfig
+from hw.emit import emit
+from sim.verilator import build, lint
+
+HERE = Path(__file__).parent
+ROWS = 7
+RIVALS = {
+    "behavioural": BEHAVIOURAL,
+    "cascaded": Primitive(name="dsp48e2"),
+    "hopping": Primitive(name="dsp48e2", cascade=3),
+}
+EXTREMES = np.array([-128, -127, 127, -1, 0], np.int8)
+
+Bytes = npt.NDArray[np.int8]
+Bits = npt.NDArray[np.bool_]
+
+
+def config(lanes: int) -> OverlayConfig:
+    return OverlayConfig(rows=ROWS, columns=2, lanes=lanes, accumulator_bits=27)
+
+
+def port_layout(lanes: int, flow: wiring.Flow) -> data.StructLayout:
+    members = column_ports(config(lanes)).items()
+    return data.StructLayout({name: m.shape for name, m in members if m.flow == flow})
+
+
+class Rivals(wiring.Component):
+    """The columns of all primitives, fed alike."""
+
+    def __init__(self, lanes: int) -> None:
+        self.columns = {
+            name: Column(config=config(lanes), primitive=primitive)
+            for name, primitive in RIVALS.items()
+        }
+        self.inputs, self.outputs = port_layout(lanes, In), port_layout(lanes, Out)
+        super().__init__(
+            {
+                "i_stimulus": In(self.inputs.size),
+                "o_observed": Out(len(RIVALS) * self.outputs.size),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stimulus = data.View(self.inputs, self.i_stimulus)
+        for name, column in self.columns.items():
+            m.submodules[name] = column
+            for port in self.inputs.members:
+                m.d.comb += getattr(column, port).eq(stimulus[port])
+        observed = [getattr(c, p) for c in self.columns.values() for p in self.outputs.members]
+        m.d.comb += self.o_observed.eq(Cat(observed))
+        return m
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """A column's inputs, cycle by cycle: operands [cycle, row, lane], control [cycle, row]."""
+
+    stream: Bytes
+    shadow: Bytes  # [cycle, lane]
+    swap: Bits
+    local: Bits
+    clear: Bits
+    enable: Bits  # [cycle]
+    start: Bits
+
+    def encode(self, layout: data.StructLayout) -> bytes:
+        """A record a cycle, in 32-bit words."""
+        cycles = len(self.stream)
+        bits = []
+        for port in layout.members:
+            values = getattr(self, port.removeprefix("i_")).reshape(cycles, -1)
+            if values.dtype == np.int8:
+                values = np.unpackbits(values.view(np.uint8), axis=1, bitorder="little")
+            bits.append(values.astype(np.uint8))
+        record = np.concatenate(bits, axis=1)
+        assert record.shape[1] == layout.size
+        padded = np.pad(record, ((0, 0), (0, -layout.size % 32)))
+        return np.packbits(padded, axis=1, bitorder="little").tobytes()
+
+
+@cache
+def executable(lanes: int) -> Path:
+    verilog = emit(Rivals(lanes), "rivals")
+    model = (HERE / "dsp48e2.v").read_text()
+    whole = dataclasses.replace(verilog, text=f"{model}\n{verilog.text}")
+    return build(whole, sources=[HERE / "dsp48_bench.cpp"])
+
+
+def observe(stimuli: Stimuli, lanes: int) -> dict[str, npt.NDArray[np.int64]]:
+    """``o_sum`` of each rival; asserts that all outputs agree in every cycle."""
+    layout = port_layout(lanes, Out)
+    size, field = layout.size, layout["o_sum"]
+    records = stimuli.encode(port_layout(lanes, In))
+    run = subprocess.run([executable(lanes)], input=records, capture_output=True, check=True)
+    words = np.frombuffer(run.stdout, np.uint8).reshape(len(stimuli.stream), -1)
+    bits = np.unpackbits(words, axis=1, bitorder="little")
+    each = {name: bits[:, k * size : (k + 1) * size] for k, name in enumerate(RIVALS)}
+    for name, outputs in each.items():
+        np.testing.assert_array_equal(outputs, each["behavioural"], err_msg=name)
+    weights = 1 << np.arange(field.width, dtype=np.int64)
+    weights[-1] *= -1
+    place = slice(field.offset, field.offset + field.width)
+    return {name: outputs[:, place] @ weights for name, outputs in each.items()}
+
+
+def operands(rng: np.random.Generator, shape: tuple[int, ...], *, extreme: bool) -> Bytes:
+    if extreme:
+        return rng.choice(EXTREMES, shape)
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def products(s: Bytes, t: Bytes) -> npt.NDArray[np.int64]:
+    """What an element adds for a stream and an active operand, lanes last."""
+    s, t = s.astype(np.int64), t.astype(np.int64)
+    if s.shape[-1] == 1:
+        return (s * t)[..., 0]
+    return (s[..., 0] + t[..., 1]) * (s[..., 1] + t[..., 0])
+
+
+def skewed(control: Bits, lag: int = 0) -> Bits:
+    """[cycle] -> [cycle, row]: row r comes r + lag cycles later."""
+    rows = np.zeros((len(control), ROWS), bool)
+    for row in range(ROWS):
+        rows[row + lag :, row] = control[: len(control) - row - lag]
+    return rows
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_arbitrary_control_gives_equal_columns(lanes: int, extreme: bool) -> None:
+    rng, cycles = np.random.default_rng(lanes), 4000
+
+    def chance(*shape: int) -> Bits:
+        often = rng.choice([0.05, 0.5, 0.95], (cycles // 100, *shape[1:]))
+        return rng.random(shape) < np.repeat(often, 100, axis=0)
+
+    stimuli = Stimuli(
+        stream=operands(rng, (cycles, ROWS, lanes), extreme=extreme),
+        shadow=operands(rng, (cycles, lanes), extreme=extreme),
+        swap=chance(cycles, ROWS),
+        local=chance(cycles, ROWS),
+        clear=chance(cycles, ROWS),
+        enable=chance(cycles),
+        start=chance(cycles),
+    )
+    sums = observe(stimuli, lanes)
+    assert len(np.unique(sums["cascaded"])) > 100
+
+
+@pytest.mark.parametrize("zero_head", [False, True], ids=["WS", "IS"])
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_stationary_tiles(lanes: int, zero_head: bool) -> None:
+    """Tiles without a gap: the next one's words shift in from the swap on."""
+    rng = np.random.default_rng(lanes)
+    lengths = rng.integers(ROWS, 3 * ROWS, 40)
+    starts = ROWS + np.cumsum([0, *lengths[:-1]])
+    cycles = int(starts[-1] + lengths[-1]) + 3 * ROWS
+    stationary = operands(rng, (len(starts), ROWS, lanes), extreme=True)  # [tile, row, lane]
+    waves = operands(rng, (cycles, ROWS, lanes), extreme=False)
+    swap, enable, start = (np.zeros(cycles, bool) for _ in range(3))
+    shadow = np.zeros((cycles, lanes), np.int8)
+    for tile, begin in enumerate(starts):
+        swap[begin] = True
+        burst = begin - ROWS if tile == 0 else starts[tile - 1]
+        start[burst] = True
+        enable[burst : burst + ROWS] = True
+        shadow[burst : burst + ROWS] = stationary[tile, ::-1]
+        if zero_head:
+            waves[begin] = 0
+    stream = np.zeros_like(waves)
+    for row in range(ROWS):
+        stream[row:, row] = waves[: cycles - row, row]
+    never = np.zeros((cycles, ROWS), bool)
+    stimuli = Stimuli(stream, shadow, skewed(swap), never, never, enable, start)
+
+    sums = observe(stimuli, lanes)
+    late = ROWS - 1 + ELEMENT_LATENCY
+    for tile, (begin, length) in enumerate(zip(starts, lengths, strict=True)):
+        expected = products(waves[begin : begin + length], stationary[tile]).sum(axis=1)
+        found = sums["cascaded"][begin + late : begin + late + length]
+        np.testing.assert_array_equal(found, expected, err_msg=f"tile {tile}")
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_streaming_tiles(lanes: int) -> None:
+    """NS: both operands stream, sums stay in the rows and leave through the cascade."""
+    rng = np.random.default_rng(lanes)
+    lengths = rng.integers(ROWS, 5 * ROWS, 20)
+    starts = ROWS + np.cumsum([0, *(lengths[:-1] + ROWS)])
+    cycles = int(starts[-1] + lengths[-1]) + 4 * ROWS
+    stream = np.zeros((cycles, ROWS, lanes), np.int8)
+    shadow = np.zeros((cycles, lanes), np.int8)
+    clear = np.zeros(cycles, bool)
+    local = np.zeros((cycles, ROWS), bool)
+    expected: dict[int, np.int64] = {}
+    for begin, length in zip(starts, lengths, strict=True):
+        end = begin + length
+        left = operands(rng, (length, ROWS, lanes), extreme=True)
+        top = operands(rng, (length, lanes), extreme=True)
+        shadow[begin - 1 : end - 1] = top
+        clear[begin] = True
+        drop = end + ROWS - 1 + CONTROL_LAG
+        for row in range(ROWS):
+            stream[begin + row : end + row, row] = left[:, row]
+            local[begin + row + CONTROL_LAG : drop, row] = True
+            leaves = drop - CONTROL_LAG - 1 + ELEMENT_LATENCY + (ROWS - 1 - row)
+            expected[int(leaves)] = products(left[:, row], top).sum()
+    always = np.ones(cycles, bool)
+    start = np.zeros(cycles, bool)
+    stimuli = Stimuli(
+        stream, shadow, skewed(always), local, skewed(clear, CONTROL_LAG), always, start
+    )
+
+    sums = observe(stimuli, lanes)
+    assert {t: sums["cascaded"][t] for t in expected} == expected
+
+
+def test_emitted_columns_are_clean_under_lint(tmp_path: Path) -> None:
+    model = (HERE / "dsp48e2.v").read_text()
+    for lanes in (1, 2):
+        column = Column(config=config(lanes), primitive=RIVALS["hopping"])
+        verilog = emit(column, "column")
+        lint(dataclasses.replace(verilog, text=f"{model}\n{verilog.text}"), folder=tmp_path)
+
+
+def test_column_of_one_primitive_has_one_module_a_place() -> None:
+    verilog = emit(Column(config=config(2), primitive=RIVALS["hopping"]), "column")
+    elements = {name for name in verilog.modules if name.startswith("element")}
+    assert elements == {f"element_2_27_dsp_{above.value}" for above in Above}
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_python_simulation_is_refused() -> None:
+    element = DspElement(lanes=2, accumulator_bits=27, above=Above.CASCADE)
+    with pytest.raises(TypeError, match="cannot be simulated in Python"):
+        Simulator(element)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "dsp58"}, r"primitive must be one of behavioural, dsp48e2, not 'dsp58'"),
+        ({"name": "dsp48e2", "cascade": -1}, r"cascade must be a number of rows, not -1"),
+        ({"cascade": 4}, r"behavioural elements have no cascade"),
+    ],
+)
+def test_illegal_primitives_are_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Primitive(**arguments)
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_sums_wider_than_the_slice_are_refused() -> None:
+    with pytest.raises(ValueError, match="accumulator_bits must be at most 48, not 49"):
+        DspElement(lanes=1, accumulator_bits=49, above=Above.NOTHING)
+    gc.collect()  # the half-made component, while its warning is ignored

@@ -1,0 +1,84 @@
+"""``polymap check``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+def test_supported(invoke: Callable[..., Any], quantised: Path) -> None:
+    answer = invoke("check", quantised)
+    assert answer.code == 0
+    assert f"{quantised}: supported, a quantised model" in answer.stdout
+    assert "on the overlay: 2 conv, 1 max" in answer.stdout
+    assert answer.stderr == ""
+
+
+def test_float_models_are_told_of_calibration(
+    invoke: Callable[..., Any], float_model: Path
+) -> None:
+    assert "--calibration" in invoke("check", float_model).stdout
+
+
+def test_json(invoke: Callable[..., Any], quantised: Path) -> None:
+    data = json.loads(invoke("check", quantised, "--json").stdout)
+    assert data["supported"] is True
+    assert data["kind"] == "quantised"
+    assert data["problems"] == []
+    assert {"name": "first", "kind": "conv"} in data["layers"]
+
+
+def test_unsupported(invoke: Callable[..., Any], unsupported: Path) -> None:
+    answer = invoke("check", unsupported)
+    assert answer.code == 2
+    assert answer.stdout.splitlines() == [
+        f"swish{n} (HardSwish): the overlay has no curved activations; "
+        "retrain with Relu or Clip (ReLU6)"
+        for n in range(5)
+    ]
+    names = ", ".join(f"swish{n}" for n in range(5))
+    assert answer.stderr == f"polymap check: {unsupported}: 5 unsupported nodes: {names}\n"
+
+
+def test_unsupported_json(invoke: Callable[..., Any], unsupported: Path) -> None:
+    answer = invoke("check", unsupported, "--json")
+    assert answer.code == 2
+    data = json.loads(answer.stdout)
+    assert data["supported"] is False
+    assert [problem["name"] for problem in data["problems"]] == [f"swish{n}" for n in range(5)]
+    assert all(problem["remedy"] for problem in data["problems"])
+
+
+@pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
+def test_the_answer_is_one_of_two(invoke: Callable[..., Any], path: Path) -> None:
+    answer = invoke("check", path, "--json")
+    assert answer.code == (0 if json.loads(answer.stdout)["supported"] else 2)
+
+
+def test_truncated(refused: Callable[..., str], quantised: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(quantised.read_bytes()[:-50])
+    assert refused("check", path) == (
+        f"polymap check: {path}: not an ONNX model, or a truncated one\n"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PNG is something else", bytes(range(256))])
+def test_foreign(refused: Callable[..., str], tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "foreign.onnx"
+    path.write_bytes(content)
+    assert refused("check", path).startswith(f"polymap check: {path}: not an ONNX model")
+
+
+def test_unreadable(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert refused("check", tmp_path / "no.onnx") == (
+        f"polymap check: {tmp_path / 'no.onnx'}: cannot be read: No such file or directory\n"
+    )
+    assert "Is a directory" in refused("check", tmp_path)

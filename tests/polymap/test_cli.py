@@ -1,0 +1,113 @@
+"""The command line as a whole: help, version, and errors of every kind in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import pytest
+
+import polymap
+
+COMMANDS = ("check", "compile", "elaborate", "simulate", "disasm", "explore", "pipeline", "doctor")
+
+
+def test_version(invoke: Callable[..., Any]) -> None:
+    assert invoke("--version").stdout == f"polymap {metadata.version('polymap')}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_help_names_every_command(invoke: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    answer = invoke(*arguments)
+    assert answer.code == 0
+    assert all(command in answer.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_and_json(invoke: Callable[..., Any], command: str) -> None:
+    answer = invoke(command, "--help")
+    assert answer.code == 0
+    assert "--json" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["chekc"], "polymap: No such command 'chekc'. Did you mean 'check'?"),
+        (["--frob"], "polymap: No such option: --frob"),
+        (["check"], "polymap check: Missing argument 'MODEL'"),
+        (["check", "a", "b"], "polymap check: Got unexpected extra argument"),
+        (["compile", "m.onnx"], "polymap compile: Missing option '--out'"),
+        (["elaborate", "--out", "o", "--lanes", "3"], "polymap elaborate: Invalid value for"),
+        (["simulate", "m.onnx", "--out", "o"], "polymap simulate: Missing option '--input'"),
+        (["explore", "m.onnx", "--model", "x"], "polymap explore: "),
+    ],
+)
+def test_usage_errors(refused: Callable[..., str], arguments: list[str], line: str) -> None:
+    said = refused(*arguments)
+    assert said.startswith(line)
+    command = line.split(":")[0]
+    assert said.endswith(f"; see `{command} --help`\n")
+
+
+def test_pipeline_is_registered(invoke: Callable[..., Any], refused: Callable[..., str]) -> None:
+    assert invoke("pipeline", "alexnet", "--json").stdout.startswith("{")
+    assert refused("pipeline", "nowhere").startswith("polymap pipeline: network 'nowhere'")
+
+
+def test_unexpected_error(
+    invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(model: str) -> None:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(polymap, "check", broken, raising=False)
+    answer = invoke("check", "x.onnx")
+    assert answer.code == 1
+    assert answer.stderr == (
+        "polymap check: internal error, ZeroDivisionError: division by zero; "
+        "`polymap --debug check ...` shows where\n"
+    )
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = _python("-m", "polymap.cli", "--debug", "check", "nowhere.onnx")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "NetworkError: nowhere.onnx: cannot be read" in done.stderr
+
+
+def test_missing_package(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(model: str) -> None:
+        raise ModuleNotFoundError("No module named 'onnx'")
+
+    monkeypatch.setattr(polymap, "check", absent, raising=False)
+    answer = invoke("check", "x.onnx")
+    assert answer.code == 2
+    assert answer.stderr == (
+        "polymap check: No module named 'onnx': `polymap doctor` lists what is needed\n"
+    )
+
+
+def test_interrupt(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(model: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(polymap, "check", interrupted, raising=False)
+    assert invoke("check", "x.onnx").code == 130
+
+
+def test_starts_without_the_heavy_packages() -> None:
+    code = (
+        "import sys, polymap.cli; "
+        "print([name for name in ('onnx', 'onnxruntime', 'amaranth') if name in sys.modules])"
+    )
+    assert _python("-c", code).stdout == "[]\n"
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
