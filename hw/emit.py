@@ -11,6 +11,7 @@ import dataclasses
 import enum
 import gc
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,9 @@ _IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _LOGICAL_NOT = re.compile(r"^(\s*assign .* = )! ", re.MULTILINE)
 _SHIFT = re.compile(r"^(\s*assign .* = .* >> .*;)$", re.MULTILINE)
 _CONSTANT = re.compile(r"^  always @\*\n    (.* = \d+'h[0-9a-f]+;)$", re.MULTILINE)
+_ZEROS = re.compile(
+    r"^  initial begin\n(?:    (\S+ ?)\[(\d+)\] = (\d+'[dh]0+);\n){2,}  end\n", re.MULTILINE
+)
 _TRIGGER = re.compile(r"^  reg (\\\S+dump_module\S+)  = 0;$", re.MULTILINE)
 _HEADER = re.compile(r"^module (\S+)\s*\(([^)]*)\);$", re.MULTILINE)
 
@@ -186,11 +190,11 @@ class EmitPlatform:
         fragment.add_domains(domain)
         reset_port = domain.rst
         if reset.endswith("_n"):
-            # A register: for its fan-out, and because Verilator would evaluate all logic behind it
-            # once more for a change of any input.
-            reset_port, registered = Signal(name=reset), Signal(init=1, reset_less=True)
-            fragment.add_statements("sync", registered.eq(~reset_port))
-            fragment.add_statements("comb", domain.rst.eq(registered))
+            # Registered: for its fan-out, and because Verilator evaluates all logic that an input
+            # reaches twice a cycle more.
+            reset_port, inside = Signal(name=reset), Signal(init=1, reset_less=True)
+            fragment.add_statements("sync", inside.eq(~reset_port))
+            fragment.add_statements("comb", domain.rst.eq(inside))
         flat = {
             clock: (domain.clk, PortDirection.Input),
             reset: (reset_port, PortDirection.Input),
@@ -222,7 +226,8 @@ def emit(component: Any, name: str, *, clock: str = CLOCK, reset: str = RESET) -
     """The whole design below ``component`` as Verilog; the same input gives the same text.
 
     Ports are the members of the component's signature, nested names joined by ``_``, after
-    ``clock`` and ``reset``; a reset whose name ends in ``_n`` is active low.
+    ``clock`` and ``reset``; a reset whose name ends in ``_n`` is active low and acts a
+    cycle later.
     """
     with _no_garbage_collection():
         return EmitPlatform().top(component, name, clock, reset)
@@ -272,12 +277,24 @@ def _parameters(component: Any) -> tuple[tuple[str, str], ...]:
 
 def _tidy(text: str) -> str:
     """Yosys's text, clean under lint and with its meaning in every simulator."""
+    number = itertools.count()
+    text = _ZEROS.sub(lambda found: _loop(found, next(number)), text)
     text = _LOGICAL_NOT.sub(r"\1~| ", text)  # "x is zero"; lint wants one bit after a "!"
     # A part select with variable offset is a shift that drops upper bits on purpose.
     text = _SHIFT.sub(
         r"  /* verilator lint_off WIDTHTRUNC */\n\1\n  /* verilator lint_on WIDTHTRUNC */", text
     )
     return "endmodule\n".join(_trigger(module) for module in text.split("endmodule\n"))
+
+
+def _loop(zeros: re.Match[str], number: int) -> str:
+    """A memory's initial zeros: Yosys writes a line for each row, most of a large design."""
+    memory, last, zero = zeros.groups()
+    row = f"row[{int(last).bit_length() - 1}:0]"
+    return (
+        f"  initial begin : zeros_{number}\n    integer row;\n"
+        f"    for (row = 0; row <= {last}; row = row + 1) {memory}[{row}] = {zero};\n  end\n"
+    )
 
 
 def _trigger(module: str) -> str:

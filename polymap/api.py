@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy.typing as npt
 
 from dse.network import importer
+from dse.network.graph import NetworkError
 from dse.network.importer import Imported
 from dse.network.inputs import read_arrays, read_inputs, validate
 from dse.network.report import Report
@@ -36,10 +37,14 @@ def load(model: str | Path, calibration: str | Path | Arrays | None = None) -> I
     ``calibration``: typical inputs, which a float model needs to be quantised: arrays by ONNX
     input name, or an ``.npz`` file of them.
     """
+    given = "calibration"  # as the importer calls it in its errors
     if isinstance(calibration, str | Path):
-        calibration = read_arrays(calibration)
-    with about(model):
+        given, calibration = str(calibration), read_arrays(calibration)
+    try:
         return importer.load(model, calibration)
+    except NetworkError as error:
+        with about(given if str(error).startswith("calibration:") else model):
+            raise
 
 
 def compile(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Program:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -244,7 +244,15 @@ def tensors(run: Run, observed: Sequence[TensorPlace]) -> dict[str, npt.NDArray[
     }
 
 
-def output_tensors(run: Run, program: Program) -> dict[str, npt.NDArray[np.int8]]:
+class HasOutput(Protocol):
+    """A run of either harness."""
+
+    @property
+    def output(self) -> bytes:
+        """Contents of the output region."""
+
+
+def output_tensors(run: HasOutput, program: Program) -> dict[str, npt.NDArray[np.int8]]:
     """The network's outputs of a run by name, HWC."""
     found = {}
     for tensor in program.manifest.outputs:

@@ -70,7 +70,7 @@ class BurstReader(wiring.Component):
             planner.i.valid.eq(self.i.valid),
             self.i.ready.eq(planner.i.ready),
             planner.abort.eq(self.abort),
-            planner.o.ready.eq(planner.room_for(room) & (~ar.valid | ar.ready)),
+            planner.o.ready.eq((room >= planner.o.p.beats) & (~ar.valid | ar.ready)),
             self.idle.eq(~ar.valid & (pending == 0) & planner.idle),
         ]
         issue = planner.o.valid & planner.o.ready & ~self.abort
@@ -116,7 +116,6 @@ class BurstPlanner(wiring.Component):
     -------
     i : commands, see ``COMMAND``.
     o : bursts: aligned ``address`` and ``beats``, at least one.
-    last : the burst at ``o`` is the last of its command.
     abort : drop the command; refuse others.
     idle : no command is under way.
     """
@@ -129,15 +128,10 @@ class BurstPlanner(wiring.Component):
             {
                 "i": In(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(burst)),
-                "last": Out(1),
                 "abort": In(1),
                 "idle": Out(1),
             }
         )
-
-    def room_for(self, room: Any) -> Any:
-        """Whether ``room`` beats are enough for the burst at ``o``."""
-        return room >= self.o.p.beats
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -155,7 +149,6 @@ class BurstPlanner(wiring.Component):
             self.o.p.address.eq(Cat(Const(0, self._shift), beat)),
             self.o.p.beats.eq(beats),
             self.o.valid.eq(planned),
-            self.last.eq(remaining == beats),
         ]
         with m.If(planned):
             with m.If(self.o.ready):

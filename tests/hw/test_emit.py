@@ -17,6 +17,7 @@ from amaranth.hdl import (
     signed,
 )
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
@@ -110,8 +111,20 @@ def test_ports_are_flat_and_complete() -> None:
         ("m_axi_req_ready", 1, False),
         ("m_axi_ack", 1, False),
     ]
-    assert "rst = ~ ap_rst_n;" in verilog.text
+    assert all(part in verilog.text for part in ("reg rst = 1'h1;", "= ~ ap_rst_n;"))
     assert Port(name="i", width=16, output=False) in verilog.ports
+
+
+def test_initial_zeros_take_one_line() -> None:
+    def body(m: Module) -> None:
+        for name, init in (("a", []), ("b", []), ("c", [1])):
+            m.submodules[name] = memory = Memory(shape=8, depth=100, init=init)
+            memory.read_port()
+
+    text = emit(Wrapper(body), "top").text
+    assert text.count("for (row = 0; row <= 99; row = row + 1)") == 2
+    assert text.count("[row[6:0]] = 8'h00;") == 2
+    assert "[0] = 8'h01;" in text
 
 
 def test_emission_is_deterministic() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def unsupported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ["x", *(f"n{number}" for number in range(4)), "y"]
     nodes = [
         helper.make_node("HardSwish", [source], [target], name=f"swish{number}")
-        for number, (source, target) in enumerate(zip(names, names[1:], strict=False))
+        for number, (source, target) in enumerate(pairwise(names))
     ]
     weights = np.ones((4, 3, 1, 1), np.float32)
     nodes[-1].output[0] = "z"

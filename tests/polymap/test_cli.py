@@ -58,9 +58,7 @@ def test_pipeline_is_registered(invoke: Callable[..., Any], refused: Callable[..
     assert refused("pipeline", "nowhere").startswith("polymap pipeline: network 'nowhere'")
 
 
-def test_unexpected_error(
-    invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unexpected_error(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(model: str) -> None:
         raise ZeroDivisionError("division\nby zero")
 

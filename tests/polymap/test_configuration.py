@@ -97,7 +97,7 @@ def test_bad_file(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_unreadable_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere.json: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"nowhere\.json: cannot be read: No such file"):
         configure("4x6", 1, tmp_path / "nowhere.json")
 
 
@@ -115,12 +115,13 @@ def test_usual_networks_keep_the_configuration(network: Network) -> None:
     assert fit(_imported(network), config) == config
 
 
-def test_tensor_memory_grows_to_hold_all_activations(network: Network) -> None:
-    config = configuration(4, 4, 2, tensor_bytes=256)
+def test_tensor_memory_grows_to_hold_all_activations() -> None:
+    network = _wide()
+    config = configuration(4, 4, 2, tensor_bytes=2048)
     fitted = fit(_imported(network), config)
-    needed = compile_network(network, fitted).manifest
-    assert all(place.memory == "tensor" for place in needed.tensors)
-    assert fitted.tensor_bytes // 2 < max(needed.tensor_bytes_used, 257) <= fitted.tensor_bytes
+    manifest = compile_network(network, fitted).manifest
+    assert all(place.memory == "tensor" for place in manifest.tensors)
+    assert fitted.tensor_bytes // 2 < manifest.tensor_bytes_used <= fitted.tensor_bytes
 
 
 def test_weight_buffer_grows_to_hold_what_would_be_streamed_again() -> None:

@@ -21,6 +21,17 @@ def check_burst(address: int, beats: int, data_bytes: int) -> None:
     assert address // PAGE_BYTES == (address + beats * data_bytes - 1) // PAGE_BYTES
 
 
+class Offers:
+    """An offer stays as it is until it is accepted."""
+
+    def __init__(self) -> None:
+        self._waiting: tuple[int, ...] | None = None
+
+    def check(self, valid: int, ready: bool, *payload: int) -> None:
+        assert self._waiting is None or (valid and payload == self._waiting)
+        self._waiting = payload if valid and not ready else None
+
+
 @dataclass
 class ReadMemory:
     """Serves the read channels of ``axi``; call ``serve`` as a testbench in the background.
@@ -42,6 +53,7 @@ class ReadMemory:
     async def serve(self, ctx: Any) -> None:
         ar, r = self.axi.ar, self.axi.r
         due: list[tuple[int, int, bool, int]] = []
+        addresses = Offers()
         cycle = 0
         offered = False
         while True:
@@ -59,6 +71,7 @@ class ReadMemory:
                 ar.valid, ar.p.addr, ar.p.len, ar.p.id, r.ready
             )
             cycle += 1
+            addresses.check(asked, ready, address, length, number)
             if asked and ready:
                 beats = length + 1
                 check_burst(address, beats, self.data_bytes)
@@ -97,6 +110,7 @@ class WriteMemory:
     async def serve(self, ctx: Any) -> None:
         aw, w, b = self.axi.aw, self.axi.w, self.axi.b
         due: list[int] = []
+        addresses, values = Offers(), Offers()
         waiting: list[tuple[int, bool]] = []
         beats: list[tuple[int, int, bool]] = []
         cycle = 0
@@ -126,6 +140,8 @@ class WriteMemory:
                 aw.valid, aw.p.addr, aw.p.len, w.valid, w.p.data, w.p.strb, w.p.last, b.ready
             )
             cycle += 1
+            addresses.check(asked, aw_ready, address, length)
+            values.check(valid, w_ready, value, strobe, last)
             if asked and aw_ready:
                 check_burst(address, length + 1, self.data_bytes)
                 self.bursts.append((address, length + 1))

@@ -110,15 +110,22 @@ def test_arbiter_keeps_clients_apart(stall: float) -> None:
     simulator.add_clock(1e-6)
     simulator.add_testbench(ReadMemory(arbiter.o, 4, stall=stall, rng=rng).serve, background=True)
     for n, reader in enumerate(readers):
-        simulator.add_testbench(_client(reader, 4000 * n, rng, stall))
+        commands = [((n << 30) + 1000 * k, rng.choice([1, 2, 100])) for k in range(40)]
+        for testbench in _client(reader, commands, rng, stall):
+            simulator.add_testbench(testbench)
     simulator.run()
 
 
-def _client(reader: Any, start: int, rng: random.Random, stall: float) -> Any:
-    async def run(ctx: Any) -> None:
-        for address in range(start, start + 3000, 1000):
-            await command(ctx, reader.i, address, 150)
-            got = await collect(ctx, reader, 150, rng, stall)
-            assert got == [content(address + 4 * n, 4) for n in range(150)]
+def _client(
+    reader: Any, commands: list[tuple[int, int]], rng: random.Random, stall: float
+) -> tuple[Any, Any]:
+    async def ask(ctx: Any) -> None:
+        for address, beats in commands:
+            await command(ctx, reader.i, address, beats)
 
-    return run
+    async def take(ctx: Any) -> None:
+        places = [address // 4 + n for address, beats in commands for n in range(beats)]
+        got = await collect(ctx, reader, len(places), rng, stall)
+        assert got == [content(4 * place, 4) for place in places]
+
+    return ask, take

@@ -1,0 +1,1 @@
+"""Example hosts: they load a compiled program and run it on a card."""

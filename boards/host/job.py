@@ -1,0 +1,112 @@
+"""A compiled program and its tensors as the regions of DRAM that a host fills and reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.program.manifest import HostTensor
+from dse.program.program import Program
+from hw.bus.registers import REGISTERS, Status
+from hw.isa import Base, Error
+
+FILL = 0x55  # what the host leaves in the output region before a run
+
+Tensors = Mapping[str, npt.NDArray[np.int8]]
+
+
+class HostError(RuntimeError):
+    """A run that cannot start, or that the overlay ended with an error."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A program's regions.
+
+    Base PROGRAM points at the first instruction: the file's header stays on the host.
+    """
+
+    program: Program
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Job:
+        """Reads program.bin, weights.bin and manifest.json, and checks them."""
+        return cls(Program.load(Path(folder)))
+
+    @property
+    def sizes(self) -> dict[Base, int]:
+        """Bytes of each region."""
+        manifest = self.program.manifest
+        return {
+            Base.PROGRAM: len(self.program.words),
+            Base.WEIGHTS: len(self.program.weights),
+            Base.INPUT: manifest.input_bytes,
+            Base.OUTPUT: manifest.output_bytes,
+        }
+
+    def constant_regions(self) -> dict[Base, bytes]:
+        """What is written once for any number of runs."""
+        return {Base.PROGRAM: self.program.words, Base.WEIGHTS: self.program.weights}
+
+    def input_region(self, tensors: Tensors) -> bytes:
+        """The region INPUT of one image; int8 tensors in HWC order by name."""
+        region = np.zeros(self.program.manifest.input_bytes, np.int8)
+        for place in self.program.manifest.inputs:
+            if place.name not in tensors:
+                raise HostError(
+                    f"no input {place.name!r}; there are {', '.join(tensors) or 'none'}"
+                )
+            values = tensors[place.name]
+            if values.dtype != np.int8 or values.shape != place.shape:
+                raise HostError(
+                    f"input {place.name!r} must be int8 of shape {place.shape}, "
+                    f"not {values.dtype} of {values.shape}"
+                )
+            region[place.offset : place.offset + values.size] = values.reshape(-1)
+        return region.tobytes()
+
+    def fill(self) -> bytes:
+        """The region OUTPUT before a run."""
+        return bytes([FILL]) * self.program.manifest.output_bytes
+
+    def output_tensors(self, region: bytes) -> dict[str, npt.NDArray[np.int8]]:
+        """The outputs in the region OUTPUT by name, HWC."""
+        values = np.frombuffer(region, np.int8)
+        return {place.name: _slice(values, place) for place in self.program.manifest.outputs}
+
+
+def check_written(outputs: Tensors) -> None:
+    """HostError if an output holds nothing but `FILL`: for hosts that cannot read registers.
+
+    Outputs of a few bytes may hold it by chance and are not judged.
+    """
+    for name, tensor in outputs.items():
+        if tensor.size >= 8 and np.all(tensor == FILL):
+            raise HostError(f"output {name!r} was not written: the run ended with an error")
+
+
+def check_status(registers: Mapping[str, int]) -> None:
+    """HostError if the registers tell of an error."""
+    if registers["status"] >> Status.ERROR & 1:
+        code, tag = registers["error"], registers["error_tag"]
+        names = {int(error): error.name for error in Error}
+        raise HostError(f"error {names.get(code, code)} in an instruction of layer {tag}")
+
+
+def base_words(addresses: Mapping[Base, int]) -> dict[int, int]:
+    """Register offset -> 32-bit word, for the regions' addresses."""
+    words = {}
+    for base, address in addresses.items():
+        offset = REGISTERS[base.name.lower()].offset
+        words[offset] = address & 0xFFFFFFFF
+        words[offset + 4] = address >> 32
+    return words
+
+
+def _slice(values: npt.NDArray[np.int8], place: HostTensor) -> npt.NDArray[np.int8]:
+    size = int(np.prod(place.shape))
+    return values[place.offset : place.offset + size].reshape(place.shape).copy()

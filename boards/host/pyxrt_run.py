@@ -1,0 +1,94 @@
+"""Runs a compiled program on an Alveo card, through XRT's Python binding.
+
+``python -m boards.host.pyxrt_run polymap.xclbin program/ inputs.npz outputs.npz``
+
+inputs.npz holds the network's inputs as the overlay takes them: by name, int8, [image, H, W, C].
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from boards.host.batch import load_images, save_outputs
+from boards.host.job import HostError, Job, Tensors, check_written
+from boards.kernel import KERNEL, arguments
+from hw.isa import Base
+
+TIMEOUT_MS = 10_000
+WATCHDOG_CYCLES = 1 << 24
+
+
+class Card:
+    """An Alveo card with the overlay loaded.
+
+    Parameters
+    ----------
+    pyxrt : XRT's module.
+    xclbin : the linked design.
+    device : number of the card.
+    """
+
+    def __init__(self, pyxrt: Any, xclbin: str, *, device: int = 0) -> None:
+        self._xrt = pyxrt
+        self._device = pyxrt.device(device)
+        uuid = self._device.load_xclbin(xclbin)
+        self._kernel = pyxrt.kernel(self._device, uuid, KERNEL, pyxrt.kernel.exclusive)
+
+    def run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
+        """The outputs of each image."""
+        numbers = {argument.name: number for number, argument in enumerate(arguments())}
+        buffers = {
+            base: self._xrt.bo(
+                self._device,
+                size,
+                self._xrt.bo.normal,
+                self._kernel.group_id(numbers[base.name.lower()]),
+            )
+            for base, size in job.sizes.items()
+        }
+        for base, data in job.constant_regions().items():
+            self._write(buffers[base], data)
+        results: list[Tensors] = []
+        for image in images:
+            self._write(buffers[Base.INPUT], job.input_region(image))
+            self._write(buffers[Base.OUTPUT], job.fill())
+            run = self._kernel(*(buffers[base] for base in Base), WATCHDOG_CYCLES)
+            state = run.wait(TIMEOUT_MS)
+            if state != self._xrt.ert_cmd_state.ERT_CMD_STATE_COMPLETED:
+                raise HostError(f"the run did not end: {state}")
+            outputs = job.output_tensors(self._read(buffers[Base.OUTPUT]))
+            check_written(outputs)
+            results.append(outputs)
+        return results
+
+    def _write(self, buffer: Any, data: bytes) -> None:
+        buffer.write(data, 0)
+        direction = self._xrt.xclBOSyncDirection.XCL_BO_SYNC_BO_TO_DEVICE
+        buffer.sync(direction, len(data), 0)
+
+    def _read(self, buffer: Any) -> bytes:
+        size = buffer.size()
+        buffer.sync(self._xrt.xclBOSyncDirection.XCL_BO_SYNC_BO_FROM_DEVICE, size, 0)
+        return bytes(buffer.read(size, 0).tobytes())
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("xclbin")
+    parser.add_argument("program", help="folder of program.bin, weights.bin, manifest.json")
+    parser.add_argument("inputs")
+    parser.add_argument("outputs")
+    parser.add_argument("--device", type=int, default=0)
+    options = parser.parse_args()
+    pyxrt = importlib.import_module("pyxrt")  # of the XRT installation, not a package
+    job = Job.load(options.program)
+    card = Card(pyxrt, options.xclbin, device=options.device)
+    save_outputs(options.outputs, card.run(job, load_images(options.inputs)))
+
+
+if __name__ == "__main__":
+    main()

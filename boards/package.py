@@ -1,0 +1,28 @@
+"""Everything that a board's tools need to build an emitted overlay, in one folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from boards import kcu1500, xrt
+from boards.board import KCU1500, Board, BoardError
+from boards.kernel import KERNEL, kernel_verilog
+from hw.emit import Verilog
+
+
+def package(board: Board, verilog: Verilog, out_dir: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Writes design, kernel, scripts and settings; returns the files, ``build.sh`` builds them."""
+    if board.name in xrt.SHELLS:
+        texts = xrt.files(board)
+    elif board.name == KCU1500.name:
+        texts = kcu1500.files(board)
+    else:
+        raise BoardError(f"board {board.name!r} has no packaging")
+    texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **texts}
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (folder / "build.sh").chmod(0o755)
+    return tuple(folder / name for name in texts)

@@ -1,0 +1,212 @@
+"""What a board's tools are given: scripts that run, the register map, ports of the kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tkinter
+from pathlib import Path
+
+import pytest
+
+from boards.board import BOARDS, KCU1500, U200, U250, BoardError
+from boards.cascade import primitive
+from boards.kernel import BUSES, KERNEL, Master, arguments, kernel_verilog
+from boards.package import package
+from boards.tcl import settings, word
+from hw.bus.registers import REGISTERS, Access
+from hw.config import OverlayConfig
+from hw.emit import Port, Verilog, emit
+from hw.isa import Base
+from hw.overlay import Overlay
+from sim.verilator import lint
+
+CONFIG = OverlayConfig(
+    rows=3,
+    columns=2,
+    tensor_bytes=1024,
+    accumulator_depth=16,
+    weight_words=16,
+    parameter_depth=16,
+    axi_bytes=8,
+)
+MODEL = Path(__file__).parents[1] / "hw" / "array" / "dsp48e2.v"
+
+# Every command that Tcl does not know is one of Vivado's: it is written down, and its result is a
+# name for it. Two results are numbers.
+STUBS = """
+set calls {}
+proc unknown {args} {
+    lappend ::calls $args
+    return "<[join $args]>"
+}
+proc get_property {name args} {
+    lappend ::calls [list get_property $name {*}$args]
+    return 0.1
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def overlay() -> Verilog:
+    design = Overlay(config=CONFIG, primitive=primitive(CONFIG, U200))
+    return emit(design, "polymap", clock="ap_clk", reset="ap_rst_n")
+
+
+def run(script: Path) -> list[list[str]]:
+    """The commands for Vivado that a script issues, in order."""
+    tcl = tkinter.Tcl()
+    tcl.eval(STUBS)
+    tcl.call("source", str(script))
+    calls = tcl.splitlist(tcl.getvar("calls"))
+    return [list(tcl.splitlist(call)) for call in calls]
+
+
+@pytest.mark.parametrize("board", [U200, U250], ids=lambda board: board.name)
+def test_kernel_script_declares_the_register_map(board, overlay, tmp_path) -> None:
+    package(board, overlay, tmp_path)
+    calls = run(tmp_path / "package_kernel.tcl")
+
+    created = [call for call in calls if call[0] == "create_project"]
+    assert [call[-1] for call in created] == [board.part]
+    found: dict[str, dict[str, str]] = {}
+    for name, *rest in calls:
+        if name == "ipx::add_register":
+            found[rest[0]] = {}
+        if name == "set_property" and rest[-1].startswith("<ipx::add_register "):
+            found[rest[-1].split()[1]][rest[0]] = rest[1]
+        if name == "set_property" and rest[-1].startswith("<ipx::add_register_parameter"):
+            found[rest[-1].split()[3]]["bus"] = rest[1]
+    control = found.pop("CTRL")
+    assert int(control["address_offset"], 0) == REGISTERS["control"].offset
+    writable = {
+        name: register
+        for name, register in REGISTERS.items()
+        if register.access is Access.READ_WRITE and register.offset >= 0x10
+    }
+    assert list(found) == list(writable)
+    for name, register in writable.items():
+        assert int(found[name]["address_offset"], 0) == register.offset
+        assert int(found[name]["size"]) == register.width
+        assert found[name]["description"] == register.text
+    buses = {name: entry["bus"] for name, entry in found.items() if "bus" in entry}
+    assert buses == {
+        "program": "m_axi_gmem0",
+        "weights": "m_axi_gmem1",
+        "input": "m_axi_gmem0",
+        "output": "m_axi_gmem0",
+    }
+    assert calls[-2][0] == "package_xo"
+    assert calls[-2][calls[-2].index("-kernel_name") + 1] == KERNEL
+
+
+@pytest.mark.parametrize("board", [U200, U250], ids=lambda board: board.name)
+def test_linker_configuration(board, overlay, tmp_path) -> None:
+    package(board, overlay, tmp_path)
+    lines = (tmp_path / "link.cfg").read_text().splitlines()
+    assert lines[0].startswith(f"platform=xilinx_{board.name}_gen3x16_xdma_")
+    assert "freqHz=286000000:polymap_1" in lines
+    at = lines.index("[connectivity]")
+    assert lines[at + 1 : at + 4] == [
+        "nk=polymap_kernel:1:polymap_1",
+        "sp=polymap_1.m_axi_gmem0:DDR[1]",
+        "sp=polymap_1.m_axi_gmem1:DDR[2]",
+    ]
+
+
+def test_block_design_connects_everything(overlay, tmp_path) -> None:
+    package(KCU1500, overlay, tmp_path)
+    calls = run(tmp_path / "block_design.tcl")
+    assert ["set_property", "board_part", "xilinx.com:kcu1500:part0:1.2", "<current_project>"] in (
+        calls
+    )
+    nets = [call[1:] for call in calls if call[0].startswith("connect_bd_")]
+    ends = [re.sub(r"^<get_bd_(intf_)?(pin|port)s (.*)>$", r"\3", end) for n in nets for end in n]
+    assert {f"overlay/{bus}" for bus in BUSES} < set(ends)
+    for pin in ("ap_clk", "ap_rst_n", "interrupt"):
+        assert f"overlay/{pin}" in ends
+    external = {call[-1] for call in calls if call[0] in ("create_bd_port", "create_bd_intf_port")}
+    assert external == {
+        "pcie_refclk",
+        "pcie_perstn",
+        "pci_express_x8",
+        "ddr4_sdram_c1",
+        "default_300mhz_clk1",
+    }
+    assert external < set(ends)
+    cells = {call[-1] for call in calls if call[0] == "create_bd_cell"}
+    assert cells == {end.split("/")[0] for end in ends if "/" in end}
+
+
+def test_block_design_gives_host_and_overlay_one_memory_map(overlay, tmp_path) -> None:
+    package(KCU1500, overlay, tmp_path)
+    places = {}
+    for name, *arguments_ in run(tmp_path / "block_design.tcl"):
+        if name == "assign_bd_address":
+            offset, size, space, segment = arguments_[1], arguments_[3], *arguments_[5:]
+            places[space.split()[1].rstrip(">")] = (segment.split()[1].rstrip(">"), offset, size)
+    memory = ("ddr4_0/C0_DDR4_MEMORY_MAP/C0_DDR4_ADDRESS_BLOCK", "0x0", "4G")
+    masters = ["xdma/M_AXI", *(f"overlay/{master.value}" for master in Master)]
+    control = ("overlay/s_axi_control/reg0", "0x0", "4K")
+    assert places == {**dict.fromkeys(masters, memory), "xdma/M_AXI_LITE": control}
+
+
+def test_a_board_that_misses_its_clock_is_refused(overlay, tmp_path) -> None:
+    board = dataclasses.replace(KCU1500, clock_hz=300e6)
+    with pytest.raises(BoardError, match="clocks the overlay at 250 MHz, .* asks for 300"):
+        package(board, overlay, tmp_path)
+
+
+def test_an_unknown_board_is_refused(overlay, tmp_path) -> None:
+    board = dataclasses.replace(U200, name="vcu128")
+    with pytest.raises(BoardError, match="board 'vcu128' has no packaging"):
+        package(board, overlay, tmp_path)
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
+def test_packages_are_complete_and_deterministic(board, overlay, tmp_path) -> None:
+    written = package(board, overlay, tmp_path / "a")
+    again = package(board, overlay, tmp_path / "b")
+    assert sorted(written) == sorted((tmp_path / "a").iterdir())
+    assert [f.read_bytes() for f in written] == [f.read_bytes() for f in again]
+    names = {file.name for file in written}
+    assert {"polymap.v", f"{KERNEL}.v", "settings.tcl", "build.sh"} < names
+    script = (tmp_path / "a" / "build.sh").read_text()
+    sources = set(re.findall(r"-source (\S+)", script)) | set(re.findall(r"--config (\S+)", script))
+    assert sources <= names
+
+
+def test_kernel_has_no_ports_but_its_interfaces(overlay, tmp_path) -> None:
+    text = kernel_verilog(overlay)
+    header = text[: text.index(");")]
+    ports = re.findall(r"(?:input|output) (?:\[\d+:0\] )?(\w+)", header)
+    expected = [port.name for port in overlay.ports if not port.name.startswith("trace_")]
+    assert ports == expected
+    whole = f"{MODEL.read_text()}\n{overlay.text}\n{text}"
+    lint(dataclasses.replace(overlay, top=KERNEL, text=whole), folder=tmp_path)
+
+
+def test_arguments_follow_the_bases() -> None:
+    assert [a.name for a in arguments()] == [*(base.name.lower() for base in Base), "watchdog"]
+    assert [a.offset for a in arguments()] == [0x10, 0x1C, 0x28, 0x34, 0x40]
+
+
+def test_a_design_without_the_buses_is_refused(overlay) -> None:
+    ports = (Port(name="ap_clk", width=1, output=False),)
+    with pytest.raises(BoardError, match="is no overlay: no port ap_rst_n, interrupt"):
+        kernel_verilog(dataclasses.replace(overlay, ports=ports))
+    stray = Port(name="debug", width=1, output=True)
+    with pytest.raises(BoardError, match="belong to no bus: debug"):
+        kernel_verilog(dataclasses.replace(overlay, ports=(*overlay.ports, stray)))
+
+
+def test_settings_survive_tcl() -> None:
+    values = {"plain": "a/b", "empty": "", "text": "bit 0; [x] $y", "list": ["a b", ["c", 4]]}
+    tcl = tkinter.Tcl()
+    tcl.eval(settings(values))
+    assert tcl.getvar("text") == values["text"]
+    assert tcl.getvar("empty") == ""
+    outer = tcl.splitlist(tcl.getvar("list"))
+    assert (outer[0], tcl.splitlist(outer[1])) == ("a b", ("c", "4"))
+    with pytest.raises(ValueError, match="braces"):
+        word("{")

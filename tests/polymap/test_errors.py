@@ -1,0 +1,56 @@
+"""One line for every error."""
+
+from __future__ import annotations
+
+import pytest
+
+from dse.network.graph import NetworkError
+from dse.network.report import Problem, UnsupportedError
+from polymap.errors import BAD_INPUT, FAILURE, InputError, about, describe, one_line
+from sim.runner import SimulationError
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (InputError("bad\n  input"), "bad input", BAD_INPUT),
+        (NetworkError("no network"), "no network", BAD_INPUT),
+        (FileNotFoundError(2, "No such file", "a.bin"), "a.bin: No such file", BAD_INPUT),
+        (SimulationError("it hung"), "the simulation failed: it hung", FAILURE),
+        (ValueError(), "internal error, ValueError: ValueError; `polymap --debug x", FAILURE),
+        (OSError("no file"), "internal error, OSError: no file; `polymap --debug x", FAILURE),
+    ],
+)
+def test_describe(error: Exception, line: str, code: int) -> None:
+    text, found = describe(error, "x")
+    assert text.startswith(line)
+    assert found == code
+
+
+def test_all_unsupported_nodes() -> None:
+    problems = [Problem(f"n{n}", "Op", "why", "what") for n in range(5)]
+    assert one_line(UnsupportedError(problems)) == "5 unsupported nodes: " + "; ".join(
+        f"n{n} (Op): why; what" for n in range(5)
+    )
+    assert one_line(UnsupportedError(problems[:1])) == "1 unsupported node: n0 (Op): why; what"
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "named"),
+    [
+        ("m.onnx", "it is broken", "m.onnx: it is broken"),
+        ("m.onnx", "m.onnx: it is broken", "m.onnx: it is broken"),
+        ("p", "the program is bad", "p: the program is bad"),
+        ("p", "cannot read p/x.bin", "cannot read p/x.bin"),
+        ("a/p", "cannot read /a/p", "a/p: cannot read /a/p"),
+    ],
+)
+def test_about_names_the_file_once(path: str, message: str, named: str) -> None:
+    with pytest.raises(ValueError) as caught, about(path):
+        raise NetworkError(message)
+    assert str(caught.value) == named
+
+
+def test_about_leaves_internal_errors_alone() -> None:
+    with pytest.raises(KeyError, match="k"), about("m.onnx"):
+        raise KeyError("k")

@@ -1,0 +1,131 @@
+"""``polymap explore`` with the paper's model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+PAPER = ("--board", "u200", "--model", "dynamap")
+PROMISED = {
+    *("array", "lanes", "dsp", "cycles", "latency_ms", "mapping_seconds", "explore_seconds"),
+    *("certified_gap", "layers"),
+}
+
+
+def _explore(invoke: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+    answer = invoke("explore", *arguments, *PAPER, "--json")
+    assert answer.code == 0, answer
+    assert answer.stderr == ""
+    data: dict[str, Any] = json.loads(answer.stdout)
+    return data
+
+
+def test_benchmark(invoke: Callable[..., Any]) -> None:
+    data = _explore(invoke, "googlenet", "--no-dense")
+    assert set(data) >= PROMISED
+    assert data["array"] == "213x32"
+    assert data["latency_ms"] == pytest.approx(0.741, abs=5e-4)
+    assert data["certified_gap"] == pytest.approx(0, abs=1e-6)
+    assert len(data["layers"]) == 57
+    cycles = sum(layer["cycles"] for layer in data["layers"])
+    assert cycles <= data["cycles"]
+    assert data["cycles"] == pytest.approx(data["compute_cycles"] + data["transfer_cycles"])
+
+
+def test_fixed_array(invoke: Callable[..., Any]) -> None:
+    data = _explore(invoke, "googlenet", "--no-dense", "--array", "92x66")
+    assert data["array"] == "92x66"
+    assert data["latency_ms"] == pytest.approx(0.873, abs=5e-4)
+    assert data["pareto"] == []
+
+
+def test_restrictions(invoke: Callable[..., Any]) -> None:
+    data = _explore(
+        *(invoke, "squeezenet", "--array", "16x32"),
+        *("--algorithm", "im2col", "--dataflow", "WS", "--dataflow", "IS"),
+    )
+    assert {layer["algorithm"] for layer in data["layers"]} == {"im2col"}
+    assert {layer["dataflow"] for layer in data["layers"]} == {"WS", "IS"}
+
+
+def test_fewest_dsps(invoke: Callable[..., Any]) -> None:
+    fastest = _explore(invoke, "squeezenet")
+    fewest = _explore(invoke, "squeezenet", "--objective", "dsp")
+    bounded = _explore(invoke, "squeezenet", "--objective", "dsp", "--latency-ms", "1")
+    assert bounded["dsp"] < fewest["dsp"] < fastest["dsp"]
+    assert fewest["latency_ms"] <= 1.1 * fastest["latency_ms"]
+    assert bounded["latency_ms"] <= 1
+
+
+def test_table(invoke: Callable[..., Any], float_model: Path) -> None:
+    answer = invoke("explore", float_model, *PAPER, "--array", "8x8")
+    assert answer.code == 0
+    assert "8 x 8, 1 lane(s), 64 DSPs" in answer.stdout
+    assert "gap to the optimum 0" in answer.stdout
+    assert "next best" in answer.stdout
+
+
+def test_a_mapping_that_compiles(
+    invoke: Callable[..., Any], quantised: Path, tmp_path: Path
+) -> None:
+    allowed = ("--algorithm", "im2col", "--array", "4x6")
+    answer = invoke("explore", quantised, *PAPER, *allowed, "--out", tmp_path)
+    assert answer.code == 0
+    out = tmp_path / "program"
+    answer = invoke(
+        *("compile", quantised, "--config", tmp_path / "configuration.json", "--out", out),
+        *("--mapping", tmp_path / "mapping.json", "--json"),
+    )
+    compiled = {
+        layer["name"]: layer["dataflow"]
+        for layer in json.loads(answer.stdout)["layers"]
+        if layer["kind"] == "conv"
+    }
+    explored = json.loads((tmp_path / "exploration.json").read_text())
+    assert compiled == {layer["name"]: layer["dataflow"] for layer in explored["layers"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("squeezenet", "--board", "u200"),
+            "the cost model 'overlay' is not available yet: use --model dynamap",
+        ),
+        (("squeezenet", "--board", "u9", "--model", "dynamap"), "no board named 'u9'"),
+        (("nonet", *PAPER), "nonet: cannot be read"),
+        (("squeezenet", *PAPER, "--array", "99"), "array must look like 16x32"),
+        (("squeezenet", *PAPER, "--array", "99x99"), "dsp needed 9,801, available 6,840"),
+        (("squeezenet", *PAPER, "--algorithm", "fft"), "no algorithm 'fft' here: choose of im2col"),
+        (("squeezenet", *PAPER, "--dataflow", "OS"), "no dataflow 'OS' here: choose of IS, NS, WS"),
+        (("squeezenet", *PAPER, "--latency-ms", "1"), "--latency-ms must be positive, and needs"),
+        (
+            ("squeezenet", *PAPER, "--objective", "dsp", "--latency-ms", "0.01"),
+            "latency_ms needed 0.23",
+        ),
+    ],
+)
+def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], message: str) -> None:
+    assert message in refused("explore", *arguments)
+
+
+def test_foreign_model(refused: Callable[..., str], tmp_path: Path) -> None:
+    path = tmp_path / "foreign.onnx"
+    path.write_text("nothing of the kind")
+    assert f"{path}: not an ONNX model" in refused("explore", path, *PAPER)
+
+
+def test_what_no_workload_can_say(refused: Callable[..., str], unsupported: Path) -> None:
+    line = refused("explore", unsupported, *PAPER)
+    assert line.startswith(f"polymap explore: {unsupported}: operator 'swish0' (HardSwish)")
+
+
+def test_light_models_need_no_weights(invoke: Callable[..., Any]) -> None:
+    light = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+    data = _explore(invoke, light / "light_resnet50.onnx", "--array", "32x32")
+    assert data["network"] == "light_resnet50"

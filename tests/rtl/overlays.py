@@ -1,0 +1,166 @@
+"""The overlays of the system tests, and running networks on them against the golden model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dse.network.graph import Network
+from dse.program import Choice, LayerMapping, Program, compile_network
+from dse.program.manifest import TensorPlace
+from hw.config import OverlayConfig
+from hw.isa import Dataflow, Error
+from sim import golden
+from sim.fast.job import IDEAL, Job, Run, Timing
+from sim.fast.overlay import build_overlay
+from sim.runner import FastSimulation
+from sim.simulate import compare, make_job, output_tensors, tensors
+
+Tensors = dict[str, np.ndarray]
+
+# Both PE kinds, bus words narrower and wider than everything else, sides that share no factor.
+# "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.
+OVERLAYS: dict[str, OverlayConfig] = {
+    "2x2": OverlayConfig(
+        rows=2,
+        columns=2,
+        lanes=1,
+        tensor_bytes=1 << 13,
+        accumulator_depth=8,
+        weight_words=33,
+        parameter_depth=64,
+        axi_bytes=4,
+        pool_lanes=3,
+    ),
+    "3x4": OverlayConfig(
+        rows=3,
+        columns=4,
+        lanes=2,
+        tensor_bytes=1 << 14,
+        accumulator_depth=16,
+        weight_words=64,
+        parameter_depth=64,
+        axi_bytes=16,
+    ),
+    "5x3": OverlayConfig(
+        rows=5,
+        columns=3,
+        lanes=1,
+        tensor_bytes=1 << 14,
+        accumulator_depth=64,
+        weight_words=200,
+        parameter_depth=128,
+        axi_bytes=32,
+        accumulator_bits=27,
+    ),
+    "4x7": OverlayConfig(
+        rows=4,
+        columns=7,
+        lanes=2,
+        tensor_bytes=1 << 14,
+        accumulator_depth=32,
+        weight_words=100,
+        parameter_depth=64,
+        axi_bytes=64,
+    ),
+    "strips": OverlayConfig(
+        rows=3,
+        columns=5,
+        lanes=2,
+        tensor_bytes=1 << 10,
+        accumulator_depth=4,
+        weight_words=10,
+        parameter_depth=32,
+        axi_bytes=8,
+    ),
+}
+
+
+@functools.cache
+def simulation(name: str) -> FastSimulation:
+    """The overlay of that name, built."""
+    return build_overlay(OVERLAYS[name])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and how it runs.
+
+    Parameters
+    ----------
+    network : the network.
+    flows : dataflows of its convolutions, in turn; None: the compiler's choice.
+    timing : of the memory.
+    images : number of images.
+    seed : of the images.
+    """
+
+    network: Network
+    flows: tuple[Dataflow | None, ...] = (None,)
+    timing: Timing = IDEAL
+    images: int = 1
+    seed: int = 1
+
+    def compile(self, config: OverlayConfig) -> Program:
+        """The program for an overlay."""
+        names = [conv.name for conv in self.network.convolutions()]
+        choices = {name: Choice(self.flows[i % len(self.flows)]) for i, name in enumerate(names)}
+        return compile_network(self.network, config, LayerMapping(choices))
+
+    def entries(self) -> list[Tensors]:
+        """The images, by input tensor."""
+        rng = np.random.default_rng(self.seed)
+        shapes = {name: self.network.tensors[name].shape for name in self.network.inputs}
+        return [
+            {name: rng.integers(-128, 128, shape, np.int8) for name, shape in shapes.items()}
+            for _ in range(self.images)
+        ]
+
+
+def job(case: Case, program: Program) -> Job:
+    """The job that runs a case and observes all its tensors."""
+    return make_job(program, case.entries(), observed=_observed(program), timing=case.timing)
+
+
+def check(name: str, *cases: Case) -> list[Program]:
+    """Runs cases one after the other on one overlay: every tensor equals the golden model's."""
+    programs = [case.compile(OVERLAYS[name]) for case in cases]
+    jobs = [job(case, program) for case, program in zip(cases, programs, strict=True)]
+    runs = iter(simulation(name).run(*jobs))
+    for case, program in zip(cases, programs, strict=True):
+        verify(case, program, runs)
+    assert next(runs, None) is None
+    return programs
+
+
+def verify(case: Case, program: Program, runs: Iterator[Run]) -> None:
+    """Takes the next run of each image and compares everything that can be observed."""
+    for entry in case.entries():
+        run = next(runs)
+        assert run.error is Error.NONE, f"{run.error.name} at tag {run.error_tag}"
+        found = {**observations(run, program), **output_tensors(run, program)}
+        expected = golden.run(case.network, entry)
+        places = program.manifest.tensors
+        wanted = [p.name for p in places if p.memory != "input" and p.name in expected]
+        wrong = compare(expected, found, [*wanted, *case.network.outputs])
+        assert not any(wrong.values()), f"bytes that differ, by tensor: {wrong}"
+
+
+def observations(run: Run, program: Program) -> Tensors:
+    """All tensors that a run left to be seen: on chip by its dumps, in DRAM in its output."""
+    spilled = [place for place in program.manifest.tensors if place.memory == "output"]
+    data = np.frombuffer(run.output, np.int8)
+    found = {place.name: data[_bytes(place)].reshape(place.shape) for place in spilled}
+    return found | tensors(run, _observed(program))
+
+
+def _observed(program: Program) -> Sequence[TensorPlace]:
+    return [place for place in program.manifest.tensors if place.memory == "tensor"]
+
+
+def _bytes(place: TensorPlace) -> np.ndarray:
+    height, width, channels = place.shape
+    return place.address + np.arange(height * width)[:, None] * place.pitch + np.arange(channels)

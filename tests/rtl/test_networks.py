@@ -1,0 +1,109 @@
+"""Whole networks in RTL: every tensor that can be observed equals the golden model's, bit by bit.
+
+``POLYMAP_EXAMPLES=500 pytest tests/rtl/test_networks.py`` draws others, and more of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from dse.network.graph import Network, Window
+from dse.program import Program, ProgramError
+from hw.isa import Dataflow, Opcode
+from sim.fast.job import DDR, Timing
+from tests.rtl.overlays import OVERLAYS, Case, check
+from tests.sim.test_functional import Builder, branchy, networks
+
+EXAMPLES = os.environ.get("POLYMAP_EXAMPLES")
+SAME = Window((3, 3), padding=(1, 1, 1, 1))
+
+timings = st.builds(
+    Timing,
+    latency=st.integers(0, 100),
+    rate=st.sampled_from([1024, 1024, 512, 200]),
+    stall=st.sampled_from([0, 0, 20, 50, 80]),
+    outstanding=st.integers(1, 8),
+    seed=st.integers(1, 1 << 20),
+)
+flows = st.lists(st.sampled_from([None, *Dataflow]), min_size=1, max_size=6).map(tuple)
+cases = st.builds(Case, networks(), flows, timings, st.integers(1, 2), st.integers(0, 1 << 20))
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+@settings(
+    max_examples=int(EXAMPLES or 60),
+    derandomize=EXAMPLES is None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(drawn=st.lists(cases, min_size=1, max_size=4))
+def test_random_networks(name: str, drawn: list[Case]) -> None:
+    """Several networks on one overlay, one after the other, without a reset between them."""
+    fitting = [case for case in drawn if fits(case, name)]
+    assume(fitting)
+    check(name, *fitting)
+
+
+def fits(case: Case, name: str) -> bool:
+    try:
+        case.compile(OVERLAYS[name])
+    except ProgramError:
+        return False
+    return True
+
+
+def dataflows(program: Program) -> list[str]:
+    return [layer.dataflow for layer in program.manifest.layers if layer.kind == "conv"]
+
+
+def chain(*channels: int) -> Network:
+    """3 x 3 convolutions one behind the other."""
+    builder = Builder(np.random.default_rng(1))
+    last = builder.input(7, 6, channels[0])
+    for count in channels[1:]:
+        last = builder.conv(last, count, SAME)
+    return builder.build(last)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_one_layer_under_each_dataflow(name: str) -> None:
+    """Every dataflow gives the golden model's result, hence the same one."""
+    case_of = {flow.name: Case(chain(5, 11), (flow,)) for flow in Dataflow}
+    programs = check(name, *case_of.values())
+    assert [set(dataflows(program)) for program in programs] == [{flow} for flow in case_of]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_network_switches_dataflows(name: str) -> None:
+    """All orders of the three, and from each to itself."""
+    orders = [*itertools.permutations(Dataflow), *((flow,) * 3 for flow in Dataflow)]
+    programs = check(name, *(Case(chain(5, 9, 4, 6), order) for order in orders))
+    for program, order in zip(programs, orders, strict=True):
+        found = list(dict.fromkeys(dataflows(program)))
+        assert found == list(dict.fromkeys(flow.name for flow in order))
+
+
+def test_tensors_in_dram() -> None:
+    """Branches, concat, residual and poolings with every tensor in DRAM and strips of few rows."""
+    builder = Builder(np.random.default_rng(4))
+    first = builder.conv(builder.input(16, 10, 6), 8, SAME)
+    total = builder.add(builder.conv(first, 8, SAME), first)
+    joined = builder.concat(total, builder.pool(first, "max", SAME))
+    last = builder.pool(builder.conv(joined, 4, SAME, groups=2), "average", Window((3, 3), (2, 2)))
+    network = builder.build(last, joined)
+    (program,) = check("strips", Case(network, timing=DDR, images=2))
+    assert sum(place.memory == "output" for place in program.manifest.tensors) >= 4
+    assert sum(one.opcode is Opcode.STORE for one in program.instructions) > 10
+
+
+@pytest.mark.parametrize("stall", [0, 90])
+def test_slow_memory(stall: int) -> None:
+    """Long latency, a tenth of the bandwidth, one burst at a time."""
+    slow = Timing(latency=300, rate=100, outstanding=1, stall=stall)
+    check("3x4", Case(branchy(), tuple(Dataflow), slow, images=2))
