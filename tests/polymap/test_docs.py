@@ -26,7 +26,8 @@ def _blocks(language: str) -> list[str]:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with the examples, and with the builds of the real one."""
-    monkeypatch.setenv("POLYMAP_BUILD", str(Path(os.environ.get("POLYMAP_BUILD", "build")).resolve()))
+    builds = Path(os.environ.get("POLYMAP_BUILD", "build")).resolve()
+    monkeypatch.setenv("POLYMAP_BUILD", str(builds))
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
 

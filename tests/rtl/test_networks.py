@@ -37,12 +37,12 @@ cases = st.builds(Case, networks(), flows, timings, st.integers(1, 2), st.intege
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @settings(
-    max_examples=int(EXAMPLES or 60),
+    max_examples=int(EXAMPLES or 100),
     derandomize=EXAMPLES is None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(drawn=st.lists(cases, min_size=1, max_size=4))
+@given(drawn=st.lists(cases, min_size=2, max_size=6))
 def test_random_networks(name: str, drawn: list[Case]) -> None:
     """Several networks on one overlay, one after the other, without a reset between them."""
     fitting = [case for case in drawn if fits(case, name)]

@@ -114,19 +114,18 @@ class Reader:
         """Cycles in which a beat can be taken, if it is taken in each."""
         return FOREVER if self.level and self.arriving else self.level
 
-    def look(self, now: int) -> int:
-        horizon = self._arrivals.look(now)
+    def look(self, now: int) -> None:
+        self._arrivals.look(now)
         self.arriving = self._arrivals.active
         self.take = False
-        if not self.level and self.arriving:
-            return 1
-        return horizon
 
-    def plan(self, *, granted: bool) -> int:
-        """``granted``: the address at its output, if any, is accepted."""
+    def plan(self, now: int, *, granted: bool, moves: bool) -> int:
+        """``granted``: the address at its output, if any, is accepted. ``moves``: a beat comes."""
         planner = self._planner
         self._issue = False
-        horizon = planner.horizon()
+        horizon = min(planner.horizon(), self._arrivals.horizon(now, enters=moves))
+        if not self.level and self.arriving:
+            horizon = 1
         if planner.valid and (not self.address_beats or granted):
             self._issue = self._room >= planner.beats
             if self._issue:
@@ -197,11 +196,13 @@ class ReadChannel:
             if self._readers[other].address_beats:
                 self._chosen = other
 
-    def plan(self) -> int:
+    def plan(self, now: int) -> int:
         horizon = FOREVER
+        source = self._bursts[0][0] if self._moves else -1
         for number, reader in enumerate(self._readers):
             granted = self._ready and number == self._chosen
-            horizon = min(horizon, reader.plan(granted=granted))
+            moves = number == source
+            horizon = min(horizon, reader.plan(now, granted=granted, moves=moves))
         return 1 if self._chosen != self._last else horizon
 
     def step(self, now: int, cycles: int) -> None:

@@ -114,7 +114,8 @@ class Load:
         if self._commanded or self._taken or self._begins or self._retires:
             horizon = 1
         job = self._job
-        if job is None or not reader.level:
+        self._offered = job is not None and reader.level > 0
+        if job is None or not self._offered:
             return horizon
         if job.space == Space.PARAMETER and self._bytes > PARAMETER_BYTES:
             reader.take = self._slot + 1 == self._slots(job)
@@ -132,7 +133,7 @@ class Load:
     def step(self, cycles: int) -> None:
         transfer = self._transfer
         self._retires = False
-        if self._job is not None and self._reader.level:
+        if self._offered:
             self._move(cycles)
         if self._begins:
             self._begin(self._jobs.popleft())
@@ -178,11 +179,11 @@ class Store:
         self._answers = Line(READ_LATENCY)
         self._level = 0
 
-    def look(self, now: int) -> int:
+    def look(self, now: int) -> None:
         self._issuer.accepts = not self._busy and self._transfer.ready
         done = self._moves and not self._to_write and self._transfer.command is None
         self._issuer.retires = done and self._channel.idle
-        return self._answers.look(now)
+        self._answers.look(now)
 
     @property
     def reads(self) -> bool:
@@ -197,6 +198,7 @@ class Store:
         self._asked = self.reads and granted
         if self._commanded or self._taken:
             return 1
+        horizon = min(horizon, self._answers.horizon(now, enters=self._asked))
         if self._asked:
             horizon = min(horizon, self._to_ask, FOREVER if channel.take else self._room)
         elif self._to_ask and channel.take:

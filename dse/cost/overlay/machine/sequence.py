@@ -64,12 +64,12 @@ class Loader:
             return
         weights = self._weights
         weights.pops, weights.holds = True, layer.replay
-        weights.rewinds = self._words == 1 and self._ends == 1
-        weights.releases = self._words == 1 and self._ends == 2
 
-    def limit_pop(self) -> int:
-        """A rewind or a release must come with the span's last cycle."""
-        return self._words or FOREVER
+    def set_ends(self, cycles: int) -> None:
+        """A weight segment ends with the span's last cycle, if that is its last burst's."""
+        if self._words and self._words == cycles and self._flow is Dataflow.WS:
+            self._weights.rewinds = self._ends == 1
+            self._weights.releases = self._ends == 2
 
     def step(self, cycles: int, *, swap: bool, finish: bool) -> None:
         rows = self._config.rows
@@ -161,7 +161,7 @@ class Streamer:
         self._draining = False
         self._room = config.output_depth
         self._spacing = 0
-        self.results = Line(0)
+        self.results = Line(self._latencies.word - 1)
         self.swap = False
         self.finish = False
 
@@ -173,7 +173,7 @@ class Streamer:
     def busy(self) -> bool:
         return self._nest is not None
 
-    def plan(self, *, loaded: bool, returned: bool) -> int:
+    def plan(self, *, loaded: bool, arriving: bool, returned: bool) -> int:
         self._count = 0  # waves of the tile that this span's cycles issue, one a cycle
         self._headed = False
         self._begins = False
@@ -188,13 +188,13 @@ class Streamer:
             return horizon
         assert self._layer is not None
         plan = _PLANS[self._layer.dataflow]
-        return min(horizon, plan(self, self._nest, loaded, returned))
+        return min(horizon, plan(self, self._nest, loaded, arriving, returned))
 
-    def _weight_stationary(self, nest: Nest, loaded: bool, returned: bool) -> int:
+    def _weight_stationary(self, nest: Nest, loaded: bool, arriving: bool, returned: bool) -> int:
         first = self._step == 0
         if not self._activations.level:
             self.stall = "activation"
-            return FOREVER
+            return 1 if arriving else FOREVER
         if first:
             if not loaded or self._wait:
                 self.stall = "weight"
@@ -213,17 +213,13 @@ class Streamer:
             self.swap, self._takes = True, takes
             return 1
         horizon = nest.tile_pixels - self._step
+        if not arriving:
+            horizon = min(horizon, self._activations.level)
         if nest.last_chunk and not returned:
             horizon = min(horizon, self._room)
         return horizon
 
-    def limit_activations(self, *, arriving: bool) -> int:
-        """WS takes a word a cycle and looks at the level each time."""
-        if self._count and self._activations.pops and not arriving:
-            return self._activations.level
-        return FOREVER
-
-    def _input_stationary(self, nest: Nest, loaded: bool, returned: bool) -> int:
+    def _input_stationary(self, nest: Nest, loaded: bool, arriving: bool, returned: bool) -> int:
         config = self._config
         if not self._left:
             channels = nest.tile_channels
@@ -269,7 +265,7 @@ class Streamer:
         weights.pops, weights.holds = True, layer.replay
         self._ends = layer.replay and last
 
-    def _non_stationary(self, nest: Nest, loaded: bool, returned: bool) -> int:
+    def _non_stationary(self, nest: Nest, loaded: bool, arriving: bool, returned: bool) -> int:
         rows = self._config.rows
         if not self._draining:
             if self._step == 0:
@@ -298,6 +294,10 @@ class Streamer:
         if self._takes:
             return 1
         return silent if silent > 0 else rows - self._step
+
+    def result_horizon(self, now: int) -> int:
+        """How long words go on coming out of the array, or do not."""
+        return self.results.horizon(now, enters=self._words > 0)
 
     def set_ends(self, cycles: int) -> None:
         """Weight segments end with the span's last cycle, if it is the tile's last."""
@@ -329,7 +329,7 @@ class Streamer:
             if self._words:
                 self._room -= cycles
                 spacing = self._config.columns
-                self.results.push(now, cycles, self._latencies.word - 1)
+                self.results.push(now, cycles)
             self._step += cycles
             if by_channel:
                 self._left -= cycles
@@ -337,7 +337,8 @@ class Streamer:
                     self._room -= nest.tile_pixels
                     spacing = nest.tile_pixels
                     last = now + cycles - 1
-                    self.results.push(last, nest.tile_pixels, self._latencies.group - 1)
+                    earlier = self._latencies.group - self._latencies.word
+                    self.results.push(last, nest.tile_pixels, earlier)
         self._spacing = spacing
         self._parameters.step(cycles, swaps=self._takes and self._count > 0, more=more)
         if self._count:

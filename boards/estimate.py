@@ -1,0 +1,248 @@
+"""Resources of an overlay from its parameters.
+
+DSP slices are exact; block RAM and UltraRAM follow from the memories' sizes and the shapes that the
+primitives have; LUTs and flip-flops are estimates: formulas in the parameters whose coefficients
+were fitted to Yosys' counts of each block in several sizes (docs/boards.md), not a vendor's result.
+"""
+
+from __future__ import annotations
+
+from amaranth.utils import exact_log2
+
+from boards.board import Board
+from boards.resources import ResourceError, Resources, limits
+from hw.array.primitive import BEHAVIOURAL, Primitive
+from hw.banks import BLOCK_LANES, BLOCK_ROWS
+from hw.bus.masters import READ_DEPTH
+from hw.config import OverlayConfig, ceil_div
+from hw.isa import PARAMETER
+
+DSP_FACTOR = 27  # bits of a slice's wider factor
+URAM_ROWS, URAM_BYTES = 4096, 8
+LUTRAM_ROWS = 64  # deeper memories become block RAM
+LUTRAM_BITS = 7  # of LUTRAM_ROWS, in eight LUTs with one write and one read port
+SHIFT_REGISTER = 32  # stages of one LUT
+_BRAM18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+
+
+def estimate(
+    config: OverlayConfig, *, primitive: Primitive = BEHAVIOURAL, uram: bool = False
+) -> Resources:
+    """The whole overlay; ``uram``: tensor memory in UltraRAM."""
+    return sum(breakdown(config, primitive=primitive, uram=uram).values(), Resources())
+
+
+def require(config: OverlayConfig, board: Board, *, primitive: Primitive = BEHAVIOURAL) -> None:
+    """ResourceError if the board has less than the overlay's estimate."""
+    parts = breakdown(config, primitive=primitive, uram=board.uram > 0)
+    total = sum(parts.values(), Resources())
+    over = {
+        name: getattr(total, name) / max(limit, 1)
+        for name, limit in limits(board).items()
+        if getattr(total, name) > limit
+    }
+    if not over:
+        return
+    bound = max(over, key=lambda name: over[name])
+    needed, available = getattr(total, bound), limits(board)[bound]
+    size = {name: getattr(part, bound) for name, part in parts.items()}
+    largest = max(size, key=lambda name: size[name])
+    raise ResourceError(
+        f"an overlay of {config.rows} x {config.columns} takes {needed:,} {bound} (estimate), "
+        f"{needed - available:,} more than the {available:,} of board {board.name!r}; "
+        f"most of it is {largest} with {size[largest]:,}: {_REMEDIES[largest]}",
+        bound=bound,
+        needed=needed,
+        available=available,
+    )
+
+
+_REMEDIES = {
+    "elements": "choose fewer rows or columns",
+    "feet": "choose fewer columns, or a smaller accumulator_depth",
+    "edges": "choose fewer rows",
+    "collector": "choose fewer columns",
+    "writer": "choose fewer columns",
+    "sequencer": "choose a smaller device's parameters",
+    "feeder": "choose fewer rows",
+    "activations": "choose fewer rows",
+    "tensor memory": "choose a smaller tensor_bytes",
+    "parameters": "choose a smaller parameter_depth",
+    "weights": "choose a smaller weight_words",
+    "buses": "choose a smaller axi_bytes",
+    "pooling": "choose a smaller pool_lanes",
+}
+
+
+def breakdown(
+    config: OverlayConfig, *, primitive: Primitive = BEHAVIOURAL, uram: bool = False
+) -> dict[str, Resources]:
+    """The overlay by block."""
+    return {
+        "elements": elements(config, primitive),
+        "feet": foot(config) * config.columns,
+        "edges": edges(config),
+        "collector": collector(config),
+        "writer": writer(config),
+        "sequencer": Resources(lut=1200, ff=1100),
+        "feeder": feeder(config),
+        "activations": activations(config),
+        "tensor memory": tensor_memory(config, uram=uram),
+        "parameters": parameters(config),
+        "weights": weights(config),
+        "buses": buses(config),
+        "pooling": pooling(config),
+    }
+
+
+def element(*, lanes: int, accumulator_bits: int, primitive: Primitive) -> Resources:
+    """One processing element."""
+    if primitive.name == "dsp48e2":
+        # The stream and its control, the shadow; two lanes: t0 and its adder. OPMODE is one LUT.
+        return Resources(
+            dsp=1, lut=1 if lanes == 1 else 9, ff=16 * lanes + 3 + (8 if lanes == 2 else 0)
+        )
+    operands = 24 * lanes + 3 + 2 * (7 + lanes)
+    product = 2 * (7 + lanes)
+    return Resources(
+        dsp=1,
+        lut=accumulator_bits + (16 if lanes == 2 else 0),
+        ff=operands + product + accumulator_bits,
+    )
+
+
+def elements(config: OverlayConfig, primitive: Primitive) -> Resources:
+    """All elements, with the enables of the shadow chains; two lanes have one column more."""
+    one = element(lanes=config.lanes, accumulator_bits=config.accumulator_bits, primitive=primitive)
+    columns = config.columns + config.lanes - 1
+    enables = Resources(lut=config.rows - 1, ff=config.rows - 1)
+    return (one * config.rows + enables) * columns
+
+
+def foot(config: OverlayConfig) -> Resources:
+    """Correction, accumulator and requantisation of one column."""
+    bits, two = config.accumulator_bits, config.lanes == 2
+    address = exact_log2(config.accumulator_depth)
+    return Resources(
+        dsp=1 if bits <= DSP_FACTOR else 2,
+        bram18=block_ram(config.accumulator_depth, bits),
+        lut=38 + 9 * bits + (bits if two else 0),
+        ff=368 + 8 * bits + 3 * address + (bits if two else 0),
+    )
+
+
+def edges(config: OverlayConfig) -> Resources:
+    """Skews of both edges, the corner turn, and the tags' way to the feet."""
+    rows, columns, operand = config.rows, config.columns, 8 * config.lanes
+    skews = operand * (_skew(rows) + _skew(columns))
+    turn = rows * 8 * config.reduction
+    tags = 50 * ceil_div(rows, SHIFT_REGISTER)
+    return Resources(
+        lut=skews + rows * (operand + 2) + columns * operand + turn + tags,
+        ff=turn + 5 * rows + 3 * columns + 6 * operand + 60,
+    )
+
+
+def collector(config: OverlayConfig) -> Resources:
+    """A shift register of C bytes a column, and the words' multiplexer."""
+    square = config.columns**2
+    return Resources(lut=3 * square + 20, ff=8 * square + config.columns)
+
+
+def writer(config: OverlayConfig) -> Resources:
+    """Output FIFO, residual addition (two multipliers a column), write requests."""
+    columns = config.columns
+    return Resources(
+        dsp=2 * columns,
+        bram18=block_ram(config.output_depth, 8 * columns),
+        lut=800 + 241 * columns,
+        ff=1260 + 211 * columns,
+    )
+
+
+def feeder(config: OverlayConfig) -> Resources:
+    """Addresses and lane masks."""
+    return Resources(lut=840 + 10 * config.reduction, ff=920 + 8 * config.reduction)
+
+
+def activations(config: OverlayConfig) -> Resources:
+    """The FIFO of activation words."""
+    return fifo(config.activation_depth, 8 * config.reduction)
+
+
+def tensor_memory(config: OverlayConfig, *, uram: bool) -> Resources:
+    """Banks, rotations and the multiplexers of the ports."""
+    word = config.tensor_word
+    rows = config.tensor_bytes // (2 * word)
+    depth, lanes = min(rows, BLOCK_ROWS), min(word, BLOCK_LANES)
+    blocks, slices = rows // depth, word // lanes
+    count = 2 * blocks * slices
+    bits = exact_log2(word)
+    rotation = 8 * (_multiplexer(bits // 2) + _multiplexer(bits - bits // 2))
+    choice = 2 * 8 * word * _multiplexer(exact_log2(blocks)) if blocks > 1 else 0
+    return Resources(
+        uram=count * ceil_div(depth, URAM_ROWS) * ceil_div(lanes, URAM_BYTES) if uram else 0,
+        bram18=0 if uram else count * block_ram(depth, 8 * lanes, byte_writes=True),
+        lut=word * (30 + 2 * rotation) + choice,
+        ff=150 + 51 * word + count * 8 * lanes,
+    )
+
+
+def parameters(config: OverlayConfig) -> Resources:
+    """Two copies of the channel records, and the port of the parameter chain."""
+    copy = block_ram(config.parameter_depth, PARAMETER.size)
+    return Resources(bram18=2 * copy, lut=25, ff=20 + 2 * PARAMETER.size)
+
+
+def weights(config: OverlayConfig) -> Resources:
+    """The weight buffer and the gathering of its words."""
+    word = 8 * config.weight_word_bytes
+    return fifo(config.weight_words, word)
+
+
+def buses(config: OverlayConfig) -> Resources:
+    """AXI masters and control, fetch, dispatch, LOAD, STORE and WEIGHTS."""
+    beat = 8 * config.axi_bytes
+    return Resources(
+        bram18=2 * block_ram(READ_DEPTH, beat + 1),
+        lut=5400 + 32 * config.axi_bytes,
+        ff=4000 + 16 * config.axi_bytes,
+    )
+
+
+def pooling(config: OverlayConfig) -> Resources:
+    """The pooling engine."""
+    lanes = config.pool_channels
+    return Resources(dsp=lanes, lut=1050 + 338 * lanes, ff=1230 + 287 * lanes)
+
+
+def fifo(depth: int, bits: int) -> Resources:
+    """A FIFO with registered output: distributed RAM up to `LUTRAM_ROWS`, else block RAM."""
+    shallow = depth <= LUTRAM_ROWS
+    return Resources(
+        bram18=0 if shallow else block_ram(depth, bits),
+        lut=60 + (8 * ceil_div(bits, LUTRAM_BITS) if shallow else 0),
+        ff=30 + (2 * bits if shallow else bits),
+    )
+
+
+def block_ram(depth: int, bits: int, *, byte_writes: bool = False) -> int:
+    """Halves of block RAM of a memory with a write and a read port, in the best of their shapes.
+
+    Writes of single bytes leave shapes of whole bytes, of which the ninth bits stay unused.
+    """
+    if byte_writes:
+        shapes = [(rows, width // 9 * 8) for rows, width in _BRAM18 if width >= 9]
+    else:
+        shapes = list(_BRAM18)
+    return min(ceil_div(depth, rows) * ceil_div(bits, width) for rows, width in shapes)
+
+
+def _skew(ports: int) -> int:
+    """Shift register LUTs of one bit of an edge: port k is delayed by k + 1 registers."""
+    return sum(ceil_div(k + 1, SHIFT_REGISTER) for k in range(2, ports))
+
+
+def _multiplexer(bits: int) -> int:
+    """LUTs of a multiplexer of 2**bits inputs: four inputs a LUT, joined by the slice's own."""
+    return max(1, (1 << bits) // 4)

@@ -1,0 +1,1 @@
+"""Cycles of the overlay, equal to the RTL's."""

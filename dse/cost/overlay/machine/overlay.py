@@ -1,0 +1,106 @@
+"""The whole overlay: engines, buses and tensor memory, from the start of a run to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dse.cost.overlay.machine.bus import MemoryTiming, ReadChannel, Reader, WriteChannel
+from dse.cost.overlay.machine.convolution import Convolution
+from dse.cost.overlay.machine.flow import Fetch, Issuer, Tokens
+from dse.cost.overlay.machine.line import FOREVER
+from dse.cost.overlay.machine.movers import Load, Store
+from dse.cost.overlay.machine.pooling import Pooling
+from dse.cost.overlay.machine.weights import WeightBuffer, WeightReader
+from dse.program.instruction import ENGINE_OF, Instruction
+from hw.bus.axi import burst_beats
+from hw.bus.masters import READ_DEPTH
+from hw.config import OverlayConfig
+from hw.engines.fetch import QUEUED
+from hw.isa import Opcode
+
+
+class Machine:
+    """Executes a program's timing; cycle 0 is the one in which the run is accepted.
+
+    Every unit first finds what it does in the present cycle and for how long that stays so; then
+    all advance by the least of these horizons.
+    """
+
+    def __init__(
+        self, instructions: Sequence[Instruction], config: OverlayConfig, timing: MemoryTiming
+    ) -> None:
+        width = config.axi_bytes
+        tokens = Tokens()
+        self.issuers = {opcode: Issuer(ENGINE_OF.get(opcode), tokens) for opcode in QUEUED}
+        fetch_reader = Reader(width, burst_beats(width))
+        load_reader, weight_reader = Reader(width, READ_DEPTH), Reader(width, READ_DEPTH)
+        self._channels = (
+            ReadChannel(timing, fetch_reader, load_reader),
+            ReadChannel(timing, weight_reader),
+        )
+        self._readers = (fetch_reader, load_reader, weight_reader)
+        buffer = WeightBuffer(config.weight_words)
+        self._fetch = Fetch(instructions, config, fetch_reader)
+        self._load = Load(config, load_reader, self.issuers[Opcode.LOAD])
+        self._store = Store(config, WriteChannel(timing, width), self.issuers[Opcode.STORE])
+        self._weights = WeightReader(config, weight_reader, buffer, self.issuers[Opcode.WEIGHTS])
+        self._pool = Pooling(config, self.issuers[Opcode.POOL])
+        self.convolution = Convolution(config, buffer, self.issuers[Opcode.CONV])
+        self.now = 1
+
+    def run(self, *, longest: int = FOREVER) -> int:
+        """Runs to the end: the run's cycles. ``longest``: of a span, 1 steps every cycle."""
+        issuers = tuple(self.issuers.values())
+        while not (self._fetch.at_end and not any(issuer.busy for issuer in issuers)):
+            horizon = min(self._look(), self._plan(), longest)
+            if horizon >= FOREVER:
+                raise RuntimeError(f"nothing moves any more in cycle {self.now}")
+            self.convolution.set_ends(horizon)
+            self._step(horizon)
+            self.now += horizon
+        return self.now
+
+    def _look(self) -> int:
+        now = self.now
+        for issuer in self.issuers.values():
+            issuer.look()
+        for reader in self._readers:
+            reader.look(now)
+        horizon = min(channel.look(now) for channel in self._channels)
+        self._load.look()
+        self._weights.look()
+        self._store.look(now)
+        self._pool.look(now)
+        return min(horizon, self.convolution.look(now))
+
+    def _plan(self) -> int:
+        """Who gets the tensor memory, and what follows."""
+        now, conv, pool = self.now, self.convolution, self._pool
+        residual, written = conv.writer.reads, conv.writer.writes
+        pool_reads, pool_writes = pool.reads, pool.writes
+        horizon = self._fetch.plan(self.issuers)
+        horizon = min(horizon, pool.plan(now, read=not residual, write=not written))
+        store_free = not (residual or pool_reads)
+        store_reads = self._store.reads
+        horizon = min(horizon, self._store.plan(now, granted=store_free))
+        horizon = min(horizon, conv.feeder.plan(now, granted=store_free and not store_reads))
+        horizon = min(horizon, self._load.plan(granted=not (written or pool_writes)))
+        horizon = min(horizon, self._weights.plan())
+        for channel in self._channels:
+            horizon = min(horizon, channel.plan(now))
+        for issuer in self.issuers.values():
+            horizon = min(horizon, issuer.plan())
+        return horizon
+
+    def _step(self, cycles: int) -> None:
+        now = self.now
+        for channel in self._channels:
+            channel.step(now, cycles)
+        for issuer in self.issuers.values():
+            issuer.step(now)
+        self._load.step(cycles)
+        self._store.step(now, cycles)
+        self._pool.step(now, cycles)
+        self._weights.step(cycles)
+        self.convolution.step(now, cycles)
+        self._fetch.step(cycles)

@@ -1,0 +1,1 @@
+"""Benchmarks of the simulations; their figures stand in docs/benchmarks.md."""

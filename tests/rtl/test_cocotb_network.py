@@ -1,0 +1,60 @@
+"""A small network through cocotb, between cocotbext-axi's memory and host, with random stalls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.bus.registers import REGISTERS
+from hw.config import ISA_VERSION, OverlayConfig
+from hw.isa import INSTRUCTION_BYTES, Dataflow, Error, Opcode
+from sim import golden
+from sim.cocotb_runner import run_job
+from sim.fast.job import Timing
+from sim.fast.overlay import emit_overlay
+from tests.rtl.overlays import Case, job
+from tests.sim.test_functional import branchy
+
+CONFIG = OverlayConfig(
+    rows=2,
+    columns=3,
+    lanes=2,
+    tensor_bytes=1 << 12,
+    accumulator_depth=16,
+    weight_words=32,
+    parameter_depth=32,
+    axi_bytes=8,
+)
+
+
+@pytest.mark.parametrize("stall", [0, 40])
+def test_a_network(stall: int, tmp_path: Path) -> None:
+    case = Case(branchy(), tuple(Dataflow), Timing(stall=stall, seed=3), images=2)
+    program = case.compile(CONFIG)
+    runs = run_job(emit_overlay(CONFIG), job(case, program), folder=tmp_path)
+    for run, entry in zip(runs, case.entries(), strict=True):
+        assert run.registers["error"] == Error.NONE
+        assert run.registers["isa_version"] == ISA_VERSION
+        assert run.registers["configuration"] == CONFIG.hash
+        expected = golden.run(case.network, entry)
+        for output in program.manifest.outputs:
+            size = int(np.prod(output.shape))
+            found = np.frombuffer(run.output, np.int8, size, output.offset)
+            assert np.array_equal(found.reshape(output.shape), expected[output.name])
+
+
+def test_a_faulty_program(tmp_path: Path) -> None:
+    """The host sees code and tag over AXI4-Lite, and reaches every register."""
+    case = Case(branchy())
+    program = case.compile(CONFIG)
+    words = bytearray(program.words)
+    number = next(n for n, one in enumerate(program.instructions) if one.opcode is Opcode.POOL)
+    tag = program.instructions[number].field("tag")
+    words[INSTRUCTION_BYTES * number] = 0xEE
+    made = replace(job(case, program), program=bytes(words))
+    (run,) = run_job(emit_overlay(CONFIG), made, folder=tmp_path)
+    assert run.registers.keys() == REGISTERS.keys()
+    assert (run.registers["error"], run.registers["error_tag"]) == (Error.ILLEGAL_OPCODE, tag)
