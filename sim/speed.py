@@ -55,7 +55,13 @@ def inputs_header(verilog: Verilog) -> str:
     """What the C++ side has to know of the ports."""
     inputs = [port for port in verilog.ports if not port.output and port.name not in (CLOCK, RESET)]
     calls = " ".join(f"random(&top.{port.name}, {port.width});" for port in inputs)
-    return f"#pragma once\n#define CLOCK {CLOCK}\n#define RESET {RESET}\n#define RANDOMISE(top, random) {calls}\n"
+    lines = [
+        "#pragma once",
+        f"#define CLOCK {CLOCK}",
+        f"#define RESET {RESET}",
+        f"#define RANDOMISE(top, random) {calls}",
+    ]
+    return "\n".join([*lines, ""])
 
 
 def main() -> int:

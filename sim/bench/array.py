@@ -70,7 +70,9 @@ def main() -> None:
         hierarchical=not arguments.flat,
         threads=arguments.threads,
     )
-    print(f"{result['cycles_per_second']:,} cycles a second, digest {result['digest']:016x}")
+    speeds = (arguments.cycles / result[clock] for clock in ("wall", "processor"))
+    print("cycles a second: {:,.0f}, of processor time: {:,.0f}".format(*speeds))
+    print(f"digest of the outputs: {result['digest']:016x}")
 
 
 if __name__ == "__main__":

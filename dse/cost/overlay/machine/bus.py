@@ -131,7 +131,7 @@ class Reader:
             if self._issue:
                 horizon = 1
             elif self.take:
-                horizon = planner.beats - self._room
+                horizon = min(horizon, planner.beats - self._room)
         if self.address_beats and granted:
             horizon = 1
         return horizon
@@ -264,7 +264,7 @@ class WriteChannel:
         free = not self._address_beats or slave_ready
         room = len(self._queue) < BURSTS and self._unanswered != BURSTS
         self._issue = planner.valid and free and room
-        self._fetch = bool(self._queue) and (not self._left or (self.take and self._left == 1))
+        self._fetch = bool(self._queue)
         self._answer = bool(self._responses) and self._responses[0] <= now
         self._advance = advance
 
@@ -273,8 +273,6 @@ class WriteChannel:
         if self._fetch and not self._left:
             return 1
         horizon = planner.horizon()
-        if self._beat_valid and not pace:
-            horizon = 1
         if self._moves:
             horizon = min(horizon, pace, self._bursts[0])
         if self.take:

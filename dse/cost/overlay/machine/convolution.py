@@ -14,7 +14,7 @@ from dse.cost.overlay.machine.nest import (
     Layer,
     Nest,
 )
-from dse.cost.overlay.machine.sequence import Loader, Streamer
+from dse.cost.overlay.machine.sequence import Loader, Streamer, Waves
 from dse.cost.overlay.machine.weights import WeightBuffer
 from hw.config import OverlayConfig, ceil_div
 from hw.conv import INSTRUCTIONS
@@ -205,6 +205,11 @@ class Convolution:
         self._queues: list[deque[Layer]] = [deque() for _ in range(3)]
         self._engine = Split([False] * 3)
         self._sequencer = Split([False] * 2)
+
+    @property
+    def waves(self) -> dict[int, Waves]:
+        """What the array did, by layer tag."""
+        return self.streamer.waves
 
     def look(self, now: int) -> int:
         """What does not depend on who else uses the tensor memory."""

@@ -118,7 +118,7 @@ class Fetch:
         self._instructions = instructions
         self._reader = reader
         self._beats = INSTRUCTION_BYTES // config.axi_bytes
-        self._command: tuple[int, int] | None = (0, self._beats)
+        self._command: tuple[int, int] | None = (0, self._beats) if instructions else None
         self._number = 0  # of the instruction that is gathered
         self._gathered = 0  # beats of it
         self._full = False
@@ -126,7 +126,9 @@ class Fetch:
 
     @property
     def at_end(self) -> bool:
-        """END waits for the engines."""
+        """END waits for the engines, or there is no program."""
+        if not self._instructions:
+            return True
         return self._full and self._instructions[self._number].opcode is Opcode.END
 
     def plan(self, issuers: dict[Opcode, Issuer]) -> int:

@@ -59,6 +59,7 @@ class Layer:
     channel_tile: int
     replay: bool = False
     residual: bool = False
+    tag: int = 0
 
     @classmethod
     def of(cls, instruction: Instruction) -> Layer:
@@ -72,6 +73,7 @@ class Layer:
             channel_tile=field("channel_tile"),
             replay=bool(field("replay")),
             residual=bool(field("residual")),
+            tag=field("tag"),
         )
 
     @property

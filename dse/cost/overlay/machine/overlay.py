@@ -48,17 +48,25 @@ class Machine:
         self.convolution = Convolution(config, buffer, self.issuers[Opcode.CONV])
         self.now = 1
 
-    def run(self, *, longest: int = FOREVER) -> int:
-        """Runs to the end: the run's cycles. ``longest``: of a span, 1 steps every cycle."""
-        issuers = tuple(self.issuers.values())
-        while not (self._fetch.at_end and not any(issuer.busy for issuer in issuers)):
+    def run(self, *, until: int | None = None, longest: int = FOREVER) -> int:
+        """Runs to the end, or ``until`` a cycle: the cycle reached, which is the run's length.
+
+        ``longest``: of a span; 1 steps through every cycle.
+        """
+        while not self._ended if until is None else self.now < until:
             horizon = min(self._look(), self._plan(), longest)
-            if horizon >= FOREVER:
+            if until is not None:
+                horizon = min(horizon, until - self.now)
+            elif horizon >= FOREVER:
                 raise RuntimeError(f"nothing moves any more in cycle {self.now}")
             self.convolution.set_ends(horizon)
             self._step(horizon)
             self.now += horizon
         return self.now
+
+    @property
+    def _ended(self) -> bool:
+        return self._fetch.at_end and not any(i.busy for i in self.issuers.values())
 
     def _look(self) -> int:
         now = self.now

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dse.cost.overlay.machine.line import FOREVER, Line
 from dse.cost.overlay.machine.nest import Latencies, Layer, Nest
 from dse.cost.overlay.machine.weights import WeightBuffer
@@ -142,6 +144,19 @@ class Parameters:
         self._wanted = True
 
 
+@dataclass
+class Waves:
+    """What a layer's waves did: cycles of the first and after the last one, and how many.
+
+    waiting : cycles between them in which weights were missing.
+    """
+
+    first: int = -1
+    last: int = 0
+    issued: int = 0
+    waiting: int = 0
+
+
 class Streamer:
     """`hw.sequence.streamer.Streamer`, with the array behind it: results appear in ``results``."""
 
@@ -164,6 +179,7 @@ class Streamer:
         self.results = Line(self._latencies.word - 1)
         self.swap = False
         self.finish = False
+        self.waves: dict[int, Waves] = {}  # by layer tag
 
     @property
     def ready(self) -> bool:
@@ -317,6 +333,8 @@ class Streamer:
         self._wait = max(0, self._wait - cycles)
         spacing = max(0, self._spacing - cycles)
         more = False
+        if layer is not None and nest is not None:
+            self._record(now, cycles)
         if self._headed:
             self._head = True
         if returned:
@@ -343,6 +361,17 @@ class Streamer:
         self._parameters.step(cycles, swaps=self._takes and self._count > 0, more=more)
         if self._count:
             self._end()
+
+    def _record(self, now: int, cycles: int) -> None:
+        assert self._layer is not None
+        waves = self.waves.setdefault(self._layer.tag, Waves())
+        if self._count or self._headed:
+            if not waves.issued:
+                waves.first = now
+            waves.issued += cycles
+            waves.last = now + cycles
+        elif waves.issued and self.stall == "weight":
+            waves.waiting += cycles
 
     def _end(self) -> None:
         """After a tile's last wave, and NS: a chunk's or a drain's."""

@@ -1,0 +1,37 @@
+"""One CONV on an otherwise idle overlay, exactly."""
+
+from __future__ import annotations
+
+from dse.cost.overlay.machine.bus import MemoryTiming
+from dse.cost.overlay.machine.overlay import Machine
+from dse.program.instruction import Instruction
+from hw.config import OverlayConfig
+from hw.isa import Opcode
+from sim.fast.job import IDEAL
+
+
+def layer_cycles(
+    conv: Instruction,
+    weights: Instruction,
+    config: OverlayConfig,
+    *,
+    ahead: int = 0,
+    timing: MemoryTiming = IDEAL,
+) -> int:
+    """Cycles of a CONV from its start to its retirement; exact if nothing else is under way.
+
+    Parameters
+    ----------
+    conv, weights : the CONV and its WEIGHTS; parameters and input are there.
+    config : the overlay's.
+    ahead : cycles that the WEIGHTS starts before the CONV.
+    timing : of the memory.
+    """
+    machine = Machine((), config, timing)
+    machine.issuers[Opcode.WEIGHTS].push(weights)
+    machine.run(until=machine.now + ahead)
+    issuer = machine.issuers[Opcode.CONV]
+    issuer.push(conv)
+    machine.run()
+    (span,) = issuer.spans
+    return span.retire - span.start

@@ -1,0 +1,158 @@
+"""The resource estimate: exact where it can be, near Yosys elsewhere, and clear about what is over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boards.board import KCU1500, U200, U250
+from boards.estimate import block_ram, breakdown, estimate, foot, require
+from boards.resources import ResourceError, Resources, limits
+from hw.array.primitive import Primitive
+from hw.config import OverlayConfig
+
+DSP48E2 = Primitive(name="dsp48e2")
+COUNTS = json.loads((Path(__file__).parent / "yosys_counts.json").read_text())
+TOLERANCE = 0.1
+SLACK = 40  # LUTs or flip-flops: of a block so small that a tenth says little
+
+
+@pytest.mark.parametrize(
+    ("lanes", "bits", "expected"),
+    [
+        # elements + requantisation + residual addition + pooling
+        (1, 27, 6 * 5 + 5 + 10 + 5),
+        (1, 28, 6 * 5 + 10 + 10 + 5),
+        (2, 27, 6 * 6 + 5 + 10 + 5),
+        (2, 32, 6 * 6 + 10 + 10 + 5),
+    ],
+)
+def test_dsp_slices_are_exact(lanes: int, bits: int, expected: int) -> None:
+    config = OverlayConfig(rows=6, columns=5, lanes=lanes, accumulator_bits=bits)
+    for primitive in (Primitive(), DSP48E2):
+        assert estimate(config, primitive=primitive).dsp == expected
+
+
+def test_pool_lanes_count() -> None:
+    config = OverlayConfig(pool_lanes=7)
+    assert estimate(config).dsp - estimate(replace(config, pool_lanes=1)).dsp == 6
+
+
+@pytest.mark.parametrize(
+    ("depth", "bits", "halves"),
+    [
+        (512, 36, 1),
+        (512, 72, 2),
+        (512, 73, 3),
+        (1024, 32, 2),
+        (1024, 18, 1),
+        (2048, 9, 1),
+        (4096, 32, 8),
+        (100, 8, 1),
+        (16384, 1, 1),
+    ],
+)
+def test_block_ram_takes_its_best_shape(depth: int, bits: int, halves: int) -> None:
+    assert block_ram(depth, bits) == halves
+
+
+def test_byte_writes_leave_the_ninth_bits_unused() -> None:
+    assert block_ram(4096, 64, byte_writes=True) == 16
+    assert block_ram(4096, 64) == 16
+    assert block_ram(2048, 9, byte_writes=True) == 2
+
+
+@pytest.mark.parametrize("word", [16, 64, 128])
+def test_ultra_ram_holds_the_tensors(word: int) -> None:
+    config = OverlayConfig(rows=2, columns=2, axi_bytes=word, tensor_bytes=1 << 22)
+    memory = breakdown(config, uram=True)["tensor memory"]
+    assert (memory.uram, memory.bram18) == ((1 << 22) // (4096 * 8), 0)
+    memory = breakdown(config, uram=False)["tensor memory"]
+    assert (memory.uram, memory.bram36) == (0, (1 << 22) // 4096)
+
+
+def test_shallow_banks_take_whole_ultra_rams() -> None:
+    config = OverlayConfig(rows=2, columns=2, axi_bytes=64, tensor_bytes=1 << 12)
+    assert breakdown(config, uram=True)["tensor memory"].uram == 2 * 8
+
+
+def group(block: str, config: OverlayConfig) -> Resources:
+    parts = breakdown(config)
+    if block == "feet":
+        return foot(config)
+    if block == "buses":  # the weight buffer is part of the frontend
+        return parts["buses"] + parts["weights"]
+    if block == "tensor memory":  # without the banks
+        return replace(parts[block], bram18=0, uram=0, ff=parts[block].ff - banks_ff(config))
+    return parts[block]
+
+
+def banks_ff(config: OverlayConfig) -> int:
+    """Output registers of the banks, which Yosys' counts leave out."""
+    rows = config.tensor_bytes // (2 * config.tensor_word)
+    return 2 * 8 * config.tensor_word * max(1, rows >> 14)
+
+
+@pytest.mark.parametrize("name", ["lut", "ff"])
+@pytest.mark.parametrize("record", COUNTS, ids=lambda r: f"{r['block']}-{r['config']['columns']}")
+def test_logic_is_near_the_counts(record: dict, name: str) -> None:
+    config = OverlayConfig.from_json(record["config"])
+    found = getattr(group(record["block"], config), name)
+    assert found == pytest.approx(record[name], rel=TOLERANCE, abs=SLACK)
+
+
+@pytest.mark.parametrize("name", ["dsp", "bram18"])
+@pytest.mark.parametrize("record", COUNTS, ids=lambda r: f"{r['block']}-{r['config']['columns']}")
+def test_slices_and_memories_equal_the_counts(record: dict, name: str) -> None:
+    config = OverlayConfig.from_json(record["config"])
+    assert getattr(group(record["block"], config), name) == record[name]
+
+
+def test_counts_cover_every_block() -> None:
+    assert {record["block"] for record in COUNTS} | {"elements", "weights"} == set(
+        breakdown(OverlayConfig())
+    )
+
+
+def test_a_full_size_array_fits_the_board_of_the_papers() -> None:
+    config = OverlayConfig(rows=64, columns=80, accumulator_bits=27)
+    require(config, U200, primitive=DSP48E2)
+    assert estimate(config, primitive=DSP48E2, uram=True).fits(U200)
+
+
+@pytest.mark.parametrize(
+    ("options", "board", "bound", "message"),
+    [
+        (
+            {"rows": 100, "columns": 80},
+            U200,
+            "dsp",
+            r"an overlay of 100 x 80 takes 8,452 dsp \(estimate\), 1,612 more than the 6,840 of "
+            r"board 'u200'; most of it is elements with 8,100: choose fewer rows or columns",
+        ),
+        (
+            {"tensor_bytes": 1 << 26},
+            U250,
+            "uram",
+            "most of it is tensor memory with 2,048: choose a smaller tensor_bytes",
+        ),
+        (
+            {"tensor_bytes": 1 << 24},
+            KCU1500,
+            "bram36",
+            "most of it is tensor memory with 4,096: choose a smaller tensor_bytes",
+        ),
+        ({"weight_words": 1 << 20}, U200, "bram36", "weights .* choose a smaller weight_words"),
+    ],
+)
+def test_what_does_not_fit_is_explained(options, board, bound, message) -> None:
+    config = OverlayConfig(**options)
+    with pytest.raises(ResourceError, match=message) as caught:
+        require(config, board, primitive=DSP48E2)
+    error = caught.value
+    assert error.bound == bound
+    assert error.needed > error.available == limits(board)[bound]
+    assert not estimate(config, primitive=DSP48E2, uram=board.uram > 0).fits(board)
