@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-ISA_VERSION = 1
+ISA_VERSION = 2
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 
 
@@ -93,6 +93,21 @@ class OverlayConfig:
     def reduction(self) -> int:
         """L: reduction lanes of the array, bytes of one activation word."""
         return self.lanes * self.rows
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of an operand in the array: int8 relative to any zero point."""
+        return 9
+
+    @property
+    def activation_bits(self) -> int:
+        """Bits of an activation word: L operands."""
+        return self.operand_bits * self.reduction
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of an address into the accumulators."""
+        return (self.accumulator_depth - 1).bit_length()
 
     @property
     def top_bytes(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.array.array import Array
@@ -16,6 +17,7 @@ from hw.engines.weight_buffer import WeightBuffer, WeightRead
 from hw.feeder import FEED, Feeder
 from hw.isa import CONV, PARAMETER
 from hw.memory import read_request, write_request
+from hw.sequence.fed import fed_word
 from hw.sequence.loader import SEQUENCE
 from hw.sequence.sequencer import Sequencer, Split
 from hw.sequence.streamer import STALL
@@ -45,7 +47,7 @@ class ConvEngine(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        weights = WeightRead(depth=config.weight_words, word_bits=8 * config.weight_word_bytes)
         super().__init__(
             {
                 "i": In(stream.Signature(CONV)),
@@ -96,8 +98,9 @@ class ConvEngine(wiring.Component):
     def _activations(self, m: Module, feeder: Feeder, sequencer: Sequencer) -> None:
         config = self._config
         m.submodules.activations = activations = WeightBuffer(
-            depth=config.activation_depth, word_bytes=config.reduction
+            depth=config.activation_depth, word_bits=fed_word(config).size
         )
+        m.submodules.lasts = lasts = SyncFIFO(width=1, depth=config.activation_depth)
         connect(m, feeder.o_read, flipped(self.o_feed))
         connect(m, activations.o, sequencer.activations)
         m.d.comb += [
@@ -106,10 +109,14 @@ class ConvEngine(wiring.Component):
             feeder.i_popped.eq(sequencer.activations.pop),
             activations.i.payload.eq(feeder.o_word),
             activations.i.valid.eq(feeder.o_valid),
+            lasts.w_data.eq(feeder.o_last),
+            lasts.w_en.eq(feeder.o_valid),
+            lasts.r_en.eq(sequencer.activations.pop),
+            sequencer.i_last.eq(lasts.r_data),
         ]
         m.submodules.array = array = Array(config=config)
         m.d.comb += [
-            array.i_activation.eq(activations.o.data),
+            array.i_activation.eq(activations.o.data[: config.activation_bits]),
             array.i_weight.eq(self.weights.data),
             array.i_wave.eq(sequencer.o_wave),
             array.i_load_parameters.eq(sequencer.o_load_parameters),

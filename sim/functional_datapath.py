@@ -12,7 +12,7 @@ from amaranth.hdl import Shape
 from dse.network.requantise import round_half_even_shift
 from dse.program.instruction import Instruction
 from hw.config import OverlayConfig
-from hw.isa import PARAMETER, Dataflow
+from hw.isa import PARAMETER, Algorithm, Dataflow
 
 Bytes = npt.NDArray[np.uint8]
 Int8s = npt.NDArray[np.int8]
@@ -95,11 +95,16 @@ def conv_sums(
     f = instruction.field
     taps = Taps.of(instruction).spread(f("run_words") * config.reduction)
     values, _ = taps.read(instruction, tensor)
+    kn2row = f("algorithm") == Algorithm.KN2ROW
+    if kn2row:
+        values = values - f("zero_point")
+    # Weight-stationary kn2row leaves out pixels, so each chunk's terms are taken off with it.
+    lanes = 1 if kn2row and f("dataflow") == Dataflow.WS else config.lanes
     activations = values.reshape(f("pixels"), -1)
     sums = np.empty((f("pixels"), f("channels")), np.int64)
     for channels, pixels, matrix in tiles(instruction, weights, config):
         width = channels.stop - channels.start
-        sums[pixels, channels] = array_sums(activations[pixels], matrix, config.lanes)[:, :width]
+        sums[pixels, channels] = array_sums(activations[pixels], matrix, lanes)[:, :width]
     return sums
 
 

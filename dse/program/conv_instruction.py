@@ -9,12 +9,19 @@ from dse.network.graph import Add, Conv, Network
 from dse.program.dataflow import Tiling
 from dse.program.instruction import Action, make
 from dse.program.layers import ConvLayer
+from dse.program.mapping import Algorithm
 from dse.program.packing import Piece
 from dse.program.region import Memory, Region
 from dse.program.strips import Rows
 from dse.program.walk import Walk, channel_region
+from hw import isa
 from hw.config import OverlayConfig
-from hw.isa import Opcode
+from hw.isa import Dataflow, Opcode
+
+_ALGORITHMS = {
+    Algorithm.IM2COL: isa.Algorithm.IM2COL,
+    Algorithm.KN2ROW: isa.Algorithm.KN2ROW,
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ def conv(
         **walk.fields(),
         "parameters": parameters,
         "dataflow": int(tiling.dataflow),
+        "algorithm": int(_ALGORITHMS[piece.algorithm]),
         "replay": int(tiling.replay),
         "run_words": runs.run_words(config.reduction),
         "chunks": runs.chunks(config.reduction),
@@ -51,6 +59,9 @@ def conv(
         "channel_tile": tiling.channel_tile,
         "pixel_tile": tiling.pixel_tile,
     }
+    if piece.algorithm is Algorithm.KN2ROW and tiling.dataflow is Dataflow.WS:
+        fields["out_rows"] = strip.last - strip.first
+        fields["tile_rows"] = tiling.pixel_tile // fields["out_width"]
     reads = (*walk.read(), Region(Memory.PARAMETER, parameters, piece.channels))
     if strip.layer.add is not None and strip.residual is not None:
         region = channel_region(

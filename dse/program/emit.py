@@ -56,8 +56,8 @@ class Emitter:
         source = self.layout.views[layer.conv.input]
         target = self.layout.views[layer.output]
         pixels = self._height(time, layer) * target.width
-        pieces = cut(layer.conv, source, pixels, self.config, choice.dataflow)
-        values = ConvConstants.of(self.network, layer.conv)
+        pieces = cut(layer.conv, source, pixels, self.config, choice)
+        values = ConvConstants.of(self.network, layer.conv, choice.algorithm)
         actions: list[Action] = []
         cycles = beats = 0
         for first, last, move in self._strips(time, layer):
@@ -112,9 +112,7 @@ class Emitter:
     ) -> tuple[list[Action], int]:
         def records() -> bytes:
             chunks = piece_chunks(layer.conv, piece, self.config)
-            return conv_records(
-                self.network, layer.conv, values, piece.channel, chunks, self.config
-            )
+            return conv_records(self.network, layer.conv, values, piece, chunks, self.config)
 
         return self._parameters((time, piece.channel), layer.name, piece.channels, records)
 

@@ -17,6 +17,7 @@ class Algorithm(enum.Enum):
     """How a convolution becomes matrix products."""
 
     IM2COL = "im2col"
+    KN2ROW = "kn2row"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from dse.network import constants
 from dse.network.graph import Conv, Network, Pool
 from dse.network.requantise import Factor
 from dse.program.errors import ProgramError
+from dse.program.mapping import Algorithm
+from dse.program.packing import Piece
 from hw.config import PARAMETER_BYTES, OverlayConfig
-from hw.isa import PARAMETER
+from hw.isa import PARAMETER, Dataflow
 
 BIAS_BITS = 32
 UNUSED = Factor(0, 0)  # of counts of taps that never occur
@@ -52,9 +54,15 @@ class ConvConstants:
     shift: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, network: Network, conv: Conv) -> ConvConstants:
-        """The constants of all channels; the zero point's share is in the bias."""
-        bias = constants.conv_bias(network, conv).astype(np.int64)
+    def of(
+        cls, network: Network, conv: Conv, algorithm: Algorithm = Algorithm.IM2COL
+    ) -> ConvConstants:
+        """The constants of all channels.
+
+        The zero point's share is in the bias, but for kn2row, whose operands are relative to it.
+        """
+        relative = algorithm is Algorithm.KN2ROW
+        bias = (conv.bias if relative else constants.conv_bias(network, conv)).astype(np.int64)
         return cls(bias, *constants.conv_constants(network, conv))
 
 
@@ -62,17 +70,19 @@ def conv_records(
     network: Network,
     conv: Conv,
     values: ConvConstants,
-    first: int,
+    piece: Piece,
     chunks: npt.NDArray[np.int8],
     config: OverlayConfig,
 ) -> bytes:
-    """Records of output channels from ``first`` on, whose weights are ``chunks``.
+    """Records of a piece's channels, whose weights are ``chunks``.
 
-    With two lanes, the weights' own products are folded into the bias.
+    With two lanes, the weights' own products are folded into the bias, but for weight-stationary
+    kn2row, where pixels differ in the products they take.
     """
-    channels = slice(first, first + len(chunks))
+    channels = slice(piece.channel, piece.channel + len(chunks))
     bias = values.bias[channels]
-    if config.lanes == 2:
+    skips = piece.algorithm is Algorithm.KN2ROW and piece.dataflow is Dataflow.WS
+    if config.lanes == 2 and not skips:
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
         bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
     mantissa, shift = values.mantissa[channels], values.shift[channels]

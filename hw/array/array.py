@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Cat, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -72,7 +72,7 @@ class Array(wiring.Component):
     Members
     -------
     i_wave : control of this cycle, `wave_layout`.
-    i_activation, i_weight : operand words of this cycle; used only where the wave says so.
+    i_activation, i_weight : L operands, and bytes of weights, of this cycle; used only where the wave says so.
     i_load_parameters, i_first_record : start of a parameter burst, see `ParameterPort`.
     o_parameter_address, i_parameter_record : read port of the parameter memory.
     o_valid, o_word : C result bytes; see `Collector` for which lanes hold what.
@@ -84,7 +84,7 @@ class Array(wiring.Component):
         super().__init__(
             {
                 "i_wave": In(wave_layout(config)),
-                "i_activation": In(8 * config.reduction),
+                "i_activation": In(config.activation_bits),
                 "i_weight": In(8 * config.weight_word_bytes),
                 "i_load_parameters": In(1),
                 "i_first_record": In(record),
@@ -115,7 +115,7 @@ class Array(wiring.Component):
                 source = getattr(column, f"o_{port}")
         for c, column in enumerate(columns):
             m.d.comb += [
-                column.i_shadow.eq(top.o_shadow.word_select(c, 8 * config.lanes)),
+                column.i_shadow.eq(top.o_shadow.word_select(c, config.operand_bits * config.lanes)),
                 column.i_enable.eq(top.o_enable[c]),
                 column.i_start.eq(top.o_start[c]),
             ]
@@ -140,26 +140,33 @@ class Array(wiring.Component):
 
     def _edges(self, m: Module, left: LeftEdge, top: TopEdge) -> None:
         config, wave = self._config, self.i_wave
-        m.submodules.turn = turn = CornerTurn(rows=config.rows, lanes=config.lanes)
+        m.submodules.turn = turn = CornerTurn(
+            rows=config.rows, operand_bits=config.operand_bits * config.lanes
+        )
         m.d.comb += [
             turn.i_valid.eq(wave.serial),
             turn.i_first.eq(wave.serial_first),
             turn.i_word.eq(self.i_activation),
             left.i_word.eq(
                 Mux(wave.left.activation, self.i_activation, 0)
-                | Mux(wave.left.weight, self.i_weight[: len(left.i_word)], 0)
+                | Mux(wave.left.weight, self._operands(config.reduction), 0)
             ),
             left.i_operands.eq(turn.o_operands),
             left.i_streaming.eq(wave.streaming),
             left.i_swap.eq(wave.swap),
             left.i_clear.eq(wave.clear),
             left.i_drop.eq(wave.drop),
-            top.i_word.eq(Mux(wave.top, self.i_weight[: len(top.i_word)], 0)),
+            top.i_word.eq(Mux(wave.top, self._operands(config.top_bytes), 0)),
             top.i_operands.eq(turn.o_operands),
             top.i_turned.eq(wave.turned),
             top.i_enable.eq(wave.enable),
             top.i_start.eq(wave.start),
         ]
+
+    def _operands(self, count: int) -> Value:
+        """So many of the weight word's bytes, sign-extended."""
+        values = (self.i_weight.word_select(i, 8).as_signed() for i in range(count))
+        return Cat(Cat(v, v[-1].replicate(self._config.operand_bits - 8)) for v in values)
 
     def _feet(self, m: Module, columns: list[Any]) -> None:
         config = self._config

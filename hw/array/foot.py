@@ -38,7 +38,8 @@ class Foot(wiring.Component):
     """Turns a column's partial sums into int8 results, one wave a cycle, without stalls.
 
     Subtracts the fast inner product's activation terms (2 lanes): in WS and NS those of the wave,
-    which come along from column -1; in IS those of the tile, captured from its all-zero wave.  A
+    which come along from column -1; in IS those of the tile, captured from its all-zero wave.  An
+    `exact` wave subtracts the weights' terms, too, which come the other way.  A
     `first` wave adds the channel's bias, any other the accumulator at its address; a `last` wave is
     requantised, any other written back.  Waves on one address must be REUSE_DISTANCE apart.
 
@@ -66,7 +67,11 @@ class Foot(wiring.Component):
         following = Signal(PARAMETER, reset_less=True)
         active = Signal(PARAMETER, reset_less=True)
 
-        correction = Mux(tag.by_channel, captured, self.i_correction) if config.lanes == 2 else 0
+        correction: Any = 0
+        if config.lanes == 2:
+            of_shadow = Mux(tag.by_channel | tag.exact, captured, 0)
+            of_stream = Mux(tag.by_channel & ~tag.exact, 0, self.i_correction)
+            correction = of_shadow + of_stream
         m.d.sync += [
             value.eq(self.i_sum - correction),
             self.o_correction.eq(self.i_correction),

@@ -12,10 +12,11 @@ def tag_layout(config: OverlayConfig) -> data.StructLayout:
     """What the feet and the collector must know of a wave.
 
     valid: the wave carries partial sums. first: add the bias, not the accumulator. last: the sum is
-    complete. by_channel: IS, columns are pixels and the wave is one channel. capture: IS, the
-    all-zero wave whose sums correct the tile. swap: take the channel parameters from the chain.
-    close: IS, the last wave of a group, whose words leave the output corner turn. address: into the
-    accumulators. pixels: IS, words of the group, minus one. record: IS, parameter record.
+    complete. by_channel: IS, columns are pixels and the wave is one channel. capture: the
+    all-zero wave whose sums correct the tile. exact: both of the fast inner product's terms are
+    subtracted: the captured one and the wave's own. swap: take the channel parameters from the
+    chain. close: IS, the last wave of a group, whose words leave the output corner turn. address:
+    into the accumulators. pixels: IS, words of the group, minus one. record: IS, parameter record.
     """
     return data.StructLayout(
         {
@@ -24,9 +25,10 @@ def tag_layout(config: OverlayConfig) -> data.StructLayout:
             "last": 1,
             "by_channel": 1,
             "capture": 1,
+            "exact": 1,
             "swap": 1,
             "close": 1,
-            "address": unsigned((config.accumulator_depth - 1).bit_length()),
+            "address": unsigned(config.address_bits),
             "pixels": unsigned((config.columns - 1).bit_length()),
             "record": unsigned((config.parameter_depth - 1).bit_length()),
         }

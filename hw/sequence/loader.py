@@ -12,7 +12,7 @@ from hw.config import OverlayConfig
 from hw.isa import CONV, Dataflow
 from hw.sequence.tiles import NEST, NEST_FIELDS, Tiles
 
-SEQUENCE_FIELDS = ("dataflow", "replay", *NEST_FIELDS, "parameters")
+SEQUENCE_FIELDS = ("dataflow", "algorithm", "replay", *NEST_FIELDS, "parameters")
 SEQUENCE = data.StructLayout({name: CONV[name].shape for name in SEQUENCE_FIELDS})
 
 # What a consumer does to the weight buffer: advance; keep the word; back to the start of the held

@@ -12,6 +12,7 @@ from hw.array.wave import wave_layout
 from hw.config import OverlayConfig
 from hw.engines.weight_buffer import READ_LATENCY, WeightRead
 from hw.pipeline import delayed
+from hw.sequence.fed import fed_word
 from hw.sequence.loader import SEQUENCE, Loader
 from hw.sequence.streamer import STALL, Streamer
 
@@ -24,6 +25,7 @@ class Sequencer(wiring.Component):
     i : instructions, to loader and streamer alike.
     activations, weights : the reading sides of the activation FIFO and the weight buffer; their
     words go to the array directly, READ_LATENCY after the pop and with `o_wave`.
+    i_last : the next activation word is its chunk's last (kn2row, WS).
     i_returned : the writer took an output word.
     o_wave, o_load_parameters, o_first_record : to the array.
     o_issued, o_stall, o_busy : see `Streamer`.
@@ -31,13 +33,14 @@ class Sequencer(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        activations = WeightRead(depth=config.activation_depth, word_bytes=config.reduction)
-        weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        activations = WeightRead(depth=config.activation_depth, word_bits=fed_word(config).size)
+        weights = WeightRead(depth=config.weight_words, word_bits=8 * config.weight_word_bytes)
         super().__init__(
             {
                 "i": In(stream.Signature(SEQUENCE)),
                 "activations": In(activations),
                 "weights": In(weights),
+                "i_last": In(1),
                 "i_returned": In(1),
                 "o_wave": Out(wave_layout(config)),
                 "o_load_parameters": Out(1),
@@ -65,6 +68,7 @@ class Sequencer(wiring.Component):
             loader.i_swap.eq(streamer.o_swap),
             loader.i_finish.eq(streamer.o_finish),
             streamer.i_ready.eq(loader.o_ready),
+            streamer.i_last.eq(self.i_last),
             streamer.i_returned.eq(self.i_returned),
             self.activations.pop.eq(loader.o_activation_pop | streamer.o_activation_pop),
             self.o_issued.eq(streamer.o_issued),
@@ -92,6 +96,10 @@ class Sequencer(wiring.Component):
             ("first_record", self.o_first_record, streamer.o_record),
         ):
             m.d.comb += port.eq(delayed(m, value, READ_LATENCY, name=name, reset_less=False))
+        addressed = delayed(m, streamer.o_addressed, READ_LATENCY, name="addressed")
+        with m.If(addressed):
+            word = fed_word(self._config)(self.activations.data)
+            m.d.comb += self.o_wave.tag.address.eq(word.address)
         return m
 
 

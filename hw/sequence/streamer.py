@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from hw.array.foot import REUSE_DISTANCE
 from hw.array.wave import wave_layout
 from hw.config import OverlayConfig
 from hw.isa import Dataflow
+from hw.sequence.fed import skips
 from hw.sequence.loader import SEQUENCE, WEIGHT_POP, nest_of
 from hw.sequence.resources import OutputRoom, ParameterSchedule
 from hw.sequence.tiles import Tiles
@@ -22,18 +23,21 @@ STALL = data.StructLayout({"activation": 1, "weight": 1, "output": 1})
 class Streamer(wiring.Component):
     """Issues waves; the array behind never stalls, so whatever a wave needs must be there first.
 
-    WS: one activation word a wave. IS: weight words in atomic groups of at most C waves, behind
-    an all-zero wave (2 lanes). NS: atomic chunks of R waves, then R waves that drain the sums.
+    WS: one activation word a wave; kn2row: a chunk ends with the word that says so, behind an
+    all-zero wave (2 lanes), since pixels differ in the chunks they take. IS: weight words in atomic
+    groups of at most C waves, behind an all-zero wave (2 lanes). NS: atomic chunks of R waves, then R waves that drain the sums.
     Result waves reserve their words in the output FIFO. In IS a group's closing wave keeps P cycles
     from the previous result, since P words leave the corner turn after it.
 
     Members
     -------
     i : instructions. i_ready : the loader's shadow is ready. i_activations, i_weights : words
-    there. i_returned : the writer took a word from the output FIFO.
+    there. i_last : the next activation word is its chunk's last. i_returned : the writer took a
+    word from the output FIFO.
     o_swap : takes the loader's shadow. o_finish : an instruction's last wave. o_wave : this cycle's
     wave, but for what the loader adds. o_activation_pop, o_weight_pop. o_load_parameters,
-    o_record : start of a parameter burst. o_issued : a wave was issued. o_stall : what the next
+    o_record : start of a parameter burst. o_addressed : the address of this cycle's wave comes with
+    its word. o_issued : a wave was issued. o_stall : what the next
     wave waits for. o_busy : an instruction is under way.
     """
 
@@ -45,6 +49,7 @@ class Streamer(wiring.Component):
                 "i_ready": In(1),
                 "i_activations": In(unsigned(24)),
                 "i_weights": In(unsigned(24)),
+                "i_last": In(1),
                 "i_returned": In(1),
                 "o_swap": Out(1),
                 "o_finish": Out(1),
@@ -53,6 +58,7 @@ class Streamer(wiring.Component):
                 "o_weight_pop": Out(WEIGHT_POP),
                 "o_load_parameters": Out(1),
                 "o_record": Out(unsigned(16)),
+                "o_addressed": Out(1),
                 "o_issued": Out(1),
                 "o_stall": Out(STALL),
                 "o_busy": Out(1),
@@ -67,6 +73,8 @@ class Streamer(wiring.Component):
         self._done = Signal()  # this wave ends a step of the tiles' walk
         self._drained = Signal()  # NS: the tile's last wave was issued in the previous cycle
         self._settled = Signal()  # a first wave may reuse the previous tile's accumulators
+        self._skips = Signal()  # kn2row, WS: chunks leave out pixels
+        self._head = Signal()  # the all-zero wave of this chunk has been issued
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -89,6 +97,7 @@ class Streamer(wiring.Component):
             self.o_load_parameters.eq(parameters.o_load),
             self.o_record.eq(parameters.o_record),
             room.i_returned.eq(self.i_returned),
+            self._skips.eq(skips(instruction)),
         ]
         with m.If(accept):
             m.d.sync += [instruction.eq(self.i.p), active.eq(1)]
@@ -107,11 +116,14 @@ class Streamer(wiring.Component):
         return m
 
     def _settle(self, m: Module) -> None:
-        """Keeps REUSE_DISTANCE between the last wave of a very short tile and the next."""
+        """Keeps REUSE_DISTANCE between the last wave of a very short tile and the next.
+
+        Where pixels are left out, any wave of a chunk may be as near to any of the next.
+        """
         wait = Signal(range(REUSE_DISTANCE))
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
-        with m.If(self._done & (self._step < REUSE_DISTANCE - 1)):
+        with m.If(self._done & (self._skips | (self._step < REUSE_DISTANCE - 1))):
             m.d.sync += wait.eq(REUSE_DISTANCE - 1)
         m.d.comb += self._settled.eq(wait == 0)
 
@@ -119,32 +131,54 @@ class Streamer(wiring.Component):
         tiles, wave, step = self._tiles, self.o_wave, self._step
         first = step == 0
         new_parameters = first & tiles.o_first_chunk & tiles.o_first_pixels
-        loaded = self.i_ready & self._settled
+        own_head = self._skips if self._config.lanes == 2 else Const(0)
+        loaded = Mux(own_head, self._head, self.i_ready) & self._settled
         here = self.i_activations != 0
         may_start = ~first | (loaded & (self._parameters.o_ready | ~new_parameters))
         may_end = ~tiles.o_last_chunk | (self._room.o_room != 0)
+        issue = Signal()
         m.d.comb += [
-            self.o_issued.eq(here & may_start & may_end),
+            issue.eq(here & may_start & may_end),
+            self.o_issued.eq(issue),
             self.o_stall.activation.eq(~here),
             self.o_stall.weight.eq(here & first & ~loaded),
             self.o_stall.output.eq(here & ~may_end),
         ]
-        with m.If(self.o_issued):
+        if self._config.lanes == 2:
+            self._head_wave(m, self._skips & first)
+        with m.If(issue):
             m.d.comb += [
                 self.o_activation_pop.eq(1),
-                self.o_swap.eq(first),
+                self.o_swap.eq(first & ~own_head),
+                self.o_addressed.eq(self._skips),
                 wave.left.activation.eq(1),
-                wave.swap.eq(first),
+                wave.swap.eq(first & ~own_head),
                 wave.tag.valid.eq(1),
                 wave.tag.first.eq(tiles.o_first_chunk),
                 wave.tag.last.eq(tiles.o_last_chunk),
+                wave.tag.exact.eq(self._skips),
                 wave.tag.swap.eq(new_parameters),
                 wave.tag.address.eq(step),
-                self._done.eq(step == tiles.o_pixels - 1),
+                self._done.eq(Mux(self._skips, self.i_last, step == tiles.o_pixels - 1)),
                 self._room.i_reserve.eq(tiles.o_last_chunk),
                 self._room.i_busy.eq(Mux(tiles.o_last_chunk, self._config.columns, 0)),
             ]
             m.d.sync += step.eq(Mux(self._done, 0, step + 1))
+
+    def _head_wave(self, m: Module, wanted: Value) -> None:
+        """Two lanes: an all-zero wave swaps the shadow in and yields its own terms."""
+        wave = self.o_wave
+        with m.If(wanted & self.i_ready & ~self._head):
+            m.d.comb += [
+                self.o_swap.eq(1),
+                self.o_issued.eq(1),
+                wave.swap.eq(1),
+                wave.tag.capture.eq(1),
+                wave.tag.by_channel.eq(self._instruction.dataflow == Dataflow.IS),
+            ]
+            m.d.sync += self._head.eq(1)
+        with m.If(self._done):
+            m.d.sync += self._head.eq(0)
 
     def _input_stationary(self, m: Module) -> None:
         config, tiles, wave, step = self._config, self._tiles, self.o_wave, self._step
@@ -158,14 +192,8 @@ class Streamer(wiring.Component):
         )
         headed: Any = (step != 0) | (self.i_ready & self._settled)
         if config.lanes == 2:
-            head = Signal()  # the all-zero wave of this tile has been issued
-            with m.If(self.i_ready & ~head & (step == 0) & (left == 0)):
-                m.d.comb += [self.o_swap.eq(1), wave.swap.eq(1), self.o_issued.eq(1)]
-                m.d.comb += [wave.tag.capture.eq(1), wave.tag.by_channel.eq(1)]
-                m.d.sync += head.eq(1)
-            with m.If(self._done):
-                m.d.sync += head.eq(0)
-            headed = (step != 0) | (head & self._settled)
+            self._head_wave(m, (step == 0) & (left == 0))
+            headed = (step != 0) | (self._head & self._settled)
         here = self.i_weights >= size
         apart = self._room.o_spacing <= size
         may_end = ~tiles.o_last_chunk | ((self._room.o_room >= tiles.o_pixels) & apart)
