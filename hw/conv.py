@@ -17,10 +17,12 @@ from hw.engines.weight_buffer import WeightBuffer, WeightRead
 from hw.feeder import FEED, Feeder
 from hw.isa import CONV, PARAMETER
 from hw.memory import read_request, write_request
+from hw.scratch import Scratch
 from hw.sequence.fed import fed_word
 from hw.sequence.loader import SEQUENCE
 from hw.sequence.sequencer import Sequencer, Split
 from hw.sequence.streamer import STALL
+from hw.winograd.input_transform import InputTransform
 from hw.writer import WRITE, Writer
 
 INSTRUCTIONS = 2  # that feeder, sequencer or writer may be behind each other
@@ -125,6 +127,32 @@ class ConvEngine(wiring.Component):
             self.o_record_address.eq(array.o_parameter_address),
         ]
         self._array = array
+        if config.transforms:
+            self._transform(m, feeder, sequencer)
+
+    def _transform(self, m: Module, feeder: Feeder, sequencer: Sequencer) -> None:
+        """Winograd: patches through the input transform into the scratch memory."""
+        config = self._config
+        m.submodules.transform = transform = InputTransform(
+            lanes=config.reduction,
+            transforms=config.transforms,
+            operand_bits=config.operand_bits,
+        )
+        m.submodules.scratch = scratch = Scratch(config=config)
+        connect(m, feeder.o_block, scratch.i_block)
+        connect(m, scratch.o, sequencer.scratch)
+        m.d.comb += [
+            transform.i_valid.eq(feeder.o_patch_valid),
+            transform.i_transform.eq(feeder.o_transform),
+            scratch.i_valid.eq(transform.o_valid),
+            scratch.i_last.eq(transform.o_last),
+            scratch.i_word.eq(transform.o_word.as_value()),
+        ]
+        for lane in range(config.reduction):
+            operand = feeder.o_word.operands.word_select(lane, config.operand_bits)
+            m.d.comb += transform.i_word[lane].eq(operand[:8].as_signed())
+        with m.If(sequencer.o_wave.scratch):
+            m.d.comb += self._array.i_activation.eq(scratch.o.data)
 
     def _results(self, m: Module, sequencer: Sequencer, writer: Writer) -> None:
         config = self._config

@@ -153,8 +153,14 @@ CONV = data.StructLayout(
         "channels": unsigned(16),  # output channels
         "channel_tile": unsigned(16),  # WS, NS: C; IS: at most the accumulators' depth
         "pixel_tile": unsigned(16),  # WS: at most the accumulators' depth; NS: R; IS: C
-        "out_rows": unsigned(16),  # kn2row, WS: rows of the output, and of a pixel tile
-        "tile_rows": unsigned(16),
+        "out_rows": unsigned(16),  # of the output; kn2row in WS, Winograd
+        "tile_rows": unsigned(16),  # kn2row in WS: rows of a pixel tile
+        # Winograd: pixels are tiles of m x m, taps are rounds, chunks count elements, too.
+        "patches": unsigned(16),  # of a tile: rounds * run_words
+        "patch_column_step": unsigned(20),  # bytes between two pixels of the input
+        "image_width": unsigned(16),  # of the output in pixels
+        "out_row_pitch": unsigned(24),
+        "residual_row_pitch": unsigned(24),
         "residual_address": unsigned(32),
         "residual_pitch": unsigned(24),
         "factor": unsigned(17),  # of the convolution's own int8 result

@@ -14,8 +14,10 @@ from dse.program.errors import ProgramError
 from dse.program.mapping import Algorithm, Choice
 from dse.program.runs import Runs, form_runs, useful_places
 from dse.program.views import View
+from dse.program.winograd_tiles import legal_transforms, tiled, too_small, winograd_tiling
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import Dataflow
+from hw.winograd.matrices import Transform
 
 CONV_CYCLES = 8  # fetching and dispatching one more CONV, WEIGHTS and LOAD
 
@@ -35,10 +37,16 @@ class Piece:
     channels: int
     dataflow: Dataflow
     algorithm: Algorithm
+    transform: Transform | None
     channel_tile: int
 
     def tiling(self, pixels: int, config: OverlayConfig) -> Tiling:
         """The tiles of this piece over some output pixels."""
+        if self.transform is not None:
+            shape = tiled(self.runs, self.transform, pixels, self.channels, config)
+            found = winograd_tiling(shape, config, self.dataflow)
+            assert found is not None
+            return found
         block = _block(self.runs, self.algorithm, pixels, self.channels, config, self.dataflow)
         return tile(block, config, self.dataflow, self.channel_tile)
 
@@ -65,13 +73,17 @@ def cut(
 ) -> tuple[Piece, ...]:
     """The pieces of a convolution that cost least at ``pixels`` output pixels at a time."""
     forced = choice.dataflow
+    transforms = legal_transforms(conv, choice, config)
     plans = [
-        _Plan(conv, view, size, pixels, config, flow, choice.algorithm)
+        _Plan(conv, view, size, pixels, config, flow, choice.algorithm, transform)
         for size in _group_counts(conv.groups)
         for flow in ([forced] if forced is not None else Dataflow)
+        for transform in transforms
     ]
     costs = [(cost, index) for index, plan in enumerate(plans) if (cost := plan.cost())]
     if not costs:
+        if choice.algorithm is Algorithm.WINOGRAD:
+            raise ProgramError(too_small(conv, view, transforms, config))
         width = conv.window.output(view.height, view.width)[1]
         if choice.algorithm is Algorithm.KN2ROW and width > config.accumulator_depth:
             raise ProgramError(
@@ -97,6 +109,7 @@ class _Plan:
     config: OverlayConfig
     flow: Dataflow
     algorithm: Algorithm
+    transform: Transform | None
 
     def cost(self) -> tuple[int, int] | None:
         """Cycles with the weight stream's, and the array's own; None if impossible."""
@@ -135,6 +148,7 @@ class _Plan:
                         channels,
                         self.flow,
                         self.algorithm,
+                        self.transform,
                         channel_tile,
                     )
                 )
@@ -151,6 +165,9 @@ class _Plan:
 
     def _tiling(self, groups: int, channels: int) -> Tiling | None:
         runs = form_runs(self.conv, self.view, 0, groups, self.algorithm)
+        if self.transform is not None:
+            shape = tiled(runs, self.transform, self.pixels, channels, self.config)
+            return winograd_tiling(shape, self.config, self.flow)
         block = _block(runs, self.algorithm, self.pixels, channels, self.config, self.flow)
         return best_tiling(block, self.config, self.flow)
 

@@ -77,12 +77,13 @@ def conv_records(
     """Records of a piece's channels, whose weights are ``chunks``.
 
     With two lanes, the weights' own products are folded into the bias, but for weight-stationary
-    kn2row, where pixels differ in the products they take.
+    kn2row, where pixels differ in the products they take, and Winograd, where elements do.
     """
     channels = slice(piece.channel, piece.channel + len(chunks))
     bias = values.bias[channels]
-    skips = piece.algorithm is Algorithm.KN2ROW and piece.dataflow is Dataflow.WS
-    if config.lanes == 2 and not skips:
+    exact = piece.algorithm is Algorithm.KN2ROW and piece.dataflow is Dataflow.WS
+    exact |= piece.algorithm is Algorithm.WINOGRAD
+    if config.lanes == 2 and not exact:
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
         bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
     mantissa, shift = values.mantissa[channels], values.shift[channels]
@@ -104,10 +105,16 @@ def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
     )
 
 
-def check_accumulators(network: Network, conv: Conv, config: OverlayConfig) -> None:
+def check_accumulators(
+    network: Network,
+    conv: Conv,
+    config: OverlayConfig,
+    algorithm: Algorithm = Algorithm.IM2COL,
+) -> None:
     """Refuse a convolution whose worst-case sum does not fit the accumulators.
 
-    Sums wrap on their way, harmlessly: only the last value has to fit.
+    Sums wrap on their way, harmlessly: only the last value has to fit, and behind the output
+    transform, which divides by a power of two, the sum without its bias.
     """
     weights = conv.weight.reshape(conv.weight.shape[0], -1).astype(np.int64)
     zero_point = network.tensors[conv.input].quantisation.zero_point
@@ -120,6 +127,17 @@ def check_accumulators(network: Network, conv: Conv, config: OverlayConfig) -> N
             f"layer {conv.name!r}: sums can need {bits} bits, the accumulators have "
             f"{config.accumulator_bits}: raise accumulator_bits"
         )
+    if algorithm is Algorithm.WINOGRAD:
+        raw = np.maximum(weights, 0) * 127 + np.minimum(weights, 0) * -128
+        least_raw = np.maximum(weights, 0) * -128 + np.minimum(weights, 0) * 127
+        low, high = int(least_raw.sum(axis=1).min()), int(raw.sum(axis=1).max())
+        bits = 1 + max(high.bit_length(), max(-low - 1, 0).bit_length())
+        if bits > config.result_bits:
+            raise ProgramError(
+                f"layer {conv.name!r}: winograd needs {bits} bits behind the output transform, the "
+                f"overlay has {config.result_bits}: raise accumulator_bits or choose another "
+                "algorithm"
+            )
 
 
 def _bias(conv: Conv, bias: int, config: OverlayConfig) -> int:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import unsigned
 from amaranth.lib import data
 
 from hw.config import OverlayConfig
-from hw.isa import Algorithm, Dataflow
 
 
 def fed_word(config: OverlayConfig) -> data.StructLayout:
@@ -16,9 +13,3 @@ def fed_word(config: OverlayConfig) -> data.StructLayout:
     return data.StructLayout(
         {"operands": config.activation_bits, "address": unsigned(config.address_bits)}
     )
-
-
-def skips(instruction: Any) -> Any:
-    """Whether the words of taps in the padding are left out: kn2row, weight stationary."""
-    kn2row = instruction.algorithm == Algorithm.KN2ROW
-    return kn2row & (instruction.dataflow == Dataflow.WS)

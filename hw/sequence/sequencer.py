@@ -25,6 +25,7 @@ class Sequencer(wiring.Component):
     i : instructions, to loader and streamer alike.
     activations, weights : the reading sides of the activation FIFO and the weight buffer; their
     words go to the array directly, READ_LATENCY after the pop and with `o_wave`.
+    scratch : with Winograd, the reading side of the scratch memory, likewise.
     i_last : the next activation word is its chunk's last (kn2row, WS).
     i_returned : the writer took an output word.
     o_wave, o_load_parameters, o_first_record : to the array.
@@ -41,6 +42,7 @@ class Sequencer(wiring.Component):
                 "activations": In(activations),
                 "weights": In(weights),
                 "i_last": In(1),
+                **self._scratch_port(config),
                 "i_returned": In(1),
                 "o_wave": Out(wave_layout(config)),
                 "o_load_parameters": Out(1),
@@ -50,6 +52,13 @@ class Sequencer(wiring.Component):
                 "o_busy": Out(1),
             }
         )
+
+    @staticmethod
+    def _scratch_port(config: OverlayConfig) -> dict[str, Any]:
+        if not config.transforms:
+            return {}
+        words, bits = config.scratch_words, config.activation_bits
+        return {"scratch": In(WeightRead(depth=words, word_bits=bits))}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -75,6 +84,10 @@ class Sequencer(wiring.Component):
             self.o_stall.eq(streamer.o_stall),
             self.o_busy.eq(streamer.o_busy),
         ]
+        if self._config.transforms:
+            m.d.comb += streamer.i_scratch.eq(self.scratch.level)
+            for name in ("pop", "hold", "rewind", "release"):
+                m.d.comb += getattr(self.scratch, name).eq(getattr(streamer.o_scratch_pop, name))
         # Loader and streamer never pop the same kind of word at a time: see Loader.
         for name in ("pop", "hold", "rewind", "release"):
             mine, other = (getattr(part.o_weight_pop, name) for part in (loader, streamer))
@@ -88,6 +101,7 @@ class Sequencer(wiring.Component):
             wave.top.eq(streamer.o_wave.top | loader.o_top),
             wave.serial.eq(streamer.o_wave.serial | loader.o_serial),
             wave.serial_first.eq(streamer.o_wave.serial_first | loader.o_serial_first),
+            wave.wide.eq(streamer.o_wave.wide | loader.o_wide),
             wave.turned.eq(loader.o_turned & ~streamer.o_wave.streaming),
         ]
         for name, port, value in (
