@@ -50,7 +50,7 @@ def require(config: OverlayConfig, board: Board, *, primitive: Primitive = BEHAV
     raise ResourceError(
         f"an overlay of {config.rows} x {config.columns} takes {needed:,} {bound} (estimate), "
         f"{needed - available:,} more than the {available:,} of board {board.name!r}; "
-        f"most of it is {largest} with {size[largest]:,}: {_REMEDIES[largest]}",
+        f"most of it is {largest} with {size[largest]:,}: choose {_REMEDIES[largest]}",
         bound=bound,
         needed=needed,
         available=available,
@@ -58,19 +58,19 @@ def require(config: OverlayConfig, board: Board, *, primitive: Primitive = BEHAV
 
 
 _REMEDIES = {
-    "elements": "choose fewer rows or columns",
-    "feet": "choose fewer columns, or a smaller accumulator_depth",
-    "edges": "choose fewer rows",
-    "collector": "choose fewer columns",
-    "writer": "choose fewer columns",
-    "sequencer": "choose a smaller device's parameters",
-    "feeder": "choose fewer rows",
-    "activations": "choose fewer rows",
-    "tensor memory": "choose a smaller tensor_bytes",
-    "parameters": "choose a smaller parameter_depth",
-    "weights": "choose a smaller weight_words",
-    "buses": "choose a smaller axi_bytes",
-    "pooling": "choose a smaller pool_lanes",
+    "elements": "fewer rows or columns",
+    "feet": "fewer columns or a smaller accumulator_depth",
+    "edges": "fewer rows",
+    "collector": "fewer columns",
+    "writer": "fewer columns",
+    "sequencer": "a larger board",
+    "feeder": "fewer rows",
+    "activations": "fewer rows",
+    "tensor memory": "a smaller tensor_bytes",
+    "parameters": "a smaller parameter_depth",
+    "weights": "a smaller weight_words",
+    "buses": "a smaller axi_bytes",
+    "pooling": "a smaller pool_lanes",
 }
 
 
@@ -132,21 +132,22 @@ def foot(config: OverlayConfig) -> Resources:
 
 
 def edges(config: OverlayConfig) -> Resources:
-    """Skews of both edges, the corner turn, and the tags' way to the feet."""
+    """Skews of both edges, and the corner turn: a register of L bytes a row."""
     rows, columns, operand = config.rows, config.columns, 8 * config.lanes
+    word = 8 * config.reduction
     skews = operand * (_skew(rows) + _skew(columns))
-    turn = rows * 8 * config.reduction
-    tags = 50 * ceil_div(rows, SHIFT_REGISTER)
+    left, top = rows * (operand + 2), columns * operand
+    turn = rows * (word - operand + 2)  # the lowest operand only loads
     return Resources(
-        lut=skews + rows * (operand + 2) + columns * operand + turn + tags,
-        ff=turn + 5 * rows + 3 * columns + 6 * operand + 60,
+        lut=skews + left + top + turn,
+        ff=rows * (word + 5) + 3 * columns + 6 * operand,
     )
 
 
 def collector(config: OverlayConfig) -> Resources:
     """A shift register of C bytes a column, and the words' multiplexer."""
-    square = config.columns**2
-    return Resources(lut=3 * square + 20, ff=8 * square + config.columns)
+    columns = config.columns
+    return Resources(lut=11 * columns**2 // 4 + 3 * columns, ff=8 * columns**2 + columns)
 
 
 def writer(config: OverlayConfig) -> Resources:
@@ -178,12 +179,13 @@ def tensor_memory(config: OverlayConfig, *, uram: bool) -> Resources:
     blocks, slices = rows // depth, word // lanes
     count = 2 * blocks * slices
     bits = exact_log2(word)
-    rotation = 8 * (_multiplexer(bits // 2) + _multiplexer(bits - bits // 2))
-    choice = 2 * 8 * word * _multiplexer(exact_log2(blocks)) if blocks > 1 else 0
+    # A LUT selects one of four: two steps of a rotation, or three more blocks.
+    rotation = 8 * (ceil_div(bits // 2, 2) + ceil_div(bits - bits // 2, 2))
+    choice = 8 * ceil_div(blocks - 1, 3)
     return Resources(
         uram=count * ceil_div(depth, URAM_ROWS) * ceil_div(lanes, URAM_BYTES) if uram else 0,
         bram18=0 if uram else count * block_ram(depth, 8 * lanes, byte_writes=True),
-        lut=word * (30 + 2 * rotation) + choice,
+        lut=word * (28 + 2 * rotation + 2 * choice),
         ff=150 + 51 * word + count * 8 * lanes,
     )
 
@@ -195,9 +197,9 @@ def parameters(config: OverlayConfig) -> Resources:
 
 
 def weights(config: OverlayConfig) -> Resources:
-    """The weight buffer and the gathering of its words."""
+    """The weight buffer, and the gathering of its words from beats."""
     word = 8 * config.weight_word_bytes
-    return fifo(config.weight_words, word)
+    return fifo(config.weight_words, word) + Resources(lut=3 * config.weight_word_bytes, ff=word)
 
 
 def buses(config: OverlayConfig) -> Resources:
@@ -205,7 +207,7 @@ def buses(config: OverlayConfig) -> Resources:
     beat = 8 * config.axi_bytes
     return Resources(
         bram18=2 * block_ram(READ_DEPTH, beat + 1),
-        lut=5400 + 32 * config.axi_bytes,
+        lut=5380 + 27 * config.axi_bytes,
         ff=4000 + 16 * config.axi_bytes,
     )
 
@@ -241,8 +243,3 @@ def block_ram(depth: int, bits: int, *, byte_writes: bool = False) -> int:
 def _skew(ports: int) -> int:
     """Shift register LUTs of one bit of an edge: port k is delayed by k + 1 registers."""
     return sum(ceil_div(k + 1, SHIFT_REGISTER) for k in range(2, ports))
-
-
-def _multiplexer(bits: int) -> int:
-    """LUTs of a multiplexer of 2**bits inputs: four inputs a LUT, joined by the slice's own."""
-    return max(1, (1 << bits) // 4)

@@ -7,7 +7,10 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-ISA_VERSION = 1
+from hw.winograd.matrices import F2, F4, Transform
+
+ISA_VERSION = 2
+TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 
 
@@ -41,6 +44,8 @@ class OverlayConfig:
     axi_bytes : data width of the AXI4 masters.
     accumulator_bits : width of partial sums; up to 27 the requantisation takes one DSP a column.
     pool_lanes : channels the pooling engine handles per cycle (0: min(columns, 32)).
+    winograd : the transforms of the hardware: "none", "f2" for F(2,3), "f4" for F(4,3), "both".
+    scratch_words : transformed activation words that the Winograd scratch memory holds.
     watchdog_cycles : reset value of the watchdog: cycles without progress before error.
     """
 
@@ -55,6 +60,8 @@ class OverlayConfig:
     accumulator_bits: int = 32
     pool_lanes: int = 0
     watchdog_cycles: int = 1 << 20
+    winograd: str = "none"
+    scratch_words: int = 0
 
     def __post_init__(self) -> None:
         self._range("rows", 2, 1024)
@@ -68,6 +75,7 @@ class OverlayConfig:
         self._range("accumulator_bits", 20, 40)
         self._range("pool_lanes", 0, 256)
         self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
+        self._check_winograd()
         for name in ("tensor_bytes", "accumulator_depth", "parameter_depth", "axi_bytes"):
             value = getattr(self, name)
             if value != power_of_two(value):
@@ -84,6 +92,24 @@ class OverlayConfig:
                 f"tensor_bytes must be at least {4 * self.tensor_word}, not {self.tensor_bytes}"
             )
 
+    def _check_winograd(self) -> None:
+        if self.winograd not in TRANSFORMS:
+            known = ", ".join(TRANSFORMS)
+            raise ConfigError(f"winograd must be one of {known}, not {self.winograd!r}")
+        self._range("scratch_words", 0, 1 << 20)
+        if not self.transforms:
+            if self.scratch_words:
+                raise ConfigError(
+                    f"scratch_words must be 0 without winograd, not {self.scratch_words}"
+                )
+            return
+        least = 2 * max(transform.elements for transform in self.transforms)
+        if self.scratch_words < least or self.scratch_words != power_of_two(self.scratch_words):
+            raise ConfigError(
+                f"scratch_words must be a power of two of at least {least}, "
+                f"not {self.scratch_words}"
+            )
+
     def _range(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
         if not isinstance(value, int) or not low <= value <= high:
@@ -95,6 +121,37 @@ class OverlayConfig:
         return self.lanes * self.rows
 
     @property
+    def operand_bits(self) -> int:
+        """Bits of an operand in the array: int8 relative to any zero point, or transformed."""
+        return max((transform.operand_bits for transform in self.transforms), default=9)
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """The Winograd transforms of the hardware, the smaller first."""
+        return TRANSFORMS[self.winograd]
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of a weight in the widest weight word: transformed ones take two."""
+        return 2 if self.transforms else 1
+
+    @property
+    def result_bits(self) -> int:
+        """Bits of a sum behind the output transform."""
+        shift = max((transform.scale_shift for transform in self.transforms), default=0)
+        return self.accumulator_bits - 2 * shift
+
+    @property
+    def activation_bits(self) -> int:
+        """Bits of an activation word: L operands."""
+        return self.operand_bits * self.reduction
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of an address into the accumulators."""
+        return (self.accumulator_depth - 1).bit_length()
+
+    @property
     def top_bytes(self) -> int:
         """Bytes of one weight word that enters the top of the array (WS, NS)."""
         return self.lanes * self.columns
@@ -102,7 +159,7 @@ class OverlayConfig:
     @property
     def weight_word_bytes(self) -> int:
         """Bytes of one weight buffer word: a top word (WS, NS) or a left word (IS)."""
-        return max(self.top_bytes, self.reduction)
+        return max(self.top_bytes, self.reduction) * self.weight_bytes
 
     @property
     def tensor_word(self) -> int:
@@ -129,7 +186,7 @@ class OverlayConfig:
         """Least cycles between two tiles: loading R rows, or the accumulators' read-add-write."""
         return max(self.rows, 4)
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, Any]:
         """The parameters, by name."""
         return asdict(self)
 

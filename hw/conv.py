@@ -6,6 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.array.array import Array
@@ -17,9 +18,12 @@ from hw.engines.weight_buffer import WeightBuffer, WeightRead
 from hw.feeder import FEED, Feeder
 from hw.isa import CONV, PARAMETER
 from hw.memory import read_request, write_request
+from hw.scratch import Scratch
+from hw.sequence.fed import fed_word
 from hw.sequence.loader import SEQUENCE
 from hw.sequence.sequencer import Sequencer, Split
 from hw.sequence.streamer import STALL
+from hw.winograd.input_transform import InputTransform
 from hw.writer import WRITE, Writer
 
 INSTRUCTIONS = 2  # that feeder, sequencer or writer may be behind each other
@@ -52,7 +56,7 @@ class ConvEngine(wiring.Component):
     def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
         self._config = config
         self._primitive = primitive
-        weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        weights = WeightRead(depth=config.weight_words, word_bits=8 * config.weight_word_bytes)
         super().__init__(
             {
                 "i": In(stream.Signature(CONV)),
@@ -103,8 +107,9 @@ class ConvEngine(wiring.Component):
     def _activations(self, m: Module, feeder: Feeder, sequencer: Sequencer) -> None:
         config = self._config
         m.submodules.activations = activations = WeightBuffer(
-            depth=config.activation_depth, word_bytes=config.reduction
+            depth=config.activation_depth, word_bits=fed_word(config).size
         )
+        m.submodules.lasts = lasts = SyncFIFO(width=1, depth=config.activation_depth)
         connect(m, feeder.o_read, flipped(self.o_feed))
         connect(m, activations.o, sequencer.activations)
         m.d.comb += [
@@ -113,10 +118,14 @@ class ConvEngine(wiring.Component):
             feeder.i_popped.eq(sequencer.activations.pop),
             activations.i.payload.eq(feeder.o_word),
             activations.i.valid.eq(feeder.o_valid),
+            lasts.w_data.eq(feeder.o_last),
+            lasts.w_en.eq(feeder.o_valid),
+            lasts.r_en.eq(sequencer.activations.pop),
+            sequencer.i_last.eq(lasts.r_data),
         ]
         m.submodules.array = array = Array(config=config, primitive=self._primitive)
         m.d.comb += [
-            array.i_activation.eq(activations.o.data),
+            array.i_activation.eq(activations.o.data[: config.activation_bits]),
             array.i_weight.eq(self.weights.data),
             array.i_wave.eq(sequencer.o_wave),
             array.i_load_parameters.eq(sequencer.o_load_parameters),
@@ -125,6 +134,32 @@ class ConvEngine(wiring.Component):
             self.o_record_address.eq(array.o_parameter_address),
         ]
         self._array = array
+        if config.transforms:
+            self._transform(m, feeder, sequencer)
+
+    def _transform(self, m: Module, feeder: Feeder, sequencer: Sequencer) -> None:
+        """Winograd: patches through the input transform into the scratch memory."""
+        config = self._config
+        m.submodules.transform = transform = InputTransform(
+            lanes=config.reduction,
+            transforms=config.transforms,
+            operand_bits=config.operand_bits,
+        )
+        m.submodules.scratch = scratch = Scratch(config=config)
+        connect(m, feeder.o_block, scratch.i_block)
+        connect(m, scratch.o, sequencer.scratch)
+        m.d.comb += [
+            transform.i_valid.eq(feeder.o_patch_valid),
+            transform.i_transform.eq(feeder.o_transform),
+            scratch.i_valid.eq(transform.o_valid),
+            scratch.i_last.eq(transform.o_last),
+            scratch.i_word.eq(transform.o_word.as_value()),
+        ]
+        for lane in range(config.reduction):
+            operand = feeder.o_word.operands.word_select(lane, config.operand_bits)
+            m.d.comb += transform.i_word[lane].eq(operand[:8].as_signed())
+        with m.If(sequencer.o_wave.scratch):
+            m.d.comb += self._array.i_activation.eq(scratch.o.data)
 
     def _results(self, m: Module, sequencer: Sequencer, writer: Writer) -> None:
         config = self._config

@@ -46,6 +46,15 @@ class Dataflow(enum.IntEnum):
     NS = 2
 
 
+class Algorithm(enum.IntEnum):
+    """How a convolution becomes matrix products; see docs/decisions/0003."""
+
+    IM2COL = 0  # a run is as long as the memory allows, padding reads the zero point
+    KN2ROW = 1  # a unit convolution a tap; operands are relative to the zero point, padding adds 0
+    WINOGRAD2 = 2  # F(2 x 2, 3 x 3)
+    WINOGRAD4 = 3  # F(4 x 4, 3 x 3)
+
+
 class Base(enum.IntEnum):
     """Base address registers that DRAM offsets are relative to."""
 
@@ -136,6 +145,7 @@ CONV = data.StructLayout(
         **HEAD,
         **WINDOW,
         "dataflow": unsigned(2),
+        "algorithm": unsigned(2),
         "replay": unsigned(1),  # weights stay in the buffer over all pixel tiles of a channel tile
         "residual": unsigned(1),
         "run_words": unsigned(16),  # activation words of one contiguous run of taps
@@ -143,6 +153,14 @@ CONV = data.StructLayout(
         "channels": unsigned(16),  # output channels
         "channel_tile": unsigned(16),  # WS, NS: C; IS: at most the accumulators' depth
         "pixel_tile": unsigned(16),  # WS: at most the accumulators' depth; NS: R; IS: C
+        "out_rows": unsigned(16),  # of the output; kn2row in WS, Winograd
+        "tile_rows": unsigned(16),  # kn2row in WS: rows of a pixel tile
+        # Winograd: pixels are tiles of m x m, taps are rounds, chunks count elements, too.
+        "patches": unsigned(16),  # of a tile: rounds * run_words
+        "patch_column_step": unsigned(20),  # bytes between two pixels of the input
+        "image_width": unsigned(16),  # of the output in pixels
+        "out_row_pitch": unsigned(24),
+        "residual_row_pitch": unsigned(24),
         "residual_address": unsigned(32),
         "residual_pitch": unsigned(24),
         "factor": unsigned(17),  # of the convolution's own int8 result

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from hw.algorithm import is_winograd, transform_index
 from hw.config import OverlayConfig
 from hw.isa import CONV, Dataflow
 from hw.memory import READ_LATENCY, read_request, write_request
+from hw.output_tiles import OutputTiles
 from hw.pipeline import delayed
 from hw.requantise import RESIDUAL_LATENCY, ResidualAdd
 from hw.sequence.tiles import NEST, Tiles
 
 WRITE_FIELDS = (
     "dataflow",
+    "algorithm",
+    "out_width",
+    "out_rows",
+    "image_width",
+    "out_row_pitch",
+    "residual_row_pitch",
     "pixels",
     "pixel_tile",
     "channels",
@@ -85,8 +93,9 @@ class Writer(wiring.Component):
 
     WS: pixels ascending. IS: groups of up to C channels, in each the pixels ascending, a word's
     channels in its highest bytes. NS: a tile's pixels descending, for which the writer first walks
-    up while the array still computes. One word a cycle, or as the residual's reads are granted;
-    writes have priority in the memory, so nothing behind the read ever waits.
+    up while the array still computes. Winograd: see `OutputTiles`. One word a cycle, or as the
+    residual's reads are granted; writes have priority in the memory, so nothing behind the read
+    ever waits.
 
     Members
     -------
@@ -114,6 +123,8 @@ class Writer(wiring.Component):
         self._instruction = Signal(WRITE)
         self._offset = Signal(16)  # channel of the tile's or the group's first byte
         self._size = Signal(16)  # channels of a word
+        self._begin = Signal()
+        self._last_word = Signal()  # Winograd: of a pixel tile's channels
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -132,7 +143,17 @@ class Writer(wiring.Component):
         final = Signal()
         done = delayed(m, final, WRITER_LATENCY + 1, name="done", reset_less=False)
         self._walk(m, tiles, tracks, taken, final, done)
-        self._transfer(m, target.o_address, residual.o_address, taken)
+        addresses: tuple[Any, Any] = target.o_address, residual.o_address
+        inside: Any = Const(1)
+        if self._config.transforms:
+            places = self._places(m, tiles, taken)
+            winograd = is_winograd(self._config, instruction)
+            inside = ~winograd | places.o_inside
+            addresses = (
+                Mux(winograd, places.o_address, target.o_address),
+                Mux(winograd, places.o_residual, residual.o_address),
+            )
+        self._transfer(m, *addresses, taken, inside)
         m.d.comb += self.o_retire.eq(done)
         return m
 
@@ -160,7 +181,9 @@ class Writer(wiring.Component):
             tiles.i_nest.eq(nest),
             size.eq(Mux(last_group, rest, columns)),
             self.o_busy.eq(1),
+            tiles.i_pixels_outside.eq(is_winograd(self._config, self.i.p)),
         ]
+        winograd = is_winograd(self._config, instruction)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [self.i.ready.eq(1), tiles.i_load.eq(self.i.valid), self.o_busy.eq(0)]
@@ -168,8 +191,10 @@ class Writer(wiring.Component):
                     m.d.sync += [instruction.eq(self.i.p), offset.eq(0), pixel.eq(0)]
                     m.next = "IMAGE"
             with m.State("IMAGE"):
-                m.d.comb += strobes["image"].eq(1)
+                m.d.comb += [strobes["image"].eq(1), self._begin.eq(1)]
                 m.next = "CLIMB"
+                with m.If(winograd):
+                    m.next = "TILES"
             with m.State("CLIMB"):
                 climbs = descends & ~last_pixel
                 m.d.comb += strobes["up"].eq(climbs)
@@ -199,11 +224,42 @@ class Writer(wiring.Component):
                         m.d.sync += offset.eq(offset - grouped)
                     with m.If(tiles.o_final):
                         m.next = "DRAIN"
+            with m.State("TILES"):
+                m.d.comb += self.i_word.ready.eq(self.o_read.ready | ~instruction.residual)
+                m.d.comb += self.o_read.valid.eq(self.i_word.valid & instruction.residual)
+                with m.If(taken & self._last_word):
+                    m.d.comb += [tiles.i_advance.eq(1), final.eq(tiles.o_final)]
+                    m.d.sync += offset.eq(Mux(tiles.o_last_channels, 0, offset + size))
+                    with m.If(tiles.o_final):
+                        m.next = "DRAIN"
             with m.State("DRAIN"):
                 with m.If(done):
                     m.next = "IDLE"
 
-    def _transfer(self, m: Module, target: Any, residual: Any, taken: Any) -> None:
+    def _places(self, m: Module, tiles: Tiles, taken: Any) -> OutputTiles:
+        """Winograd: the pixel of the next word."""
+        instruction = self._instruction
+        m.submodules.places = places = OutputTiles(config=self._config)
+        m.d.comb += [
+            places.i_begin.eq(self._begin),
+            places.i_step.eq(taken),
+            places.i_transform.eq(transform_index(self._config, instruction)),
+            places.i_tiles.eq(tiles.o_pixels),
+            places.i_last_channels.eq(tiles.o_last_channels),
+            places.i_columns.eq(instruction.out_width),
+            places.i_width.eq(instruction.image_width),
+            places.i_height.eq(instruction.out_rows),
+            places.i_address.eq(instruction.out_address),
+            places.i_pitch.eq(instruction.out_pitch),
+            places.i_row_pitch.eq(instruction.out_row_pitch),
+            places.i_residual_address.eq(instruction.residual_address),
+            places.i_residual_pitch.eq(instruction.residual_pitch),
+            places.i_residual_row_pitch.eq(instruction.residual_row_pitch),
+            self._last_word.eq(places.o_last),
+        ]
+        return places
+
+    def _transfer(self, m: Module, target: Any, residual: Any, taken: Any, inside: Any) -> None:
         """A word's way: residual read, addition, write; nothing on it waits."""
         config, instruction = self._config, self._instruction
         columns = config.columns
@@ -213,7 +269,7 @@ class Writer(wiring.Component):
         head = Signal(data.StructLayout({"valid": 1, "address": 32, "low": lanes, "high": lanes}))
         m.d.comb += [
             self.o_read.p.address.eq(residual + self._offset - low),
-            head.valid.eq(taken),
+            head.valid.eq(taken & inside),
             head.address.eq(target + self._offset - low),
             head.low.eq(low),
             head.high.eq(low + self._size),

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from amaranth.hdl import Shape
 
 from dse.network.requantise import round_half_even_shift
 from dse.program.instruction import Instruction
 from hw.config import OverlayConfig
-from hw.isa import PARAMETER, Dataflow
-
-Bytes = npt.NDArray[np.uint8]
-Int8s = npt.NDArray[np.int8]
-Int64s = npt.NDArray[np.int64]
-
-
-class FunctionalError(RuntimeError):
-    """The program hangs or breaks a rule of the overlay."""
+from hw.isa import PARAMETER, Algorithm, Dataflow
+from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, Taps, wrap
+from sim.functional_winograd import EDGES, winograd_sums
 
 
 def pixel_bytes(shape: tuple[int, ...], address: int, pitch: int) -> Int64s:
@@ -52,54 +44,25 @@ def unpack(records: Bytes) -> dict[str, Int64s]:
     return found
 
 
-@dataclass(frozen=True)
-class Taps:
-    """Where each pixel's taps are, [pixels, tap rows, tap columns]: row, address of its start,
-    byte position in it."""
-
-    row: Int64s
-    start: Int64s
-    position: Int64s
-
-    @classmethod
-    def of(cls, instruction: Instruction) -> Taps:
-        """The walk of a windowed instruction."""
-        f = instruction.field
-        pixel = np.arange(f("pixels"))[:, None, None]
-        y, x = np.divmod(pixel, f("out_width"))
-        ky = np.arange(f("tap_rows"))[:, None]
-        kx = np.arange(f("tap_columns"))
-        row = f("row0") + y * f("row_step") + ky * f("tap_row_step")
-        start = f("address") + y * f("row_step_bytes") + ky * f("tap_row_bytes")
-        position = f("position0") + x * f("column_step") + kx * f("tap_column_step")
-        return cls(*np.broadcast_arrays(row, start, position))
-
-    def spread(self, count: int) -> Taps:
-        """``count`` consecutive bytes of each tap, along a new last axis."""
-        row, start, position = self.row[..., None], self.start[..., None], self.position[..., None]
-        return Taps(row, start, position + np.arange(count))
-
-    def read(self, instruction: Instruction, tensor: Bytes) -> tuple[Int64s, npt.NDArray[np.bool_]]:
-        """Values, the zero point outside the image, and which are inside."""
-        f = instruction.field
-        rows = (self.row >= 0) & (self.row < f("height"))
-        inside = rows & (self.position >= 0) & (self.position < f("row_pitch"))
-        value = tensor[(self.start + self.position) % tensor.size].view(np.int8)
-        return np.where(inside, value, np.int8(f("zero_point"))).astype(np.int64), inside
-
-
 def conv_sums(
     instruction: Instruction, tensor: Bytes, weights: Bytes, config: OverlayConfig
 ) -> Int64s:
     """The sums of a CONV without bias, [pixels, channels]."""
     f = instruction.field
+    if f("algorithm") in EDGES:
+        return winograd_sums(instruction, tensor, weights, config)
     taps = Taps.of(instruction).spread(f("run_words") * config.reduction)
     values, _ = taps.read(instruction, tensor)
+    kn2row = f("algorithm") == Algorithm.KN2ROW
+    if kn2row:
+        values = values - f("zero_point")
+    # Weight-stationary kn2row leaves out pixels, so each chunk's terms are taken off with it.
+    lanes = 1 if kn2row and f("dataflow") == Dataflow.WS else config.lanes
     activations = values.reshape(f("pixels"), -1)
     sums = np.empty((f("pixels"), f("channels")), np.int64)
     for channels, pixels, matrix in tiles(instruction, weights, config):
         width = channels.stop - channels.start
-        sums[pixels, channels] = array_sums(activations[pixels], matrix, config.lanes)[:, :width]
+        sums[pixels, channels] = array_sums(activations[pixels], matrix, lanes)[:, :width]
     return sums
 
 
@@ -187,9 +150,3 @@ def _finish(acc: Int64s, record: Mapping[str, Int64s]) -> Int64s:
     """Requantise sums by their records."""
     scaled = round_half_even_shift(acc * record["mantissa"], record["shift"])
     return np.clip(scaled + record["zero_point"], record["low"], record["high"])
-
-
-def wrap(value: Int64s, bits: int) -> Int64s:
-    """Two's complement of so many bits."""
-    half = np.int64(1) << np.int64(bits - 1)
-    return ((value + half) & ((np.int64(1) << np.int64(bits)) - 1)) - half

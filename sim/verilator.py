@@ -205,6 +205,8 @@ def _build(
     tools.run(
         [*command, *includes, *inputs, *map(str, sources)], log=parts / "build.log", folder=parts
     )
+    if not (objects / EXECUTABLE).exists():
+        raise ToolError(f"verilator built nothing (log: {parts / 'build.log'})")
     if not runtime.exists():
         _keep_runtime(objects, runtime)
     shutil.move(objects / EXECUTABLE, parts / EXECUTABLE)

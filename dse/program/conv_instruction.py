@@ -9,12 +9,22 @@ from dse.network.graph import Add, Conv, Network
 from dse.program.dataflow import Tiling
 from dse.program.instruction import Action, make
 from dse.program.layers import ConvLayer
+from dse.program.mapping import Algorithm
 from dse.program.packing import Piece
 from dse.program.region import Memory, Region
 from dse.program.strips import Rows
 from dse.program.walk import Walk, channel_region
-from hw.config import OverlayConfig
-from hw.isa import Opcode
+from dse.program.winograd_tiles import tiled
+from hw import isa
+from hw.config import OverlayConfig, ceil_div
+from hw.isa import Dataflow, Opcode
+from hw.winograd.matrices import TAPS, Transform
+
+_ALGORITHMS = {
+    Algorithm.IM2COL: isa.Algorithm.IM2COL,
+    Algorithm.KN2ROW: isa.Algorithm.KN2ROW,
+}
+_TRANSFORMS = {2: isa.Algorithm.WINOGRAD2, 4: isa.Algorithm.WINOGRAD4}
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,9 @@ def conv(
         **walk.fields(),
         "parameters": parameters,
         "dataflow": int(tiling.dataflow),
+        "algorithm": int(
+            _TRANSFORMS[piece.transform.m] if piece.transform else _ALGORITHMS[piece.algorithm]
+        ),
         "replay": int(tiling.replay),
         "run_words": runs.run_words(config.reduction),
         "chunks": runs.chunks(config.reduction),
@@ -51,6 +64,11 @@ def conv(
         "channel_tile": tiling.channel_tile,
         "pixel_tile": tiling.pixel_tile,
     }
+    if piece.algorithm is Algorithm.KN2ROW and tiling.dataflow is Dataflow.WS:
+        fields["out_rows"] = strip.last - strip.first
+        fields["tile_rows"] = tiling.pixel_tile // fields["out_width"]
+    if piece.transform is not None:
+        fields |= _winograd(walk, piece, piece.transform, config)
     reads = (*walk.read(), Region(Memory.PARAMETER, parameters, piece.channels))
     if strip.layer.add is not None and strip.residual is not None:
         region = channel_region(
@@ -62,10 +80,38 @@ def conv(
             "residual": 1,
             "residual_address": region.start,
             "residual_pitch": strip.residual.view.pitch,
+            "residual_row_pitch": strip.residual.view.row_pitch if piece.transform else 0,
         }
     name = strip.layer.name
     writes = (walk.written(piece.channels),)
     return Action(make(Opcode.CONV, name, fields), name, reads, writes), tiling
+
+
+def _winograd(
+    walk: Walk, piece: Piece, transform: Transform, config: OverlayConfig
+) -> dict[str, int]:
+    """The walk of tiles and rounds instead of that of pixels and taps."""
+    view = walk.source.view
+    shape = tiled(piece.runs, transform, walk.pixels, piece.channels, config)
+    rows, columns = (ceil_div(extent, TAPS) for extent in piece.runs.window.kernel)
+    return {
+        "row_step": transform.m,
+        "row_step_bytes": transform.m * view.row_pitch,
+        "column_step": transform.m * view.pitch,
+        "tap_rows": rows,
+        "tap_row_step": TAPS,
+        "tap_row_bytes": TAPS * view.row_pitch,
+        "tap_columns": columns,
+        "tap_column_step": TAPS * view.pitch,
+        "out_width": shape.columns,
+        "pixels": shape.tiles,
+        "chunks": shape.chunks,
+        "patches": shape.patches,
+        "patch_column_step": view.pitch,
+        "image_width": walk.target.view.width,
+        "out_rows": walk.last - walk.first,
+        "out_row_pitch": walk.target.view.row_pitch,
+    }
 
 
 def weights(layer: str, offset: int, tiling: Tiling) -> Action:

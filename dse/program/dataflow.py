@@ -11,16 +11,23 @@ from functools import lru_cache
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import Dataflow
 
+GAP = 2  # cycles behind a chunk that leaves out pixels
 SEGMENT_LIMIT = (1 << 16) - 1  # of WEIGHTS.segments and WEIGHTS.repeats
 
 
 @dataclass(frozen=True)
 class Block:
-    """Extents of one CONV: output pixels, output channels, activation words of a pixel."""
+    """Extents of one CONV: output pixels, output channels, activation words of a pixel.
+
+    ``row``: pixels of a row that tiles must not cut (weight-stationary kn2row), else 1.
+    ``waves``: words of all pixels that are not left out, if any are.
+    """
 
     pixels: int
     channels: int
     chunks: int
+    row: int = 1
+    waves: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,10 @@ class Tiling:
 
 @lru_cache(maxsize=4096)
 def best_tiling(block: Block, config: OverlayConfig, flow: Dataflow) -> Tiling | None:
-    """The cheapest tiling under one dataflow; None if its weight stream has too many tiles."""
+    """The cheapest tiling under one dataflow; None if its weight stream has too many tiles, or a
+    row of pixels does not fit the accumulators."""
+    if flow is Dataflow.WS and block.row > config.accumulator_depth:
+        return None
     tiles = _input_stationary_tiles(block, config) if flow is Dataflow.IS else [config.columns]
     found = [tile(block, config, flow, channels) for channels in tiles]
     possible = [tiling for tiling in found if tiling.repeats <= SEGMENT_LIMIT]
@@ -62,7 +72,8 @@ def best_tiling(block: Block, config: OverlayConfig, flow: Dataflow) -> Tiling |
 def tile(block: Block, config: OverlayConfig, flow: Dataflow, channel_tile: int) -> Tiling:
     """The tiles of a block with a given channel tile."""
     pixel_tile = {
-        Dataflow.WS: balanced(block.pixels, config.accumulator_depth),
+        Dataflow.WS: block.row
+        * balanced(block.pixels // block.row, max(1, config.accumulator_depth // block.row)),
         Dataflow.IS: config.columns,
         Dataflow.NS: config.rows,
     }[flow]
@@ -124,6 +135,9 @@ def _cycles(
     for channels, channel_count in channel_tiles:
         for pixels, pixel_count in pixel_tiles:
             match flow:
+                case Dataflow.WS if block.waves:
+                    share = ceil_div(block.waves * pixels, block.pixels)
+                    cycles = max(share + block.chunks * GAP, block.chunks * least)
                 case Dataflow.WS:
                     cycles = block.chunks * max(pixels, least)
                 case Dataflow.IS:

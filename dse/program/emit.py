@@ -19,7 +19,7 @@ from dse.program.pool_instruction import PoolStrip, tap_counts
 from dse.program.stores import ParameterRing, WeightsFile
 from dse.program.strips import cuts
 from dse.program.views import Layout
-from dse.program.weights import piece_chunks, weight_stream
+from dse.program.weights import piece_chunks, piece_stream
 from hw.config import OverlayConfig
 from hw.isa import POOL
 from hw.pool.cycles import pool_cost
@@ -52,12 +52,12 @@ class Emitter:
 
     def conv(self, time: int, layer: ConvLayer, choice: Choice) -> tuple[list[Action], LayerCost]:
         """A convolution: each piece on each strip."""
-        check_accumulators(self.network, layer.conv, self.config)
+        check_accumulators(self.network, layer.conv, self.config, choice.algorithm)
         source = self.layout.views[layer.conv.input]
         target = self.layout.views[layer.output]
         pixels = self._height(time, layer) * target.width
-        pieces = cut(layer.conv, source, pixels, self.config, choice.dataflow)
-        values = ConvConstants.of(self.network, layer.conv)
+        pieces = cut(layer.conv, source, pixels, self.config, choice)
+        values = ConvConstants.of(self.network, layer.conv, choice.algorithm)
         actions: list[Action] = []
         cycles = beats = 0
         for first, last, move in self._strips(time, layer):
@@ -77,7 +77,9 @@ class Emitter:
                 cycles += tiling.cycles
                 beats += tiling.beats
             actions += move.stores
-        cost = LayerCost(choice.algorithm.value, pieces[0].dataflow.name, cycles, beats)
+        transform = pieces[0].transform
+        algorithm = choice.algorithm.value + (str(transform.m) if transform else "")
+        cost = LayerCost(algorithm, pieces[0].dataflow.name, cycles, beats)
         return actions, cost
 
     def pool(self, time: int, layer: PoolLayer) -> tuple[list[Action], LayerCost]:
@@ -112,9 +114,7 @@ class Emitter:
     ) -> tuple[list[Action], int]:
         def records() -> bytes:
             chunks = piece_chunks(layer.conv, piece, self.config)
-            return conv_records(
-                self.network, layer.conv, values, piece.channel, chunks, self.config
-            )
+            return conv_records(self.network, layer.conv, values, piece, chunks, self.config)
 
         return self._parameters((time, piece.channel), layer.name, piece.channels, records)
 
@@ -123,9 +123,9 @@ class Emitter:
         offset = self.weights.offset(key)
         if offset is not None:
             return offset
-        chunks = piece_chunks(layer.conv, piece, self.config)
         tiling = piece.tiling(pixels, self.config)
-        return self.weights.add(key, weight_stream(chunks, tiling, self.config).tobytes())
+        stream = piece_stream(layer.conv, piece, tiling, self.config)
+        return self.weights.add(key, stream.tobytes())
 
     def _parameters(
         self,

@@ -17,6 +17,8 @@ class Algorithm(enum.Enum):
     """How a convolution becomes matrix products."""
 
     IM2COL = "im2col"
+    KN2ROW = "kn2row"
+    WINOGRAD = "winograd"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Choice:
 
     dataflow: Dataflow | None = None
     algorithm: Algorithm = Algorithm.IM2COL
+    tile: int | None = None  # Winograd: edge of an output tile
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class LayerMapping:
         """The inverse of ``from_json``."""
         layers = {}
         for name, choice in self.layers.items():
-            entry = {"algorithm": choice.algorithm.value}
+            entry: dict[str, Any] = {"algorithm": choice.algorithm.value}
+            if choice.tile is not None:
+                entry["tile"] = choice.tile
             if choice.dataflow is not None:
                 entry["dataflow"] = choice.dataflow.name
             layers[name] = entry
@@ -58,7 +63,7 @@ class LayerMapping:
 
     @classmethod
     def from_json(cls, data: Any) -> LayerMapping:
-        """Parse ``{"layers": {name: {"dataflow": ..., "algorithm": ...}}}``."""
+        """Parse ``{"layers": {name: {"dataflow": .., "algorithm": .., "tile": ..}}}``."""
         _require(isinstance(data, dict), "must be an object", data)
         _require(set(data) <= {"layers"}, "may only have the key 'layers'", sorted(data))
         layers = data.get("layers", {})
@@ -76,7 +81,7 @@ class LayerMapping:
 
 def _choice(name: str, entry: Any) -> Choice:
     _require(isinstance(entry, dict), f"layer {name!r} must be an object", entry)
-    keys = {"dataflow", "algorithm"}
+    keys = {"dataflow", "algorithm", "tile"}
     _require(set(entry) <= keys, f"layer {name!r} may only have {sorted(keys)}", sorted(entry))
     dataflow = entry.get("dataflow")
     flows = [flow.name for flow in Dataflow]
@@ -86,7 +91,10 @@ def _choice(name: str, entry: Any) -> Choice:
     values = [value.value for value in Algorithm]
     what = f"layer {name!r}: algorithm must be one of {', '.join(values)}"
     _require(algorithm in values, what, algorithm)
-    return Choice(None if dataflow is None else Dataflow[dataflow], Algorithm(algorithm))
+    tile = entry.get("tile")
+    known = tile is None or (algorithm == Algorithm.WINOGRAD.value and tile in (2, 4))
+    _require(known, f"layer {name!r}: tile must be 2 or 4, and only with winograd", tile)
+    return Choice(None if dataflow is None else Dataflow[dataflow], Algorithm(algorithm), tile)
 
 
 def _require(condition: bool, what: str, value: Any) -> None:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from dse.network.graph import Conv
 from dse.program.dataflow import Block, Tiling, balanced, best_tiling, parts, tile
 from dse.program.errors import ProgramError
-from dse.program.runs import Runs, form_runs
+from dse.program.mapping import Algorithm, Choice
+from dse.program.runs import Runs, form_runs, useful_places
 from dse.program.views import View
+from dse.program.winograd_tiles import legal_transforms, tiled, too_small, winograd_tiling
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import Dataflow
+from hw.winograd.matrices import Transform
 
 CONV_CYCLES = 8  # fetching and dispatching one more CONV, WEIGHTS and LOAD
 
@@ -33,25 +36,61 @@ class Piece:
     channel: int
     channels: int
     dataflow: Dataflow
+    algorithm: Algorithm
+    transform: Transform | None
     channel_tile: int
 
     def tiling(self, pixels: int, config: OverlayConfig) -> Tiling:
         """The tiles of this piece over some output pixels."""
-        block = Block(pixels, self.channels, self.runs.chunks(config.reduction))
+        if self.transform is not None:
+            shape = tiled(self.runs, self.transform, pixels, self.channels, config)
+            found = winograd_tiling(shape, config, self.dataflow)
+            assert found is not None
+            return found
+        block = _block(self.runs, self.algorithm, pixels, self.channels, config, self.dataflow)
         return tile(block, config, self.dataflow, self.channel_tile)
 
 
+def _block(
+    runs: Runs,
+    algorithm: Algorithm,
+    pixels: int,
+    channels: int,
+    config: OverlayConfig,
+    flow: Dataflow,
+) -> Block:
+    chunks = runs.chunks(config.reduction)
+    if algorithm is Algorithm.IM2COL or flow is not Dataflow.WS:
+        return Block(pixels, channels, chunks)
+    height, width = runs.window.output(runs.view.height, runs.view.width)
+    words = runs.run_words(config.reduction)
+    waves = words * useful_places(runs.window, runs.view.height, runs.view.width)
+    return Block(pixels, channels, chunks, width, max(1, waves * pixels // (height * width)))
+
+
 def cut(
-    conv: Conv, view: View, pixels: int, config: OverlayConfig, forced: Dataflow | None
+    conv: Conv, view: View, pixels: int, config: OverlayConfig, choice: Choice
 ) -> tuple[Piece, ...]:
     """The pieces of a convolution that cost least at ``pixels`` output pixels at a time."""
+    forced = choice.dataflow
+    transforms = legal_transforms(conv, choice, config)
     plans = [
-        _Plan(conv, view, size, pixels, config, flow)
+        _Plan(conv, view, size, pixels, config, flow, choice.algorithm, transform)
         for size in _group_counts(conv.groups)
         for flow in ([forced] if forced is not None else Dataflow)
+        for transform in transforms
     ]
     costs = [(cost, index) for index, plan in enumerate(plans) if (cost := plan.cost())]
     if not costs:
+        if choice.algorithm is Algorithm.WINOGRAD:
+            raise ProgramError(too_small(conv, view, transforms, config))
+        width = conv.window.output(view.height, view.width)[1]
+        if choice.algorithm is Algorithm.KN2ROW and width > config.accumulator_depth:
+            raise ProgramError(
+                f"layer {conv.name!r}: kn2row with WS needs an accumulator for each of the {width} "
+                f"pixels of a row, the overlay has {config.accumulator_depth}: raise "
+                "accumulator_depth or choose another dataflow"
+            )
         raise ProgramError(
             f"layer {conv.name!r}: {pixels} output pixels are too many tiles for one WEIGHTS "
             "instruction: use a larger array or weight buffer"
@@ -69,6 +108,8 @@ class _Plan:
     pixels: int
     config: OverlayConfig
     flow: Dataflow
+    algorithm: Algorithm
+    transform: Transform | None
 
     def cost(self) -> tuple[int, int] | None:
         """Cycles with the weight stream's, and the array's own; None if impossible."""
@@ -89,7 +130,7 @@ class _Plan:
         found = []
         for first in range(0, self.conv.groups, self.size):
             groups = min(self.size, self.conv.groups - first)
-            runs = form_runs(self.conv, self.view, first, groups)
+            runs = form_runs(self.conv, self.view, first, groups, self.algorithm)
             start, end = first * self._outputs, (first + groups) * self._outputs
             part = self._part(end - start)
             for channel in range(start, end, part):
@@ -98,7 +139,18 @@ class _Plan:
                 assert tiling is not None
                 channel_tile = tiling.channel_tile
                 found.append(
-                    Piece(runs, first, groups, start, channel, channels, self.flow, channel_tile)
+                    Piece(
+                        runs,
+                        first,
+                        groups,
+                        start,
+                        channel,
+                        channels,
+                        self.flow,
+                        self.algorithm,
+                        self.transform,
+                        channel_tile,
+                    )
                 )
         return tuple(found)
 
@@ -112,8 +164,12 @@ class _Plan:
         return balanced(channels, self.config.parameter_depth // 2, self.config.columns)
 
     def _tiling(self, groups: int, channels: int) -> Tiling | None:
-        chunks = form_runs(self.conv, self.view, 0, groups).chunks(self.config.reduction)
-        return best_tiling(Block(self.pixels, channels, chunks), self.config, self.flow)
+        runs = form_runs(self.conv, self.view, 0, groups, self.algorithm)
+        if self.transform is not None:
+            shape = tiled(runs, self.transform, self.pixels, channels, self.config)
+            return winograd_tiling(shape, self.config, self.flow)
+        block = _block(runs, self.algorithm, self.pixels, channels, self.config, self.flow)
+        return best_tiling(block, self.config, self.flow)
 
 
 def _group_counts(groups: int) -> list[int]:

@@ -11,8 +11,10 @@ from dse.network import constants
 from dse.network.graph import Conv, Network, Pool
 from dse.network.requantise import Factor
 from dse.program.errors import ProgramError
+from dse.program.mapping import Algorithm
+from dse.program.packing import Piece
 from hw.config import PARAMETER_BYTES, OverlayConfig
-from hw.isa import PARAMETER
+from hw.isa import PARAMETER, Dataflow
 
 BIAS_BITS = 32
 UNUSED = Factor(0, 0)  # of counts of taps that never occur
@@ -52,9 +54,15 @@ class ConvConstants:
     shift: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, network: Network, conv: Conv) -> ConvConstants:
-        """The constants of all channels; the zero point's share is in the bias."""
-        bias = constants.conv_bias(network, conv).astype(np.int64)
+    def of(
+        cls, network: Network, conv: Conv, algorithm: Algorithm = Algorithm.IM2COL
+    ) -> ConvConstants:
+        """The constants of all channels.
+
+        The zero point's share is in the bias, but for kn2row, whose operands are relative to it.
+        """
+        relative = algorithm is Algorithm.KN2ROW
+        bias = (conv.bias if relative else constants.conv_bias(network, conv)).astype(np.int64)
         return cls(bias, *constants.conv_constants(network, conv))
 
 
@@ -62,17 +70,20 @@ def conv_records(
     network: Network,
     conv: Conv,
     values: ConvConstants,
-    first: int,
+    piece: Piece,
     chunks: npt.NDArray[np.int8],
     config: OverlayConfig,
 ) -> bytes:
-    """Records of output channels from ``first`` on, whose weights are ``chunks``.
+    """Records of a piece's channels, whose weights are ``chunks``.
 
-    With two lanes, the weights' own products are folded into the bias.
+    With two lanes, the weights' own products are folded into the bias, but for weight-stationary
+    kn2row, where pixels differ in the products they take, and Winograd, where elements do.
     """
-    channels = slice(first, first + len(chunks))
+    channels = slice(piece.channel, piece.channel + len(chunks))
     bias = values.bias[channels]
-    if config.lanes == 2:
+    exact = piece.algorithm is Algorithm.KN2ROW and piece.dataflow is Dataflow.WS
+    exact |= piece.algorithm is Algorithm.WINOGRAD
+    if config.lanes == 2 and not exact:
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
         bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
     mantissa, shift = values.mantissa[channels], values.shift[channels]
@@ -94,10 +105,16 @@ def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
     )
 
 
-def check_accumulators(network: Network, conv: Conv, config: OverlayConfig) -> None:
+def check_accumulators(
+    network: Network,
+    conv: Conv,
+    config: OverlayConfig,
+    algorithm: Algorithm = Algorithm.IM2COL,
+) -> None:
     """Refuse a convolution whose worst-case sum does not fit the accumulators.
 
-    Sums wrap on their way, harmlessly: only the last value has to fit.
+    Sums wrap on their way, harmlessly: only the last value has to fit, and behind the output
+    transform, which divides by a power of two, the sum without its bias.
     """
     weights = conv.weight.reshape(conv.weight.shape[0], -1).astype(np.int64)
     zero_point = network.tensors[conv.input].quantisation.zero_point
@@ -110,6 +127,17 @@ def check_accumulators(network: Network, conv: Conv, config: OverlayConfig) -> N
             f"layer {conv.name!r}: sums can need {bits} bits, the accumulators have "
             f"{config.accumulator_bits}: raise accumulator_bits"
         )
+    if algorithm is Algorithm.WINOGRAD:
+        raw = np.maximum(weights, 0) * 127 + np.minimum(weights, 0) * -128
+        least_raw = np.maximum(weights, 0) * -128 + np.minimum(weights, 0) * 127
+        low, high = int(least_raw.sum(axis=1).min()), int(raw.sum(axis=1).max())
+        bits = 1 + max(high.bit_length(), max(-low - 1, 0).bit_length())
+        if bits > config.result_bits:
+            raise ProgramError(
+                f"layer {conv.name!r}: winograd needs {bits} bits behind the output transform, the "
+                f"overlay has {config.result_bits}: raise accumulator_bits or choose another "
+                "algorithm"
+            )
 
 
 def _bias(conv: Conv, bias: int, config: OverlayConfig) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.graph import Conv, Window
+from dse.program.mapping import Algorithm
 from dse.program.views import View
 from hw.config import ceil_div
 
@@ -34,17 +35,46 @@ class Runs:
         return self.tap_rows * self.tap_columns * self.run_words(reduction)
 
 
-def form_runs(conv: Conv, view: View, first_group: int, groups: int) -> Runs:
-    """The whole input where the window covers it, else kernel rows if contiguous, else taps."""
+def form_runs(
+    conv: Conv, view: View, first_group: int, groups: int, algorithm: Algorithm = Algorithm.IM2COL
+) -> Runs:
+    """The whole input where the window covers it, else kernel rows if contiguous, else taps.
+
+    kn2row always walks taps.
+    """
     cin = conv.weight.shape[3]
     packed = view.slice(first_group * cin, groups * cin) if groups < conv.groups else view
     ky, kx = conv.window.kernel
+    if algorithm is not Algorithm.IM2COL:
+        return Runs(packed, conv.window, ky, kx, packed.channels)
     if packed.dense and _covers(conv.window, view):
         size = ky * kx * packed.channels
         return Runs(packed.reshape(1, 1, size), Window(), 1, 1, size)
     if packed.dense and conv.window.dilation[1] == 1:
         return Runs(packed, conv.window, ky, 1, kx * packed.channels)
     return Runs(packed, conv.window, ky, kx, packed.channels)
+
+
+def useful_places(window: Window, height: int, width: int) -> int:
+    """Pairs of an output pixel and a tap that lies in the image."""
+    axes = zip(
+        (height, width),
+        window.output(height, width),
+        window.kernel,
+        window.stride,
+        window.dilation,
+        window.padding[:2],
+        strict=True,
+    )
+    rows, columns = (
+        sum(
+            0 <= place * stride + tap * dilation - before < size
+            for place in range(places)
+            for tap in range(taps)
+        )
+        for size, places, taps, stride, dilation, before in axes
+    )
+    return rows * columns
 
 
 def pack_weights(conv: Conv, first_group: int, groups: int) -> npt.NDArray[np.int8]:

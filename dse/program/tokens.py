@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dse.program.errors import ProgramError
 from dse.program.instruction import Action, Instruction
 from hw.config import OverlayConfig, ceil_div
-from hw.isa import Dataflow, Engine, Opcode
+from hw.isa import Algorithm, Dataflow, Engine, Opcode
 
 QUEUE_DEPTH = 4  # instructions that wait at an engine before fetch stops
 COUNTER_LIMIT = 255 - QUEUE_DEPTH - 1  # an engine can be so far behind program order
@@ -143,4 +143,8 @@ def _consumed(conv: Instruction, config: OverlayConfig) -> tuple[int, ...]:
     else:
         words = config.rows * chunks, config.rows * chunks
     pixel_tiles = ceil_div(conv.field("pixels"), conv.field("pixel_tile"))
-    return segments, *words, 1 if conv.field("replay") else pixel_tiles
+    repeats = 1 if conv.field("replay") else pixel_tiles
+    if conv.field("algorithm") in (Algorithm.WINOGRAD2, Algorithm.WINOGRAD4):
+        whole = (segments - 1) * words[0] + words[1]
+        return 1, whole, whole, repeats
+    return segments, *words, repeats

@@ -9,6 +9,7 @@ from dse.network.graph import Conv
 from dse.program.dataflow import Tiling
 from dse.program.packing import Piece
 from dse.program.runs import pack_weights
+from dse.program.winograd import left_words, top_words, transformed_weights
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import Dataflow
 
@@ -16,14 +17,33 @@ from hw.isa import Dataflow
 def piece_chunks(conv: Conv, piece: Piece, config: OverlayConfig) -> npt.NDArray[np.int8]:
     """The piece's weights as the array sees them: [channels, chunks, L], zeros beyond runs."""
     runs = piece.runs
-    block = pack_weights(conv, piece.first_group, piece.groups)
-    first = piece.channel - piece.block_channel
-    own = block[first : first + piece.channels]
+    own = _own_weights(conv, piece)
     shaped = own.reshape(piece.channels, runs.tap_rows * runs.tap_columns, runs.run_bytes)
     words = runs.run_words(config.reduction)
     padded = np.zeros((*shaped.shape[:2], words * config.reduction), np.int8)
     padded[:, :, : runs.run_bytes] = shaped
     return padded.reshape(piece.channels, -1, config.reduction)
+
+
+def _own_weights(conv: Conv, piece: Piece) -> npt.NDArray[np.int8]:
+    """[channels, Ky, Kx, Cin] of the piece's dense block."""
+    block = pack_weights(conv, piece.first_group, piece.groups)
+    first = piece.channel - piece.block_channel
+    return block[first : first + piece.channels]
+
+
+def piece_stream(
+    conv: Conv, piece: Piece, tiling: Tiling, config: OverlayConfig
+) -> npt.NDArray[np.uint8]:
+    """The bytes that WEIGHTS reads for a piece."""
+    if piece.transform is None:
+        return weight_stream(piece_chunks(conv, piece, config), tiling, config)
+    operands = transformed_weights(_own_weights(conv, piece), piece.transform)
+    if tiling.dataflow is Dataflow.IS:
+        words = left_words(operands, reduction=config.reduction, channel_tile=tiling.channel_tile)
+    else:
+        words = top_words(operands, rows=config.rows, columns=config.columns, lanes=config.lanes)
+    return _beats(words.astype("<i2").view(np.uint8), config)
 
 
 def weight_stream(
@@ -34,9 +54,13 @@ def weight_stream(
         words = _left_words(chunks, tiling.channel_tile)
     else:
         words = _top_words(chunks, config)
+    return _beats(words.view(np.uint8), config)
+
+
+def _beats(words: npt.NDArray[np.uint8], config: OverlayConfig) -> npt.NDArray[np.uint8]:
     beats = ceil_div(words.shape[1], config.axi_bytes)
     stream = np.zeros((words.shape[0], beats * config.axi_bytes), np.uint8)
-    stream[:, : words.shape[1]] = words.view(np.uint8)
+    stream[:, : words.shape[1]] = words
     return stream.reshape(-1)
 
 

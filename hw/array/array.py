@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,14 +12,15 @@ from hw.array.collector import Collector
 from hw.array.column import Column, column_ports
 from hw.array.edges import CornerTurn, LeftEdge, TopEdge
 from hw.array.element import ELEMENT_LATENCY
-from hw.array.foot import FOOT_LATENCY, Foot, foot_ports
+from hw.array.foot import DRAINED_LATENCY, FOOT_LATENCY, Foot, foot_ports
 from hw.array.parameters import PARAMETER_LATENCY, ParameterPort, record_address
 from hw.array.primitive import BEHAVIOURAL, Primitive
-from hw.array.wave import tag_layout, wave_layout
+from hw.array.wave import drain_layout, tag_layout, wave_layout
 from hw.config import OverlayConfig
 from hw.emit import Shared
 from hw.isa import PARAMETER
 from hw.pipeline import delayed
+from hw.winograd.output_transform import output_latency
 
 
 def foot_delay(config: OverlayConfig) -> int:
@@ -79,7 +80,8 @@ class Array(wiring.Component):
     Members
     -------
     i_wave : control of this cycle, `wave_layout`.
-    i_activation, i_weight : operand words of this cycle; used only where the wave says so.
+    i_activation, i_weight : L operands, and bytes of weights, of this cycle; used only where the
+    wave says so.
     i_load_parameters, i_first_record : start of a parameter burst, see `ParameterPort`.
     o_parameter_address, i_parameter_record : read port of the parameter memory.
     o_valid, o_word : C result bytes; see `Collector` for which lanes hold what.
@@ -92,7 +94,7 @@ class Array(wiring.Component):
         super().__init__(
             {
                 "i_wave": In(wave_layout(config)),
-                "i_activation": In(8 * config.reduction),
+                "i_activation": In(config.activation_bits),
                 "i_weight": In(8 * config.weight_word_bytes),
                 "i_load_parameters": In(1),
                 "i_first_record": In(record),
@@ -124,7 +126,7 @@ class Array(wiring.Component):
                 source = getattr(column, f"o_{port}")
         for c, column in enumerate(columns):
             m.d.comb += [
-                column.i_shadow.eq(top.o_shadow.word_select(c, 8 * config.lanes)),
+                column.i_shadow.eq(top.o_shadow.word_select(c, config.operand_bits * config.lanes)),
                 column.i_enable.eq(top.o_enable[c]),
                 column.i_start.eq(top.o_start[c]),
             ]
@@ -150,26 +152,38 @@ class Array(wiring.Component):
 
     def _edges(self, m: Module, left: LeftEdge, top: TopEdge) -> None:
         config, wave = self._config, self.i_wave
-        m.submodules.turn = turn = CornerTurn(rows=config.rows, lanes=config.lanes)
+        m.submodules.turn = turn = CornerTurn(
+            rows=config.rows, operand_bits=config.operand_bits * config.lanes
+        )
         m.d.comb += [
             turn.i_valid.eq(wave.serial),
             turn.i_first.eq(wave.serial_first),
             turn.i_word.eq(self.i_activation),
             left.i_word.eq(
                 Mux(wave.left.activation, self.i_activation, 0)
-                | Mux(wave.left.weight, self.i_weight[: len(left.i_word)], 0)
+                | Mux(wave.left.weight, self._operands(config.reduction), 0)
             ),
             left.i_operands.eq(turn.o_operands),
             left.i_streaming.eq(wave.streaming),
             left.i_swap.eq(wave.swap),
             left.i_clear.eq(wave.clear),
             left.i_drop.eq(wave.drop),
-            top.i_word.eq(Mux(wave.top, self.i_weight[: len(top.i_word)], 0)),
+            top.i_word.eq(Mux(wave.top, self._operands(config.top_bytes), 0)),
             top.i_operands.eq(turn.o_operands),
             top.i_turned.eq(wave.turned),
             top.i_enable.eq(wave.enable),
             top.i_start.eq(wave.start),
         ]
+
+    def _operands(self, count: int) -> Value:
+        """So many weights of the weight word: bytes, or transformed ones of two bytes."""
+        bits = self._config.operand_bits
+        values = (self.i_weight.word_select(i, 8).as_signed() for i in range(count))
+        plain = Cat(Cat(v, v[-1].replicate(bits - 8)) for v in values)
+        if not self._config.transforms:
+            return plain
+        wide = Cat(self.i_weight.word_select(i, 16)[:bits] for i in range(count))
+        return Mux(self.i_wave.wide, wide, plain)
 
     def _feet(self, m: Module, columns: list[Any]) -> None:
         config = self._config
@@ -197,10 +211,13 @@ class Array(wiring.Component):
             if c > 0:
                 m.d.comb += column.i_correction.eq(columns[c - 1].o_correction)
             tag, record = column.o_tag, column.o_record
+        drained = self._drains(m, columns) if config.transforms else Const(0)
 
         word = late.valid & late.last & ~late.by_channel
         m.d.comb += [
-            collector.i_wave.eq(delayed(m, word, FOOT_LATENCY, name="word", reset_less=False)),
+            collector.i_wave.eq(
+                delayed(m, word, FOOT_LATENCY, name="word", reset_less=False) | drained
+            ),
             collector.i_close.eq(
                 delayed(m, late.close, FOOT_LATENCY, name="close", reset_less=False)
             ),
@@ -208,3 +225,22 @@ class Array(wiring.Component):
             self.o_valid.eq(collector.o_valid),
             self.o_word.eq(collector.o_word),
         ]
+
+    def _drains(self, m: Module, columns: list[Any]) -> Value:
+        """Winograd: elements to read and parameters to take; column 0's word is complete."""
+        config = self._config
+        layout = drain_layout(config)
+        travel = foot_delay(config)
+        drain: Any = layout(
+            delayed(m, self.i_wave.drain.as_value(), travel, name="drain", reset_less=False)
+        )
+        # Parameters swap a cycle before the first result that they are for.
+        take: Any = Const(0)
+        for index, transform in enumerate(config.transforms):
+            mine = drain.take & (drain.transform == index)
+            latency = output_latency(transform, config.transforms)
+            take |= delayed(m, mine, latency, name=f"take_{transform.m}", reset_less=False)
+        for column in columns:
+            m.d.comb += [column.i_drain.eq(drain), column.i_take.eq(take)]
+            drain, take = column.o_drain, column.o_take
+        return delayed(m, columns[0].o_drained, DRAINED_LATENCY, name="drained", reset_less=False)

@@ -15,7 +15,7 @@ from hw.config import OverlayConfig
 
 def column_ports(config: OverlayConfig) -> dict[str, Any]:
     """The members of `Column`."""
-    rows, operand = config.rows, 8 * config.lanes
+    rows, operand = config.rows, config.operand_bits * config.lanes
     return {
         "i_stream": In(rows * operand),
         "i_swap": In(rows),
@@ -60,10 +60,15 @@ class Column(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        lanes, width = config.lanes, config.accumulator_bits
+        operand = config.operand_bits * config.lanes
         elements: list[Any] = []
         for row in range(config.rows):
-            element = self._primitive.element(row, lanes=lanes, accumulator_bits=width)
+            element = self._primitive.element(
+                row,
+                lanes=config.lanes,
+                accumulator_bits=config.accumulator_bits,
+                operand_bits=config.operand_bits,
+            )
             m.submodules[f"row_{row}"] = element
             elements.append(element)
         if self._primitive.cascades:
@@ -75,7 +80,7 @@ class Column(wiring.Component):
         total: Any = 0
         for row, element in enumerate(elements):
             m.d.comb += [
-                element.i_stream.eq(self.i_stream.word_select(row, 8 * lanes)),
+                element.i_stream.eq(self.i_stream.word_select(row, operand)),
                 element.i_swap.eq(self.i_swap[row]),
                 element.i_local.eq(self.i_local[row]),
                 element.i_clear.eq(self.i_clear[row]),

@@ -87,7 +87,7 @@ class DspElement(wiring.Component):
 
     Parameters
     ----------
-    lanes, accumulator_bits : as `Element`'s.
+    lanes, accumulator_bits, operand_bits : as `Element`'s.
     above : where the sum from above comes from; ``i_sum`` is only read over the fabric, where it
         passes the adder within the same cycle.
 
@@ -96,13 +96,18 @@ class DspElement(wiring.Component):
     i_cascade, o_cascade : PCIN and PCOUT, to be connected to nothing but each other.
     """
 
-    def __init__(self, *, lanes: int, accumulator_bits: int, above: Above) -> None:
-        ports = element_ports(lanes=lanes, accumulator_bits=accumulator_bits)
+    def __init__(
+        self, *, lanes: int, accumulator_bits: int, above: Above, operand_bits: int = 8
+    ) -> None:
+        ports = element_ports(
+            lanes=lanes, accumulator_bits=accumulator_bits, operand_bits=operand_bits
+        )
         if accumulator_bits > SUM_BITS:
             raise ValueError(
                 f"accumulator_bits must be at most {SUM_BITS}, not {accumulator_bits!r}"
             )
         self._lanes = lanes
+        self._operand = operand_bits
         self._above = above
         super().__init__({**ports, "i_cascade": In(SUM_BITS), "o_cascade": Out(SUM_BITS)})
 
@@ -154,19 +159,20 @@ class DspElement(wiring.Component):
 
     def _fast(self, m: Module) -> list[Any]:
         """A = s0, D = t1, B = s1 + t0."""
-        active = Signal(signed(8), reset_less=True)
+        width = self._operand
+        active = Signal(signed(width), reset_less=True)
         with m.If(self.i_swap):
-            m.d.sync += active.eq(self.o_shadow[:8].as_signed())
+            m.d.sync += active.eq(self.o_shadow[:width].as_signed())
         return [
             *_chain("A", 1, Const(0, 1)),
             *_chain("B", 1, Const(0, 1)),
             ("p", "AMULTSEL", "AD"),
             ("i", "INMODE", Const(_INMODE_D_PLUS_A, 5)),
-            ("i", "A", _extended(m, "a", self.i_stream[:8].as_signed(), 30)),
-            ("i", "D", _extended(m, "d", self.o_shadow[8:].as_signed(), 27)),
+            ("i", "A", _extended(m, "a", self.i_stream[:width].as_signed(), 30)),
+            ("i", "D", _extended(m, "d", self.o_shadow[width:].as_signed(), 27)),
             ("i", "CED", self.i_swap),
             ("i", "CEAD", Const(1, 1)),
-            ("i", "B", _extended(m, "b", self.o_stream[8:].as_signed() + active, 18)),
+            ("i", "B", _extended(m, "b", self.o_stream[width:].as_signed() + active, 18)),
         ]
 
     def _from_above(self, m: Module) -> list[Any]:

@@ -14,7 +14,7 @@ from hw.pipeline import delayed
 
 
 class CornerTurn(wiring.Component):
-    """R serialisers of L bytes: a word enters one, and leaves it as R operands, last one first.
+    """R serialisers of a word each: a word enters one, and leaves it as R operands, last one first.
 
     Word k of a burst goes to serialiser k mod R; a serialiser is free again after R cycles, so
     words may follow each other every cycle.  Idle serialisers deliver zeros.
@@ -25,8 +25,8 @@ class CornerTurn(wiring.Component):
     o_operands : one operand a serialiser; a word's first operand comes one cycle after the word.
     """
 
-    def __init__(self, *, rows: int, lanes: int) -> None:
-        self._rows, self._operand = rows, 8 * lanes
+    def __init__(self, *, rows: int, operand_bits: int) -> None:
+        self._rows, self._operand = rows, operand_bits
         super().__init__(
             {
                 "i_valid": In(1),
@@ -61,7 +61,7 @@ class LeftEdge(wiring.Component):
 
     Members
     -------
-    i_word : L bytes; zero where no wave enters.
+    i_word : L operands; zero where no wave enters.
     i_operands : of the corner turn.
     i_streaming, i_swap, i_clear, i_drop : of the wave, see `wave_layout`.
     o_stream, o_swap, o_local, o_clear : to the first column; the last two CONTROL_LAG later.
@@ -69,7 +69,7 @@ class LeftEdge(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        rows, width = config.rows, 8 * config.reduction
+        rows, width = config.rows, config.activation_bits
         super().__init__(
             {
                 "i_word": In(width),
@@ -88,7 +88,7 @@ class LeftEdge(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        operand = 8 * config.lanes
+        operand = config.operand_bits * config.lanes
         drop = delayed(m, self.i_drop, 1 + CONTROL_LAG, name="drop", reset_less=False)
         control = Cat(self.i_streaming, self.i_swap, self.i_clear)
         for row in range(config.rows):
@@ -120,7 +120,7 @@ class TopEdge(wiring.Component):
 
     Members
     -------
-    i_word : 2C (or C) bytes of weights; zero where none enters.
+    i_word : 2C (or C) weights; zero where none enters.
     i_operands : of the corner turn; column c takes serialiser c mod R while turned.
     i_turned, i_enable, i_start : see `wave_layout`.
     o_shadow, o_enable, o_start : to the columns.
@@ -128,7 +128,7 @@ class TopEdge(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        columns, operand = config.columns, 8 * config.lanes
+        columns, operand = config.columns, config.operand_bits * config.lanes
         super().__init__(
             {
                 "i_word": In(columns * operand),
@@ -145,7 +145,7 @@ class TopEdge(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        operand = 8 * config.lanes
+        operand = config.operand_bits * config.lanes
         control = Cat(self.i_turned, self.i_enable, self.i_start)
         for column in range(config.columns):
             word = self.i_word.word_select(column, operand)

@@ -12,11 +12,11 @@ ELEMENT_LATENCY = 4  # cycles from `i_stream` to `o_sum`
 CONTROL_LAG = 2  # `i_local` and `i_clear` of a wave come this much later than its `i_stream`
 
 
-def element_ports(*, lanes: int, accumulator_bits: int) -> dict[str, Any]:
+def element_ports(*, lanes: int, accumulator_bits: int, operand_bits: int = 8) -> dict[str, Any]:
     """The members of `Element`."""
     if lanes not in (1, 2):
         raise ValueError(f"lanes must be 1 or 2, not {lanes!r}")
-    operand = 8 * lanes
+    operand = operand_bits * lanes
     total = signed(accumulator_bits)
     return {
         "i_stream": In(operand),
@@ -49,6 +49,7 @@ class Element(wiring.Component):
     ----------
     lanes : multiply-accumulates a cycle, 1 or 2.
     accumulator_bits : width of the partial sum; arithmetic is modulo 2**accumulator_bits.
+    operand_bits : width of a signed operand.
 
     Members
     -------
@@ -59,14 +60,18 @@ class Element(wiring.Component):
     i_sum, o_sum : partial sums from above and to below, ELEMENT_LATENCY after the stream.
     """
 
-    def __init__(self, *, lanes: int, accumulator_bits: int) -> None:
-        ports = element_ports(lanes=lanes, accumulator_bits=accumulator_bits)
+    def __init__(self, *, lanes: int, accumulator_bits: int, operand_bits: int = 8) -> None:
+        ports = element_ports(
+            lanes=lanes, accumulator_bits=accumulator_bits, operand_bits=operand_bits
+        )
         self.lanes = lanes
+        self.operand_bits = operand_bits
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        active = Signal(8 * self.lanes, reset_less=True)
+        width = self.operand_bits
+        active = Signal(width * self.lanes, reset_less=True)
         m.d.sync += [
             self.o_stream.eq(self.i_stream),
             self.o_swap.eq(self.i_swap),
@@ -78,10 +83,10 @@ class Element(wiring.Component):
         with m.If(self.i_swap):
             m.d.sync += active.eq(self.o_shadow)
 
-        s = [self.o_stream.word_select(i, 8).as_signed() for i in range(self.lanes)]
-        t = [active.word_select(i, 8).as_signed() for i in range(self.lanes)]
+        s = [self.o_stream.word_select(i, width).as_signed() for i in range(self.lanes)]
+        t = [active.word_select(i, width).as_signed() for i in range(self.lanes)]
         left, right = (s[0], t[0]) if self.lanes == 1 else (s[0] + t[1], s[1] + t[0])
-        a = Signal(signed(8 + self.lanes - 1), reset_less=True)
+        a = Signal(signed(width + self.lanes - 1), reset_less=True)
         b = Signal.like(a)
         product = Signal(signed(2 * len(a)), reset_less=True)
         base = Signal.like(self.o_sum)

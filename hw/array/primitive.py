@@ -39,10 +39,14 @@ class Primitive:
         """Elements have the ports ``i_cascade`` and ``o_cascade``."""
         return self.name == "dsp48e2"
 
-    def element(self, row: int, *, lanes: int, accumulator_bits: int) -> Any:
+    def element(self, row: int, *, lanes: int, accumulator_bits: int, operand_bits: int = 8) -> Any:
         """The element of a row of a column."""
-        size = {"lanes": lanes, "accumulator_bits": accumulator_bits}
-        name = f"element_{lanes}_{accumulator_bits}"
+        size = {
+            "lanes": lanes,
+            "accumulator_bits": accumulator_bits,
+            "operand_bits": operand_bits,
+        }
+        name = f"element_{lanes}_{accumulator_bits}_{operand_bits}"
         if not self.cascades:
             return Shared(Element(**size), name)
         above = self._above(row)

@@ -12,10 +12,12 @@ def tag_layout(config: OverlayConfig) -> data.StructLayout:
     """What the feet and the collector must know of a wave.
 
     valid: the wave carries partial sums. first: add the bias, not the accumulator. last: the sum is
-    complete. by_channel: IS, columns are pixels and the wave is one channel. capture: IS, the
-    all-zero wave whose sums correct the tile. swap: take the channel parameters from the chain.
-    close: IS, the last wave of a group, whose words leave the output corner turn. address: into the
-    accumulators. pixels: IS, words of the group, minus one. record: IS, parameter record.
+    complete. by_channel: IS, columns are pixels and the wave is one channel. capture: the
+    all-zero wave whose sums correct the tile. exact: both of the fast inner product's terms are
+    subtracted: the captured one and the wave's own. plain: Winograd, a first wave adds no bias.
+    bank: of the accumulators, Winograd. swap: take the channel parameters from the
+    chain. close: IS, the last wave of a group, whose words leave the output corner turn. address:
+    into the accumulators. pixels: IS, words of the group, minus one. record: IS, parameter record.
     """
     return data.StructLayout(
         {
@@ -24,11 +26,31 @@ def tag_layout(config: OverlayConfig) -> data.StructLayout:
             "last": 1,
             "by_channel": 1,
             "capture": 1,
+            "exact": 1,
+            "plain": 1,
+            "bank": 1,
             "swap": 1,
             "close": 1,
-            "address": unsigned((config.accumulator_depth - 1).bit_length()),
+            "address": unsigned(config.address_bits),
             "pixels": unsigned((config.columns - 1).bit_length()),
             "record": unsigned((config.parameter_depth - 1).bit_length()),
+        }
+    )
+
+
+def drain_layout(config: OverlayConfig) -> data.StructLayout:
+    """What the feet must know to read an accumulator for the output transform.
+
+    valid: read bank and address. take: a tile's parameters are the next ones, from the first result
+    on that this element completes. transform: which one.
+    """
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "take": 1,
+            "bank": 1,
+            "transform": 1,
+            "address": unsigned(config.address_bits),
         }
     )
 
@@ -40,7 +62,8 @@ def wave_layout(config: OverlayConfig) -> data.StructLayout:
     level). swap: the shadow becomes active. clear: NS, first wave of a tile. drop: NS, after a
     tile's drain. serial, serial_first: the activation word goes to the next (the first)
     serialiser. top: the weight word enters the top. turned: the serialisers feed the columns (a
-    level). enable, start: the shadow chains shift; first cycle of a burst.
+    level). enable, start: the shadow chains shift; first cycle of a burst. scratch: the activation
+    word is the scratch memory's. wide: weights have two bytes. drain: see `drain_layout`.
     """
     return data.StructLayout(
         {
@@ -55,6 +78,9 @@ def wave_layout(config: OverlayConfig) -> data.StructLayout:
             "turned": 1,
             "enable": 1,
             "start": 1,
+            "scratch": 1,
+            "wide": 1,
             "tag": tag_layout(config),
+            "drain": drain_layout(config),
         }
     )

@@ -59,7 +59,7 @@ class Frontend(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        self._buffer = {"depth": config.weight_words, "word_bytes": config.weight_word_bytes}
+        self._buffer = {"depth": config.weight_words, "word_bits": 8 * config.weight_word_bytes}
         super().__init__(
             {
                 "control": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),

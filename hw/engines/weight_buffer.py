@@ -20,7 +20,7 @@ class WeightRead(wiring.Signature):
     Parameters
     ----------
     depth : words of the buffer.
-    word_bytes : width of a word.
+    word_bits : width of a word.
 
     Members
     -------
@@ -40,7 +40,7 @@ class WeightRead(wiring.Signature):
     does nothing.
     """
 
-    def __init__(self, *, depth: int, word_bytes: int) -> None:
+    def __init__(self, *, depth: int, word_bits: int) -> None:
         super().__init__(
             {
                 "level": Out(range(depth + 1)),
@@ -48,7 +48,7 @@ class WeightRead(wiring.Signature):
                 "hold": In(1),
                 "rewind": In(1),
                 "release": In(1),
-                "data": Out(8 * word_bytes),
+                "data": Out(word_bits),
             }
         )
 
@@ -61,7 +61,7 @@ class WeightBuffer(wiring.Component):
     Parameters
     ----------
     depth : words, at least 2; any number.
-    word_bytes : width of a word.
+    word_bits : width of a word.
 
     Members
     -------
@@ -69,15 +69,15 @@ class WeightBuffer(wiring.Component):
     o : the reader's side, see ``WeightRead``.
     """
 
-    def __init__(self, *, depth: int, word_bytes: int) -> None:
+    def __init__(self, *, depth: int, word_bits: int) -> None:
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth!r}")
         self._depth = depth
-        self._bits = 8 * word_bytes
+        self._bits = word_bits
         super().__init__(
             {
                 "i": In(stream.Signature(self._bits)),
-                "o": Out(WeightRead(depth=depth, word_bytes=word_bytes)),
+                "o": Out(WeightRead(depth=depth, word_bits=word_bits)),
             }
         )
 

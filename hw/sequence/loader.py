@@ -8,16 +8,25 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.algorithm import is_winograd
 from hw.config import OverlayConfig
 from hw.isa import CONV, Dataflow
 from hw.sequence.tiles import NEST, NEST_FIELDS, Tiles
 
-SEQUENCE_FIELDS = ("dataflow", "replay", *NEST_FIELDS, "parameters")
+SEQUENCE_FIELDS = ("dataflow", "algorithm", "replay", *NEST_FIELDS, "parameters")
 SEQUENCE = data.StructLayout({name: CONV[name].shape for name in SEQUENCE_FIELDS})
 
 # What a consumer does to the weight buffer: advance; keep the word; back to the start of the held
 # segment; give up the held segment.
 WEIGHT_POP = data.StructLayout({"pop": 1, "hold": 1, "rewind": 1, "release": 1})
+
+
+def begin_nest(config: OverlayConfig, tiles: Tiles, instruction: Any) -> list[Any]:
+    """The loop nest of an instruction: Winograd's has the pixel tiles outside."""
+    return [
+        tiles.i_nest.eq(nest_of(instruction)),
+        tiles.i_pixels_outside.eq(is_winograd(config, instruction)),
+    ]
 
 
 def nest_of(instruction: Any) -> Any:
@@ -39,7 +48,7 @@ class Loader(wiring.Component):
     i : instructions. i_swap : the streamer takes the shadow in this cycle. i_finish : the streamer
     has issued an instruction's last wave. i_activations, i_weights : words there.
     o_ready : the shadow is loaded. o_activation_pop, o_weight_pop. o_enable, o_start, o_top,
-    o_serial, o_serial_first, o_turned : see `wave_layout`.
+    o_serial, o_serial_first, o_turned, o_wide : see `wave_layout`.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -60,6 +69,7 @@ class Loader(wiring.Component):
                 "o_serial": Out(1),
                 "o_serial_first": Out(1),
                 "o_turned": Out(1),
+                "o_wide": Out(1),
             }
         )
 
@@ -78,7 +88,7 @@ class Loader(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(~active & ((ahead == 0) | (follows & (ahead == 1)))),
             tiles.i_load.eq(accept),
-            tiles.i_nest.eq(nest_of(self.i.p)),
+            *begin_nest(config, tiles, self.i.p),
         ]
         with m.If(accept):
             m.d.sync += [instruction.eq(self.i.p), last_dataflow.eq(self.i.p.dataflow)]
@@ -120,14 +130,16 @@ class Loader(wiring.Component):
     def _outputs(
         self, m: Module, tiles: Tiles, instruction: Any, start: Any, shift: Any, words: Any
     ) -> None:
-        layout = data.StructLayout({"by_pixel": 1, "hold": 1, "rewind": 1, "release": 1})
+        layout = data.StructLayout({"by_pixel": 1, "wide": 1, "hold": 1, "rewind": 1, "release": 1})
+        winograd = is_winograd(self._config, instruction)
         burst, kept = Signal(layout), Signal(layout)  # of the burst under way
-        ends = instruction.replay & tiles.o_last_chunk
+        ends = instruction.replay & tiles.o_last_chunk & (tiles.o_last_channels | ~winograd)
         m.d.comb += burst.eq(kept)
         m.d.sync += kept.eq(burst)
         with m.If(start):
             m.d.comb += [
                 burst.by_pixel.eq(instruction.dataflow == Dataflow.IS),
+                burst.wide.eq(winograd),
                 burst.hold.eq(instruction.replay),
                 burst.rewind.eq(ends & ~tiles.o_last_pixels),
                 burst.release.eq(ends & tiles.o_last_pixels),
@@ -142,6 +154,7 @@ class Loader(wiring.Component):
             self.o_serial_first.eq(start & burst.by_pixel),
             self.o_activation_pop.eq(self.o_serial),
             self.o_top.eq(pop & ~burst.by_pixel),
+            self.o_wide.eq(pop & burst.wide),
             weight.pop.eq(self.o_top),
             weight.hold.eq(self.o_top & burst.hold),
             weight.rewind.eq((words == 1) & ~burst.by_pixel & burst.rewind),

@@ -12,6 +12,7 @@ from hw.array.wave import wave_layout
 from hw.config import OverlayConfig
 from hw.engines.weight_buffer import READ_LATENCY, WeightRead
 from hw.pipeline import delayed
+from hw.sequence.fed import fed_word
 from hw.sequence.loader import SEQUENCE, Loader
 from hw.sequence.streamer import STALL, Streamer
 
@@ -24,6 +25,8 @@ class Sequencer(wiring.Component):
     i : instructions, to loader and streamer alike.
     activations, weights : the reading sides of the activation FIFO and the weight buffer; their
     words go to the array directly, READ_LATENCY after the pop and with `o_wave`.
+    scratch : with Winograd, the reading side of the scratch memory, likewise.
+    i_last : the next activation word is its chunk's last (kn2row, WS).
     i_returned : the writer took an output word.
     o_wave, o_load_parameters, o_first_record : to the array.
     o_issued, o_stall, o_busy : see `Streamer`.
@@ -31,13 +34,15 @@ class Sequencer(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        activations = WeightRead(depth=config.activation_depth, word_bytes=config.reduction)
-        weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        activations = WeightRead(depth=config.activation_depth, word_bits=fed_word(config).size)
+        weights = WeightRead(depth=config.weight_words, word_bits=8 * config.weight_word_bytes)
         super().__init__(
             {
                 "i": In(stream.Signature(SEQUENCE)),
                 "activations": In(activations),
                 "weights": In(weights),
+                "i_last": In(1),
+                **self._scratch_port(config),
                 "i_returned": In(1),
                 "o_wave": Out(wave_layout(config)),
                 "o_load_parameters": Out(1),
@@ -47,6 +52,13 @@ class Sequencer(wiring.Component):
                 "o_busy": Out(1),
             }
         )
+
+    @staticmethod
+    def _scratch_port(config: OverlayConfig) -> dict[str, Any]:
+        if not config.transforms:
+            return {}
+        words, bits = config.scratch_words, config.activation_bits
+        return {"scratch": In(WeightRead(depth=words, word_bits=bits))}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -65,12 +77,17 @@ class Sequencer(wiring.Component):
             loader.i_swap.eq(streamer.o_swap),
             loader.i_finish.eq(streamer.o_finish),
             streamer.i_ready.eq(loader.o_ready),
+            streamer.i_last.eq(self.i_last),
             streamer.i_returned.eq(self.i_returned),
             self.activations.pop.eq(loader.o_activation_pop | streamer.o_activation_pop),
             self.o_issued.eq(streamer.o_issued),
             self.o_stall.eq(streamer.o_stall),
             self.o_busy.eq(streamer.o_busy),
         ]
+        if self._config.transforms:
+            m.d.comb += streamer.i_scratch.eq(self.scratch.level)
+            for name in ("pop", "hold", "rewind", "release"):
+                m.d.comb += getattr(self.scratch, name).eq(getattr(streamer.o_scratch_pop, name))
         # Loader and streamer never pop the same kind of word at a time: see Loader.
         for name in ("pop", "hold", "rewind", "release"):
             mine, other = (getattr(part.o_weight_pop, name) for part in (loader, streamer))
@@ -84,6 +101,7 @@ class Sequencer(wiring.Component):
             wave.top.eq(streamer.o_wave.top | loader.o_top),
             wave.serial.eq(streamer.o_wave.serial | loader.o_serial),
             wave.serial_first.eq(streamer.o_wave.serial_first | loader.o_serial_first),
+            wave.wide.eq(streamer.o_wave.wide | loader.o_wide),
             wave.turned.eq(loader.o_turned & ~streamer.o_wave.streaming),
         ]
         for name, port, value in (
@@ -92,6 +110,10 @@ class Sequencer(wiring.Component):
             ("first_record", self.o_first_record, streamer.o_record),
         ):
             m.d.comb += port.eq(delayed(m, value, READ_LATENCY, name=name, reset_less=False))
+        addressed = delayed(m, streamer.o_addressed, READ_LATENCY, name="addressed")
+        with m.If(addressed):
+            word = fed_word(self._config)(self.activations.data)
+            m.d.comb += self.o_wave.tag.address.eq(word.address)
         return m
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from dse.network.graph import Add, Concat, Conv, Network, Pool, Reshape, Tensor, Window
 from dse.program import compile_network
 from dse.program.concat import insert_copies
+from dse.program.mapping import Choice
 from dse.program.packing import cut
 from dse.program.prune import prune
 from dse.program.residual import fuse, insert_identities
@@ -118,7 +119,7 @@ def test_depthwise_packs_groups(tensor: MakeTensor, conv: MakeConv) -> None:
     config = OverlayConfig(rows=16, columns=32, lanes=2)
     network = graph([tensor("x", 28, 28, 256)], outputs=("x",))
     operator = conv("x", "y", (256, 3, 1), groups=256)
-    pieces = cut(operator, lay_out(network).views["x"], 784, config, None)
+    pieces = cut(operator, lay_out(network).views["x"], 784, config, Choice())
     assert {piece.groups for piece in pieces} == {32}
     assert [piece.channel for piece in pieces] == list(range(0, 256, 32))
 

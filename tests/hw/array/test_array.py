@@ -17,6 +17,7 @@ from hw.array.parameters import ParameterMemory
 from hw.config import OverlayConfig, ceil_div
 from hw.engines.weight_buffer import WeightBuffer
 from hw.isa import Dataflow
+from hw.sequence.fed import fed_word
 from hw.sequence.sequencer import Sequencer
 
 
@@ -27,9 +28,11 @@ class Bench(wiring.Component):
         self.config = config
         super().__init__({})
         self.activations = WeightBuffer(
-            depth=config.activation_depth, word_bytes=config.reduction
+            depth=config.activation_depth, word_bits=fed_word(config).size
         )
-        self.weights = WeightBuffer(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        self.weights = WeightBuffer(
+            depth=config.weight_words, word_bits=8 * config.weight_word_bytes
+        )
         self.sequencer = Sequencer(config=config)
         self.array = Array(config=config)
         self.parameters = ParameterMemory(config=config)
@@ -41,7 +44,7 @@ class Bench(wiring.Component):
         wiring.connect(m, self.activations.o, self.sequencer.activations)
         wiring.connect(m, self.weights.o, self.sequencer.weights)
         m.d.comb += [
-            self.array.i_activation.eq(self.activations.o.data),
+            self.array.i_activation.eq(self.activations.o.data[: self.config.activation_bits]),
             self.array.i_weight.eq(self.weights.o.data),
             self.array.i_wave.eq(self.sequencer.o_wave),
             self.array.i_load_parameters.eq(self.sequencer.o_load_parameters),
@@ -84,6 +87,10 @@ def to_int(values) -> int:
     return int.from_bytes(np.asarray(values, dtype=np.int8).tobytes(), "little")
 
 
+def operands(values, bits: int) -> int:
+    return sum((int(v) & ((1 << bits) - 1)) << (i * bits) for i, v in enumerate(values))
+
+
 def activation_words(gemm: Gemm, config: OverlayConfig) -> list[int]:
     width = config.reduction
     words = []
@@ -92,7 +99,8 @@ def activation_words(gemm: Gemm, config: OverlayConfig) -> list[int]:
             count = config.rows if gemm.dataflow == Dataflow.NS else len(pixels)
             for k in range(count):
                 pixel = min(pixels.start + k, len(gemm.activations) - 1)
-                words.append(to_int(gemm.activations[pixel, chunk * width :][:width]))
+                values = gemm.activations[pixel, chunk * width :][:width]
+                words.append(operands(values, config.operand_bits))
     return words
 
 

@@ -36,7 +36,7 @@ class FrontendDesign(wiring.Component):
         members: dict[str, Any] = {}
         for name, member in buses.items():
             members |= flat_members(name, member)
-        weights = WeightRead(depth=config.weight_words, word_bytes=config.weight_word_bytes)
+        weights = WeightRead(depth=config.weight_words, word_bits=8 * config.weight_word_bytes)
         super().__init__(
             {
                 **members,

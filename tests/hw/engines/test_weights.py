@@ -65,7 +65,7 @@ def test_buffer_follows_its_model(
     depth: int, seed: int, rates: tuple[float, ...], write_rate: float
 ) -> None:
     rng = random.Random(seed)
-    dut = WeightBuffer(depth=depth, word_bytes=2)
+    dut = WeightBuffer(depth=depth, word_bits=16)
     model = Model(depth)
     pipeline: list[int | None] = [None] * READ_LATENCY
 
@@ -94,7 +94,7 @@ def test_buffer_follows_its_model(
 
 def test_replay_without_a_gap() -> None:
     """A held segment is read three times, back to back, then freed; the next follows at once."""
-    dut = WeightBuffer(depth=5, word_bytes=1)
+    dut = WeightBuffer(depth=5, word_bits=8)
     got: list[int] = []
 
     async def write(ctx: Any) -> None:

@@ -170,7 +170,7 @@ class Writer:
 
 @dataclass
 class Split:
-    """`hw.sequence.sequencer.Split`: gives an instruction to all, each as soon as it can take it."""
+    """`hw.sequence.sequencer.Split`: gives an instruction to all, each when it can take it."""
 
     taken: list[bool]
     now: list[bool] = field(default_factory=list)
@@ -261,9 +261,11 @@ class Convolution:
             self.writer.accept(write.popleft(), now)
         if sequence:
             head = sequence[0]
-            for part, takes in zip((self.loader, self.streamer), self._sequencer.now, strict=True):
-                if takes:
-                    part.accept(head)
+            loads, streams = self._sequencer.now
+            if loads:
+                self.loader.accept(head)
+            if streams:
+                self.streamer.accept(head)
             if self._sequencer.done:
                 sequence.popleft()
             self._sequencer.step(valid=True)

@@ -1,0 +1,140 @@
+"""Output transform: the elements of a tile's M in, its pixels A^T M A / scale out, serially."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.pipeline import delayed
+from hw.winograd.division import DIVISION_LATENCY, ExactDivision
+from hw.winograd.matrices import Transform
+from hw.winograd.scatter import SCATTER_LATENCY, Scatter, common_shift
+from hw.winograd.steps import Walk, checked_transforms, choice_bits
+from hw.winograd.transpose import TRANSPOSE_LATENCY, Transpose
+
+
+def output_latency(transform: Transform, transforms: Sequence[Transform]) -> int:
+    """Cycles from the last element of a tile to its first pixel.
+
+    Pixel k of column l follows ``alpha * l + k`` cycles later.
+    """
+    divided = any(t.odd_scale != 1 for t in transforms)
+    fixed = 2 * SCATTER_LATENCY + TRANSPOSE_LATENCY + (DIVISION_LATENCY if divided else 0)
+    return fixed + transform.alpha - 1
+
+
+def output_switch_gap(transforms: Sequence[Transform]) -> int:
+    """Least idle cycles between the last element of a tile and the first of one with a smaller
+    transform; 0 before a tile of the same or a larger one."""
+    large = max(transforms, key=lambda t: t.alpha)
+    small = min(transforms, key=lambda t: t.alpha)
+    return max(0, large.m * large.alpha - small.elements)
+
+
+class OutputTransform(wiring.Component):
+    """A^T M A / scale**2 of one column's tiles, exact, one element in per cycle.
+
+    The elements of a tile come in ascending order (i outer, along y; j inner, along x), with any
+    gaps; tiles may follow each other without one.  The pixels leave column by column (l outer,
+    along x; k inner, along y) at a fixed time after the tile's last element, see `output_latency`.
+    Elements in the transposed order (j outer) give pixels row by row.
+
+    Two scatters of m adders each, a transposition in distributed RAM of 32 words, and the short
+    additions of the division; for 32-bit accumulators and 26-bit results (Yosys, UltraScale+):
+    F(2,3) 201 LUT and 243 FF, F(4,3) 437 and 589, both 464 and 590.
+
+    Arithmetic is modulo a power of two: the elements may have wrapped, only the results must fit
+    ``result_bits``.
+
+    Parameters
+    ----------
+    transforms : the configured ones; ``i_transform`` is an index into them.
+    accumulator_bits : width of an element, at least `Transform.accumulator_bits` of each.
+    result_bits : width of a result.
+
+    Members
+    -------
+    i_valid, i_value : In. An element of M.
+    i_transform : In. The same for all elements of a tile.  `output_switch_gap` holds.
+    o_valid, o_result : Out. A pixel: the sum of the convolution, without bias.
+    """
+
+    def __init__(
+        self, *, transforms: Sequence[Transform], accumulator_bits: int, result_bits: int
+    ) -> None:
+        self._transforms = checked_transforms(transforms)
+        if not isinstance(result_bits, int) or not 1 <= result_bits <= 48:
+            raise ValueError(f"result_bits must be an integer in [1, 48], not {result_bits!r}")
+        if len({t.odd_scale for t in self._transforms} - {1}) > 1:
+            names = ", ".join(t.name for t in self._transforms)
+            raise ValueError(f"transforms must share the odd part of their scale, not {names}")
+        least = max(t.accumulator_bits(result_bits) for t in self._transforms)
+        if not isinstance(accumulator_bits, int) or accumulator_bits < least:
+            raise ValueError(
+                f"accumulator_bits must be an integer of at least {least}, not {accumulator_bits!r}"
+            )
+        self._result_bits = result_bits
+        super().__init__(
+            {
+                "i_valid": In(1),
+                "i_transform": In(choice_bits(self._transforms)),
+                "i_value": In(signed(accumulator_bits)),
+                "o_valid": Out(1),
+                "o_result": Out(signed(result_bits)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        shift = common_shift(self._transforms)
+        alphas = [t.alpha for t in self._transforms]
+        inner_bits = self._result_bits + shift
+        common: dict[str, Any] = {"transforms": self._transforms}
+        m.submodules.walk = walk = Walk(outer=alphas, inner=alphas)
+        m.submodules.along_x = along_x = Scatter(**common, bits=inner_bits + shift)
+        m.submodules.transpose = transpose = Transpose(**common, bits=inner_bits)
+        m.submodules.along_y = along_y = Scatter(**common, bits=inner_bits)
+        m.d.comb += [
+            walk.i_valid.eq(self.i_valid),
+            walk.i_transform.eq(self.i_transform),
+            along_x.i_valid.eq(self.i_valid),
+            along_x.i_transform.eq(self.i_transform),
+            along_x.i_value.eq(self.i_value),
+            along_x.i_position.eq(walk.o_inner),
+            along_x.i_last.eq(walk.o_last_inner),
+        ]
+        for source, sink in ((along_x, transpose), (transpose, along_y)):
+            m.d.comb += [
+                sink.i_valid.eq(source.o_valid),
+                sink.i_transform.eq(source.o_transform),
+                sink.i_value.eq(source.o_value),
+            ]
+        m.d.comb += [
+            along_y.i_position.eq(transpose.o_position),
+            along_y.i_last.eq(transpose.o_last),
+        ]
+        self._divide(m, along_y)
+        return m
+
+    def _divide(self, m: Module, source: Scatter) -> None:
+        """By the odd part of the scale; the power of two is gone."""
+        divisors = {t.odd_scale for t in self._transforms} - {1}
+        if not divisors:
+            m.d.comb += [self.o_valid.eq(source.o_valid), self.o_result.eq(source.o_value)]
+            return
+        m.submodules.division = division = ExactDivision(
+            divisor=divisors.pop(), bits=self._result_bits
+        )
+        odd = [choice for choice, t in enumerate(self._transforms) if t.odd_scale != 1]
+        divide = Cat(source.o_transform == choice for choice in odd).any()
+        valid = delayed(m, source.o_valid, DIVISION_LATENCY, name="valid", reset_less=False)
+        m.d.comb += [
+            division.i_value.eq(source.o_value),
+            division.i_divide.eq(divide),
+            self.o_valid.eq(valid),
+            self.o_result.eq(division.o_quotient),
+        ]

@@ -1,0 +1,129 @@
+"""One dimension of the output transform: elements of a line in, the sums A^T makes of them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.pipeline import delayed
+from hw.winograd.adder import add_signed
+from hw.winograd.matrices import Transform
+from hw.winograd.steps import Table, Walk, choice_bits, lookup, step_bits
+
+SCATTER_LATENCY = 1  # from the last element of a line to its first sum
+
+
+def common_shift(transforms: Sequence[Transform]) -> int:
+    """Power of two in the sums of `Scatter`: all scales are aligned to the largest."""
+    return max(t.scale_shift for t in transforms)
+
+
+class Scatter(wiring.Component):
+    """Adds every element of a line to the line's m sums, each with its coefficient of A^T.
+
+    A sum has an accumulator of its own: one adder of a shifted element.  The elements pass the
+    accumulators one cycle after another, so that the sums end, and leave, one after another:
+    elements come with any gaps, a line's sums leave in consecutive cycles.  The last element has no
+    zero coefficient, so its sum is the result and the accumulator is cleared by its reset.
+
+    Parameters
+    ----------
+    transforms : the configured ones.
+    bits : of an element; arithmetic is modulo 2**bits.
+
+    Members
+    -------
+    i_valid, i_transform, i_value : In. An element.
+    i_position, i_last : In. Its position in the line; the line's last.
+    o_valid, o_transform, o_value : Out. A sum, without its `common_shift` lowest bits, which are
+        zero; the first SCATTER_LATENCY after the line's last element.
+    """
+
+    def __init__(self, *, transforms: Sequence[Transform], bits: int) -> None:
+        self._transforms = tuple(transforms)
+        self._sums = tuple(t.m for t in self._transforms)
+        self._bits = bits
+        super().__init__(
+            {
+                "i_valid": In(1),
+                "i_transform": In(choice_bits(self._transforms)),
+                "i_value": In(signed(bits)),
+                "i_position": In(step_bits([t.alpha for t in self._transforms])),
+                "i_last": In(1),
+                "o_valid": Out(1),
+                "o_transform": Out(choice_bits(self._transforms)),
+                "o_value": Out(signed(bits - common_shift(self._transforms))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        valid, last, value = self.i_valid, self.i_valid & self.i_last, self.i_value
+        place = Cat(self.i_position, self.i_transform)
+        sums = []
+        for row in range(max(self._sums)):
+            if row:
+                valid = delayed(m, valid, 1, name=f"valid_{row}", reset_less=False)
+                last = delayed(m, last, 1, name=f"last_{row}", reset_less=False)
+                value = delayed(m, value, 1, name=f"value_{row}")
+                place = delayed(m, place, 1, name=f"place_{row}")
+            sums.append(self._accumulate(m, row, last, valid, value, place))
+        self._deliver(m, sums)
+        return m
+
+    def _deliver(self, m: Module, sums: Sequence[Value]) -> None:
+        """The sums leave in the cycles in which they are completed."""
+        m.submodules.turn = turn = Walk(outer=[1] * len(self._sums), inner=self._sums)
+        first, later = self.i_valid & self.i_last, turn.o_inner != 0
+        m.d.comb += [
+            turn.i_valid.eq(first | later),
+            turn.i_transform.eq(Mux(later, self.o_transform, self.i_transform)),
+        ]
+        shift = common_shift(self._transforms)
+        m.d.sync += [
+            self.o_valid.eq(turn.i_valid),
+            self.o_transform.eq(turn.i_transform),
+            self.o_value.eq(Array([total[shift:] for total in sums])[turn.o_inner]),
+        ]
+
+    def _accumulate(
+        self, m: Module, row: int, last: Value, valid: Value, value: Value, place: Value
+    ) -> Signal:
+        """The accumulator of a row of A^T: its sum with the present value."""
+        coefficients = self._coefficients(row)
+        filled = {key: c for key, c in coefficients.items() if c}
+        shifts = sorted({abs(c).bit_length() - 1 for c in filled.values()})
+        position, transform = place[: len(self.i_position)], place[len(self.i_position) :]
+
+        def at(name: str, table: Table) -> Value:
+            return lookup(m, transform, position, table, name=f"{name}_{row}")
+
+        selects = {key: shifts.index(abs(c).bit_length() - 1) for key, c in filled.items()}
+        chosen = at("shift", selects)
+        term = value << shifts[0]
+        for index, shift in enumerate(shifts[1:], 1):
+            term = Mux(chosen == index, value << shift, term)
+        total = Signal(self._bits, name=f"total_{row}")
+        summed = Signal(self._bits, name=f"sum_{row}")
+        negative = at("negative", {key: int(c < 0) for key, c in filled.items()})
+        used = at("used", {key: int(c != 0) for key, c in coefficients.items()})
+        m.d.comb += summed.eq(add_signed(total, term[: self._bits], negative))
+        with m.If(last):
+            m.d.sync += total.eq(0)
+        with m.Elif(valid & used):
+            m.d.sync += total.eq(summed)
+        return summed
+
+    def _coefficients(self, row: int) -> dict[tuple[int, int], int]:
+        """Of a row of A^T, by transform and position; all of a transform's scales aligned."""
+        shift = common_shift(self._transforms)
+        return {
+            (choice, position): (t.output_matrix[row][position] if row < t.m else 0)
+            << (shift - t.scale_shift)
+            for choice, t in enumerate(self._transforms)
+            for position in range(t.alpha)
+        }

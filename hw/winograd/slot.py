@@ -1,0 +1,134 @@
+"""One term of the rows of B^T: the words it needs, and the one of a row, shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.winograd.matrices import Transform
+from hw.winograd.steps import choice_bits, lookup, step_bits
+from hw.winograd.terms import slotted_rows
+
+
+class Slot(wiring.Component):
+    """Keeps the words at a slot's positions, two banks of groups, in distributed RAM.
+
+    A row that leaves the slot empty reads an entry that is never written: zero.
+
+    Parameters
+    ----------
+    slot : which, see `slotted_rows`.
+    transforms, lanes, input_bits : as of `LineTransform`.
+    lines : greatest number of lines of a group.
+
+    Members
+    -------
+    i_write, i_transform, i_position, i_line, i_bank, i_word : In. A word and its place.
+    i_read_transform, i_row, i_read_line, i_read_bank : In. A row of B^T and a line to apply it to.
+    o_terms : Out. The slot's term of them, without its sign, in the next cycle.
+    """
+
+    def __init__(
+        self,
+        *,
+        slot: int,
+        transforms: Sequence[Transform],
+        lanes: int,
+        input_bits: int,
+        lines: int,
+    ) -> None:
+        self._table = {
+            (choice, row): slots[slot]
+            for choice, transform in enumerate(transforms)
+            for row, slots in enumerate(slotted_rows(transform))
+        }
+        self._terms = {key: term for key, term in self._table.items() if term is not None}
+        self._positions = {
+            choice: sorted({t.position for (c, _), t in self._terms.items() if c == choice})
+            for choice in range(len(transforms))
+        }
+        self._shifts = sorted({term.shift for term in self._terms.values()})
+        self._lanes = lanes
+        needs_zero = len(self._terms) < len(self._table)
+        self._line_bits = max(1, (lines - 1 + needs_zero).bit_length())
+        self._input_bits = input_bits
+        self._term = signed(input_bits + self._shifts[-1])
+        step = step_bits([t.alpha for t in transforms])
+        super().__init__(
+            {
+                "i_write": In(1),
+                "i_transform": In(choice_bits(transforms)),
+                "i_position": In(step),
+                "i_line": In(range(max(2, lines))),
+                "i_bank": In(1),
+                "i_word": In(data.ArrayLayout(signed(input_bits), lanes)),
+                "i_read_transform": In(choice_bits(transforms)),
+                "i_row": In(step),
+                "i_read_line": In(range(max(2, lines))),
+                "i_read_bank": In(1),
+                "o_terms": Out(data.ArrayLayout(self._term, lanes)),
+            }
+        )
+
+    @property
+    def term_bits(self) -> int:
+        """Width of a term."""
+        return self._term.width
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        place_bits = (max(len(found) for found in self._positions.values()) - 1).bit_length()
+        depth = 1 << (1 + place_bits + self._line_bits)
+        m.submodules.words = words = Memory(
+            shape=unsigned(self._lanes * self._input_bits), depth=depth, init=[]
+        )
+        write, read = words.write_port(), words.read_port(domain="comb")
+
+        places = {
+            (choice, position): place
+            for choice, found in self._positions.items()
+            for place, position in enumerate(found)
+        }
+        wanted = Signal()
+        with m.Switch(Cat(self.i_position, self.i_transform)):
+            for choice, position in places:
+                with m.Case(choice << len(self.i_position) | position):
+                    m.d.comb += wanted.eq(1)
+        place, line = Signal(place_bits), Signal(self._line_bits)
+        m.d.comb += [
+            place.eq(lookup(m, self.i_transform, self.i_position, places, name="place_of")),
+            line.eq(self.i_line),
+            write.addr.eq(Cat(line, place, self.i_bank)),
+            write.data.eq(self.i_word),
+            write.en.eq(self.i_write & wanted),
+        ]
+
+        at = (self.i_read_transform, self.i_row)
+        empty_rows = {key: int(term is None) for key, term in self._table.items()}
+        sources = {key: places[key[0], t.position] for key, t in self._terms.items()}
+        selects = {key: self._shifts.index(t.shift) for key, t in self._terms.items()}
+        empty = lookup(m, *at, empty_rows, name="empty")
+        address = Signal.like(read.addr, reset_less=True)
+        chosen = Signal(range(max(2, len(self._shifts))), reset_less=True)
+        read_line, source = Signal.like(line), Signal.like(place)
+        m.d.comb += [
+            read_line.eq(self.i_read_line | empty[0].replicate(self._line_bits)),
+            source.eq(lookup(m, *at, sources, name="source_of")),
+            read.addr.eq(address),
+        ]
+        m.d.sync += [
+            address.eq(Cat(read_line, source, self.i_read_bank)),
+            chosen.eq(lookup(m, *at, selects, name="select")),
+        ]
+        for lane in range(self._lanes):
+            word = read.data.word_select(lane, self._input_bits).as_signed()
+            term = word << self._shifts[0]
+            for index, shift in enumerate(self._shifts[1:], 1):
+                term = Mux(chosen == index, word << shift, term)
+            m.d.comb += self.o_terms[lane].eq(term)
+        return m

@@ -1,0 +1,119 @@
+"""Winograd layers through compiler, functional model and RTL: any kernel, any extents, exact."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dse.network.graph import Window
+from dse.program import Choice, ProgramError
+from dse.program.mapping import Algorithm
+from hw.config import OverlayConfig
+from hw.isa import Dataflow
+from tests.hw.algorithms import check, layer
+
+FLOWS = [Dataflow.WS]
+
+
+def config(lanes: int, winograd: str = "both") -> OverlayConfig:
+    return OverlayConfig(
+        rows=3,
+        columns=4,
+        lanes=lanes,
+        tensor_bytes=1 << 13,
+        accumulator_depth=256,
+        weight_words=128,
+        parameter_depth=64,
+        axi_bytes=16,
+        watchdog_cycles=5000,
+        winograd=winograd,
+        scratch_words=512 if winograd != "none" else 0,
+    )
+
+
+def winograd(flow: Dataflow, tile: int | None = None) -> Choice:
+    return Choice(flow, Algorithm.WINOGRAD, tile)
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[tuple[int, int], Window]:
+    """Image extents, multiples of the tile or not, and a window of stride 1 on it."""
+    axes = []
+    for _ in range(2):
+        size, kernel = draw(st.integers(1, 11)), draw(st.sampled_from([1, 2, 3, 3, 3, 5]))
+        before, after = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+        axes.append((size, kernel, before, after + max(0, kernel - size - before - after)))
+    (h, ky, top, bottom), (w, kx, left, right) = axes
+    return (h, w), Window((ky, kx), padding=(top, left, bottom, right))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(windows(), st.integers(1, 14), st.integers(1, 11), st.data())
+def test_layers_match_the_golden_model(case, cin, cout, data) -> None:
+    (height, width), window = case
+    network = layer((height, width, cin), cout, window, seed=cin * cout)
+    flow, tile = data.draw(st.sampled_from(FLOWS)), data.draw(st.sampled_from([2, 4]))
+    check(network, config(data.draw(st.integers(1, 2))), winograd(flow, tile))
+
+
+SAME = Window((3, 3), padding=(1, 1, 1, 1))
+WORST = {
+    "least": lambda shape: np.full(shape, -128),
+    "greatest": lambda shape: np.full(shape, 127),
+    "checkerboard": lambda shape: np.where(np.indices(shape).sum(axis=0) % 2, 127, -128),
+    "columns": lambda shape: np.where(np.indices(shape)[1] % 2, 127, -128),
+}
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("tile", [2, 4])
+def test_worst_case_operands(flow: Dataflow, tile: int, lanes: int) -> None:
+    shape = (7, 6, 7)
+    images = [draw(shape).astype(np.int8) for draw in WORST.values()]
+    signs = {
+        "same": lambda size: np.full(size, 127),
+        "checkerboard": lambda size: 127 - 254 * (np.indices(size)[1:3].sum(axis=0) % 2),
+    }
+    for draw in signs.values():
+        network = layer(shape, 5, SAME, weight=draw, zero_point=-128)
+        check(network, config(lanes), winograd(flow, tile), images=images)
+
+
+@pytest.mark.parametrize(
+    ("window", "choice", "message"),
+    [
+        (Window((3, 3), (2, 2)), Choice(None, Algorithm.WINOGRAD), "needs stride 1 and dilation 1"),
+        (Window((3, 3), dilation=(2, 2)), Choice(None, Algorithm.WINOGRAD), "needs stride 1"),
+        (SAME, winograd(Dataflow.NS), "needs the dataflow WS or IS, not NS"),
+    ],
+)
+def test_refused_layers(window: Window, choice: Choice, message: str) -> None:
+    with pytest.raises(ProgramError, match=f"layer 'conv': winograd {message}"):
+        check(layer((8, 8, 3), 4, window), config(1), choice, rtl=False)
+
+
+def test_refused_overlays() -> None:
+    refused = partial(check, layer((8, 8, 3), 4, SAME), rtl=False)
+    with pytest.raises(ProgramError, match="with a transform, this one has winograd 'none'"):
+        refused(config(1, "none"), winograd(Dataflow.WS))
+    with pytest.raises(ProgramError, match="with tiles of 4, this one has winograd 'f2'"):
+        refused(config(1, "f2"), winograd(Dataflow.WS, 4))
+    small = OverlayConfig(
+        rows=3, columns=4, accumulator_depth=8, winograd="f2", scratch_words=64, tensor_bytes=8192
+    )
+    with pytest.raises(ProgramError, match="raise accumulator_depth or scratch_words"):
+        refused(small, winograd(Dataflow.WS))
+
+
+@pytest.mark.parametrize("flow", list(Dataflow))
+def test_other_layers_take_the_same_cycles(flow: Dataflow) -> None:
+    network = layer((7, 6, 7), 9, SAME)
+    choice = Choice(flow)
+    _, without = check(network, config(2, "none"), choice)
+    _, configured = check(network, config(2, "both"), choice)
+    assert without == configured
