@@ -84,7 +84,7 @@ def breakdown(
         "edges": edges(config),
         "collector": collector(config),
         "writer": writer(config),
-        "sequencer": Resources(lut=1200, ff=1100),
+        "sequencer": sequencer() + queues(config),
         "feeder": feeder(config),
         "activations": activations(config),
         "tensor memory": tensor_memory(config, uram=uram),
@@ -95,19 +95,21 @@ def breakdown(
     }
 
 
-def element(*, lanes: int, accumulator_bits: int, primitive: Primitive) -> Resources:
+def element(
+    *, lanes: int, accumulator_bits: int, operand_bits: int, primitive: Primitive
+) -> Resources:
     """One processing element."""
+    two = lanes == 2
+    travelling = 2 * operand_bits * lanes + 3  # the stream and its control, the shadow
     if primitive.name == "dsp48e2":
-        # The stream and its control, the shadow; two lanes: t0 and its adder. OPMODE is one LUT.
-        return Resources(
-            dsp=1, lut=1 if lanes == 1 else 9, ff=16 * lanes + 3 + (8 if lanes == 2 else 0)
-        )
-    operands = 24 * lanes + 3 + 2 * (7 + lanes)
-    product = 2 * (7 + lanes)
+        # Two lanes: t0 and its adder are outside the slice. OPMODE takes a LUT.
+        fabric = operand_bits if two else 0
+        return Resources(dsp=1, lut=1 + fabric, ff=travelling + fabric)
+    factor = operand_bits + lanes - 1
     return Resources(
         dsp=1,
-        lut=accumulator_bits + (16 if lanes == 2 else 0),
-        ff=operands + product + accumulator_bits,
+        lut=accumulator_bits + (2 * operand_bits if two else 0),
+        ff=travelling + operand_bits * lanes + 4 * factor + accumulator_bits,
     )
 
 
@@ -159,6 +161,16 @@ def writer(config: OverlayConfig) -> Resources:
         lut=800 + 241 * columns,
         ff=1260 + 211 * columns,
     )
+
+
+def sequencer() -> Resources:
+    """Loop nests and control of the waves; their counters hardly depend on parameters."""
+    return Resources(lut=680, ff=490)
+
+
+def queues(config: OverlayConfig) -> Resources:
+    """Instructions in distributed RAM, and the tags' way beside the array."""
+    return Resources(lut=520 + 50 * ceil_div(config.rows, SHIFT_REGISTER))
 
 
 def feeder(config: OverlayConfig) -> Resources:

@@ -19,6 +19,21 @@ def delayed(m: Module, value: Any, cycles: int, *, name: str, reset_less: bool =
     return value
 
 
+def skewed(m: Module, word: Value, width: int, *, name: str) -> list[Value]:
+    """The parts of ``word``, ``width`` bits each; part k comes k + 1 cycles later.
+
+    Parts that travel together share a register: one for each step, where a simulator would
+    otherwise move as many as there are parts times steps.
+    """
+    parts = []
+    for number in range(len(word) // width):
+        register = Signal(len(word), name=f"{name}_{number}", reset_less=True)
+        m.d.sync += register.eq(word)
+        parts.append(register[:width])
+        word = register[width:]
+    return parts
+
+
 class Rotate(wiring.Component):
     """Rotation of a word's bytes: lane i of ``o`` is lane (i + ``i_amount``) mod ``lanes``.
 

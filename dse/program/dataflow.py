@@ -1,6 +1,6 @@
 """Tiles and cycles of one CONV under each dataflow, and the choice between them.
 
-Cycles follow the table in docs/architecture.md, section 2; the weight stream is the other bound.
+The array's cycles are those of ``dse.cost.overlay.closed``; the weight stream is the other bound.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dse.cost.overlay.closed import Grid, Tiles, array_cycles
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import Dataflow
 
@@ -128,25 +129,28 @@ def _input_stationary_tiles(block: Block, config: OverlayConfig) -> list[int]:
 def _cycles(
     block: Block, config: OverlayConfig, flow: Dataflow, channel_tile: int, pixel_tile: int
 ) -> int:
-    least = config.tile_cycles
-    pixel_tiles = parts(block.pixels, pixel_tile)
-    channel_tiles = parts(block.channels, channel_tile)
+    if flow is Dataflow.WS and block.waves:
+        return _skipping_cycles(block, config, channel_tile, pixel_tile)
+    tiles = Tiles(
+        pixels=block.pixels,
+        channels=block.channels,
+        chunks=block.chunks,
+        pixel_tile=pixel_tile,
+        channel_tile=channel_tile,
+    )
+    return int(array_cycles(flow, tiles, Grid(config.rows, config.columns, config.lanes)))
+
+
+def _skipping_cycles(
+    block: Block, config: OverlayConfig, channel_tile: int, pixel_tile: int
+) -> int:
+    """Weight-stationary kn2row, which leaves out pixels."""
     total = 0
-    for channels, channel_count in channel_tiles:
-        for pixels, pixel_count in pixel_tiles:
-            match flow:
-                case Dataflow.WS if block.waves:
-                    share = ceil_div(block.waves * pixels, block.pixels)
-                    cycles = max(share + block.chunks * GAP, block.chunks * least)
-                case Dataflow.WS:
-                    cycles = block.chunks * max(pixels, least)
-                case Dataflow.IS:
-                    stream = channels + config.lanes - 1
-                    cycles = block.chunks * max(stream, pixels, least)
-                case Dataflow.NS:
-                    cycles = (block.chunks + 1) * config.rows
-            total += channel_count * pixel_count * cycles
-    return total
+    for pixels, count in parts(block.pixels, pixel_tile):
+        share = ceil_div(block.waves * pixels, block.pixels)
+        least = block.chunks * config.tile_cycles
+        total += count * max(share + block.chunks * GAP, least)
+    return total * ceil_div(block.channels, channel_tile)
 
 
 def parts(total: int, tile: int) -> list[tuple[int, int]]:

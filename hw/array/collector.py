@@ -50,7 +50,7 @@ class Collector(wiring.Component):
             Signal(8 * columns, name=f"register_{c}", reset_less=True) for c in range(columns)
         ]
         for c, register in enumerate(registers):
-            m.d.sync += register.eq(Cat(self.i_results.word_select(c, 8), register))
+            m.d.sync += register.eq(Cat(register[8:], self.i_results.word_select(c, 8)))
 
         reading = Signal()
         pixel = Signal.like(self.i_pixels)
@@ -61,13 +61,11 @@ class Collector(wiring.Component):
             m.d.sync += [reading.eq(remaining != 0), pixel.eq(pixel + 1)]
             m.d.sync += remaining.eq(remaining - 1)
 
-        # Registers fill from the low end: byte k of a word is the register's byte C - 1 - k.
-        taps = Cat(registers[c].word_select(columns - 1 - c, 8) for c in range(columns))
+        taps = Cat(register.word_select(c, 8) for c, register in enumerate(registers))
         m.d.comb += self.o_valid.eq(wave | reading)
         m.d.comb += self.o_word.eq(taps)
         with m.If(reading), m.Switch(pixel):
             for c, register in enumerate(registers):
                 with m.Case(c):
-                    turned = Cat(register.word_select(columns - 1 - k, 8) for k in range(columns))
-                    m.d.comb += self.o_word.eq(turned)
+                    m.d.comb += self.o_word.eq(register)
         return m

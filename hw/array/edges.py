@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.array.element import CONTROL_LAG
 from hw.config import OverlayConfig
-from hw.pipeline import delayed
+from hw.pipeline import delayed, skewed
 
 
 class CornerTurn(wiring.Component):
@@ -91,9 +91,7 @@ class LeftEdge(wiring.Component):
         operand = config.operand_bits * config.lanes
         drop = delayed(m, self.i_drop, 1 + CONTROL_LAG, name="drop", reset_less=False)
         control = Cat(self.i_streaming, self.i_swap, self.i_clear)
-        for row in range(config.rows):
-            word = self.i_word.word_select(row, operand)
-            direct = delayed(m, word, row + 1, name=f"skew_{row}")
+        for row, direct in enumerate(skewed(m, self.i_word, operand, name="skew")):
             arrived = Signal(3, name=f"control_{row}")
             m.d.sync += arrived.eq(control)
             control = arrived
@@ -147,9 +145,7 @@ class TopEdge(wiring.Component):
         config = self._config
         operand = config.operand_bits * config.lanes
         control = Cat(self.i_turned, self.i_enable, self.i_start)
-        for column in range(config.columns):
-            word = self.i_word.word_select(column, operand)
-            direct = delayed(m, word, column + 1, name=f"skew_{column}")
+        for column, direct in enumerate(skewed(m, self.i_word, operand, name="skew")):
             arrived = Signal(3, name=f"control_{column}")
             m.d.sync += arrived.eq(control)
             control = arrived

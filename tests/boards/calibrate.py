@@ -1,8 +1,9 @@
 """Yosys' counts of the overlay's blocks, which the formulas of boards/estimate.py were fitted to.
 
-``python tests/boards/calibrate.py rows=4,columns=4,axi_bytes=8`` adds a configuration to
-yosys_counts.json; it takes minutes. LUTs are mapped by ``abc -lut 6``: abc9, the default of
-``synth_xilinx``, does not get through blocks with cascaded multipliers (Yosys 0.70).
+``python tests/boards/calibrate.py rows=4,columns=4,axi_bytes=8 [block ..]`` counts the blocks of a
+configuration anew in yosys_counts.json; all of them take minutes. LUTs are mapped by ``abc -lut
+6``: abc9, the default of ``synth_xilinx``, does not get through blocks with cascaded multipliers
+(Yosys 0.70).
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ from hw.engines.frontend import Frontend
 from hw.engines.weight_buffer import WeightBuffer
 from hw.feeder import Feeder
 from hw.memory import TensorMemory
+from hw.overlay import Overlay
 from hw.pool.engine import PoolEngine
+from hw.scratch import Scratch
+from hw.sequence.fed import fed_word
 from hw.sequence.sequencer import Sequencer
+from hw.winograd.input_transform import InputTransform
 from hw.writer import Writer
 
 COUNTS = Path(__file__).parent / "yosys_counts.json"
@@ -39,7 +44,7 @@ SMALL |= {"parameter_depth": 256}
 BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
     "feet": [lambda c: Foot(config=c)],
     "edges": [
-        lambda c: CornerTurn(rows=c.rows, lanes=c.lanes),
+        lambda c: CornerTurn(rows=c.rows, operand_bits=c.operand_bits * c.lanes),
         lambda c: LeftEdge(config=c),
         lambda c: TopEdge(config=c),
     ],
@@ -50,11 +55,21 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
     ],
     "sequencer": [lambda c: Sequencer(config=c)],
     "feeder": [lambda c: Feeder(config=c)],
-    "activations": [lambda c: WeightBuffer(depth=c.activation_depth, word_bytes=c.reduction)],
+    "activations": [
+        lambda c: WeightBuffer(depth=c.activation_depth, word_bits=fed_word(c).size),
+        lambda c: Queue(shape=1, depth=c.activation_depth),
+    ],
+    "winograd": [
+        lambda c: InputTransform(
+            lanes=c.reduction, transforms=c.transforms, operand_bits=c.operand_bits
+        ),
+        lambda c: Scratch(config=c),
+    ],
     "tensor memory": [lambda c: TensorMemory(c, readers=4, writers=3)],
     "parameters": [lambda c: ParameterMemory(config=c), lambda c: ParameterPort(config=c)],
     "buses": [lambda c: Frontend(config=c)],
     "pooling": [lambda c: PoolEngine(c)],
+    "overlay": [lambda c: Overlay(config=c)],
 }
 TENSOR_BLOCK = "tensor_block"  # left out: its memory is counted by size, for two kinds of RAM
 TOP = "block"
@@ -114,15 +129,20 @@ def resources(counts: Counter[str]) -> Resources:
 
 def main() -> None:
     """Command line."""
+    argument, *names = sys.argv[1:]
+    chosen = dict(part.split("=") for part in argument.split(","))
+    numbers = {name: int(v) if v.isdecimal() else v for name, v in chosen.items()}
+    config = OverlayConfig.from_json({**SMALL, **numbers})
     records = json.loads(COUNTS.read_text()) if COUNTS.exists() else []
-    for argument in sys.argv[1:]:
-        chosen = {k: int(v) for k, v in (part.split("=") for part in argument.split(","))}
-        config = OverlayConfig(**{**SMALL, **chosen})
-        for name, parts in BLOCKS.items():
-            total = sum((resources(cells(make(config))) for make in parts), Resources())
-            records.append({"block": name, "config": config.to_json(), **vars(total)})
-            COUNTS.write_text(json.dumps(records, indent=1) + "\n")
-            print(argument, name, total, flush=True)
+    for name in names or BLOCKS:
+        if name == "winograd" and not config.transforms:
+            continue
+        total = sum((resources(cells(make(config))) for make in BLOCKS[name]), Resources())
+        head = {"block": name, "config": config.to_json()}
+        records = [r for r in records if {k: r[k] for k in head} != head]
+        records.append({**head, **vars(total)})
+        COUNTS.write_text(json.dumps(records, indent=1) + "\n")
+        print(argument, name, total, flush=True)
 
 
 if __name__ == "__main__":

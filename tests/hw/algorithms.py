@@ -54,7 +54,7 @@ def layer(
 @cache
 def overlay(config: OverlayConfig) -> FastSimulation:
     """The overlay, built once."""
-    return build_overlay(config)[0]
+    return build_overlay(config)
 
 
 def check(

@@ -11,6 +11,7 @@ import pytest
 from dse.cost.overlay import ProgramCycles, layer_cycles, program_cycles
 from dse.network.graph import Network, Window
 from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
+from dse.program.mapping import Algorithm
 from hw.config import OverlayConfig
 from hw.isa import Dataflow, Engine, Opcode
 from sim.fast.job import DDR, IDEAL, Job, Run, Timing
@@ -45,9 +46,17 @@ def drawn_layer(rng: np.random.Generator) -> Network:
     return b.build(b.conv(image, channels, drawn_window(rng, height, width), groups))
 
 
-def compile_with(network: Network, config: OverlayConfig, flows: Sequence[Dataflow]) -> Program:
+def compile_with(
+    network: Network,
+    config: OverlayConfig,
+    flows: Sequence[Dataflow],
+    algorithm: Algorithm = Algorithm.IM2COL,
+) -> Program:
     names = [conv.name for conv in network.convolutions()]
-    choices = {name: Choice(flow) for name, flow in zip(names, itertools.cycle(flows))}
+    choices = {
+        name: Choice(flow, algorithm)
+        for name, flow in zip(names, itertools.cycle(flows), strict=False)
+    }
     return compile_network(network, config, LayerMapping(choices))
 
 
@@ -56,8 +65,10 @@ def layer_programs(config: OverlayConfig, seed: int) -> list[Program]:
     found: list[Program] = []
     while len(found) < LAYERS:
         flow = Dataflow(int(rng.integers(len(Dataflow))))
+        taps = flow is not Dataflow.WS and rng.random() < 0.2
+        algorithm = Algorithm.KN2ROW if taps else Algorithm.IM2COL
         try:
-            found.append(compile_with(drawn_layer(rng), config, [flow]))
+            found.append(compile_with(drawn_layer(rng), config, [flow], algorithm))
         except ProgramError:  # the overlay is too small for it
             continue
     return found

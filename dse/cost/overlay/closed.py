@@ -111,15 +111,12 @@ def array_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
             total: Count = 0
             for channels, channel_count in _parts(tiles.channels, tiles.channel_tile):
                 for pixels, count in _parts(tiles.pixels, tiles.pixel_tile):
-                    chunk, _ = _stationary_inputs(channels, pixels, 0, grid)
-                    wait = _group_wait(channels, pixels, grid)
-                    last, _ = _stationary_inputs(channels, pixels, wait, grid)
-                    tile = (tiles.chunks - 1) * chunk + last
+                    tile, _ = _stationary_inputs(channels, pixels, tiles.chunks, grid)
                     total = total + channel_count * count * tile
             channels = _last(tiles.channels, tiles.channel_tile)
             pixels = _last(tiles.pixels, tiles.pixel_tile)
-            wait = _group_wait(channels, pixels, grid)
-            return total - _stationary_inputs(channels, pixels, wait, grid)[1]
+            tile, last = _stationary_inputs(channels, pixels, tiles.chunks, grid)
+            return total - tile + last
 
 
 def drain_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
@@ -143,13 +140,20 @@ def _channel_tiles(tiles: Tiles, cycles: Count, grid: Grid) -> Count:
 
 
 def _stationary_inputs(
-    channels: Count, pixels: Count, wait: Count, grid: Grid
+    channels: Count, pixels: Count, chunks: Count, grid: Grid
 ) -> tuple[Count, Count]:
-    """IS: cycles of a chunk, and those of them behind its last wave."""
-    stream = channels + grid.lanes - 1 + wait
+    """IS: cycles from a tile's first wave to the next tile's, and to its own last wave.
+
+    Loader and streamer each keep a pace of their own, and meet at every swap: the longest of the
+    serialisers' way through the tile, the streamer's, and one that changes over for the last chunk.
+    """
     serial = grid.rows * ceil_div(pixels, grid.rows)
-    chunk = np.maximum(np.maximum(stream, serial), grid.least)
-    return chunk, chunk - stream
+    stream = channels + grid.lanes - 1
+    last = stream + _group_wait(channels, pixels, grid)
+    swap, last_swap = np.maximum(stream, grid.least), np.maximum(last, grid.least)
+    mixed = np.where(chunks > 1, (chunks - 2) * serial + grid.least + last_swap, 0)
+    tile = np.maximum(chunks * serial, (chunks - 1) * swap + last_swap)
+    return np.maximum(tile, mixed), (chunks - 1) * np.maximum(serial, swap) + last
 
 
 def _group_wait(channels: Count, pixels: Count, grid: Grid) -> Count:

