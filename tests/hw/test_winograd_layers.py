@@ -16,7 +16,7 @@ from hw.config import OverlayConfig
 from hw.isa import Dataflow
 from tests.hw.algorithms import check, layer
 
-FLOWS = [Dataflow.WS]
+FLOWS = [Dataflow.WS, Dataflow.IS]
 
 
 def config(lanes: int, winograd: str = "both") -> OverlayConfig:

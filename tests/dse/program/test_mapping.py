@@ -32,7 +32,7 @@ def test_forced_dataflow(network: Network, config: OverlayConfig, flow: Dataflow
         ({"layers": {"a": 3}}, "layer 'a' must be an object, not 3"),
         ({"layers": {"a": {"flow": "WS"}}}, "layer 'a' may only have"),
         ({"layers": {"a": {"dataflow": "OS"}}}, "must be one of WS, IS, NS, not 'OS'"),
-        ({"layers": {"a": {"algorithm": "fft"}}}, "must be one of im2col, kn2row, not 'fft'"),
+        ({"layers": {"a": {"algorithm": "fft"}}}, "must be one of im2col, kn2row, winograd, not 'fft'"),
         ({"layers": {"a": {"algorithm": []}}}, "must be one of im2col"),
     ],
 )
