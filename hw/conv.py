@@ -158,6 +158,11 @@ class ConvEngine(wiring.Component):
         for lane in range(config.reduction):
             operand = feeder.o_word.operands.word_select(lane, config.operand_bits)
             m.d.comb += transform.i_word[lane].eq(operand[:8].as_signed())
+        m.d.comb += [
+            self._array.i_turn_room.eq(sequencer.o_turn_room),
+            sequencer.i_turn_reserve.eq(self._array.o_turn_reserve),
+            sequencer.i_turn_done.eq(self._array.o_turn_done),
+        ]
         with m.If(sequencer.o_wave.scratch):
             m.d.comb += self._array.i_activation.eq(scratch.o.data)
 

@@ -124,6 +124,7 @@ class Writer(wiring.Component):
         self._offset = Signal(16)  # channel of the tile's or the group's first byte
         self._size = Signal(16)  # channels of a word
         self._begin = Signal()
+        self._last_group = Signal()  # the word's channels are the channel tile's last
         self._last_word = Signal()  # Winograd: of a pixel tile's channels
 
     def elaborate(self, platform: Any) -> Module:
@@ -174,9 +175,10 @@ class Writer(wiring.Component):
         by_channel = instruction.dataflow == Dataflow.IS
         descends = instruction.dataflow == Dataflow.NS
         rest = tiles.o_channels - grouped
-        last_group = rest <= columns
+        last_group = self._last_group
         last_pixel = pixel == tiles.o_pixels - 1
         m.d.comb += [
+            last_group.eq(rest <= columns),
             nest.chunks.eq(1),
             tiles.i_nest.eq(nest),
             size.eq(Mux(last_group, rest, columns)),
@@ -228,9 +230,12 @@ class Writer(wiring.Component):
                 m.d.comb += self.i_word.ready.eq(self.o_read.ready | ~instruction.residual)
                 m.d.comb += self.o_read.valid.eq(self.i_word.valid & instruction.residual)
                 with m.If(taken & self._last_word):
-                    m.d.comb += [tiles.i_advance.eq(1), final.eq(tiles.o_final)]
-                    m.d.sync += offset.eq(Mux(tiles.o_last_channels, 0, offset + size))
-                    with m.If(tiles.o_final):
+                    ends = tiles.o_last_channels & last_group
+                    m.d.comb += [tiles.i_advance.eq(last_group)]
+                    m.d.comb += final.eq(tiles.o_final & last_group)
+                    m.d.sync += offset.eq(Mux(ends, 0, offset + size))
+                    m.d.sync += grouped.eq(Mux(last_group, 0, grouped + columns))
+                    with m.If(final):
                         m.next = "DRAIN"
             with m.State("DRAIN"):
                 with m.If(done):
@@ -245,7 +250,7 @@ class Writer(wiring.Component):
             places.i_step.eq(taken),
             places.i_transform.eq(transform_index(self._config, instruction)),
             places.i_tiles.eq(tiles.o_pixels),
-            places.i_last_channels.eq(tiles.o_last_channels),
+            places.i_last_channels.eq(tiles.o_last_channels & self._last_group),
             places.i_columns.eq(instruction.out_width),
             places.i_width.eq(instruction.image_width),
             places.i_height.eq(instruction.out_rows),
@@ -265,7 +270,8 @@ class Writer(wiring.Component):
         columns = config.columns
         lanes = unsigned(bits_for(columns))
         low = Signal(lanes)
-        m.d.comb += low.eq(Mux(instruction.dataflow == Dataflow.IS, columns - self._size, 0))
+        turned = (instruction.dataflow == Dataflow.IS) & ~is_winograd(config, instruction)
+        m.d.comb += low.eq(Mux(turned, columns - self._size, 0))
         head = Signal(data.StructLayout({"valid": 1, "address": 32, "low": lanes, "high": lanes}))
         m.d.comb += [
             self.o_read.p.address.eq(residual + self._offset - low),

@@ -49,7 +49,7 @@ def _transformed(
     )
     values, _ = patches.spread(f("run_words") * config.reduction).read(instruction, tensor)
     b = np.array(transform.input_matrix)
-    v = np.einsum("iy,jx,tabyxn->tabijn", b, b, values)
+    v = wrap(np.einsum("iy,jx,tabyxn->tabijn", b, b, values), config.operand_bits)
     shape = (f("pixels"), f("tap_rows") * f("tap_columns"), transform.elements, f("run_words"), -1)
     return (
         v.reshape(shape)
@@ -77,6 +77,7 @@ def _tiles(
                 raise FunctionalError("a CONV runs out of weights")
             position += count
             wide = np.ascontiguousarray(words).view("<i2").astype(np.int64)
+            wide = wrap(wide, config.operand_bits)
             shaped = wide.reshape(f("patches"), transform.elements, rows, -1)
             pixels = slice(first, min(first + f("pixel_tile"), f("pixels")))
             yield channels, pixels, _matrix(shaped, by_channel, config)

@@ -89,40 +89,52 @@ def too_small(
 
 def winograd_tiling(shape: Tiled, config: OverlayConfig, flow: Dataflow) -> Tiling | None:
     """The tiles under one dataflow; None if the memories are too small for a single one."""
-    if flow is not Dataflow.WS:
-        return None
     elements = shape.transform.elements
-    segments = ceil_div(shape.channels, config.columns)
-    kept = shape.chunks if segments > 1 else elements
-    limit = min(config.accumulator_depth // elements, config.scratch_words // kept)
-    if limit < 1:
+    accumulators = config.accumulator_depth // elements
+    if accumulators < 1:
         return None
-    units = balanced(shape.tiles, limit)
+    by_channel = flow is Dataflow.IS
+    channel_tile = config.columns
+    if by_channel:
+        channel_tile = min(shape.channels, accumulators)
+        if channel_tile < shape.channels:
+            channel_tile = balanced(shape.channels, accumulators, config.columns)
+    segments = ceil_div(shape.channels, channel_tile)
+    kept = shape.chunks if segments > 1 else elements
+    limit = min(config.columns if by_channel else accumulators, config.scratch_words // kept)
+    if limit < 1 or flow is Dataflow.NS:
+        return None
+    units = limit if by_channel else balanced(shape.tiles, limit)
     repeats = ceil_div(shape.tiles, units)
-    words = segments * shape.chunks * config.rows
+    words = shape.chunks * (shape.channels if by_channel else segments * config.rows)
+    word_bytes = config.reduction if by_channel else config.top_bytes
     replay = repeats > 1 and words <= config.weight_words
     if not replay and repeats > SEGMENT_LIMIT:
         return None
     return Tiling(
         dataflow=flow,
-        channel_tile=config.columns,
+        channel_tile=channel_tile,
         pixel_tile=units,
         replay=replay,
         segments=1,
         segment_words=words,
         last_words=words,
         repeats=1 if replay else repeats,
-        beats_per_word=ceil_div(OPERAND_BYTES * config.top_bytes, config.axi_bytes),
-        cycles=_cycles(shape, config, units, segments),
+        beats_per_word=ceil_div(OPERAND_BYTES * word_bytes, config.axi_bytes),
+        cycles=_cycles(shape, config, units, channel_tile, by_channel),
     )
 
 
-def _cycles(shape: Tiled, config: OverlayConfig, units: int, segments: int) -> int:
+def _cycles(
+    shape: Tiled, config: OverlayConfig, pixel_tile: int, channel_tile: int, by_channel: bool
+) -> int:
     """Waves or drain, whichever is longer, and the first transformed block."""
     elements = shape.transform.elements
     head = config.lanes - 1
-    total = elements * units
-    for size, count in parts(shape.tiles, units):
-        waves = shape.chunks * max(size + head, config.tile_cycles)
-        total += count * segments * max(waves, elements * size)
+    total = elements * pixel_tile
+    for tiles, pixel_count in parts(shape.tiles, pixel_tile):
+        for channels, count in parts(shape.channels, channel_tile):
+            units = channels if by_channel else tiles
+            waves = max(units + head, tiles if by_channel else 0, config.tile_cycles)
+            total += pixel_count * count * max(shape.chunks * waves, elements * units)
     return total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,8 @@ from hw.array.collector import Collector
 from hw.array.column import Column, column_ports
 from hw.array.edges import CornerTurn, LeftEdge, TopEdge
 from hw.array.element import ELEMENT_LATENCY
-from hw.array.foot import DRAINED_LATENCY, FOOT_LATENCY, Foot, foot_ports
+from hw.array.foot import DRAINED_LATENCY, FOOT_LATENCY, TAKE, Foot, foot_ports
+from hw.array.output_turn import OutputTurn, unit_layout
 from hw.array.parameters import PARAMETER_LATENCY, ParameterPort, record_address
 from hw.array.primitive import BEHAVIOURAL, Primitive
 from hw.array.wave import drain_layout, tag_layout, wave_layout
@@ -84,6 +85,7 @@ class Array(wiring.Component):
     wave says so.
     i_load_parameters, i_first_record : start of a parameter burst, see `ParameterPort`.
     o_parameter_address, i_parameter_record : read port of the parameter memory.
+    i_turn_room, o_turn_reserve, o_turn_done : with Winograd, of the `OutputTurn`.
     o_valid, o_word : C result bytes; see `Collector` for which lanes hold what.
     """
 
@@ -91,8 +93,10 @@ class Array(wiring.Component):
         self._config = config
         self._primitive = primitive
         record = record_address(config)
+        turn = {"i_turn_room": In(1), "o_turn_reserve": Out(1), "o_turn_done": Out(1)}
         super().__init__(
             {
+                **(turn if config.transforms else {}),
                 "i_wave": In(wave_layout(config)),
                 "i_activation": In(config.activation_bits),
                 "i_weight": In(8 * config.weight_word_bytes),
@@ -211,7 +215,7 @@ class Array(wiring.Component):
             if c > 0:
                 m.d.comb += column.i_correction.eq(columns[c - 1].o_correction)
             tag, record = column.o_tag, column.o_record
-        drained = self._drains(m, columns) if config.transforms else Const(0)
+        drained = self._drains(m, columns, port) if config.transforms else Const(0)
 
         word = late.valid & late.last & ~late.by_channel
         m.d.comb += [
@@ -225,8 +229,13 @@ class Array(wiring.Component):
             self.o_valid.eq(collector.o_valid),
             self.o_word.eq(collector.o_word),
         ]
+        if config.transforms:
+            turn = self._output_turn
+            m.d.comb += turn.i_results.eq(collector.i_results)
+            with m.If(turn.o_valid):
+                m.d.comb += [self.o_valid.eq(1), self.o_word.eq(turn.o_word)]
 
-    def _drains(self, m: Module, columns: list[Any]) -> Value:
+    def _drains(self, m: Module, columns: list[Any], port: ParameterPort) -> Value:
         """Winograd: elements to read and parameters to take; column 0's word is complete."""
         config = self._config
         layout = drain_layout(config)
@@ -235,12 +244,46 @@ class Array(wiring.Component):
             delayed(m, self.i_wave.drain.as_value(), travel, name="drain", reset_less=False)
         )
         # Parameters swap a cycle before the first result that they are for.
-        take: Any = Const(0)
+        early: Any = Signal(layout)
         for index, transform in enumerate(config.transforms):
-            mine = drain.take & (drain.transform == index)
-            latency = output_latency(transform, config.transforms)
-            take |= delayed(m, mine, latency, name=f"take_{transform.m}", reset_less=False)
+            latency = output_latency(transform, config.transforms) - PARAMETER_LATENCY
+            mine = Signal(layout, name=f"take_of_{transform.m}")
+            m.d.comb += mine.eq(
+                delayed(m, drain.as_value(), latency, name=f"take_{index}", reset_less=False)
+            )
+            with m.If(mine.take & (mine.transform == index)):
+                m.d.comb += early.eq(mine)
+        with m.If(early.take & early.by_channel):
+            m.d.comb += port.i_wave_record.eq(early.record)
+        late = layout(
+            delayed(m, early.as_value(), PARAMETER_LATENCY, name="late_take", reset_less=False)
+        )
+        take: Any = Signal(TAKE)
+        m.d.comb += [take.valid.eq(late.take), take.by_channel.eq(late.by_channel)]
         for column in columns:
             m.d.comb += [column.i_drain.eq(drain), column.i_take.eq(take)]
             drain, take = column.o_drain, column.o_take
-        return delayed(m, columns[0].o_drained, DRAINED_LATENCY, name="drained", reset_less=False)
+        drained = delayed(
+            m, columns[0].o_drained, DRAINED_LATENCY, name="drained", reset_less=False
+        )
+        return self._turn(m, late, drained)
+
+    def _turn(self, m: Module, take: Any, drained: Value) -> Value:
+        """The output turn; whether column 0's result is a WS word's."""
+        config = self._config
+        m.submodules.output_turn = turn = OutputTurn(config=config)
+        first = delayed(m, take.as_value(), 1 + DRAINED_LATENCY, name="unit", reset_less=False)
+        first = drain_layout(config)(first)
+        layout = unit_layout(config)
+        unit = Signal(layout)
+        with m.If(first.take):
+            m.d.sync += [getattr(unit, name).eq(getattr(first, name)) for name in layout.members]
+        self._output_turn = turn
+        m.d.comb += [
+            turn.i_valid.eq(drained & unit.by_channel),
+            turn.i_unit.eq(unit),
+            turn.i_room.eq(self.i_turn_room),
+            self.o_turn_reserve.eq(turn.o_reserve),
+            self.o_turn_done.eq(turn.o_done),
+        ]
+        return drained & ~unit.by_channel

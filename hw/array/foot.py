@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -20,11 +20,15 @@ DRAINED_LATENCY = REQUANTISE_LATENCY
 REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
 
 
+# Winograd: the parameters swap; IS: for those that stand in the chain.
+TAKE = data.StructLayout({"valid": 1, "by_channel": 1})
+
+
 def foot_ports(config: OverlayConfig) -> dict[str, Any]:
     """The members of `Foot`."""
     total = signed(config.accumulator_bits)
     winograd = {"i_drain": In(drain_layout(config)), "o_drain": Out(drain_layout(config))}
-    winograd |= {"i_take": In(1), "o_take": Out(1), "o_drained": Out(1)}
+    winograd |= {"i_take": In(TAKE), "o_take": Out(TAKE), "o_drained": Out(1)}
     return {
         **(winograd if config.transforms else {}),
         "i_sum": In(total),
@@ -97,8 +101,8 @@ class Foot(wiring.Component):
         with m.If(tag.swap):
             m.d.sync += active.eq(Mux(tag.by_channel, self.i_record, following))
         if config.transforms:
-            with m.If(self.i_take):
-                m.d.sync += active.eq(following)
+            with m.If(self.i_take.valid):
+                m.d.sync += active.eq(Mux(self.i_take.by_channel, self.i_record, following))
 
         summed = Signal(total, reset_less=True)
         address = Signal.like(tag.address, reset_less=True)

@@ -42,7 +42,9 @@ def drain_layout(config: OverlayConfig) -> data.StructLayout:
     """What the feet must know to read an accumulator for the output transform.
 
     valid: read bank and address. take: a tile's parameters are the next ones, from the first result
-    on that this element completes. transform: which one.
+    on that this element completes. transform: which one. by_channel: IS, the unit is a channel, and
+    its parameters are those of record. close: it is the last one of its group. pixels: columns with
+    a tile, minus one.
     """
     return data.StructLayout(
         {
@@ -50,6 +52,10 @@ def drain_layout(config: OverlayConfig) -> data.StructLayout:
             "take": 1,
             "bank": 1,
             "transform": 1,
+            "by_channel": 1,
+            "close": 1,
+            "pixels": unsigned((config.columns - 1).bit_length()),
+            "record": unsigned((config.parameter_depth - 1).bit_length()),
             "address": unsigned(config.address_bits),
         }
     )

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.algorithm import of_transform
 from hw.array.foot import DRAINED_LATENCY, REUSE_DISTANCE
+from hw.array.output_turn import GROUPS
 from hw.array.wave import drain_layout
 from hw.bus.queue import Queue
 from hw.config import OverlayConfig
@@ -18,14 +19,26 @@ from hw.winograd.output_transform import output_latency
 
 DRAINS = 2  # banks of accumulators
 
-# A finished tile: units (tiles of pixels) whose elements are `units` apart; its first record.
-JOB = data.StructLayout({"units": unsigned(16), "bank": 1, "transform": 1, "record": unsigned(16)})
+# A finished tile: units (WS: tiles of pixels, IS: channels) whose elements are `units` apart; the
+# first record.
+JOB = data.StructLayout(
+    {
+        "by_channel": 1,
+        "units": unsigned(16),
+        "pixels": unsigned(16),  # IS: columns with a tile, minus one
+        "bank": 1,
+        "transform": 1,
+        "record": unsigned(16),
+    }
+)
 
 
 class Drain(wiring.Component):
     """Reads a finished bank: for unit: for column of elements: for row, as the transform wants it.
 
-    A unit starts when the output FIFO has room for its pixels; an element a cycle.
+    WS: a unit starts when the output FIFO has room for its pixels.  IS: a group of C units starts
+    when the `OutputTurn` has room for it, and each unit brings the parameters of its channel.  An
+    element a cycle.
 
     Parameters
     ----------
@@ -35,6 +48,7 @@ class Drain(wiring.Component):
     -------
     i : tiles whose last wave is issued in this cycle; at most DRAINS may be under way.
     i_room : free words of the output FIFO. o_reserve : words that this unit will deliver.
+    i_turn_done : the output turn has delivered a group.
     o_begin, o_record, i_parameters, o_swap : of `ParameterSchedule`: a burst is wanted; it may be
     swapped in; it has been.
     o_drain : this cycle's element.
@@ -50,6 +64,7 @@ class Drain(wiring.Component):
                 "i": In(stream.Signature(JOB)),
                 "i_room": In(words),
                 "o_reserve": Out(words),
+                "i_turn_done": In(1),
                 "o_begin": Out(1),
                 "o_record": Out(unsigned(16)),
                 "i_parameters": In(1),
@@ -80,7 +95,14 @@ class Drain(wiring.Component):
         column, address = Signal(config.address_bits), Signal(config.address_bits)
         last = (i == edge) & (j == edge)
         last_unit = unit == job.units - 1
-        room = self.i_room >= pixels
+        member = Signal(range(config.columns))  # of the group
+        last_member = (member == config.columns - 1) | last_unit
+        groups = Signal(range(GROUPS + 1))
+        begin_group = Signal()
+        m.d.sync += groups.eq(groups + begin_group - self.i_turn_done)
+        # The next unit starts a group.
+        fresh = Mux(drain.valid, last_member, member == 0)
+        room = Mux(job.by_channel, ~fresh | (groups != GROUPS), self.i_room >= pixels)
         following = Signal(16)
         begin_unit = Signal()
         settle = Signal(range(REUSE_DISTANCE + 2))
@@ -90,8 +112,15 @@ class Drain(wiring.Component):
         swapped = Signal()
         m.d.comb += [
             self.o_record.eq(job.record),
-            self.o_reserve.eq(Mux(begin_unit, pixels, 0)),
-            self.o_swap.eq(delayed(m, drain.take, longest, name="swap", reset_less=False)),
+            begin_group.eq(begin_unit & job.by_channel & fresh),
+            self.o_reserve.eq(Mux(begin_unit & ~job.by_channel, pixels, 0)),
+            self.o_swap.eq(
+                delayed(m, drain.take & ~drain.by_channel, longest, name="swap", reset_less=False)
+            ),
+            drain.by_channel.eq(job.by_channel),
+            drain.close.eq(last_member),
+            drain.pixels.eq(job.pixels),
+            drain.record.eq(job.record + unit),
             drain.bank.eq(job.bank),
             drain.transform.eq(job.transform),
             drain.address.eq(address),
@@ -105,27 +134,30 @@ class Drain(wiring.Component):
         with m.If(settle != 0):
             m.d.sync += settle.eq(settle - 1)
         with m.FSM() as fsm:
-            m.d.comb += self.o_idle.eq(fsm.ongoing("IDLE") & ~queue.o.valid & (cooling == 0))
+            m.d.comb += self.o_idle.eq(
+                fsm.ongoing("IDLE") & ~queue.o.valid & (cooling == 0) & (groups == 0)
+            )
             with m.State("IDLE"):
                 m.d.sync += [settle.eq(REUSE_DISTANCE + 1), swapped.eq(0)]
                 with m.If(queue.o.valid):
-                    m.d.comb += self.o_begin.eq(1)
+                    m.d.comb += self.o_begin.eq(~job.by_channel)
                     m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
-                with m.If((settle == 0) & self.i_parameters):
+                with m.If((settle == 0) & (job.by_channel | self.i_parameters)):
                     m.next = "UNIT"
             with m.State("UNIT"):
                 m.d.comb += begin_unit.eq(room)
                 with m.If(room):
                     m.next = "ELEMENTS"
             with m.State("ELEMENTS"):
-                m.d.comb += [drain.valid.eq(1), drain.take.eq(last & (unit == 0))]
+                takes = job.by_channel | (unit == 0)
+                m.d.comb += [drain.valid.eq(1), drain.take.eq(last & takes)]
                 m.d.sync += [i.eq(i + 1), address.eq(address + step)]
                 with m.If(i == edge):
                     m.d.sync += [i.eq(0), j.eq(j + 1)]
                     m.d.sync += [column.eq(column + job.units), address.eq(column + job.units)]
                 with m.If(last):
-                    m.d.sync += unit.eq(unit + 1)
+                    m.d.sync += [unit.eq(unit + 1), member.eq(Mux(last_member, 0, member + 1))]
                     m.d.comb += begin_unit.eq(room & ~last_unit)
                     with m.If(~room):
                         m.next = "UNIT"
@@ -133,7 +165,7 @@ class Drain(wiring.Component):
                         m.d.sync += unit.eq(0)
                         m.next = "SWAP"
             with m.State("SWAP"):
-                with m.If(swapped):
+                with m.If(swapped | job.by_channel):
                     m.d.comb += [self.o_done.eq(1), queue.o.ready.eq(1)]
                     m.next = "IDLE"
         m.d.comb += following.eq(unit + drain.valid)

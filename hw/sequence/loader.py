@@ -21,6 +21,10 @@ SEQUENCE = data.StructLayout({name: CONV[name].shape for name in SEQUENCE_FIELDS
 WEIGHT_POP = data.StructLayout({"pop": 1, "hold": 1, "rewind": 1, "release": 1})
 
 
+# Of a burst: the scratch memory's words are kept, and read again behind it; likewise the weights.
+_BURST = ("by_pixel", "wide", "keep", "again", "hold", "rewind", "release")
+
+
 def begin_nest(config: OverlayConfig, tiles: Tiles, instruction: Any) -> list[Any]:
     """The loop nest of an instruction: Winograd's has the pixel tiles outside."""
     return [
@@ -59,9 +63,11 @@ class Loader(wiring.Component):
                 "i_swap": In(1),
                 "i_finish": In(1),
                 "i_activations": In(unsigned(24)),
+                "i_scratch": In(unsigned(24)),
                 "i_weights": In(unsigned(24)),
                 "o_ready": Out(1),
                 "o_activation_pop": Out(1),
+                "o_scratch_pop": Out(WEIGHT_POP),
                 "o_weight_pop": Out(WEIGHT_POP),
                 "o_enable": Out(1),
                 "o_start": Out(1),
@@ -98,7 +104,9 @@ class Loader(wiring.Component):
         by_pixel = instruction.dataflow == Dataflow.IS
         burst = Signal(range(max(config.columns, config.rows) + 1))
         m.d.comb += burst.eq(Mux(by_pixel, tiles.o_pixels, config.rows))
-        there = Mux(by_pixel, self.i_activations, self.i_weights) >= burst
+        winograd = is_winograd(config, instruction)
+        activations = Mux(winograd, self.i_scratch, self.i_activations)
+        there = Mux(by_pixel, activations, self.i_weights) >= burst
         loaded = Signal()
         start = Signal()
         settle = Signal(range(config.tile_cycles + 1))  # cycles until the shadow is ready
@@ -124,13 +132,21 @@ class Loader(wiring.Component):
         with m.If(start):
             m.d.sync += [settle.eq(config.tile_cycles - 2), words.eq(burst - 1)]
             m.d.sync += [shift.eq(config.rows - 1), active.eq(~tiles.o_final)]
-        self._outputs(m, tiles, instruction, start, shift, words)
+        last_pop = Mux(start, burst == 1, words == 1)
+        self._outputs(m, tiles, instruction, start, shift, words, last_pop)
         return m
 
     def _outputs(
-        self, m: Module, tiles: Tiles, instruction: Any, start: Any, shift: Any, words: Any
+        self,
+        m: Module,
+        tiles: Tiles,
+        instruction: Any,
+        start: Any,
+        shift: Any,
+        words: Any,
+        last_pop: Any,
     ) -> None:
-        layout = data.StructLayout({"by_pixel": 1, "wide": 1, "hold": 1, "rewind": 1, "release": 1})
+        layout = data.StructLayout(dict.fromkeys(_BURST, 1))
         winograd = is_winograd(self._config, instruction)
         burst, kept = Signal(layout), Signal(layout)  # of the burst under way
         ends = instruction.replay & tiles.o_last_chunk & (tiles.o_last_channels | ~winograd)
@@ -141,20 +157,25 @@ class Loader(wiring.Component):
                 burst.by_pixel.eq(instruction.dataflow == Dataflow.IS),
                 burst.wide.eq(winograd),
                 burst.hold.eq(instruction.replay),
+                burst.keep.eq(~tiles.o_last_channels),
+                burst.again.eq(tiles.o_last_chunk & ~tiles.o_last_channels),
                 burst.rewind.eq(ends & ~tiles.o_last_pixels),
                 burst.release.eq(ends & tiles.o_last_pixels),
             ]
         pop = start | (words != 0)
-        weight = self.o_weight_pop
+        weight, scratch = self.o_weight_pop, self.o_scratch_pop
         m.d.comb += [
             self.o_start.eq(start),
             self.o_enable.eq(start | (shift != 0)),
             self.o_turned.eq(burst.by_pixel),
             self.o_serial.eq(pop & burst.by_pixel),
             self.o_serial_first.eq(start & burst.by_pixel),
-            self.o_activation_pop.eq(self.o_serial),
+            self.o_activation_pop.eq(self.o_serial & ~burst.wide),
+            scratch.pop.eq(self.o_serial & burst.wide),
+            scratch.hold.eq(scratch.pop & burst.keep),
+            scratch.rewind.eq(scratch.pop & last_pop & burst.again),
             self.o_top.eq(pop & ~burst.by_pixel),
-            self.o_wide.eq(pop & burst.wide),
+            self.o_wide.eq(self.o_top & burst.wide),
             weight.pop.eq(self.o_top),
             weight.hold.eq(self.o_top & burst.hold),
             weight.rewind.eq((words == 1) & ~burst.by_pixel & burst.rewind),

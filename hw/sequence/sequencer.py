@@ -26,6 +26,7 @@ class Sequencer(wiring.Component):
     activations, weights : the reading sides of the activation FIFO and the weight buffer; their
     words go to the array directly, READ_LATENCY after the pop and with `o_wave`.
     scratch : with Winograd, the reading side of the scratch memory, likewise.
+    i_turn_reserve, i_turn_done, o_turn_room : with Winograd, of the `OutputTurn`.
     i_last : the next activation word is its chunk's last (kn2row, WS).
     i_returned : the writer took an output word.
     o_wave, o_load_parameters, o_first_record : to the array.
@@ -58,7 +59,8 @@ class Sequencer(wiring.Component):
         if not config.transforms:
             return {}
         words, bits = config.scratch_words, config.activation_bits
-        return {"scratch": In(WeightRead(depth=words, word_bits=bits))}
+        turn = {"i_turn_reserve": In(1), "i_turn_done": In(1), "o_turn_room": Out(1)}
+        return {"scratch": In(WeightRead(depth=words, word_bits=bits)), **turn}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -85,9 +87,16 @@ class Sequencer(wiring.Component):
             self.o_busy.eq(streamer.o_busy),
         ]
         if self._config.transforms:
-            m.d.comb += streamer.i_scratch.eq(self.scratch.level)
             for name in ("pop", "hold", "rewind", "release"):
-                m.d.comb += getattr(self.scratch, name).eq(getattr(streamer.o_scratch_pop, name))
+                mine, other = (getattr(part.o_scratch_pop, name) for part in (loader, streamer))
+                m.d.comb += getattr(self.scratch, name).eq(mine | other)
+            m.d.comb += [
+                loader.i_scratch.eq(self.scratch.level),
+                streamer.i_scratch.eq(self.scratch.level),
+                streamer.i_turn_reserve.eq(self.i_turn_reserve),
+                streamer.i_turn_done.eq(self.i_turn_done),
+                self.o_turn_room.eq(streamer.o_turn_room),
+            ]
         # Loader and streamer never pop the same kind of word at a time: see Loader.
         for name in ("pop", "hold", "rewind", "release"):
             mine, other = (getattr(part.o_weight_pop, name) for part in (loader, streamer))
@@ -101,6 +110,7 @@ class Sequencer(wiring.Component):
             wave.top.eq(streamer.o_wave.top | loader.o_top),
             wave.serial.eq(streamer.o_wave.serial | loader.o_serial),
             wave.serial_first.eq(streamer.o_wave.serial_first | loader.o_serial_first),
+            wave.scratch.eq(streamer.o_wave.scratch | loader.o_scratch_pop.pop),
             wave.wide.eq(streamer.o_wave.wide | loader.o_wide),
             wave.turned.eq(loader.o_turned & ~streamer.o_wave.streaming),
         ]

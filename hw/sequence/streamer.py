@@ -29,15 +29,16 @@ class Streamer(wiring.Component):
     groups of at most C waves, behind an all-zero wave (2 lanes). NS: atomic chunks of R waves, then
     R waves that drain the sums. Result waves reserve their words in the output FIFO. In IS a
     group's closing wave keeps P cycles from the previous result, since P words leave the corner
-    turn after it. Winograd in WS: as WS, with an all-zero wave a chunk (2 lanes), but nothing
-    results from the waves: a finished tile is left to the `Drain`, while the next one fills the
-    other bank.
+    turn after it. Winograd in WS and IS: likewise, with an all-zero wave a chunk (2 lanes), but
+    nothing results from the waves: a finished tile is left to the `Drain`, while the next one fills
+    the other bank.
 
     Members
     -------
     i : instructions. i_ready : the loader's shadow is ready. i_activations, i_weights : words
     there. i_last : the next activation word is its chunk's last. i_scratch, o_scratch_pop : of the
-    scratch memory. i_returned : the writer took a word from the output FIFO.
+    scratch memory. i_turn_reserve, i_turn_done, o_turn_room : of the `OutputTurn`. i_returned : the
+    writer took a word from the output FIFO.
     o_swap : takes the loader's shadow. o_finish : an instruction's last wave. o_wave : this cycle's
     wave, but for what the loader adds. o_activation_pop, o_weight_pop. o_load_parameters,
     o_record : start of a parameter burst. o_addressed : the address of this cycle's wave comes with
@@ -56,6 +57,9 @@ class Streamer(wiring.Component):
                 "i_last": In(1),
                 "i_scratch": In(unsigned(24)),
                 "i_returned": In(1),
+                "i_turn_reserve": In(1),
+                "i_turn_done": In(1),
+                "o_turn_room": Out(1),
                 "o_swap": Out(1),
                 "o_finish": Out(1),
                 "o_wave": Out(wave_layout(config)),
@@ -83,7 +87,7 @@ class Streamer(wiring.Component):
         self._winograd = Signal()
         self._free = Signal()  # the bank that the next tile's waves fill
         self._idle = Signal()  # nothing is left to drain
-        self._issue = Signal()  # a wave with sums, WS
+        self._issue = Signal()  # a wave with sums (WS, IS)
         self._head = Signal()  # the all-zero wave of this chunk has been issued
 
     def elaborate(self, platform: Any) -> Module:
@@ -205,13 +209,18 @@ class Streamer(wiring.Component):
         address = Signal(config.address_bits)
         last_element = element == of_transform(config, index, lambda t: t.elements - 1)
         finished = self._winograd & self._done & tiles.o_last_chunk
+        by_channel = instruction.dataflow == Dataflow.IS
         pending = Signal(range(DRAINS + 1))
         m.d.sync += pending.eq(pending + finished - drain.o_done)
         m.d.comb += [
             self._free.eq(pending != DRAINS),
             self._idle.eq((pending == 0) & drain.o_idle),
             drain.i.valid.eq(finished),
-            drain.i.p.units.eq(tiles.o_pixels),
+            drain.i.p.by_channel.eq(by_channel),
+            drain.i.p.units.eq(Mux(by_channel, tiles.o_channels, tiles.o_pixels)),
+            drain.i.p.pixels.eq(tiles.o_pixels - 1),
+            drain.i_turn_done.eq(self.i_turn_done),
+            self.o_turn_room.eq(self._room.o_room != 0),
             drain.i.p.bank.eq(bank),
             drain.i.p.transform.eq(index),
             drain.i.p.record.eq(instruction.parameters + record),
@@ -226,6 +235,8 @@ class Streamer(wiring.Component):
             m.d.comb += [self._parameters.i_swap.eq(1), self._parameters.i_more.eq(0)]
         with m.If(drain.o_reserve != 0):
             m.d.comb += self._room.i_reserve.eq(drain.o_reserve)
+        with m.If(self.i_turn_reserve):
+            m.d.comb += self._room.i_reserve.eq(1)
         with m.If(self._winograd & self._issue):
             m.d.comb += [
                 wave.tag.first.eq(initial),
@@ -273,7 +284,11 @@ class Streamer(wiring.Component):
             headed = (step != 0) | (self._head & self._settled)
         here = self.i_weights >= size
         apart = self._room.o_spacing <= size
-        may_end = ~tiles.o_last_chunk | ((self._room.o_room >= tiles.o_pixels) & apart)
+        winograd = self._winograd
+        results = tiles.o_last_chunk & ~winograd
+        may_end = ~results | ((self._room.o_room >= tiles.o_pixels) & apart)
+        free = self._free | ~(tiles.o_first_chunk & winograd)
+        headed &= (step != 0) | free
         m.d.comb += [
             begin.eq((left == 0) & headed & here & may_end),
             self.o_stall.activation.eq((left == 0) & ~headed),
@@ -286,8 +301,9 @@ class Streamer(wiring.Component):
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         with m.If(begin | (left != 0)):
-            close = closes & tiles.o_last_chunk
+            close = closes & results
             ends = self._instruction.replay & tiles.o_last_chunk & self._done
+            ends &= tiles.o_last_channels | ~winograd
             if config.lanes == 1:
                 m.d.comb += [self.o_swap.eq(step == 0), wave.swap.eq(step == 0)]
             m.d.comb += [
@@ -296,12 +312,15 @@ class Streamer(wiring.Component):
                 self.o_weight_pop.hold.eq(self._instruction.replay),
                 self.o_weight_pop.rewind.eq(ends & ~tiles.o_last_pixels),
                 self.o_weight_pop.release.eq(ends & tiles.o_last_pixels),
+                self._issue.eq(1),
                 wave.left.weight.eq(1),
+                wave.wide.eq(winograd),
                 wave.tag.valid.eq(1),
                 wave.tag.first.eq(tiles.o_first_chunk),
-                wave.tag.last.eq(tiles.o_last_chunk),
+                wave.tag.last.eq(results),
                 wave.tag.by_channel.eq(1),
-                wave.tag.swap.eq(1),
+                wave.tag.exact.eq(winograd),
+                wave.tag.swap.eq(~winograd),
                 wave.tag.close.eq(close),
                 wave.tag.address.eq(step),
                 wave.tag.pixels.eq(tiles.o_pixels - 1),

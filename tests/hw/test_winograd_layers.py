@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,9 +15,11 @@ from dse.program import Choice, ProgramError
 from dse.program.mapping import Algorithm
 from hw.config import OverlayConfig
 from hw.isa import Dataflow
+from hw.winograd.matrices import F2, F4
+from sim.functional_taps import FunctionalError
 from tests.hw.algorithms import check, layer
 
-FLOWS = [Dataflow.WS]
+FLOWS = [Dataflow.WS, Dataflow.IS]
 
 
 def config(lanes: int, winograd: str = "both") -> OverlayConfig:
@@ -82,6 +85,53 @@ def test_worst_case_operands(flow: Dataflow, tile: int, lanes: int) -> None:
     for draw in signs.values():
         network = layer(shape, 5, SAME, weight=draw, zero_point=-128)
         check(network, config(lanes), winograd(flow, tile), images=images)
+
+
+def worst_images(shape: tuple[int, int, int], tile: int) -> list[np.ndarray]:
+    """Patches that attain the transform's range: the signs of each pair of rows of B^T."""
+    transform = {2: F2, 4: F4}[tile]
+    signs = [np.where(np.array(row) > 0, 1, -1) for row in transform.input_matrix]
+    images = []
+    for a in signs:
+        for b in signs:
+            pattern = np.outer(a, b)[np.ix_(*(np.arange(n) % len(a) for n in shape[:2]))]
+            image = np.where(pattern > 0, 127, -128)[..., None] * np.ones(shape[2], int)
+            images += [image.astype(np.int8), (-1 - image).astype(np.int8)]
+    return images
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+def test_one_bit_less_in_operands_and_scratch_fails(
+    tile: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = tile + 2
+    network = layer((edge, edge, 7), 5, Window((3, 3)), weight=lambda size: np.full(size, 127))
+    images = worst_images((edge, edge, 7), tile)
+    overlay = config(2, f"f{tile}")
+    run = partial(check, network, overlay, winograd(Dataflow.WS, tile), images=images, rtl=False)
+    run()
+    bits = overlay.operand_bits
+    monkeypatch.setattr(OverlayConfig, "operand_bits", property(lambda _: bits - 1))
+    with pytest.raises((AssertionError, FunctionalError)):
+        run()
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+def test_one_bit_less_in_accumulators_fails(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """127 * -128 * 63 needs 21 bits, and the scale's power of two more in the accumulators."""
+    network = layer((6, 6, 7), 5, SAME, weight=lambda size: np.full(size, 127), zero_point=0)
+    quiet = replace(network.operators[0], weight_scale=np.full(5, 1e-6))  # type: ignore[type-var]
+    network = replace(network, operators=(quiet,))
+    image = np.full((6, 6, 7), -128, np.int8)
+    exact = replace(config(2, f"f{tile}"), accumulator_bits=21 + {2: 2, 4: 6}[tile])
+    narrow = replace(exact, accumulator_bits=exact.accumulator_bits - 1)
+    choice = winograd(Dataflow.WS, tile)
+    check(network, exact, choice, images=[image], rtl=False)
+    with pytest.raises(ProgramError, match="needs 21 bits behind the output transform"):
+        check(network, narrow, choice, images=[image], rtl=False)
+    monkeypatch.setattr("dse.program.emit.check_accumulators", lambda *_: None)
+    with pytest.raises(AssertionError):
+        check(network, narrow, choice, images=[image], rtl=False)
 
 
 @pytest.mark.parametrize(

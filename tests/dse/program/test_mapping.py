@@ -32,7 +32,9 @@ def test_forced_dataflow(network: Network, config: OverlayConfig, flow: Dataflow
         ({"layers": {"a": 3}}, "layer 'a' must be an object, not 3"),
         ({"layers": {"a": {"flow": "WS"}}}, "layer 'a' may only have"),
         ({"layers": {"a": {"dataflow": "OS"}}}, "must be one of WS, IS, NS, not 'OS'"),
-        ({"layers": {"a": {"algorithm": "fft"}}}, "must be one of im2col, kn2row, not 'fft'"),
+        ({"layers": {"a": {"algorithm": "fft"}}}, "one of im2col, kn2row, winograd, not 'fft'"),
+        ({"layers": {"a": {"algorithm": "winograd", "tile": 3}}}, "tile must be 2 or 4"),
+        ({"layers": {"a": {"algorithm": "im2col", "tile": 2}}}, "only with winograd, not 2"),
         ({"layers": {"a": {"algorithm": []}}}, "must be one of im2col"),
     ],
 )
@@ -48,7 +50,9 @@ def test_unknown_layer(network: Network, config: OverlayConfig) -> None:
 
 
 def test_json_round_trip() -> None:
-    data = {"layers": {"a": {"algorithm": "im2col", "dataflow": "IS"}}}
+    entries = {"a": {"algorithm": "im2col", "dataflow": "IS"}}
+    entries["b"] = {"algorithm": "winograd", "tile": 4}  # type: ignore[dict-item]
+    data = {"layers": entries}
     assert LayerMapping.from_json(data).to_json() == data
 
 
