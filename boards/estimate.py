@@ -115,7 +115,12 @@ def element(
 
 def elements(config: OverlayConfig, primitive: Primitive) -> Resources:
     """All elements, with the enables of the shadow chains; two lanes have one column more."""
-    one = element(lanes=config.lanes, accumulator_bits=config.accumulator_bits, primitive=primitive)
+    one = element(
+        lanes=config.lanes,
+        accumulator_bits=config.accumulator_bits,
+        operand_bits=config.operand_bits,
+        primitive=primitive,
+    )
     columns = config.columns + config.lanes - 1
     enables = Resources(lut=config.rows - 1, ff=config.rows - 1)
     return (one * config.rows + enables) * columns
