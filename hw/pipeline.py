@@ -22,14 +22,14 @@ def delayed(m: Module, value: Any, cycles: int, *, name: str, reset_less: bool =
 def skewed(m: Module, word: Value, width: int, *, name: str) -> list[Value]:
     """The parts of ``word``, ``width`` bits each; part k comes k + 1 cycles later.
 
-    Parts that travel together share a register, each at its place: a simulator moves whole words.
+    Parts that travel together share a register: less to elaborate and to simulate.
     """
     parts = []
-    for low in range(0, len(word), width):
-        register = Signal(len(word), name=f"{name}_{low // width}", reset_less=True)
-        m.d.sync += register[low:].eq(word[low:])
-        parts.append(register[low : low + width])
-        word = register
+    for number in range(len(word) // width):
+        register = Signal(len(word), name=f"{name}_{number}", reset_less=True)
+        m.d.sync += register.eq(word)
+        parts.append(register[:width])
+        word = register[width:]
     return parts
 
 

@@ -90,8 +90,10 @@ def rtl(name: str, programs: Sequence[Program], timing: Timing) -> list[Run]:
 
 
 def events(run: Run) -> Events:
-    names = ("cycle", "engine", "retire", "tag")
-    return sorted(tuple(int(event[name]) for name in names) for event in run.events)
+    return sorted(
+        (int(event["cycle"]), int(event["engine"]), int(event["retire"]), int(event["tag"]))
+        for event in run.events
+    )
 
 
 def predicted(found: ProgramCycles) -> Events:
