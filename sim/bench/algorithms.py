@@ -73,7 +73,7 @@ def mappings(network: Network) -> dict[str, LayerMapping]:
         name: LayerMapping.from_json({"layers": {c.name: legal(c, choice) for c in convs}})
         for name, choice in CHOICES.items()
     }
-    turns = zip(convs, cycle(CHOICES.values()))  # noqa: B905 - the choices repeat
+    turns = zip(convs, cycle(CHOICES.values()))
     mixed = {conv.name: legal(conv, choice) for conv, choice in turns}
     found["mixed"] = LayerMapping.from_json({"layers": mixed})
     return found
