@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from hw.config import OverlayConfig, power_of_two
@@ -78,7 +79,10 @@ def read_parameters(path: str | Path) -> dict[str, int]:
         data = data.get(_KEY, data)
     if not isinstance(data, dict):
         raise InputError(f'{path}: must be an object of overlay parameters, like {{"rows": 16}}')
+    texts = {field.name for field in fields(OverlayConfig) if isinstance(field.default, str)}
     for name, value in data.items():
-        if not isinstance(value, int) or isinstance(value, bool):
+        if name in texts and not isinstance(value, str):
+            raise InputError(f"{path}: {name} must be a text, not {value!r}")
+        if name not in texts and (not isinstance(value, int) or isinstance(value, bool)):
             raise InputError(f"{path}: {name} must be an integer, not {value!r}")
     return data

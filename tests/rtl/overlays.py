@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dse.network.graph import Network
+from dse.network.graph import Conv, Network
 from dse.program import Choice, LayerMapping, Program, compile_network
 from dse.program.manifest import TensorPlace
+from dse.program.mapping import Algorithm
 from hw.config import OverlayConfig
 from hw.isa import Dataflow, Error
 from sim import golden
@@ -18,11 +20,13 @@ from sim.fast.job import IDEAL, Job, Run, Timing
 from sim.fast.overlay import build_overlay
 from sim.runner import FastSimulation
 from sim.simulate import compare, make_job, output_tensors, tensors
+from tests.hw.test_winograd_layers import config as winograd_config
 
 Tensors = dict[str, np.ndarray]
 
 # Both PE kinds, bus words narrower and wider than everything else, sides that share no factor.
-# "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.
+# "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  The
+# last two are those of the Winograd layers' tests, built once for both.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -76,6 +80,8 @@ OVERLAYS: dict[str, OverlayConfig] = {
         parameter_depth=32,
         axi_bytes=8,
     ),
+    "winograd1": winograd_config(1),
+    "winograd2": winograd_config(2),
 }
 
 
@@ -92,23 +98,28 @@ class Case:
     Parameters
     ----------
     network : the network.
-    flows : dataflows of its convolutions, in turn; None: the compiler's choice.
+    choices : of its convolutions, in turn; im2col in the dataflow where one is not legal.
     timing : of the memory.
     images : number of images.
     seed : of the images.
     """
 
     network: Network
-    flows: tuple[Dataflow | None, ...] = (None,)
+    choices: tuple[Choice, ...] = (Choice(),)
     timing: Timing = IDEAL
     images: int = 1
     seed: int = 1
 
     def compile(self, config: OverlayConfig) -> Program:
         """The program for an overlay."""
-        names = [conv.name for conv in self.network.convolutions()]
-        choices = {name: Choice(self.flows[i % len(self.flows)]) for i, name in enumerate(names)}
-        return compile_network(self.network, config, LayerMapping(choices))
+        turns = zip(self.network.convolutions(), itertools.cycle(self.choices), strict=False)
+        layers = {
+            conv.name: choice
+            if legal(self.network, conv, choice, config)
+            else Choice(choice.dataflow)
+            for conv, choice in turns
+        }
+        return compile_network(self.network, config, LayerMapping(layers))
 
     def entries(self) -> list[Tensors]:
         """The images, by input tensor."""
@@ -118,6 +129,26 @@ class Case:
             {name: rng.integers(-128, 128, shape, np.int8) for name, shape in shapes.items()}
             for _ in range(self.images)
         ]
+
+
+def legal(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -> bool:
+    """Whether the algorithm can compute the layer on an overlay."""
+    if choice.algorithm is Algorithm.KN2ROW and choice.dataflow is Dataflow.WS:
+        return network.tensors[conv.output].width <= config.accumulator_depth
+    if choice.algorithm is Algorithm.WINOGRAD:
+        plain = conv.window.stride == conv.window.dilation == (1, 1)
+        return plain and choice.dataflow is not Dataflow.NS and config.winograd == "both"
+    return True
+
+
+def all_choices(config: OverlayConfig) -> list[Choice]:
+    """Every algorithm in every dataflow that an overlay has."""
+    gemms = itertools.product(Dataflow, (Algorithm.IM2COL, Algorithm.KN2ROW))
+    tiles = itertools.product((Dataflow.WS, Dataflow.IS), (t.m for t in config.transforms))
+    return [
+        *(Choice(flow, algorithm) for flow, algorithm in gemms),
+        *(Choice(flow, Algorithm.WINOGRAD, tile) for flow, tile in tiles),
+    ]
 
 
 def job(case: Case, program: Program) -> Job:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dse.program import Choice
 from hw.bus.registers import REGISTERS
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import INSTRUCTION_BYTES, Dataflow, Error, Opcode
@@ -32,7 +33,7 @@ CONFIG = OverlayConfig(
 
 @pytest.mark.parametrize("stall", [0, 40])
 def test_a_network(stall: int, tmp_path: Path) -> None:
-    case = Case(branchy(), tuple(Dataflow), Timing(stall=stall, seed=3), images=2)
+    case = Case(branchy(), tuple(map(Choice, Dataflow)), Timing(stall=stall, seed=3), images=2)
     program = case.compile(CONFIG)
     runs = run_job(emit_overlay(CONFIG), job(case, program), folder=tmp_path)
     for run, entry in zip(runs, case.entries(), strict=True):

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dse.network.graph import Network, Window
-from dse.program import Program, ProgramError
+from dse.program import Choice, Program, ProgramError
 from hw.isa import Dataflow, Opcode
 from sim.fast.job import DDR, Timing
-from tests.rtl.overlays import OVERLAYS, Case, check
+from tests.rtl.overlays import OVERLAYS, Case, all_choices, check
 from tests.sim.test_functional import Builder, branchy, networks
 
 EXAMPLES = os.environ.get("POLYMAP_EXAMPLES")
@@ -31,8 +31,12 @@ timings = st.builds(
     outstanding=st.integers(1, 8),
     seed=st.integers(1, 1 << 20),
 )
-flows = st.lists(st.sampled_from([None, *Dataflow]), min_size=1, max_size=6).map(tuple)
-cases = st.builds(Case, networks(), flows, timings, st.integers(1, 2), st.integers(0, 1 << 20))
+choice = st.one_of(
+    st.builds(Choice, st.sampled_from([None, *Dataflow])),
+    st.sampled_from(all_choices(OVERLAYS["winograd1"])),
+)
+choices = st.lists(choice, min_size=1, max_size=6).map(tuple)
+cases = st.builds(Case, networks(), choices, timings, st.integers(1, 2), st.integers(0, 1 << 20))
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -58,35 +62,55 @@ def fits(case: Case, name: str) -> bool:
     return True
 
 
-def dataflows(program: Program) -> list[str]:
-    return [layer.dataflow for layer in program.manifest.layers if layer.kind == "conv"]
+def used(program: Program) -> list[tuple[str, str]]:
+    """Algorithm and dataflow of each convolution."""
+    layers = program.manifest.layers
+    return [(layer.algorithm, layer.dataflow) for layer in layers if layer.kind == "conv"]
+
+
+def names(choice: Choice) -> tuple[str, str]:
+    assert choice.dataflow is not None
+    return f"{choice.algorithm.value}{choice.tile or ''}", choice.dataflow.name
 
 
 def chain(*channels: int) -> Network:
     """3 x 3 convolutions one behind the other."""
     builder = Builder(np.random.default_rng(1))
-    last = builder.input(7, 6, channels[0])
+    last = builder.input(9, 4, channels[0])
     for count in channels[1:]:
         last = builder.conv(last, count, SAME)
     return builder.build(last)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_one_layer_under_each_dataflow(name: str) -> None:
-    """Every dataflow gives the golden model's result, hence the same one."""
-    case_of = {flow.name: Case(chain(5, 11), (flow,)) for flow in Dataflow}
-    programs = check(name, *case_of.values())
-    assert [set(dataflows(program)) for program in programs] == [{flow} for flow in case_of]
+def test_one_layer_in_every_way(name: str) -> None:
+    """Every algorithm and dataflow gives the golden model's result, hence the same one."""
+    ways = all_choices(OVERLAYS[name])
+    programs = check(name, *(Case(chain(5, 11), (way,)) for way in ways))
+    for program, way in zip(programs, ways, strict=True):
+        assert set(used(program)) == {names(way)}
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_network_switches_dataflows(name: str) -> None:
     """All orders of the three, and from each to itself."""
     orders = [*itertools.permutations(Dataflow), *((flow,) * 3 for flow in Dataflow)]
-    programs = check(name, *(Case(chain(5, 9, 4, 6), order) for order in orders))
-    for program, order in zip(programs, orders, strict=True):
-        found = list(dict.fromkeys(dataflows(program)))
+    cases = [Case(chain(5, 9, 4, 6), tuple(map(Choice, order))) for order in orders]
+    for program, order in zip(check(name, *cases), orders, strict=True):
+        found = list(dict.fromkeys(flow for _, flow in used(program)))
         assert found == list(dict.fromkeys(flow.name for flow in order))
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_network_switches_algorithms(name: str) -> None:
+    """From every algorithm and dataflow to every other one, with and without stalls."""
+    pairs = itertools.permutations(all_choices(OVERLAYS[name]), 2)
+    cases = [
+        Case(chain(5, 6, 4, 7, 3), pair, Timing(stall=stall, seed=number + 1))
+        for number, (pair, stall) in enumerate(zip(pairs, itertools.cycle((0, 30)), strict=False))
+    ]
+    for program, case in zip(check(name, *cases), cases, strict=True):
+        assert set(used(program)) == set(map(names, case.choices))
 
 
 def test_tensors_in_dram() -> None:
@@ -106,4 +130,4 @@ def test_tensors_in_dram() -> None:
 def test_slow_memory(stall: int) -> None:
     """Long latency, a tenth of the bandwidth, one burst at a time."""
     slow = Timing(latency=300, rate=100, outstanding=1, stall=stall)
-    check("3x4", Case(branchy(), tuple(Dataflow), slow, images=2))
+    check("3x4", Case(branchy(), tuple(map(Choice, Dataflow)), slow, images=2))

@@ -1,0 +1,100 @@
+"""One of the onnx package's networks through the whole RTL: time of each stage, cycles by layer.
+
+    python -m sim.bench.network squeezenet --array 16x32 --lanes 2
+
+The package ships its networks without weights: they are drawn at random, seeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from dse.network.importer import Imported, load
+from dse.network.randomise import randomise
+from hw.config import OverlayConfig
+from sim.bench.clock import Stages
+from sim.fast.job import DDR, IDEAL
+from sim.fast.overlay import build_overlay
+from sim.simulate import Result, simulate
+
+NETWORKS = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+def imported(name: str, *, images: int, seed: int) -> tuple[Imported, dict[str, npt.NDArray]]:
+    """The network, quantised, and random images."""
+    model = randomise(onnx.load(NETWORKS / f"light_{name}.onnx"), seed)
+    (port,) = model.graph.input
+    shape = [dim.dim_value for dim in port.type.tensor_type.shape.dim[1:]]
+    rng = np.random.default_rng(seed)
+    drawn = [rng.standard_normal((n, *shape)).astype(np.float32) for n in (2, images)]
+    calibration, inputs = ({port.name: array} for array in drawn)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.onnx"
+        onnx.save(model, path)
+        return load(path, calibration), inputs
+
+
+def run(name: str, config: OverlayConfig, *, images: int, seed: int, ddr: bool) -> Result:
+    """Runs a network, printing the time of each stage."""
+    stages = Stages()
+    with stages.stage("import and quantisation"):
+        model, inputs = imported(name, images=images, seed=seed)
+    with stages.stage("Verilog and its build"):
+        build_overlay(config)
+    with stages.stage("compilation, RTL, golden model"):
+        return simulate(model, inputs, config, timing=DDR if ddr else IDEAL)
+
+
+def table(result: Result) -> str:
+    """A Markdown table of the layers."""
+    lines = [
+        "| layer | kind | dataflow | cycles | predicted | utilisation |",
+        "|---|---|---|---|---|---|",
+    ]
+    for layer in result.layers:
+        share = f"{layer.utilisation:.1%}" if layer.macs else ""
+        kind = layer.algorithm or layer.kind
+        cells = (layer.name, kind, layer.dataflow, f"{layer.cycles:,}")
+        lines.append(f"| {' | '.join(cells)} | {layer.predicted_cycles:,} | {share} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    known = sorted(path.stem.removeprefix("light_") for path in NETWORKS.glob("light_*.onnx"))
+    parser.add_argument("network", choices=known)
+    parser.add_argument("--array", default="16x32", help="rows x columns")
+    parser.add_argument("--lanes", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--tensor-bytes", type=int, help="capacity of the tensor memory")
+    parser.add_argument("--images", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of weights and images")
+    parser.add_argument("--ddr", action="store_true", help="a DDR4 channel instead of ideal memory")
+    arguments = parser.parse_args()
+    rows, columns = map(int, arguments.array.split("x"))
+    config = OverlayConfig(rows=rows, columns=columns, lanes=arguments.lanes)
+    if arguments.tensor_bytes is not None:
+        config = replace(config, tensor_bytes=arguments.tensor_bytes)
+    result = run(
+        arguments.network,
+        config,
+        images=arguments.images,
+        seed=arguments.seed,
+        ddr=arguments.ddr,
+    )
+    print(table(result))
+    print(
+        f"{result.cycles:,} cycles an image, {result.macs:,} multiply-accumulates, utilisation "
+        f"{result.utilisation:.1%}; {result.mismatches} mismatches in "
+        f"{len(result.compared_tensors)} tensors of {result.images} image(s)"
+    )
+
+
+if __name__ == "__main__":
+    main()
