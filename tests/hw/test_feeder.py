@@ -114,6 +114,13 @@ def fields(layer) -> dict[str, int]:
     }
 
 
+def signed(word: int, lane: int) -> int:
+    """One operand of a word."""
+    bits = CONFIG.operand_bits
+    value = word >> (lane * bits) & ((1 << bits) - 1)
+    return value - (value >> (bits - 1) << bits)
+
+
 def expected(layer, image: np.ndarray) -> list[list[int | None]]:
     """Words in order; None where any byte will do (beyond the run)."""
     height, width, _ = layer["shape"]
@@ -184,10 +191,9 @@ def test_words_are_the_runs_of_the_window(layer, seed, stalls) -> None:
             pop = held > 0 and rng.random() >= stalls
             ctx.set(feeder.i_popped, int(pop))
             held -= pop
-            valid, value = ctx.get(feeder.o_valid), ctx.get(feeder.o_word)
+            valid, value = ctx.get(feeder.o_valid), ctx.get(feeder.o_word.operands)
             if valid:
-                raw = np.frombuffer(int(value).to_bytes(L, "little"), np.int8)
-                got.append([int(v) for v in raw])
+                got.append([signed(value, lane) for lane in range(L)])
                 held += 1
                 assert held <= CONFIG.activation_depth
             idle = 0 if valid or ctx.get(feeder.o_busy) else idle + 1
