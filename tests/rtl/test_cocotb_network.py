@@ -10,25 +10,16 @@ import pytest
 
 from dse.program import Choice
 from hw.bus.registers import REGISTERS
-from hw.config import ISA_VERSION, OverlayConfig
+from hw.config import ISA_VERSION
 from hw.isa import INSTRUCTION_BYTES, Dataflow, Error, Opcode
 from sim import golden
 from sim.cocotb_runner import run_job
 from sim.fast.job import Timing
 from sim.fast.overlay import emit_overlay
-from tests.rtl.overlays import Case, job
+from tests.rtl.overlays import OVERLAYS, Case, job
 from tests.sim.test_functional import branchy
 
-CONFIG = OverlayConfig(
-    rows=2,
-    columns=3,
-    lanes=2,
-    tensor_bytes=1 << 12,
-    accumulator_depth=16,
-    weight_words=32,
-    parameter_depth=32,
-    axi_bytes=8,
-)
+CONFIG = OVERLAYS["3x4"]
 
 
 @pytest.mark.parametrize("stall", [0, 40])
