@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from dse.network.graph import NetworkError
 from dse.network.importer import Imported, load
 from dse.network.randomise import randomise
+from dse.program import ProgramError
 from hw.config import OverlayConfig
 from sim.bench.clock import Stages
 from sim.fast.job import DDR, IDEAL
@@ -81,13 +83,16 @@ def main() -> None:
     config = OverlayConfig(rows=rows, columns=columns, lanes=arguments.lanes)
     if arguments.tensor_bytes is not None:
         config = replace(config, tensor_bytes=arguments.tensor_bytes)
-    result = run(
-        arguments.network,
-        config,
-        images=arguments.images,
-        seed=arguments.seed,
-        ddr=arguments.ddr,
-    )
+    try:
+        result = run(
+            arguments.network,
+            config,
+            images=arguments.images,
+            seed=arguments.seed,
+            ddr=arguments.ddr,
+        )
+    except (NetworkError, ProgramError) as error:
+        parser.exit(2, f"{arguments.network}: {error}\n")
     print(table(result))
     print(
         f"{result.cycles:,} cycles an image, {result.macs:,} multiply-accumulates, utilisation "
