@@ -66,6 +66,7 @@ _REMEDIES = {
     "sequencer": "a larger board",
     "feeder": "fewer rows",
     "activations": "fewer rows",
+    "winograd": "fewer columns, or a smaller scratch_words",
     "tensor memory": "a smaller tensor_bytes",
     "parameters": "a smaller parameter_depth",
     "weights": "a smaller weight_words",
@@ -84,9 +85,10 @@ def breakdown(
         "edges": edges(config),
         "collector": collector(config),
         "writer": writer(config),
-        "sequencer": sequencer() + queues(config),
+        "sequencer": sequencer(config) + queues(config),
         "feeder": feeder(config),
         "activations": activations(config),
+        "winograd": winograd(config),
         "tensor memory": tensor_memory(config, uram=uram),
         "parameters": parameters(config),
         "weights": weights(config),
@@ -126,22 +128,38 @@ def elements(config: OverlayConfig, primitive: Primitive) -> Resources:
     return (one * config.rows + enables) * columns
 
 
+# Per bit of an accumulator, and per lane.
+_OUTPUT_TRANSFORM = {
+    "none": Resources(),
+    "f2": Resources(lut=12, ff=10),
+    "f4": Resources(lut=21, ff=19),
+    "both": Resources(lut=22, ff=20),
+}
+_INPUT_TRANSFORM = {
+    "none": Resources(),
+    "f2": Resources(lut=37, ff=53),
+    "f4": Resources(lut=146, ff=79),
+    "both": Resources(lut=164, ff=79),
+}
+
+
 def foot(config: OverlayConfig) -> Resources:
     """Correction, accumulator and requantisation of one column."""
     bits, two = config.accumulator_bits, config.lanes == 2
-    address = exact_log2(config.accumulator_depth)
+    banks = 2 if config.transforms else 1
+    transform = _OUTPUT_TRANSFORM[config.winograd]
     return Resources(
         dsp=1 if bits <= DSP_FACTOR else 2,
-        bram18=block_ram(config.accumulator_depth, bits),
-        lut=38 + 9 * bits + (bits if two else 0),
-        ff=368 + 8 * bits + 3 * address + (bits if two else 0),
+        bram18=banks * block_ram(config.accumulator_depth, bits),
+        lut=39 + 9 * bits + (2 * bits if two else 0) + transform.lut * bits,
+        ff=368 + 8 * bits + 3 * config.address_bits + (bits if two else 0) + transform.ff * bits,
     )
 
 
 def edges(config: OverlayConfig) -> Resources:
-    """Skews of both edges, and the corner turn: a register of L bytes a row."""
-    rows, columns, operand = config.rows, config.columns, 8 * config.lanes
-    word = 8 * config.reduction
+    """Skews of both edges, and the corner turn: a register of L operands a row."""
+    rows, columns, word = config.rows, config.columns, config.activation_bits
+    operand = config.operand_bits * config.lanes
     skews = operand * (_skew(rows) + _skew(columns))
     left, top = rows * (operand + 2), columns * operand
     turn = rows * (word - operand + 2)  # the lowest operand only loads
@@ -160,17 +178,19 @@ def collector(config: OverlayConfig) -> Resources:
 def writer(config: OverlayConfig) -> Resources:
     """Output FIFO, residual addition (two multipliers a column), write requests."""
     columns = config.columns
-    return Resources(
+    tiles = Resources(lut=1150, ff=700) if config.transforms else Resources()
+    return tiles + Resources(
         dsp=2 * columns,
         bram18=block_ram(config.output_depth, 8 * columns),
         lut=800 + 241 * columns,
-        ff=1260 + 211 * columns,
+        ff=1280 + 211 * columns,
     )
 
 
-def sequencer() -> Resources:
-    """Loop nests and control of the waves; their counters hardly depend on parameters."""
-    return Resources(lut=680, ff=490)
+def sequencer(config: OverlayConfig) -> Resources:
+    """Loop nests and control of the waves; their counters hardly depend on sizes."""
+    drains = Resources(lut=280, ff=100) if config.transforms else Resources()
+    return Resources(lut=700, ff=580) + drains
 
 
 def queues(config: OverlayConfig) -> Resources:
@@ -179,13 +199,31 @@ def queues(config: OverlayConfig) -> Resources:
 
 
 def feeder(config: OverlayConfig) -> Resources:
-    """Addresses and lane masks."""
-    return Resources(lut=840 + 10 * config.reduction, ff=920 + 8 * config.reduction)
+    """Addresses, lane masks, and the zero point's subtraction."""
+    patches = Resources(lut=250, ff=150) if config.transforms else Resources()
+    lanes = config.reduction
+    return patches + Resources(lut=1740 + 20 * lanes, ff=1520 + 10 * lanes)
 
 
 def activations(config: OverlayConfig) -> Resources:
-    """The FIFO of activation words."""
-    return fifo(config.activation_depth, 8 * config.reduction)
+    """The FIFO of activation words with their accumulators' addresses, and the chunks' ends."""
+    ends = Resources(lut=10, ff=20)
+    return ends + fifo(config.activation_depth, config.activation_bits + config.address_bits)
+
+
+def winograd(config: OverlayConfig) -> Resources:
+    """Input transform, scratch memory, and the output turn: a memory of C bytes a column."""
+    if not config.transforms:
+        return Resources()
+    lane, square = _INPUT_TRANSFORM[config.winograd], config.columns**2
+    large = 0 if config.winograd == "f2" else 350  # products by 36
+    scratch = Resources(
+        bram18=block_ram(config.scratch_words, config.activation_bits),
+        lut=170 + large,
+        ff=100 + config.activation_bits,
+    )
+    turn = Resources(lut=12 * square, ff=9 * square + 16 * config.columns)
+    return lane * config.reduction + Resources(lut=60, ff=60) + scratch + turn
 
 
 def tensor_memory(config: OverlayConfig, *, uram: bool) -> Resources:
@@ -224,8 +262,8 @@ def buses(config: OverlayConfig) -> Resources:
     beat = 8 * config.axi_bytes
     return Resources(
         bram18=2 * block_ram(READ_DEPTH, beat + 1),
-        lut=5380 + 27 * config.axi_bytes,
-        ff=4000 + 16 * config.axi_bytes,
+        lut=5590 + 27 * config.axi_bytes,
+        ff=4105 + 16 * config.axi_bytes,
     )
 
 

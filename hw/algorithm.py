@@ -38,3 +38,9 @@ def of_transform(config: OverlayConfig, index: Any, value: Callable[[Transform],
     """A property of the indexed transform, or a value made of it."""
     first, *others = (value(transform) for transform in config.transforms)
     return Mux(index, others[0], first) if others else first
+
+
+def multiple(value: Any, factor: int) -> Any:
+    """``value * factor`` as a sum of shifts: synthesis may put a product into a DSP slice."""
+    shifts = [bit for bit in range(factor.bit_length()) if factor >> bit & 1]
+    return sum((value << shift for shift in shifts[1:]), value << shifts[0])

@@ -9,7 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.algorithm import of_transform
+from hw.algorithm import multiple, of_transform
 from hw.bus.queue import Queue
 from hw.config import OverlayConfig
 from hw.engines.weight_buffer import WeightRead
@@ -110,4 +110,6 @@ class Scratch(wiring.Component):
 
     def _words(self, block: Any) -> Any:
         """Words of a block."""
-        return of_transform(self._config, block.transform, lambda t: block.tiles * t.elements)
+        return of_transform(
+            self._config, block.transform, lambda t: multiple(block.tiles, t.elements)
+        )

@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.algorithm import of_transform
+from hw.algorithm import multiple, of_transform
 from hw.array.foot import DRAINED_LATENCY, REUSE_DISTANCE
 from hw.array.output_turn import GROUPS
 from hw.array.wave import drain_layout
@@ -89,7 +89,7 @@ class Drain(wiring.Component):
         drain = self.o_drain
         edge = of_transform(config, job.transform, lambda t: t.alpha - 1)
         pixels = of_transform(config, job.transform, lambda t: t.pixels)
-        step = of_transform(config, job.transform, lambda t: job.units * t.alpha)
+        step = of_transform(config, job.transform, lambda t: multiple(job.units, t.alpha))
         unit = Signal(16)
         i, j = Signal(3), Signal(3)
         column, address = Signal(config.address_bits), Signal(config.address_bits)

@@ -21,6 +21,7 @@ from boards.resources import Resources
 from hw.array.collector import Collector
 from hw.array.edges import CornerTurn, LeftEdge, TopEdge
 from hw.array.foot import Foot
+from hw.array.output_turn import OutputTurn
 from hw.array.parameters import ParameterMemory, ParameterPort
 from hw.bus.queue import Queue
 from hw.config import OverlayConfig
@@ -64,6 +65,7 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
             lanes=c.reduction, transforms=c.transforms, operand_bits=c.operand_bits
         ),
         lambda c: Scratch(config=c),
+        lambda c: OutputTurn(config=c),
     ],
     "tensor memory": [lambda c: TensorMemory(c, readers=4, writers=3)],
     "parameters": [lambda c: ParameterMemory(config=c), lambda c: ParameterPort(config=c)],

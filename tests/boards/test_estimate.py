@@ -84,7 +84,7 @@ def group(block: str, config: OverlayConfig) -> Resources:
     if block == "feet":
         return foot(config)
     if block == "sequencer":
-        return sequencer()
+        return sequencer(config)
     if block == "overlay":
         total = estimate(config)
         banks = parts["tensor memory"]
