@@ -64,7 +64,7 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class Verilog:
-    """An emitted design: its text, its modules (the top last) and the ports of the top."""
+    """An emitted design: its text, the names of all its modules, and the ports of the top."""
 
     top: str
     text: str

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
-
 from dse.network import importer
 from dse.networks import BENCHMARKS, Workload, benchmark, from_network, from_onnx
 from polymap.api import load
@@ -24,19 +22,4 @@ def workload(model: str | Path, calibration: str | Path | None = None) -> Worklo
     with about(model):
         if calibration is not None or importer.check(model).kind == "quantised":
             return from_network(load(model, calibration).network)
-        return replace(from_onnx(_single_image(model)), name=Path(model).stem)
-
-
-def _single_image(model: str | Path) -> onnx.ModelProto:
-    """The model with a batch of one, whatever it was exported with."""
-    single = onnx.load(model, load_external_data=False)
-    graph = single.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    for value in graph.input:
-        dims = value.type.tensor_type.shape.dim
-        if value.name not in constants and dims:
-            dims[0].dim_value = 1
-    for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
-    del graph.value_info[:]
-    return single
+        return replace(from_onnx(model), name=Path(model).stem)

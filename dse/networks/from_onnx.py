@@ -42,13 +42,30 @@ def light(name: str) -> Workload:
 
 
 def from_onnx(model: onnx.ModelProto | str | Path) -> Workload:
-    """Read shapes and edges of a model with static shapes; its batch must be 1.
+    """Read shapes and edges of a model with static shapes; whatever its batch, of one image.
 
     Layers are named after their weights where the nodes have no telling names of their own.
     """
     if not isinstance(model, onnx.ModelProto):
         model = onnx.load(model, load_external_data=False)
+    model = _single_image(model)
     return _Reader(shape_inference.infer_shapes(model, data_prop=True).graph).read()
+
+
+def _single_image(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a batch of one, whatever it was exported with."""
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    graph = single.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    for value in graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if value.name not in constants and dims:
+            dims[0].dim_value = 1
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    del graph.value_info[:]
+    return single
 
 
 class _Reader:

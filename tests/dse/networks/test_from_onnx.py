@@ -101,3 +101,10 @@ def test_dynamic_shapes_are_refused() -> None:
 def test_a_channel_shuffle_is_refused() -> None:
     with pytest.raises(WorkloadError, match="more than a Flatten"):
         light("shufflenet")
+
+
+@pytest.mark.parametrize("batch", ["N", None])
+def test_a_free_batch_is_one_image(batch: str | None) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    found = from_onnx(model([node], {"w": [4, 3, 3, 3]}, (batch, 3, 9, 9)))
+    assert found.convolutions[0].conv.output == (7, 7, 4)
