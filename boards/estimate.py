@@ -67,7 +67,7 @@ _REMEDIES = {
     "feeder": "fewer rows",
     "activations": "fewer rows",
     "winograd": "fewer columns, or a smaller scratch_words",
-    "tensor memory": "a smaller tensor_bytes",
+    "tensor memory": "a smaller tensor_bytes, or one of tensor_copies",
     "parameters": "a smaller parameter_depth",
     "weights": "a smaller weight_words",
     "buses": "a smaller axi_bytes",
@@ -237,12 +237,14 @@ def tensor_memory(config: OverlayConfig, *, uram: bool) -> Resources:
     # A LUT selects one of four: two steps of a rotation, or three more blocks.
     rotation = 8 * (ceil_div(bits // 2, 2) + ceil_div(bits - bits // 2, 2))
     choice = 8 * ceil_div(blocks - 1, 3)
-    return Resources(
+    read = Resources(
         uram=count * ceil_div(depth, URAM_ROWS) * ceil_div(lanes, URAM_BYTES) if uram else 0,
         bram18=0 if uram else count * block_ram(depth, 8 * lanes, byte_writes=True),
-        lut=word * (28 + 2 * rotation + 2 * choice),
-        ff=150 + 51 * word + count * 8 * lanes,
+        lut=word * (8 + rotation + 2 * choice),
+        ff=30 + 24 * word + count * 8 * lanes,
     )
+    write = Resources(lut=word * (20 + rotation), ff=120 + 27 * word)
+    return read * config.tensor_copies + write
 
 
 def parameters(config: OverlayConfig) -> Resources:

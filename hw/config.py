@@ -37,6 +37,7 @@ class OverlayConfig:
     rows, columns : PE array, R x C, each at least 2, any integers.
     lanes : multiply-accumulates per PE and cycle: 1 (plain) or 2 (fast inner product).
     tensor_bytes : capacity of the tensor memory.
+    tensor_copies : 1, or 2: a second copy of it, so that the feeder reads beside all others.
     accumulator_depth : partial sums per column: pixels of a weight-stationary tile, channels of an
         input-stationary one.
     weight_words : depth of the weight buffer, in words of ``weight_word_bytes``.
@@ -53,6 +54,7 @@ class OverlayConfig:
     columns: int = 32
     lanes: int = 2
     tensor_bytes: int = 1 << 22
+    tensor_copies: int = 1
     accumulator_depth: int = 1024
     weight_words: int = 4096
     parameter_depth: int = 4096
@@ -68,6 +70,7 @@ class OverlayConfig:
         self._range("columns", 2, 1024)
         self._range("lanes", 1, 2)
         self._range("tensor_bytes", 256, 1 << 28)
+        self._range("tensor_copies", 1, 2)
         self._range("accumulator_depth", 4, 1 << 14)
         self._range("weight_words", 4, 1 << 20)
         self._range("parameter_depth", 4, 1 << 16)

@@ -48,7 +48,8 @@ class ConvEngine(wiring.Component):
     accepted.
     weights : the weight buffer's reading side.
     o_record_address, i_record : parameter memory.
-    o_feed, i_feed_valid, o_residual, i_read : tensor memory reads and their common data.
+    o_feed, i_feed_valid, i_feed : the feeder's tensor memory reads, and their answers.
+    o_residual, i_residual : the writer's.
     o_write : tensor memory writes, of highest priority.
     o_progress, o_stall : for watchdog and counters.
     """
@@ -66,8 +67,9 @@ class ConvEngine(wiring.Component):
                 "i_record": In(PARAMETER),
                 "o_feed": Out(stream.Signature(read_request())),
                 "i_feed_valid": In(1),
+                "i_feed": In(8 * config.tensor_word),
                 "o_residual": Out(stream.Signature(read_request())),
-                "i_read": In(8 * config.tensor_word),
+                "i_residual": In(8 * config.tensor_word),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_progress": Out(1),
                 "o_stall": Out(STALL),
@@ -113,7 +115,7 @@ class ConvEngine(wiring.Component):
         connect(m, feeder.o_read, flipped(self.o_feed))
         connect(m, activations.o, sequencer.activations)
         m.d.comb += [
-            feeder.i_read.eq(self.i_read),
+            feeder.i_read.eq(self.i_feed),
             feeder.i_read_valid.eq(self.i_feed_valid),
             feeder.i_popped.eq(sequencer.activations.pop),
             activations.i.payload.eq(feeder.o_word),
@@ -175,7 +177,7 @@ class ConvEngine(wiring.Component):
             output.i.payload.eq(self._array.o_word),
             output.i.valid.eq(self._array.o_valid),
             sequencer.i_returned.eq(output.o.valid & output.o.ready),
-            writer.i_read.eq(self.i_read),
+            writer.i_read.eq(self.i_residual),
         ]
         connect(m, output.o, writer.i_word)
         connect(m, writer.o_read, flipped(self.o_residual))

@@ -1,4 +1,4 @@
-"""Tensor memory: one word read and one word written a cycle, at any byte address.
+"""Tensor memory: a word read from each copy and one word written a cycle, at any byte address.
 
 Two banks hold the even and the odd words, so the two words that an unaligned access touches never
 meet in one bank; a rotation brings the bytes to their lanes.
@@ -6,6 +6,7 @@ meet in one bank; a rotation brings the bytes to their lanes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,10 +42,10 @@ def write_request(config: OverlayConfig) -> data.StructLayout:
 
 
 class TensorMemory(wiring.Component):
-    """Byte-addressed memory: each cycle one read and one write of up to W contiguous bytes.
+    """Byte-addressed memory: each cycle a write and a read per copy, of up to W contiguous bytes.
 
-    Addresses count modulo the capacity. Requests are granted by fixed priority, index 0 first:
-    ``ready`` depends on nothing but the ``valid`` of the ports before. Data follows
+    Addresses count modulo the capacity. Requests for a copy are granted by fixed priority, lowest
+    index first: ``ready`` depends on nothing but the ``valid`` of the ports before. Data follows
     ``READ_LATENCY`` cycles after acceptance and cannot be stalled. A read accepted at least
     ``WRITE_TO_READ`` cycles after a write sees its bytes; an earlier one gets the previous or the
     written bytes, each byte for itself. Writes take effect in the order of their acceptance.
@@ -52,34 +53,42 @@ class TensorMemory(wiring.Component):
     Parameters
     ----------
     config : the overlay's; capacity ``tensor_bytes``, W = ``tensor_word``.
-    readers, writers : number of ports.
+    readers : number of ports that share each copy; all copies hold the same bytes.
+    writers : number of ports.
     ram_style : the vendor's attribute of that name on the banks, such as "ultra", or None.
 
     Members
     -------
-    i_read_k : In, stream of ``read_request()``, k < readers.
-    o_data : Out. Lane i is the byte at (address + i), shared by all readers.
-    o_valid_k : Out. ``o_data`` answers reader k.
+    i_read_k : In, stream of ``read_request()``, counted through all copies.
+    o_data_c : Out. Lane i is the byte at (address + i) of copy c, shared by its readers.
+    o_valid_k : Out. Its copy's ``o_data`` answers reader k.
     i_write_k : In, stream of ``write_request(config)``, k < writers.
     o_snoop, o_snoop_valid : Out. Each write, in the cycle after its acceptance, for traces.
     """
 
     def __init__(
-        self, config: OverlayConfig, *, readers: int, writers: int, ram_style: str | None = None
+        self,
+        config: OverlayConfig,
+        *,
+        readers: Sequence[int],
+        writers: int,
+        ram_style: str | None = None,
     ) -> None:
-        for name, number in (("readers", readers), ("writers", writers)):
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} must be a positive integer, not {number!r}")
+        if not readers or min(readers) < 1:
+            raise ValueError(f"readers must be positive numbers, one a copy, not {readers!r}")
+        if writers < 1:
+            raise ValueError(f"writers must be a positive integer, not {writers!r}")
         self._config = config
         self._ram_style = ram_style
-        self._readers = range(readers)
+        ends = list(itertools.accumulate(readers, initial=0))
+        self._copies = [range(*pair) for pair in itertools.pairwise(ends)]
         self._writers = range(writers)
         write = write_request(config)
         super().__init__(
             {
-                **{f"i_read_{k}": In(stream.Signature(read_request())) for k in self._readers},
-                **{f"o_valid_{k}": Out(1) for k in self._readers},
-                "o_data": Out(8 * config.tensor_word),
+                **{f"i_read_{k}": In(stream.Signature(read_request())) for k in range(ends[-1])},
+                **{f"o_valid_{k}": Out(1) for k in range(ends[-1])},
+                **{f"o_data_{c}": Out(8 * config.tensor_word) for c in range(len(readers))},
                 **{f"i_write_{k}": In(stream.Signature(write)) for k in self._writers},
                 "o_snoop": Out(write),
                 "o_snoop_valid": Out(1),
@@ -89,13 +98,16 @@ class TensorMemory(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         rows = self._config.tensor_bytes // (2 * self._config.tensor_word)
-        banks = [
-            Bank(rows=rows, lanes=self._config.tensor_word, ram_style=self._ram_style)
-            for _ in range(2)
-        ]
-        m.submodules.even, m.submodules.odd = banks
-        self._elaborate_read(m, banks)
-        self._elaborate_write(m, banks)
+        copies = []
+        for copy, readers in enumerate(self._copies):
+            banks = [
+                Bank(rows=rows, lanes=self._config.tensor_word, ram_style=self._ram_style)
+                for _ in range(2)
+            ]
+            m.submodules[f"even_{copy}"], m.submodules[f"odd_{copy}"] = banks
+            self._elaborate_read(m, copy, readers, banks)
+            copies.append(banks)
+        self._elaborate_write(m, copies)
         return m
 
     def _split(self, address: Value) -> tuple[Value, list[Value]]:
@@ -105,16 +117,16 @@ class TensorMemory(wiring.Component):
         word = address[lane_bits : lane_bits + row_bits + 1]
         return address[: lane_bits + 1], [(word + 1)[1 : 1 + row_bits], word[1:]]
 
-    def _elaborate_read(self, m: Module, banks: list[Bank]) -> None:
+    def _elaborate_read(self, m: Module, copy: int, readers: range, banks: list[Bank]) -> None:
         lanes = self._config.tensor_word
         lane_bits = exact_log2(lanes)
-        granted, request = grant(m, [getattr(self, f"i_read_{k}") for k in self._readers])
+        granted, request = grant(m, [getattr(self, f"i_read_{k}") for k in readers])
         begin, rows = self._split(request.address)
         for bank, row in zip(banks, rows, strict=True):
             m.d.sync += [bank.i_read.eq(granted.any()), bank.i_read_row.eq(row)]
 
-        m.submodules.read_rotate = rotate = Rotate(lanes=lanes)
-        at_merge = delayed(m, begin, 3, name="read_begin")
+        m.submodules[f"read_rotate_{copy}"] = rotate = Rotate(lanes=lanes)
+        at_merge = delayed(m, begin, 3, name=f"read_begin_{copy}")
         offset, odd = at_merge[:lane_bits], at_merge[lane_bits]
         even_word, odd_word = (bank.o for bank in banks)
         merged = Signal(8 * lanes, reset_less=True)
@@ -125,14 +137,15 @@ class TensorMemory(wiring.Component):
             m.d.sync += merged[byte].eq(Mux(from_odd, odd_word[byte], even_word[byte]))
         m.d.comb += [
             rotate.i.eq(merged),
-            rotate.i_amount.eq(delayed(m, offset, 1, name="read_amount")),
-            self.o_data.eq(rotate.o),
+            rotate.i_amount.eq(delayed(m, offset, 1, name=f"read_amount_{copy}")),
+            getattr(self, f"o_data_{copy}").eq(rotate.o),
         ]
-        answered = delayed(m, granted, READ_LATENCY, name="answered", reset_less=False)
-        for k in self._readers:
-            m.d.comb += getattr(self, f"o_valid_{k}").eq(answered[k])
+        name = f"answered_{copy}"
+        answered = delayed(m, granted, READ_LATENCY, name=name, reset_less=False)
+        for valid, k in zip(answered, readers, strict=True):
+            m.d.comb += getattr(self, f"o_valid_{k}").eq(valid)
 
-    def _elaborate_write(self, m: Module, banks: list[Bank]) -> None:
+    def _elaborate_write(self, m: Module, copies: list[list[Bank]]) -> None:
         lanes = self._config.tensor_word
         lane_bits = exact_log2(lanes)
         granted, request = grant(m, [getattr(self, f"i_write_{k}") for k in self._writers])
@@ -149,13 +162,12 @@ class TensorMemory(wiring.Component):
 
         m.submodules.write_rotate = rotate = Rotate(lanes=lanes)
         m.d.comb += [rotate.i.eq(self.o_snoop.data), rotate.i_amount.eq(-offset)]
-        for parity, (bank, row) in enumerate(zip(banks, rows, strict=True)):
+        for parity, row in enumerate(rows):
             mine = Mux(odd == parity, enables[:lanes], enables[lanes:])
-            m.d.sync += bank.i_write.eq(mine)
-            m.d.comb += [
-                bank.i_write_row.eq(delayed(m, row, 2, name=f"write_row_{parity}")),
-                bank.i_write_data.eq(rotate.o),
-            ]
+            place = delayed(m, row, 2, name=f"write_row_{parity}")
+            for bank in (banks[parity] for banks in copies):
+                m.d.sync += bank.i_write.eq(mine)
+                m.d.comb += [bank.i_write_row.eq(place), bank.i_write_data.eq(rotate.o)]
 
 
 def grant(m: Module, requests: Sequence[Any]) -> tuple[Value, Any]:

@@ -19,8 +19,9 @@ from hw.isa import HEAD, Engine
 from hw.memory import TensorMemory, write_request
 from hw.pool.engine import PoolEngine
 
-# Ports of the tensor memory, by priority.
+# Ports of the tensor memory, by priority; with two copies, the second is the feeder's own.
 RESIDUAL, POOL, STORE, FEED = range(4)
+READERS = {1: (4,), 2: (3, 1)}
 WRITE, POOL_WRITE, LOAD = range(3)
 
 
@@ -97,7 +98,8 @@ class Overlay(wiring.Component):
         ]
         core = DomainRenamer("core")
         conv, pool = ConvEngine(config=config, primitive=self._primitive), PoolEngine(config)
-        memory = TensorMemory(config, readers=4, writers=3, ram_style=self._ram_style)
+        readers = READERS[config.tensor_copies]
+        memory = TensorMemory(config, readers=readers, writers=3, ram_style=self._ram_style)
         parameters = ParameterMemory(config=config)
         m.submodules.conv = core(conv)
         m.submodules.pool = core(pool)
@@ -129,9 +131,10 @@ class Overlay(wiring.Component):
         m.d.comb += [
             conv.i_feed_valid.eq(getattr(memory, f"o_valid_{FEED}")),
             frontend.i_read_valid.eq(getattr(memory, f"o_valid_{STORE}")),
-            conv.i_read.eq(memory.o_data),
-            pool.i_data.eq(memory.o_data),
-            frontend.i_read.eq(memory.o_data),
+            conv.i_residual.eq(memory.o_data_0),
+            conv.i_feed.eq(getattr(memory, f"o_data_{config.tensor_copies - 1}")),
+            pool.i_data.eq(memory.o_data_0),
+            frontend.i_read.eq(memory.o_data_0),
             parameters.i_write.eq(frontend.o_parameter),
             parameters.i_write_valid.eq(frontend.o_parameter_valid),
             parameters.i_address_0.eq(conv.o_record_address),

@@ -30,7 +30,7 @@ from hw.engines.frontend import Frontend
 from hw.engines.weight_buffer import WeightBuffer
 from hw.feeder import Feeder
 from hw.memory import TensorMemory
-from hw.overlay import Overlay
+from hw.overlay import READERS, Overlay
 from hw.pool.engine import PoolEngine
 from hw.scratch import Scratch
 from hw.sequence.fed import fed_word
@@ -67,7 +67,7 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
         lambda c: Scratch(config=c),
         lambda c: OutputTurn(config=c),
     ],
-    "tensor memory": [lambda c: TensorMemory(c, readers=4, writers=3)],
+    "tensor memory": [lambda c: TensorMemory(c, readers=READERS[c.tensor_copies], writers=3)],
     "parameters": [lambda c: ParameterMemory(config=c), lambda c: ParameterPort(config=c)],
     "buses": [lambda c: Frontend(config=c)],
     "pooling": [lambda c: PoolEngine(c)],

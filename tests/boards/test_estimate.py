@@ -99,7 +99,7 @@ def group(block: str, config: OverlayConfig) -> Resources:
 def banks_ff(config: OverlayConfig) -> int:
     """Output registers of the banks, which Yosys' counts leave out."""
     rows = config.tensor_bytes // (2 * config.tensor_word)
-    return 2 * 8 * config.tensor_word * max(1, rows >> 14)
+    return config.tensor_copies * 2 * 8 * config.tensor_word * max(1, rows >> 14)
 
 
 @pytest.mark.parametrize("name", ["lut", "ff"])

@@ -32,7 +32,7 @@ class Bench(wiring.Component):
 
     def __init__(self) -> None:
         super().__init__({})
-        self.memory = TensorMemory(CONFIG, readers=2, writers=1)
+        self.memory = TensorMemory(CONFIG, readers=(2,), writers=1)
         self.feeder = Feeder(config=CONFIG)
 
     def elaborate(self, platform: object) -> Module:
@@ -41,7 +41,7 @@ class Bench(wiring.Component):
         m.submodules.feeder = feeder = self.feeder
         wiring.connect(m, feeder.o_read, memory.i_read_1)
         m.d.comb += [
-            feeder.i_read.eq(memory.o_data),
+            feeder.i_read.eq(memory.o_data_0),
             feeder.i_read_valid.eq(memory.o_valid_1),
         ]
         return m

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import random
 from typing import Any
 
@@ -32,15 +33,20 @@ def span(config: OverlayConfig, address: int) -> list[int]:
     return [(address + i) % config.tensor_bytes for i in range(config.tensor_word)]
 
 
+Ports = tuple[tuple[int, ...], int]  # readers of each copy, writers
+
+
 class Traffic:
     """Drives every port at random and checks answers, priorities and the snoop output."""
 
-    def __init__(self, dut: TensorMemory, config: OverlayConfig, ports: tuple[int, int]) -> None:
+    def __init__(self, dut: TensorMemory, config: OverlayConfig, ports: Ports) -> None:
         self.dut, self.config = dut, config
-        self.readers, self.writers = ports
+        self.readers, self.writers = sum(ports[0]), ports[1]
+        ends = list(itertools.accumulate(ports[0], initial=0))
+        self.copies = [range(*pair) for pair in itertools.pairwise(ends)]
         self.bytes = [{0} for _ in range(config.tensor_bytes)]  # values that a read may return
         self.writes: list[tuple[int, list[tuple[int, int]]]] = []  # (cycle, [(address, byte)])
-        self.reads: list[tuple[int, int, list[set[int]]]] = []  # (cycle, port, allowed bytes)
+        self.reads: list[tuple[int, int, int, list[set[int]]]] = []  # cycle, copy, port, allowed
 
     def settled(self, cycle: int) -> None:
         """Applies the writes that every read of this cycle must see."""
@@ -59,7 +65,7 @@ class Traffic:
         rng = random.Random(seed)
         expected_snoop = None
         for cycle in range(cycles):
-            self.check_answer(ctx, cycle)
+            self.check_answers(ctx, cycle)
             assert bool(ctx.get(self.dut.o_snoop_valid)) == (expected_snoop is not None)
             if expected_snoop is not None:
                 assert expected_snoop == {k: ctx.get(self.dut.o_snoop[k]) for k in expected_snoop}
@@ -67,7 +73,7 @@ class Traffic:
             self.drive(ctx, rng, addresses, 0 if draining else rng.choice((0.2, 0.9)))
             self.settled(cycle)
             expected_snoop = self.accept_write(ctx, cycle)
-            self.accept_read(ctx, cycle)
+            self.accept_reads(ctx, cycle)
             await ctx.tick()
         assert not self.reads
 
@@ -104,32 +110,36 @@ class Traffic:
         self.writes.append((cycle, [(address, word[i]) for i, address in lanes]))
         return request
 
-    def accept_read(self, ctx: Any, cycle: int) -> None:
-        ports = [getattr(self.dut, f"i_read_{k}") for k in range(self.readers)]
-        if (k := self.granted(ctx, ports)) is None:
-            return
-        addresses = span(self.config, ctx.get(ports[k].payload.address))
-        self.reads.append((cycle, k, self.allowed(addresses)))
+    def accept_reads(self, ctx: Any, cycle: int) -> None:
+        for copy, readers in enumerate(self.copies):
+            ports = [getattr(self.dut, f"i_read_{k}") for k in readers]
+            if (index := self.granted(ctx, ports)) is None:
+                continue
+            addresses = span(self.config, ctx.get(ports[index].payload.address))
+            self.reads.append((cycle, copy, readers[index], self.allowed(addresses)))
 
-    def check_answer(self, ctx: Any, cycle: int) -> None:
-        due = None
-        if self.reads and self.reads[0][0] == cycle - READ_LATENCY:
-            _, due, allowed = self.reads.pop(0)
-            word = ctx.get(self.dut.o_data).to_bytes(self.config.tensor_word, "little")
+    def check_answers(self, ctx: Any, cycle: int) -> None:
+        due = set()
+        while self.reads and self.reads[0][0] == cycle - READ_LATENCY:
+            _, copy, reader, allowed = self.reads.pop(0)
+            data = ctx.get(getattr(self.dut, f"o_data_{copy}"))
+            word = data.to_bytes(self.config.tensor_word, "little")
             assert all(byte in values for byte, values in zip(word, allowed, strict=True))
+            due.add(reader)
         for k in range(self.readers):
-            assert bool(ctx.get(getattr(self.dut, f"o_valid_{k}"))) == (k == due)
+            assert bool(ctx.get(getattr(self.dut, f"o_valid_{k}"))) == (k in due)
 
 
 @pytest.mark.parametrize(
     ("config", "ports", "addresses"),
     [
-        (small(), (3, 2), 24),  # many collisions, wrap-around
-        (small(axi_bytes=16), (1, 1), 256),
-        (small(tensor_bytes=1 << 18), (2, 3), 1 << 18),  # two blocks a bank
+        (small(), ((3,), 2), 24),  # many collisions, wrap-around
+        (small(axi_bytes=16), ((1,), 1), 256),
+        (small(), ((2, 1), 2), 24),  # two copies,
+        (small(tensor_bytes=1 << 18), ((1, 1), 3), 1 << 18),  # two blocks a bank
     ],
 )
-def test_random_traffic(config: OverlayConfig, ports: tuple[int, int], addresses: int) -> None:
+def test_random_traffic(config: OverlayConfig, ports: Ports, addresses: int) -> None:
     dut = TensorMemory(config, readers=ports[0], writers=ports[1])
     traffic = Traffic(dut, config, ports)
 
@@ -143,7 +153,7 @@ def test_random_traffic(config: OverlayConfig, ports: tuple[int, int], addresses
 
 
 def test_read_sees_a_write_from_exactly_the_stated_cycle_on() -> None:
-    dut = TensorMemory(small(), readers=1, writers=1)
+    dut = TensorMemory(small(), readers=(1,), writers=1)
     seen = {}
 
     async def bench(ctx: Any) -> None:
@@ -156,7 +166,7 @@ def test_read_sees_a_write_from_exactly_the_stated_cycle_on() -> None:
                 ctx.set(dut.i_read_0.valid, cycle == distance)
                 await ctx.tick()
                 if ctx.get(dut.o_valid_0):
-                    seen[distance] = ctx.get(dut.o_data)
+                    seen[distance] = ctx.get(dut.o_data_0)
 
     sim = Simulator(dut)
     sim.add_clock(1e-9)
@@ -166,7 +176,7 @@ def test_read_sees_a_write_from_exactly_the_stated_cycle_on() -> None:
 
 
 def test_ram_style_reaches_the_memories() -> None:
-    verilog = emit(TensorMemory(small(), readers=1, writers=1, ram_style="ultra"), "memory")
+    verilog = emit(TensorMemory(small(), readers=(1,), writers=1, ram_style="ultra"), "memory")
     assert verilog.text.count('ram_style = "ultra"') == 1  # one module, instanced by both banks
 
 
@@ -174,8 +184,11 @@ def test_ram_style_reaches_the_memories() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: TensorMemory(small(), readers=0, writers=1), "readers must be .* not 0"),
-        (lambda: TensorMemory(small(), readers=1, writers=0), "writers must be .* not 0"),
+        (
+            lambda: TensorMemory(small(), readers=(2, 0), writers=1),
+            r"be .* not \(2, 0\)",
+        ),
+        (lambda: TensorMemory(small(), readers=(1,), writers=0), "writers must be .* not 0"),
         (lambda: Rotate(lanes=6), "lanes must be .* not 6"),
         (lambda: Block(rows=3, lanes=4), "rows must be .* not 3"),
     ],

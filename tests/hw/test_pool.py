@@ -191,11 +191,11 @@ class Bench:
     def harness(self) -> tuple[Module, TensorMemory, PoolEngine]:
         """The engine on the second ports of a memory whose first ports make it wait."""
         m = Module()
-        m.submodules.memory = memory = TensorMemory(self.config, readers=2, writers=2)
+        m.submodules.memory = memory = TensorMemory(self.config, readers=(2,), writers=2)
         m.submodules.engine = engine = PoolEngine(self.config)
         connect(m, engine.o_read, memory.i_read_1)
         connect(m, engine.o_write, memory.i_write_1)
-        m.d.comb += engine.i_data.eq(memory.o_data)
+        m.d.comb += engine.i_data.eq(memory.o_data_0)
         return m, memory, engine
 
     def run(self, stall: Stall) -> None:

@@ -57,7 +57,7 @@ class FrontendDesign(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.frontend = frontend = Frontend(config=self._config)
-        m.submodules.memory = memory = TensorMemory(self._config, readers=1, writers=1)
+        m.submodules.memory = memory = TensorMemory(self._config, readers=(1,), writers=1)
         connect_flat(m, self, "m_axi_gmem0", frontend.gmem0)
         connect_flat(m, self, "m_axi_gmem1", frontend.gmem1)
         connect_flat(m, self, "s_axi_control", frontend.control)
@@ -71,7 +71,7 @@ class FrontendDesign(wiring.Component):
             m.d.comb += getattr(self, name).eq(getattr(frontend, name))
         m.d.comb += [
             self.engine_reset.eq(frontend.reset),
-            frontend.i_read.eq(memory.o_data),
+            frontend.i_read.eq(memory.o_data_0),
             frontend.i_read_valid.eq(memory.o_valid_0),
         ]
         return m
