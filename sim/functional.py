@@ -54,7 +54,7 @@ def run(
     manifest = program.manifest
     machine = Machine(config, program)
     for tensor in manifest.inputs:
-        data = inputs[tensor.name].astype(np.int8).view(np.uint8).reshape(-1)
+        data = tensor.lay_out(inputs[tensor.name].astype(np.int8)).view(np.uint8)
         machine.dram[Base.INPUT][tensor.offset : tensor.offset + data.size] = data
     tensors: dict[str, Int8s] = {}
     waiting = list(manifest.tensors)

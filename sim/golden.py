@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network import constants
+from dse.network.blocks import space_to_depth
 from dse.network.graph import (
     INT8_MIN,
     Add,
@@ -22,6 +23,8 @@ from dse.network.graph import (
     NetworkError,
     Pool,
     Reshape,
+    Slice,
+    SpaceToDepth,
     Tensor,
     Window,
 )
@@ -57,6 +60,12 @@ def run(network: Network, inputs: Mapping[str, Int8s]) -> dict[str, Int8s]:
                 result = add(network, operator, tensors[operator.a], tensors[operator.b])
             case Concat():
                 result = np.concatenate([tensors[name] for name in operator.inputs], axis=2)
+            case Slice(channel=first):
+                last = first + network.tensors[operator.output].channels
+                result = tensors[operator.input][:, :, first:last]
+            case SpaceToDepth(block=block):
+                zero_point = network.tensors[operator.input].quantisation.zero_point
+                result = space_to_depth(tensors[operator.input], block, zero_point)
             case Reshape():
                 shape = network.tensors[operator.output].shape
                 result = tensors[operator.input].reshape(shape)
@@ -72,7 +81,7 @@ def conv(network: Network, operator: Conv, x: Int8s) -> Int8s:
         conv_accumulators(network, operator, x),
         mantissa,
         shift,
-        output.quantisation.zero_point,
+        output.zero_points,
         operator.low,
         operator.high,
     )

@@ -204,7 +204,7 @@ def make_job(
     for entry in entries:
         region = bytearray(manifest.input_bytes)
         for tensor in manifest.inputs:
-            data = entry[tensor.name].tobytes()
+            data = tensor.lay_out(entry[tensor.name]).tobytes()
             region[tensor.offset : tensor.offset + len(data)] = data
         regions.append(bytes(region))
     return Job(

@@ -66,7 +66,8 @@ class Job:
                     f"input {place.name!r} must be int8 of shape {place.shape}, "
                     f"not {values.dtype} of {values.shape}"
                 )
-            region[place.offset : place.offset + values.size] = values.reshape(-1)
+            data = place.lay_out(values)
+            region[place.offset : place.offset + data.size] = data
         return region.tobytes()
 
     def fill(self) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,9 @@ class Crossing:
     shape : the tensor as it arrives, behind the poolings.
     producer, consumer : the layers at the ends; None for a stored tensor (or the network's input).
     pools : the poolings passed, in order.
-    join : how the stored tensor at the far end is put together, if it is a join.
+    join : how the stored tensor at the far end is put together, if it is a join, or that it is a
+    part of a concat.
+    readers : how many read the tensor as it leaves. loaded : it is the network's input.
     """
 
     shape: Shape
@@ -63,6 +65,13 @@ class Crossing:
     consumer: ConvShape | None = None
     pools: tuple[PoolShape, ...] = ()
     join: Literal["", "concat", "add"] = ""
+    readers: int = 1
+    loaded: bool = False
+
+    @property
+    def source(self) -> Shape:
+        """The tensor as it leaves, before the poolings."""
+        return self.pools[0].input if self.pools else self.shape
 
 
 class CostModel(Protocol):
@@ -102,6 +111,21 @@ class CostModel(Protocol):
 
     def peak_macs(self, arrays: IntArray) -> FloatArray:
         """[A]: multiply-accumulates per cycle of a full array, the unit of utilisation."""
+
+
+@runtime_checkable
+class Divided(CostModel, Protocol):
+    """A cost model that also tells what a layer's cycles are made of."""
+
+    def split(self, conv: ConvShape, label: Label, arrays: IntArray) -> Mapping[str, FloatArray]:
+        """[A] by part; together they are the layer's cycles."""
+
+
+def split(model: CostModel, conv: ConvShape, label: Label, arrays: IntArray) -> dict[str, float]:
+    """The parts of a layer's cycles on one array; none if the model knows of none."""
+    if not isinstance(model, Divided):
+        return {}
+    return {name: float(part[0]) for name, part in model.split(conv, label, arrays).items()}
 
 
 def as_arrays(rows: int, columns: int) -> IntArray:

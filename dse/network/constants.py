@@ -22,8 +22,11 @@ Integers = npt.NDArray[np.int64]
 
 def conv_constants(network: Network, conv: Conv) -> tuple[Integers, Integers]:
     """(mantissa [Cout], shift [Cout]) that take accumulators to the output's units."""
-    sx, sy = _quantisation(network, conv.input).scale, _quantisation(network, conv.output).scale
-    factors = [_factor(conv.name, sx * float(sw) / sy) for sw in conv.weight_scale]
+    sx, scales = _quantisation(network, conv.input).scale, network.tensors[conv.output].scales
+    factors = [
+        _factor(conv.name, sx * float(sw) / float(sy))
+        for sw, sy in zip(conv.weight_scale, scales, strict=True)
+    ]
     mantissa = np.array([f.mantissa for f in factors], np.int64)
     return mantissa, np.array([f.shift for f in factors], np.int64)
 

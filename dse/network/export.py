@@ -16,9 +16,12 @@ from dse.network.graph import (
     Concat,
     Conv,
     Network,
+    NetworkError,
     Operator,
     Pool,
     Reshape,
+    Slice,
+    SpaceToDepth,
     Tensor,
     Window,
 )
@@ -72,6 +75,8 @@ class _Writer:
                 height, width, channels = self.network.tensors[op.output].shape
                 shape = self._constant(f"{op.name}/shape", np.array([1, channels, height, width]))
                 self._node("Reshape", [op.input, shape], op.output, op.name)
+            case Slice() | SpaceToDepth():
+                raise NetworkError(f"operator {op.name!r}: export the network before graph passes")
 
     def _pool(self, op: Pool) -> None:
         x, y = self.network.tensors[op.input], self.network.tensors[op.output]

@@ -3,7 +3,8 @@
 Every tensor is one image in HWC order, int8, with a scale and a zero point of its own:
 ``real = scale * (q - zero_point)``.  Five operators are enough: importers lower everything else to
 them (fully connected layers become convolutions that cover their input, batch normalisation is
-folded, ReLU and Clip become the output range of the operator before them).
+folded, ReLU and Clip become the output range of the operator before them).  Graph passes
+(``dse.passes``) add Slice and SpaceToDepth.
 """
 
 from __future__ import annotations
@@ -16,50 +17,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-INT8_MIN, INT8_MAX = -128, 127
-
-
-class NetworkError(ValueError):
-    """A network is inconsistent; the message says which operator, what and what to do."""
-
-
-@dataclass(frozen=True)
-class Quantisation:
-    """``real = scale * (q - zero_point)``, q in int8."""
-
-    scale: float
-    zero_point: int
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.scale) and self.scale > 0):
-            raise NetworkError(f"scale must be a positive finite number, not {self.scale!r}")
-        if not INT8_MIN <= self.zero_point <= INT8_MAX:
-            raise NetworkError(f"zero point must be an int8, not {self.zero_point!r}")
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One activation tensor, ``height x width x channels`` int8 values."""
-
-    name: str
-    height: int
-    width: int
-    channels: int
-    quantisation: Quantisation
-
-    def __post_init__(self) -> None:
-        if min(self.shape) < 1:
-            raise NetworkError(f"tensor {self.name!r}: shape must be positive, not {self.shape}")
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        return self.height, self.width, self.channels
-
-    @property
-    def size(self) -> int:
-        """Bytes of the tensor in plain NHWC."""
-        return self.height * self.width * self.channels
+from dse.network.tensor import INT8_MAX, INT8_MIN, NetworkError, Tensor
+from dse.network.tensor import Quantisation as Quantisation
 
 
 @dataclass(frozen=True)
@@ -97,7 +56,8 @@ class Conv:
 
     ``weight``: int8 in [-127, 127], [Cout, Ky, Kx, Cin / groups]; ``weight_scale``: float64 [Cout];
     ``bias``: int32 [Cout] in units of ``input scale * weight scale`` (the input's zero point is not
-    folded in).  ``low``/``high``: output range in the output's int8 units (ReLU, Clip).
+    folded in).  ``low``/``high``: output range in the output's int8 units (ReLU, Clip), of all
+    channels or of each.
     """
 
     name: str
@@ -108,8 +68,8 @@ class Conv:
     bias: npt.NDArray[np.int32]
     window: Window
     groups: int = 1
-    low: int = INT8_MIN
-    high: int = INT8_MAX
+    low: int | npt.NDArray[np.int8] = INT8_MIN
+    high: int | npt.NDArray[np.int8] = INT8_MAX
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -176,7 +136,38 @@ class Reshape:
         return (self.input,)
 
 
-Operator = Conv | Pool | Add | Concat | Reshape
+@dataclass(frozen=True)
+class Slice:
+    """Channels from ``channel`` on of a tensor, as many as the output has."""
+
+    name: str
+    input: str
+    output: str
+    channel: int
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class SpaceToDepth:
+    """A network's input, laid out by the host in blocks (y, x) of pixels (``dse.network.blocks``).
+
+    Pixels beyond the image are the zero point.
+    """
+
+    name: str
+    input: str
+    output: str
+    block: tuple[int, int]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+Operator = Conv | Pool | Add | Concat | Reshape | Slice | SpaceToDepth
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,11 +204,12 @@ class Network:
 
     def macs(self) -> int:
         """Multiply-accumulates of one image, convolutions and fully connected layers."""
-        total = 0
-        for conv in self.convolutions():
-            out = self.tensors[conv.output]
-            total += out.height * out.width * conv.weight.size
-        return total
+        return sum(self.conv_macs(conv) for conv in self.convolutions())
+
+    def conv_macs(self, conv: Conv) -> int:
+        """Multiply-accumulates of one of its convolutions."""
+        out = self.tensors[conv.output]
+        return out.height * out.width * conv.weight.size
 
 
 def verify(network: Network) -> None:
@@ -235,6 +227,8 @@ def verify(network: Network) -> None:
             raise NetworkError(
                 f"operator {op.name!r}: output {op.output!r} written twice or undeclared"
             )
+        if isinstance(op, SpaceToDepth) and op.input not in network.inputs:
+            raise NetworkError(f"operator {op.name!r}: {op.input!r} does not come from the host")
         known.add(op.output)
         _verify_operator(op, tensors)
     missing = [name for name in network.outputs if name not in known]
@@ -253,6 +247,8 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
                 f"operator {op.name!r}: {what} (inputs {shapes}, output {out.shape})"
             )
 
+    split = isinstance(op, Slice | Reshape) or not any(tensor.parts for tensor in ins)
+    require(split, "an operand with several quantisations can only be sliced")
     match op:
         case Conv():
             cout, ky, kx, cin = op.weight.shape
@@ -263,7 +259,9 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
             require(op.weight.dtype == np.int8 and op.bias.dtype == np.int32, "wrong types")
             require(op.weight_scale.shape == op.bias.shape == (cout,), "scales or bias disagree")
             require(int(op.weight.min(initial=0)) >= -127, "weights must lie in [-127, 127]")
-            require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
+            low, high = np.broadcast_to(op.low, cout), np.broadcast_to(op.high, cout)
+            require(bool(np.all(low <= high)), "output range is empty")
+            require(low.min() >= INT8_MIN and high.max() <= INT8_MAX, "output range out of int8")
         case Pool():
             require(ins[0].channels == out.channels, "channels disagree")
             require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
@@ -276,4 +274,20 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
             require(all(t.quantisation == out.quantisation for t in ins), "quantisations disagree")
         case Reshape():
             require(ins[0].size == out.size, "sizes disagree")
+            values = np.arange(np.lcm(ins[0].channels, out.channels))
+            require(
+                np.array_equal(ins[0].meaning(values), out.meaning(values)),
+                "quantisations disagree",
+            )
+        case Slice():
+            require(ins[0].shape[:2] == out.shape[:2], "extents disagree")
+            require(0 <= op.channel <= ins[0].channels - out.channels, "no such channels")
+            values = np.arange(out.channels)
+            meaning = ins[0].meaning(op.channel + values)
+            require(np.array_equal(meaning, out.meaning(values)), "quantisations disagree")
+        case SpaceToDepth():
+            by, bx = op.block
+            rows, columns = -(-ins[0].height // by), -(-ins[0].width // bx)
+            blocks = rows, columns, by * bx * ins[0].channels
+            require(min(op.block) >= 1 and blocks == out.shape, "blocks disagree")
             require(ins[0].quantisation == out.quantisation, "quantisations disagree")

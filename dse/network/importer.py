@@ -47,8 +47,8 @@ def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None)
         network = finish.network(lowering.draft, model.name, model.sha256)
     elif calibration is None:
         raise NetworkError(
-            f"{path}: a float model needs calibration images to be quantised: pass"
-            f" --calibration X.npz with some typical inputs ({', '.join(port.name for port in model.inputs)})"
+            f"{path}: a float model needs calibration images to be quantised: pass --calibration"
+            f" X.npz with some typical inputs ({', '.join(port.name for port in model.inputs)})"
         )
     else:
         inputs.validate(calibration, model.inputs, "calibration")

@@ -74,10 +74,10 @@ def requantise(
     acc: npt.NDArray[np.int64],
     mantissa: npt.NDArray[np.int64] | int,
     shift: npt.NDArray[np.int64] | int,
-    zero_point: int,
-    low: int,
-    high: int,
+    zero_point: npt.NDArray[np.int64] | int,
+    low: npt.NDArray[np.int8] | int,
+    high: npt.NDArray[np.int8] | int,
 ) -> npt.NDArray[np.int8]:
-    """The overlay's requantisation of integers ``acc``; mantissa and shift broadcast against it."""
+    """The overlay's requantisation of integers ``acc``; all else broadcasts against it."""
     scaled = round_half_even_shift(acc.astype(np.int64) * np.asarray(mantissa), shift)
     return np.clip(scaled + zero_point, low, high).astype(np.int8)

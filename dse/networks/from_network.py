@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape
+from dse.network.blocks import rearranged
+from dse.network.graph import (
+    Add,
+    Concat,
+    Conv,
+    Network,
+    Operator,
+    Pool,
+    Reshape,
+    Slice,
+    SpaceToDepth,
+)
 from dse.networks import workload as w
 
 
@@ -10,7 +21,11 @@ def from_network(network: Network) -> w.Workload:
     """Nodes are named after the operators; tensors are known by the operator that writes them."""
     writer = {op.output: op.name for op in network.operators}
     writer.update({name: name for name in network.inputs})
-    nodes: list[w.Node] = [w.Source(n, network.tensors[n].shape) for n in network.inputs]
+    nodes: list[w.Node] = [
+        w.Source(name, network.tensors[name].shape)
+        for name in network.inputs
+        if name not in rearranged(network)
+    ]
     nodes += [_node(op, network, writer) for op in network.operators]
     return w.Workload(network.name, tuple(nodes))
 
@@ -20,18 +35,23 @@ def _node(op: Operator, network: Network, writer: dict[str, str]) -> w.Node:
     shape = network.tensors[op.output].shape
     match op:
         case Conv():
-            return w.Convolution(op.name, inputs[0], _conv_shape(op, network))
+            return w.Convolution(op.name, inputs[0], conv_shape(op, network))
         case Pool(kind=kind, window=window):
             return w.Pool(op.name, inputs[0], shape, kind, window.kernel, window.stride)
         case Reshape():
             return w.Reshape(op.name, inputs[0], shape)
+        case SpaceToDepth():
+            return w.Source(op.name, shape)
+        case Slice(channel=channel):
+            return w.Slice(op.name, inputs[0], shape, channel)
         case Add():
             return w.Join(op.name, inputs, shape, "add")
         case Concat():
             return w.Join(op.name, inputs, shape, "concat")
 
 
-def _conv_shape(conv: Conv, network: Network) -> w.ConvShape:
+def conv_shape(conv: Conv, network: Network) -> w.ConvShape:
+    """The shape of one of the network's convolutions."""
     height, width, channels = network.tensors[conv.input].shape
     return w.ConvShape(
         height,

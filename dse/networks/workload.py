@@ -24,6 +24,7 @@ class ConvShape:
 
     ``kernel``, ``stride`` and ``dilation`` are (y, x); ``padding`` is (top, left, bottom, right).
     Names follow the literature: O1 x O2 output pixels, K1 x K2 taps, Cin and Cout channels.
+    ``contiguous``: the input's rows are contiguous in memory; not so in a range of other channels.
     """
 
     height: int
@@ -35,6 +36,7 @@ class ConvShape:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+    contiguous: bool = True
 
     def __post_init__(self) -> None:
         sizes = (self.height, self.width, self.cin, self.cout, self.groups)
@@ -148,6 +150,20 @@ class Reshape:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """Channels from ``channel`` on of a tensor, where they are."""
+
+    name: str
+    input: str
+    shape: Shape
+    channel: int
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
 class Join:
     """Concatenation along the channels, or elementwise sum."""
 
@@ -157,7 +173,7 @@ class Join:
     kind: Literal["concat", "add"]
 
 
-Node = Source | Convolution | Pool | Reshape | Join
+Node = Source | Convolution | Pool | Reshape | Slice | Join
 
 
 @dataclass(frozen=True)
@@ -233,6 +249,10 @@ def _check_shapes(node: Node, inputs: list[Shape]) -> None:
             require(inputs[0][2] == node.shape[2], "pooling keeps the channels")
         case Reshape():
             require(prod(inputs[0]) == prod(node.shape), "reshaping keeps the size")
+        case Slice(channel=channel):
+            require(inputs[0][:2] == node.shape[:2], "slicing keeps the extents")
+            inside = 0 <= channel <= inputs[0][2] - node.shape[2]
+            require(inside, f"no such channels from {channel} on")
         case Join(kind="add"):
             require(all(shape == node.shape for shape in inputs), "operands differ in shape")
         case Join():

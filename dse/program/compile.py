@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dse.network.graph import Network, verify
-from dse.program.concat import insert_copies
+from dse.passes.concat import insert_copies
+from dse.program.bands import find_bands
 from dse.program.describe import Compiled, describe
+from dse.program.entries import without_host
 from dse.program.instruction import Instruction, make
+from dse.program.layers import Layer
 from dse.program.mapping import LayerMapping
-from dse.program.memory import plan_memory
+from dse.program.memory import MemoryPlan, plan_memory
+from dse.program.order import interleave
 from dse.program.prefetch import prefetch
 from dse.program.program import Program
 from dse.program.prune import prune
 from dse.program.residual import fuse, insert_identities
 from dse.program.schedule import schedule
 from dse.program.tokens import assign_tokens, verify_tokens
-from dse.program.views import lay_out
+from dse.program.transform import transform, useful_macs
+from dse.program.views import Layout, lay_out
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import Opcode
 
@@ -24,16 +29,18 @@ def compile_network(
 ) -> Program:
     """Compile a network for an overlay; ProgramError says what does not fit and why."""
     mapping = mapping or LayerMapping()
-    mapping.check(conv.name for conv in network.convolutions())
-    lowered = insert_copies(insert_identities(prune(network)))
+    own, entries = without_host(prune(transform(network, mapping)))
+    lowered = insert_copies(insert_identities(own), mapping.concat_in_place)
     verify(lowered)
-    layers = fuse(lowered)
     layout = lay_out(lowered)
-    plan = plan_memory(lowered, layers, layout, config)
+    layers, plan = _ordered(lowered, layout, config, mapping)
     scheduled = schedule(lowered, layers, layout, plan, config, mapping)
     actions = assign_tokens(prefetch(scheduled.actions))
     weights = scheduled.weights
-    compiled = Compiled(lowered, layers, layout, plan, actions, scheduled.costs, weights)
+    macs = useful_macs(network, mapping)
+    compiled = Compiled(
+        lowered, layers, layout, plan, actions, scheduled.costs, weights, entries, macs
+    )
     manifest = describe(compiled, config, mapping)
     begin = {
         "isa_version": ISA_VERSION,
@@ -47,3 +54,15 @@ def compile_network(
     )
     verify_tokens(instructions, config)
     return Program(instructions, weights, manifest)
+
+
+def _ordered(
+    network: Network, layout: Layout, config: OverlayConfig, mapping: LayerMapping
+) -> tuple[tuple[Layer, ...], MemoryPlan]:
+    """The layers interleaved, with their memory plan; as they are if that keeps more on chip."""
+    natural = fuse(network)
+    plans = []
+    for layers in (interleave(network, natural, config), natural):
+        bands = find_bands(network, layers, layout, config, mapping)
+        plans.append((layers, plan_memory(network, layers, layout, config, bands)))
+    return min(plans, key=lambda one: one[1].moved)

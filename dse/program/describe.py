@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dse.network.graph import Network
+from dse.network.graph import Network, SpaceToDepth
 from dse.program.emit import LayerCost
 from dse.program.instruction import Action
 from dse.program.layers import ConvLayer, Layer
@@ -28,7 +28,10 @@ MEMORY_NAMES = {None: "tensor", Base.INPUT: "input", Base.OUTPUT: "output"}
 
 @dataclass(frozen=True)
 class Compiled:
-    """All that the passes found out about a network."""
+    """All that the passes found out about a network.
+
+    ``entries``: what the host rearranges, by tensor.  ``macs``: useful ones, by layer.
+    """
 
     network: Network
     layers: Sequence[Layer]
@@ -37,6 +40,8 @@ class Compiled:
     actions: Sequence[Action]
     costs: Sequence[LayerCost]
     weights: bytes
+    entries: Mapping[str, SpaceToDepth]
+    macs: Mapping[str, int]
 
 
 def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -> Manifest:
@@ -59,10 +64,20 @@ def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -
         input_bytes=plan.input_bytes,
         output_bytes=plan.output_bytes,
         tensor_bytes_used=plan.peak,
-        inputs=tuple(_host(network, name, span) for name, span in plan.inputs.items()),
+        inputs=tuple(_input(compiled, name, span) for name, span in plan.inputs.items()),
         outputs=tuple(_host(network, name, span) for name, span in plan.outputs.items()),
         layers=tuple(_layers(compiled)),
         tensors=tuple(_tensors(compiled)),
+    )
+
+
+def _input(compiled: Compiled, name: str, span: Span) -> HostTensor:
+    found = _host(compiled.network, name, span)
+    op = compiled.entries.get(name)
+    if op is None:
+        return found
+    return replace(
+        found, name=op.input, shape=compiled.network.tensors[op.input].shape, block=op.block
     )
 
 
@@ -73,10 +88,8 @@ def _host(network: Network, name: str, span: Span) -> HostTensor:
 
 
 def _layers(compiled: Compiled) -> Iterator[LayerEntry]:
-    tensors = compiled.network.tensors
     for tag, (layer, cost) in enumerate(zip(compiled.layers, compiled.costs, strict=True)):
         convolution = isinstance(layer, ConvLayer)
-        target = tensors[layer.output]
         yield LayerEntry(
             tag=tag,
             name=layer.name,
@@ -85,9 +98,7 @@ def _layers(compiled: Compiled) -> Iterator[LayerEntry]:
             fused=layer.add.name if isinstance(layer, ConvLayer) and layer.add else "",
             algorithm=cost.algorithm if convolution else "",
             dataflow=cost.dataflow,
-            macs=target.height * target.width * layer.conv.weight.size
-            if isinstance(layer, ConvLayer)
-            else 0,
+            macs=compiled.macs.get(layer.name, 0),
             cycles=cost.cycles,
             weight_beats=cost.weight_beats,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dse.network.graph import Concat, Network, Reshape
+from dse.network.graph import Concat, Network, Reshape, Slice
 from dse.program.layers import Layer
 from dse.program.views import Layout
 
@@ -22,8 +22,16 @@ class Lifetime:
         return self.first <= other.last and other.first <= self.last
 
 
-def lifetimes(network: Network, layers: Sequence[Layer], layout: Layout) -> dict[str, Lifetime]:
-    """Lifetimes of all buffers that some layer or the host touches."""
+def lifetimes(
+    network: Network,
+    layers: Sequence[Layer],
+    layout: Layout,
+    together: Sequence[tuple[int, int]] = (),
+) -> dict[str, Lifetime]:
+    """Lifetimes of all buffers that some layer or the host touches.
+
+    ``together``: pairs of layers that run side by side.
+    """
     found: dict[str, Lifetime] = {}
 
     def touch(tensor: str, time: int) -> None:
@@ -34,6 +42,10 @@ def lifetimes(network: Network, layers: Sequence[Layer], layout: Layout) -> dict
     for time, layer in enumerate(layers):
         for tensor in layer.operands.values():
             touch(tensor, time)
+    for first, last in together:
+        for tensor in (*layers[first].operands.values(), *layers[last].operands.values()):
+            touch(tensor, first)
+            touch(tensor, last)
     for tensor, time in output_times(network, layers).items():
         touch(tensor, time)
     return found
@@ -44,7 +56,7 @@ def completions(network: Network, layers: Sequence[Layer]) -> dict[str, frozense
     found: dict[str, frozenset[int]] = {name: frozenset() for name in network.inputs}
     found |= {layer.output: frozenset([time]) for time, layer in enumerate(layers)}
     for op in network.operators:
-        if isinstance(op, Concat | Reshape):
+        if isinstance(op, Concat | Reshape | Slice):
             found[op.output] = frozenset().union(*(found[name] for name in op.inputs))
     return found
 

@@ -7,20 +7,32 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from dse.network.blocks import space_to_depth
 from dse.program.errors import ProgramError
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 
 @dataclass(frozen=True)
 class HostTensor:
-    """An input or output: int8 HWC bytes at ``offset`` from the base INPUT or OUTPUT."""
+    """An input or output: int8 HWC bytes at ``offset`` from the base INPUT or OUTPUT.
+
+    ``shape``: of the image; ``block``: the pixels (y, x) that INPUT holds as the channels of one.
+    """
 
     name: str
     offset: int
     shape: tuple[int, int, int]
     scale: float
     zero_point: int
+    block: tuple[int, int] = (1, 1)
+
+    def lay_out(self, image: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """The bytes of an input as INPUT holds them."""
+        return space_to_depth(image, self.block, self.zero_point).reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,8 @@ class LayerEntry:
     """One layer: ``tag`` marks its instructions.
 
     ``kind``: conv, max or average.  ``output``: the tensor it writes.  ``fused``: the addition that
-    is part of it, if any.  ``cycles``: predicted, of its engine; ``weight_beats``: of the bus.
+    is part of it, if any.  ``macs``: of the network's own convolutions, not of what passes pad them
+    with.  ``cycles``: predicted, of its engine; ``weight_beats``: of the bus.
     """
 
     tag: int

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dse.network.graph import Network
 from dse.program.allocate import Demand, allocate, gaps
+from dse.program.bands import Bands
 from dse.program.errors import ProgramError
 from dse.program.layers import Layer
 from dse.program.lifetime import Lifetime, lifetimes
@@ -38,7 +39,7 @@ class Span:
 class MemoryPlan:
     """Everything that has an address.
 
-    ``homes`` and ``lifetimes``: by buffer.  ``strips``: by layer number, for those that touch DRAM.
+    ``homes`` and ``lifetimes``: by buffer.  ``strips``: by layer number, for those that are cut.
     ``inputs``/``outputs``: by tensor.  ``input_bytes``/``output_bytes``: what INPUT and OUTPUT
     must offer, the latter with the buffers in DRAM.  ``peak``: bytes of tensor memory in use.
     """
@@ -52,12 +53,24 @@ class MemoryPlan:
     output_bytes: int
     peak: int
 
+    @property
+    def moved(self) -> int:
+        """Buffers that live in DRAM."""
+        return sum(home.base is not None for home in self.homes.values())
+
 
 def plan_memory(
-    network: Network, layers: Sequence[Layer], layout: Layout, config: OverlayConfig
+    network: Network,
+    layers: Sequence[Layer],
+    layout: Layout,
+    config: OverlayConfig,
+    bands: Sequence[Bands] = (),
 ) -> MemoryPlan:
-    """Keep all buffers on chip if they fit, else move the largest at the worst time to DRAM."""
-    live = lifetimes(network, layers, layout)
+    """Keep all buffers on chip if they fit, else move the largest at the worst time to DRAM.
+
+    ``bands`` are left out if any buffer has to move.
+    """
+    live = lifetimes(network, layers, layout, [(pair.conv, pair.pool) for pair in bands])
     sources, results = (
         {layout.views[name].buffer for name in names} for names in (network.inputs, network.outputs)
     )
@@ -67,8 +80,12 @@ def plan_memory(
         placed = allocate(demands, config.tensor_bytes)
         if placed is not None:
             break
+        if bands:
+            return plan_memory(network, layers, layout, config)
         spilled |= {_victim(demands, live, sources & results, layers, config)}
-    strips = {
+    strips = {pair.conv: StripPlan(pair.conv_rows, {}) for pair in bands}
+    strips |= {pair.pool: StripPlan(pair.pool_rows, {}) for pair in bands}
+    strips |= {
         time: _strips(layer, time, layout, spilled, demands, placed, config)
         for time, layer in enumerate(layers)
         if strip_bytes(layer, layout, spilled, 1)

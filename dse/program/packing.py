@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dse.cost.overlay.taps import Taps
+from dse.cost.overlay.tiling import CONV_CYCLES
 from dse.network.graph import Conv
 from dse.program.dataflow import Block, Tiling, balanced, best_tiling, parts, tile
 from dse.program.errors import ProgramError
 from dse.program.mapping import Algorithm, Choice
-from dse.program.runs import Runs, form_runs, useful_places
+from dse.program.runs import Runs, form_runs
 from dse.program.views import View
 from dse.program.winograd_tiles import legal_transforms, tiled, too_small, winograd_tiling
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import Dataflow
 from hw.winograd.matrices import Transform
-
-CONV_CYCLES = 8  # fetching and dispatching one more CONV, WEIGHTS and LOAD
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,9 @@ def _block(
     chunks = runs.chunks(config.reduction)
     if algorithm is Algorithm.IM2COL or flow is not Dataflow.WS:
         return Block(pixels, channels, chunks)
-    height, width = runs.window.output(runs.view.height, runs.view.width)
-    words = runs.run_words(config.reduction)
-    waves = words * useful_places(runs.window, runs.view.height, runs.view.width)
-    return Block(pixels, channels, chunks, width, max(1, waves * pixels // (height * width)))
+    size = runs.view.height, runs.view.width
+    width = runs.window.output(*size)[1]
+    return Block(pixels, channels, chunks, Taps.of((pixels // width, width), size, runs.window))
 
 
 def cut(
@@ -113,17 +112,17 @@ class _Plan:
 
     def cost(self) -> tuple[int, int] | None:
         """Cycles with the weight stream's, and the array's own; None if impossible."""
-        total = array = 0
+        total = array = edges = 0
         for groups, blocks in parts(self.conv.groups, self.size):
             channels = groups * self._outputs
             for size, count in parts(channels, self._part(channels)):
                 tiling = self._tiling(groups, size)
                 if tiling is None:
                     return None
-                most, own = tiling.cost
-                total += blocks * count * (most + CONV_CYCLES)
-                array += blocks * count * own
-        return total, array
+                total += blocks * count * (int(tiling.longest) + CONV_CYCLES)
+                array += blocks * count * tiling.cycles
+                edges = tiling.fill + tiling.drain
+        return total + edges, array
 
     def pieces(self) -> tuple[Piece, ...]:
         """The CONVs of a possible plan."""

@@ -87,10 +87,13 @@ def conv_records(
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
         bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
     mantissa, shift = values.mantissa[channels], values.shift[channels]
-    result = Range(network.tensors[conv.output].quantisation.zero_point, conv.low, conv.high)
+    zero_point = network.tensors[conv.output].zero_points[channels]
+    low, high = (np.broadcast_to(v, len(values.bias))[channels] for v in (conv.low, conv.high))
     return b"".join(
-        record(_bias(conv, int(value), config), Factor(int(m), int(s)), result)
-        for value, m, s in zip(bias, mantissa, shift, strict=True)
+        record(
+            _bias(conv, int(value), config), Factor(int(m), int(s)), Range(int(z), int(a), int(b))
+        )
+        for value, m, s, z, a, b in zip(bias, mantissa, shift, zero_point, low, high, strict=True)
     )
 
 

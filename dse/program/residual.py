@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Window
+from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Slice, Window
+from dse.network.names import Names
 from dse.program.layers import ConvLayer, Layer, PoolLayer
-from dse.program.names import Names
 
 
 def insert_identities(network: Network) -> Network:
@@ -48,7 +48,7 @@ def fuse(network: Network) -> tuple[Layer, ...]:
                 conv = fusible(network, op)
                 assert conv is not None, f"{op.name!r} has no convolution: insert_identities first"
                 layers.append(ConvLayer(conv, op))
-            case Conv() | Concat() | Reshape():
+            case Conv() | Concat() | Reshape() | Slice():
                 pass
     return tuple(layers)
 

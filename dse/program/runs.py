@@ -55,28 +55,6 @@ def form_runs(
     return Runs(packed, conv.window, ky, kx, packed.channels)
 
 
-def useful_places(window: Window, height: int, width: int) -> int:
-    """Pairs of an output pixel and a tap that lies in the image."""
-    axes = zip(
-        (height, width),
-        window.output(height, width),
-        window.kernel,
-        window.stride,
-        window.dilation,
-        window.padding[:2],
-        strict=True,
-    )
-    rows, columns = (
-        sum(
-            0 <= place * stride + tap * dilation - before < size
-            for place in range(places)
-            for tap in range(taps)
-        )
-        for size, places, taps, stride, dilation, before in axes
-    )
-    return rows * columns
-
-
 def pack_weights(conv: Conv, first_group: int, groups: int) -> npt.NDArray[np.int8]:
     """Weights of some groups as one dense block, [channels, Ky, Kx, Cin]: zeros between groups."""
     if conv.groups == 1:

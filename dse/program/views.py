@@ -1,11 +1,12 @@
-"""Where tensors lie: one buffer each, or a channel range of a concatenation's buffer."""
+"""Where tensors lie: all of a buffer, or a channel range of one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dse.network.graph import Concat, Network, Reshape
+from dse.network.graph import Network, Reshape
+from dse.passes.placement import placement
 
 
 @dataclass(frozen=True)
@@ -53,34 +54,21 @@ class Layout:
 
 def lay_out(network: Network) -> Layout:
     """Views of all tensors of a network whose concat inputs can all be written in place."""
-    parents = {
-        name: (op.output, sum(network.tensors[n].channels for n in op.inputs[:index]))
-        for op in network.operators
-        if isinstance(op, Concat)
-        for index, name in enumerate(op.inputs)
-    }
+    found = placement(network)
+    assert not found.copies, f"{sorted(found.copies)} have no place: insert_copies first"
     views: dict[str, View] = {}
     buffers: dict[str, int] = {}
-
-    def view(name: str) -> View:
-        if name not in views:
-            views[name] = find(name)
-        return views[name]
-
-    def find(name: str) -> View:
-        tensor = network.tensors[name]
+    whole: dict[str, View] = {}  # of groups, by the name that placement gives the buffer
+    order = [*network.inputs, *(op.output for op in network.operators)]
+    for name in order:
+        tensor, at = network.tensors[name], found.places[name]
         producer = network.producers.get(name)
         if isinstance(producer, Reshape):
-            return view(producer.input).reshape(*tensor.shape)
-        if name in parents:
-            parent, channel = parents[name]
-            return view(parent).slice(channel, tensor.channels)
-        buffers[name] = tensor.size
-        return View(name, *tensor.shape, tensor.channels)
-
-    for name in network.tensors:
-        if name in network.producers or name in network.inputs:
-            view(name)
+            whole[at.buffer] = views[producer.input].reshape(tensor.height, tensor.width, at.pitch)
+        elif at.buffer not in whole:
+            whole[at.buffer] = View(at.buffer, tensor.height, tensor.width, at.pitch, at.pitch)
+            buffers[at.buffer] = tensor.height * tensor.width * at.pitch
+        views[name] = whole[at.buffer].slice(at.channel, tensor.channels)
     return Layout(views, buffers)
 
 

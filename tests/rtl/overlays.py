@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.network.graph import Conv, Network
+from dse.network.graph import Network
 from dse.program import Choice, LayerMapping, Program, compile_network
 from dse.program.manifest import TensorPlace
-from dse.program.mapping import Algorithm
 from hw.config import OverlayConfig
-from hw.isa import Dataflow, Error
+from hw.isa import Error
 from sim import golden
+from sim.bench.choices import fallback
 from sim.fast.job import IDEAL, Job, Run, Timing
 from sim.fast.overlay import build_overlay
 from sim.runner import FastSimulation
@@ -25,8 +25,8 @@ from tests.hw.test_winograd_layers import config as winograd_config
 Tensors = dict[str, np.ndarray]
 
 # Both PE kinds, bus words narrower and wider than everything else, sides that share no factor.
-# "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  The
-# last two are those of the Winograd layers' tests, built once for both.
+# "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
+# with transforms have one, the other, or both; the latter are those of the layers' tests.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -54,6 +54,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         columns=3,
         lanes=1,
         tensor_bytes=1 << 14,
+        tensor_copies=2,
         accumulator_depth=64,
         weight_words=200,
         parameter_depth=128,
@@ -79,6 +80,31 @@ OVERLAYS: dict[str, OverlayConfig] = {
         weight_words=10,
         parameter_depth=32,
         axi_bytes=8,
+    ),
+    "f2": OverlayConfig(
+        rows=3,
+        columns=5,
+        lanes=2,
+        tensor_bytes=1 << 14,
+        accumulator_depth=64,
+        weight_words=200,
+        parameter_depth=128,
+        axi_bytes=16,
+        winograd="f2",
+        scratch_words=64,
+    ),
+    "f4": OverlayConfig(
+        rows=5,
+        columns=3,
+        lanes=1,
+        tensor_bytes=1 << 14,
+        tensor_copies=2,
+        accumulator_depth=128,
+        weight_words=300,
+        parameter_depth=64,
+        axi_bytes=8,
+        winograd="f4",
+        scratch_words=256,
     ),
     "winograd1": winograd_config(1),
     "winograd2": winograd_config(2),
@@ -113,12 +139,7 @@ class Case:
     def compile(self, config: OverlayConfig) -> Program:
         """The program for an overlay."""
         turns = zip(self.network.convolutions(), itertools.cycle(self.choices), strict=False)
-        layers = {
-            conv.name: choice
-            if legal(self.network, conv, choice, config)
-            else Choice(choice.dataflow)
-            for conv, choice in turns
-        }
+        layers = {conv.name: fallback(self.network, conv, one, config) for conv, one in turns}
         return compile_network(self.network, config, LayerMapping(layers))
 
     def entries(self) -> list[Tensors]:
@@ -129,26 +150,6 @@ class Case:
             {name: rng.integers(-128, 128, shape, np.int8) for name, shape in shapes.items()}
             for _ in range(self.images)
         ]
-
-
-def legal(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -> bool:
-    """Whether the algorithm can compute the layer on an overlay."""
-    if choice.algorithm is Algorithm.KN2ROW and choice.dataflow is Dataflow.WS:
-        return network.tensors[conv.output].width <= config.accumulator_depth
-    if choice.algorithm is Algorithm.WINOGRAD:
-        plain = conv.window.stride == conv.window.dilation == (1, 1)
-        return plain and choice.dataflow is not Dataflow.NS and config.winograd == "both"
-    return True
-
-
-def all_choices(config: OverlayConfig) -> list[Choice]:
-    """Every algorithm in every dataflow that an overlay has."""
-    gemms = itertools.product(Dataflow, (Algorithm.IM2COL, Algorithm.KN2ROW))
-    tiles = itertools.product((Dataflow.WS, Dataflow.IS), (t.m for t in config.transforms))
-    return [
-        *(Choice(flow, algorithm) for flow, algorithm in gemms),
-        *(Choice(flow, Algorithm.WINOGRAD, tile) for flow, tile in tiles),
-    ]
 
 
 def job(case: Case, program: Program) -> Job:

@@ -272,8 +272,12 @@ def without_token(program: Program, source: Engine, target: Engine, index: int) 
     return replace(program, instructions=tuple(instructions)) if seen["wait"] > index else None
 
 
-def test_every_token_is_needed() -> None:
-    """Without any one of its tokens the program goes wrong in some order."""
+def test_every_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any one of its tokens the program goes wrong in some order.
+
+    Queues are deep here: short ones alone keep engines from getting far ahead of each other.
+    """
+    monkeypatch.setattr(functional, "QUEUE_DEPTH", 64)
     network = branchy()
     program = check(network, SMALL)
     rng = np.random.default_rng(7)

@@ -1,84 +1,39 @@
-"""Cycles of a convolution in closed form, for one array or for thousands at once.
+"""Cycles of an im2col or kn2row convolution in closed form, for one array or for thousands at once.
 
 Exact while the array alone sets the pace (see docs/cycles.md): the weights are there, no other
-engine reads the tensor memory, and the writer keeps up. Every argument but ``flow`` may be an
-integer or an integer array; numpy's broadcasting applies.
+engine reads the tensor memory, and the writer keeps up.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from hw.array.element import ELEMENT_LATENCY
-from hw.array.foot import FOOT_LATENCY
-from hw.array.parameters import PARAMETER_LATENCY
-from hw.engines.weight_buffer import READ_LATENCY as POP_LATENCY
+from dse.cost.overlay.grid import Count, Grid, ceil_div, last_part, parts
+from dse.cost.overlay.taps import GAP, Taps, skipping_cycles
 from hw.isa import Dataflow
 from hw.memory import READ_LATENCY
 from hw.window import WALK_LATENCY
 from hw.writer import WRITER_LATENCY
 
-Count = Any
-"""An integer, or an integer array."""
-
-LEAST_TILE = 4  # cycles, whatever the rows: see ``OverlayConfig.tile_cycles``
 ACCEPT = 2  # from an engine's start to its parts at work: the queue, then the parts themselves
 FED = ACCEPT + 1 + WALK_LATENCY + READ_LATENCY + 2  # to the first word that can be popped
+TAP_LATENCY = 1  # of a walk that leaves out pixels, to its first place
 QUEUE_LATENCY = 2  # of the output FIFO
 RETIRE_LATENCY = WRITER_LATENCY + 1  # from the last word taken to the retirement
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The array, or many."""
-
-    rows: Count
-    columns: Count
-    lanes: int
-
-    @property
-    def least(self) -> Count:
-        """Cycles between two swaps."""
-        return np.maximum(self.rows, LEAST_TILE)
-
-    @property
-    def travel(self) -> Count:
-        """From a wave at the array's input to its sums at the first foot."""
-        return self.rows + ELEMENT_LATENCY + 1
-
-    @property
-    def margin(self) -> Count:
-        """From the start of a parameter burst to the wave that may use it."""
-        return np.maximum(1, self.columns + PARAMETER_LATENCY + 1 - self.travel)
-
-    @property
-    def parameter_period(self) -> Count:
-        """Least cycles between the first waves of two channel tiles (WS, NS)."""
-        return self.travel + self.margin + 2
-
-    @property
-    def results(self) -> Count:
-        """From a wave to its result in column 0."""
-        return POP_LATENCY + self.travel + FOOT_LATENCY
-
-
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
-    """The loop nest of one CONV."""
+    """The loop nest of one CONV; ``taps`` if it leaves out pixels (kn2row, WS)."""
 
     pixels: Count
     channels: Count
     chunks: Count
     pixel_tile: Count
     channel_tile: Count
-
-
-def ceil_div(a: Count, b: Count) -> Count:
-    """a / b, rounded up."""
-    return -(-a // b)
+    taps: Taps | None = None
 
 
 def fill_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
@@ -87,6 +42,8 @@ def fill_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
     match flow:
         case Dataflow.WS:
             loaded = np.maximum(ACCEPT + grid.least - 1, ACCEPT + 1 + grid.margin)
+            if tiles.taps is not None:
+                return np.maximum(loaded + grid.lanes - 1, FED + TAP_LATENCY)
             return np.maximum(loaded, FED)
         case Dataflow.IS:
             return FED + pixels - 1 + grid.least - 1
@@ -98,23 +55,28 @@ def array_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
     """From the first wave to the last, both included."""
     match flow:
         case Dataflow.WS:
-            least = grid.least
-            parts = _parts(tiles.pixels, tiles.pixel_tile)
-            once = sum(count * np.maximum(pixels, least) for pixels, count in parts)
-            last = _last(tiles.pixels, tiles.pixel_tile)
-            tail = np.maximum(last, least) - last
-            return _channel_tiles(tiles, tiles.chunks * once, grid) - tail
+            least, last = grid.least, last_part(tiles.pixels, tiles.pixel_tile)
+            if tiles.taps is not None:
+                rows = int(tiles.pixel_tile) // tiles.taps.row
+                words = tiles.chunks / tiles.taps.count
+                once = skipping_cycles(tiles.taps, rows, words, least)
+                tail = np.maximum(last + GAP, least) - last
+            else:
+                sizes = parts(tiles.pixels, tiles.pixel_tile)
+                once = tiles.chunks * sum(count * np.maximum(size, least) for size, count in sizes)
+                tail = np.maximum(last, least) - last
+            return _channel_tiles(tiles, once, grid) - tail
         case Dataflow.NS:
             count = ceil_div(tiles.pixels, tiles.pixel_tile)
             return _channel_tiles(tiles, count * (tiles.chunks + 1) * grid.rows, grid)
         case Dataflow.IS:
             total: Count = 0
-            for channels, channel_count in _parts(tiles.channels, tiles.channel_tile):
-                for pixels, count in _parts(tiles.pixels, tiles.pixel_tile):
+            for channels, channel_count in parts(tiles.channels, tiles.channel_tile):
+                for pixels, count in parts(tiles.pixels, tiles.pixel_tile):
                     tile, _ = _stationary_inputs(channels, pixels, tiles.chunks, grid)
                     total = total + channel_count * count * tile
-            channels = _last(tiles.channels, tiles.channel_tile)
-            pixels = _last(tiles.pixels, tiles.pixel_tile)
+            channels = last_part(tiles.channels, tiles.channel_tile)
+            pixels = last_part(tiles.pixels, tiles.pixel_tile)
             tile, last = _stationary_inputs(channels, pixels, tiles.chunks, grid)
             return total - tile + last
 
@@ -122,15 +84,9 @@ def array_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
 def drain_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
     """From the last wave to the retirement."""
     if flow is Dataflow.IS:
-        words = _last(tiles.pixels, tiles.pixel_tile)
+        words = last_part(tiles.pixels, tiles.pixel_tile)
         return grid.results + 1 + QUEUE_LATENCY + words - 1 + RETIRE_LATENCY
     return grid.results + grid.columns + QUEUE_LATENCY + RETIRE_LATENCY
-
-
-def conv_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
-    """From the start of the CONV to its retirement."""
-    parts = (fill_cycles, array_cycles, drain_cycles)
-    return sum(part(flow, tiles, grid) for part in parts) - 1
 
 
 def _channel_tiles(tiles: Tiles, cycles: Count, grid: Grid) -> Count:
@@ -158,17 +114,5 @@ def _stationary_inputs(
 
 def _group_wait(channels: Count, pixels: Count, grid: Grid) -> Count:
     """IS: a tile's last group, if short, waits until the one before has left the corner turn."""
-    short = channels % grid.columns
-    waits = (channels > grid.columns) & (short > 0)
-    return np.where(waits, np.maximum(0, pixels - short), 0)
-
-
-def _parts(total: Count, tile: Count) -> list[tuple[Count, Count]]:
-    """(size, how many): the whole parts and the rest; sizes of no parts are any."""
-    rest = total % tile
-    return [(tile, total // tile), (np.maximum(rest, 1), np.minimum(rest, 1))]
-
-
-def _last(total: Count, tile: Count) -> Count:
-    """Size of the last part."""
-    return total - (ceil_div(total, tile) - 1) * tile
+    short = last_part(channels, grid.columns)
+    return np.where(channels > grid.columns, np.maximum(0, pixels - short), 0)

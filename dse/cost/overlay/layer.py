@@ -22,7 +22,7 @@ def layer_cycles(
 
     Parameters
     ----------
-    conv, weights : the CONV and its WEIGHTS; parameters and input are there.
+    conv, weights : the CONV, of any algorithm, and its WEIGHTS; parameters and input are there.
     config : the overlay's.
     ahead : cycles that the WEIGHTS starts before the CONV.
     timing : of the memory.

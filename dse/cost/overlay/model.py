@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
 
 from dse.cost.model import Crossing, FloatArray, IntArray, Label
-from dse.cost.overlay.closed import (
-    Count,
-    Grid,
-    Tiles,
-    array_cycles,
-    ceil_div,
-    drain_cycles,
-    fill_cycles,
-)
+from dse.cost.overlay.grid import Count, Grid
+from dse.cost.overlay.labels import Way, ways
+from dse.cost.overlay.movement import behind, load_cycles, pool_cycles, pool_lanes
+from dse.cost.overlay.shapes import extents, packings
+from dse.cost.overlay.tiling import CONV_CYCLES, Tiled, tilings, winograd_tilings
 from dse.networks.workload import ConvShape, Shape
-from hw.isa import Dataflow
+from dse.passes import folded_shape
+from hw.config import OverlayConfig, power_of_two
 
-IM2COL, PLAIN = "im2col", "plain"
-FLOWS = tuple(flow.name for flow in Dataflow)
+PLAIN, FOLDED = "plain", "folded"
 DISPATCH = 1  # cycles from a layer's retirement to the start of one that waits for it
 DSP_FACTOR = 27  # bits of a slice's wider factor
-POOL_LANES = 32  # at most, by default
 LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
 
 
@@ -33,43 +28,57 @@ LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
 class Overlay:
     """Cycles of our own overlay, one layer after the other, in closed form.
 
-    A layer takes fill and drain, and between them the longer of array and weight stream. Whole
-    tensors stay on chip in one layout, so transitions are free.
+    A layer takes fill and drain, and between them the longer of array and weight stream.  Whole
+    tensors stay on chip in one layout, so layers meet without conversions; a folded layer's output
+    must be dense, so that it cannot lie in the channel range of a concat or be added to.  What
+    poolings and the input's LOAD take is charged where the array waits for them (`transition`).
 
     Parameters
     ----------
+    template : the hardware but for rows and columns, which are ignored.
     clock_hz : clock of the overlay.
-    lanes, accumulator_depth, weight_words, axi_bytes, accumulator_bits : as ``OverlayConfig``'s;
-        ``weight_words`` is raised to the least that an array needs.
+    folds : folding factors on offer; () or (1,) is none.
     """
 
+    template: OverlayConfig = field(default_factory=OverlayConfig)
     clock_hz: float = 286e6
-    lanes: int = 2
-    accumulator_depth: int = 1024
-    weight_words: int = 4096
-    axi_bytes: int = 64
-    accumulator_bits: int = 32
+    folds: tuple[int, ...] = (1, 2, 4)
 
     def __post_init__(self) -> None:
         if not 0 < self.clock_hz < inf:
             raise ValueError(f"clock_hz must be positive and finite, not {self.clock_hz!r}")
-        if self.lanes not in (1, 2):
-            raise ValueError(f"lanes must be 1 or 2, not {self.lanes!r}")
-        for name in ("accumulator_depth", "weight_words", "axi_bytes"):
-            if getattr(self, name) < 4:
-                raise ValueError(f"{name} must be at least 4, not {getattr(self, name)!r}")
+        if any(not isinstance(fold, int) or fold < 1 for fold in self.folds):
+            raise ValueError(f"folds must be positive integers, not {self.folds!r}")
 
     @property
     def name(self) -> str:
         return "overlay"
 
+    def config(self, rows: int, columns: int) -> OverlayConfig:
+        """The configuration of an array: the template's memories, raised to the least it needs."""
+        template = self.template
+        least = {
+            "weight_words": 2 * max(rows, columns),
+            "parameter_depth": power_of_two(2 * columns),
+            "tensor_bytes": 4 * power_of_two(max(template.lanes * rows, columns)),
+        }
+        raised = {name: max(getattr(template, name), value) for name, value in least.items()}
+        return replace(template, rows=rows, columns=columns, **raised)
+
+    def way(self, label: Label) -> Way:
+        """What a layer's label stands for."""
+        return ways(self.template, self.folds)[label]
+
     def labels(self, conv: ConvShape) -> tuple[Label, ...]:
-        return tuple(Label(IM2COL, flow) for flow in FLOWS)
+        known = ways(self.template, self.folds)
+        return tuple(label for label, way in known.items() if way.legal(conv))
 
     def cycles(self, conv: ConvShape, labels: Sequence[Label], arrays: IntArray) -> FloatArray:
-        """Labels of one algorithm share its matrix product; kn2row and Winograd join here."""
-        columns = [self._im2col(conv, Dataflow[label.dataflow], arrays) for label in labels]
-        found = np.stack(columns, axis=1).astype(np.float64)
+        grid = _grid(arrays, self.template)
+        found = np.full((len(arrays), len(labels)), inf)
+        for index, label in enumerate(labels):
+            for parts in self._candidates(conv, self.way(label), grid):
+                np.minimum(found[:, index], sum(parts.values()), out=found[:, index])
         found[((arrays < LEAST_SIDE) | (arrays > MOST_SIDE)).any(axis=1)] = inf
         return found
 
@@ -77,7 +86,8 @@ class Overlay:
         return (Label(PLAIN),)
 
     def layout(self, label: Label) -> str:
-        return PLAIN
+        known = ways(self.template, self.folds)
+        return FOLDED if label in known and known[label].fold > 1 else PLAIN
 
     def transition(
         self,
@@ -86,97 +96,82 @@ class Overlay:
         target: Sequence[Label],
         arrays: IntArray,
     ) -> FloatArray:
-        return np.zeros((1, len(source), len(target)))
+        """Cycles in which the reader waits; infinite from a folded layer into a join.
+
+        The input's LOAD is shared by its readers.
+        """
+        waits = np.zeros((1, 1, 1))
+        if crossing.loaded:
+            waits = waits + load_cycles(crossing.source, self.template) / crossing.readers
+        if crossing.pools:
+            waits = waits + self._poolings(crossing, arrays).reshape(-1, 1, 1)
+        joined = crossing.join and not crossing.pools
+        refused = [inf if joined and self.layout(label) == FOLDED else 0.0 for label in source]
+        return waits + np.repeat(np.array(refused)[None, :, None], len(target), axis=2)
 
     def resources(self, arrays: IntArray) -> Mapping[str, IntArray]:
         """DSPs as ``boards.estimate`` counts them: elements, requantisation, residuals, pooling."""
         rows, columns = arrays[:, 0], arrays[:, 1]
-        feet = 1 if self.accumulator_bits <= DSP_FACTOR else 2
-        elements = rows * (columns + self.lanes - 1)
-        return {"dsp": elements + (feet + 2) * columns + np.minimum(columns, POOL_LANES)}
+        template = self.template
+        feet = 1 if template.accumulator_bits <= DSP_FACTOR else 2
+        elements = rows * (columns + template.lanes - 1)
+        return {"dsp": elements + (feet + 2) * columns + pool_lanes(columns, template)}
 
     def peak_macs(self, arrays: IntArray) -> FloatArray:
-        return (self.lanes * arrays[:, 0] * arrays[:, 1]).astype(np.float64)
+        return (self.template.lanes * arrays[:, 0] * arrays[:, 1]).astype(np.float64)
 
-    def _im2col(self, conv: ConvShape, flow: Dataflow, arrays: IntArray) -> Count:
-        """The cheapest packing of groups into block-diagonal products."""
-        grid = Grid(arrays[:, 0], arrays[:, 1], self.lanes)
-        best: Count = inf
-        for groups in _packings(conv.groups):
-            chunks = _chunks(conv, groups, self.lanes * grid.rows)
-            channels = groups * conv.cout // conv.groups
-            product = self._product(flow, conv.o1 * conv.o2, channels, chunks, grid)
-            best = np.minimum(best, ceil_div(conv.groups, groups) * product)
-        return best
+    def split(self, conv: ConvShape, label: Label, arrays: IntArray) -> Mapping[str, FloatArray]:
+        """[A] by part: fill, array, load (of weights, beyond the array's own cycles), drain."""
+        found = list(self._candidates(conv, self.way(label), _grid(arrays, self.template)))
+        best = np.argmin([np.broadcast_to(sum(p.values()), len(arrays)) for p in found], axis=0)
+        return {
+            name: np.choose(best, [np.broadcast_to(parts[name], len(arrays)) for parts in found])
+            for name in found[0]
+        }
 
-    def _product(
-        self, flow: Dataflow, pixels: int, channels: int, chunks: Count, grid: Grid
-    ) -> Count:
-        """One CONV, with the better of two channel tiles in IS."""
-        if flow is not Dataflow.IS:
-            return self._tiled(flow, pixels, channels, chunks, grid.columns, grid)
-        depth = min(channels, self.accumulator_depth)
-        kept = np.clip(self._words(grid) // chunks, 1, depth)
-        tiles = (depth, kept)
-        found = [self._tiled(flow, pixels, channels, chunks, tile, grid) for tile in tiles]
-        return np.minimum(*found)
+    def _poolings(self, crossing: Crossing, arrays: IntArray) -> FloatArray:
+        """[A]: cycles of an edge's poolings in which the array stands still.
 
-    def _tiled(
-        self,
-        flow: Dataflow,
-        pixels: int,
-        channels: int,
-        chunks: Count,
-        channel_tile: Count,
-        grid: Grid,
-    ) -> Count:
-        pixel_tile = {
-            Dataflow.WS: ceil_div(pixels, ceil_div(pixels, self.accumulator_depth)),
-            Dataflow.IS: grid.columns,
-            Dataflow.NS: grid.rows,
-        }[flow]
-        tiles = Tiles(
-            pixels=pixels,
-            channels=channels,
-            chunks=chunks,
-            pixel_tile=pixel_tile,
-            channel_tile=channel_tile,
-        )
-        array = array_cycles(flow, tiles, grid)
-        edges = fill_cycles(flow, tiles, grid) + drain_cycles(flow, tiles, grid)
-        return edges - 1 + np.maximum(array, self._beats(flow, tiles, grid)) + DISPATCH
+        With one copy of the tensor memory, a pooling starves the feeder: all of its cycles.  With
+        two, other readers of its input are taken to keep the array busy meanwhile; and behind a
+        convolution, the pooling follows it band by band.
+        """
+        beside = self.template.tensor_copies > 1
+        if beside and crossing.readers > 1:
+            return np.zeros(1)
+        cycles = [pool_cycles(p, self.template, arrays[:, 1]) for p in crossing.pools]
+        if beside and crossing.producer is not None:
+            conv = self.cycles(crossing.producer, self.labels(crossing.producer), arrays)
+            cycles[0] = behind(cycles[0], conv.min(axis=1))
+        total: FloatArray = sum(cycles) + DISPATCH * len(cycles)
+        return total
 
-    def _beats(self, flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
-        """Bus beats of the weight stream: segments that fit are read once, others each time."""
-        top = flow is not Dataflow.IS
-        width = self.lanes * (grid.columns if top else grid.rows)
-        segment = (grid.rows if top else np.minimum(tiles.channel_tile, tiles.channels)) * (
-            tiles.chunks
-        )
-        count = ceil_div(tiles.channels, tiles.channel_tile)
-        total = count * segment if top else tiles.channels * tiles.chunks
-        repeats = np.where(
-            segment <= self._words(grid), 1, ceil_div(tiles.pixels, tiles.pixel_tile)
-        )
-        return total * repeats * ceil_div(width, self.axi_bytes)
+    def _candidates(self, conv: ConvShape, way: Way, grid: Grid) -> Iterator[Mapping[str, Count]]:
+        """Cycles by part of each packing of groups into block-diagonal products, and each tiling.
 
-    def _words(self, grid: Grid) -> Count:
-        """Depth of the weight buffer."""
-        return np.maximum(self.weight_words, 2 * np.maximum(grid.rows, grid.columns))
+        A CONV takes half of the parameter records at most; several follow each other at once.
+        """
+        if way.fold > 1:
+            conv = folded_shape(conv, way.fold)
+        for groups in packings(conv.groups):
+            whole = extents(conv, way, groups, grid.reduction)
+            pieces = -(-whole.channels // (self.template.parameter_depth // 2))
+            shape = replace(whole, channels=-(-whole.channels // pieces))
+            found = (
+                winograd_tilings(shape, way.dataflow, grid)
+                if isinstance(shape, Tiled)
+                else tilings(shape, way.dataflow, grid)
+            )
+            count = pieces * -(-conv.groups // groups)
+            for tiling in found:
+                yield {
+                    "fill": tiling.fill + (count - 1) * CONV_CYCLES,
+                    "array": count * tiling.cycles,
+                    "load": count * (tiling.longest - tiling.cycles),
+                    "drain": np.where(tiling.legal, tiling.drain - 1 + DISPATCH, inf),
+                }
 
 
-def _packings(groups: int) -> list[int]:
-    """Groups per CONV for each possible number of CONVs, powers of two apart."""
-    sizes = {ceil_div(groups, 1 << k) for k in range(groups.bit_length())}
-    return sorted(sizes | {1, groups})
-
-
-def _chunks(conv: ConvShape, groups: int, reduction: IntArray) -> IntArray:
-    """Activation words of a pixel: runs are kernel rows where contiguous, else taps."""
-    rows, columns = conv.kernel
-    channels = groups * conv.cin // conv.groups
-    if conv.is_dense and groups == conv.groups:
-        return ceil_div(conv.taps * channels, reduction)
-    if groups == conv.groups and conv.dilation[1] == 1:
-        return rows * ceil_div(columns * channels, reduction)
-    return conv.taps * ceil_div(channels, reduction)
+def _grid(arrays: IntArray, template: OverlayConfig) -> Grid:
+    rows, columns = arrays.T.astype(np.float64)
+    return Grid(rows, columns, template)

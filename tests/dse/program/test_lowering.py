@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dse.network.graph import Add, Concat, Conv, Network, Pool, Reshape, Tensor, Window
+from dse.passes.concat import insert_copies
 from dse.program import compile_network
-from dse.program.concat import insert_copies
 from dse.program.mapping import Choice
 from dse.program.packing import cut
 from dse.program.prune import prune

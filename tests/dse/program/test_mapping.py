@@ -27,7 +27,7 @@ def test_forced_dataflow(network: Network, config: OverlayConfig, flow: Dataflow
     ("data", "message"),
     [
         ([], "must be an object"),
-        ({"layer": {}}, "may only have the key 'layers'"),
+        ({"layer": {}}, "may only have the keys"),
         ({"layers": []}, "'layers' must be an object"),
         ({"layers": {"a": 3}}, "layer 'a' must be an object, not 3"),
         ({"layers": {"a": {"flow": "WS"}}}, "layer 'a' may only have"),
@@ -36,6 +36,12 @@ def test_forced_dataflow(network: Network, config: OverlayConfig, flow: Dataflow
         ({"layers": {"a": {"algorithm": "winograd", "tile": 3}}}, "tile must be 2 or 4"),
         ({"layers": {"a": {"algorithm": "im2col", "tile": 2}}}, "only with winograd, not 2"),
         ({"layers": {"a": {"algorithm": []}}}, "must be one of im2col"),
+        ({"layers": {"a": {"fold": 0}}}, "fold must be a positive number of pixels, not 0"),
+        ({"layers": {"a": {"fold": True}}}, "fold must be a positive number of pixels, not True"),
+        ({"merge": ["a"]}, "'merge' must be a list of lists of layer names"),
+        ({"merge": [["a", 1]]}, "'merge' must be a list of lists of layer names"),
+        ({"space_to_depth": 2}, "'space_to_depth' must be true or false, not 2"),
+        ({"concat_in_place": None}, "'concat_in_place' must be true or false, not None"),
     ],
 )
 def test_refused(data: Any, message: str) -> None:
@@ -52,7 +58,10 @@ def test_unknown_layer(network: Network, config: OverlayConfig) -> None:
 def test_json_round_trip() -> None:
     entries = {"a": {"algorithm": "im2col", "dataflow": "IS"}}
     entries["b"] = {"algorithm": "winograd", "tile": 4}  # type: ignore[dict-item]
-    data = {"layers": entries}
+    entries["c"] = {"algorithm": "im2col", "fold": 2}  # type: ignore[dict-item]
+    data: dict[str, Any] = {"layers": entries}
+    assert LayerMapping.from_json(data).to_json() == data
+    data |= {"merge": [["d", "e"]], "space_to_depth": True, "concat_in_place": False}
     assert LayerMapping.from_json(data).to_json() == data
 
 

@@ -1,55 +1,25 @@
-"""The loop nest of a convolution and the constants of its pipeline."""
+"""What the cycles of a convolution depend on, and its loop nest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dse.cost.overlay.machine.taps import Taps
 from dse.program.instruction import Instruction
-from hw.array.array import foot_delay
-from hw.array.foot import FOOT_LATENCY
-from hw.array.parameters import burst_cycles
 from hw.config import OverlayConfig, ceil_div
-from hw.engines.weight_buffer import READ_LATENCY as POP_LATENCY
 from hw.isa import Algorithm, Dataflow
-from hw.memory import READ_LATENCY
-from hw.window import WALK_LATENCY
-from hw.writer import WRITER_LATENCY
+from hw.winograd.matrices import F2, F4, Transform
 
-QUEUE_LATENCY = 2  # of a queue in block RAM
-FEED_START = 2 + WALK_LATENCY  # accepted, started; then the first place
-FEED_LATENCY = READ_LATENCY + 1  # from the request to the write into the activation FIFO
-RETIRE_LATENCY = WRITER_LATENCY + 1  # from the last word taken to the retirement
-
-
-@dataclass(frozen=True)
-class Latencies:
-    """What a configuration's pipeline takes, in cycles.
-
-    word : from a wave to its word at the writer (WS, NS). group : from a group's last wave to the
-    first of its words (IS). travel : between waves that take parameters. margin : from the start of
-    a parameter burst to the first wave that may use it.
-    """
-
-    word: int
-    group: int
-    travel: int
-    margin: int
-
-    @classmethod
-    def of(cls, config: OverlayConfig) -> Latencies:
-        travel = foot_delay(config)
-        results = POP_LATENCY + travel + FOOT_LATENCY
-        return cls(
-            word=results + config.columns + QUEUE_LATENCY,
-            group=results + 1 + QUEUE_LATENCY,
-            travel=travel,
-            margin=max(1, burst_cycles(config) + 1 - travel),
-        )
+_TRANSFORMS = {Algorithm.WINOGRAD2: F2, Algorithm.WINOGRAD4: F4}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """What the cycles of a CONV depend on; fields as the instruction's."""
+    """A CONV; fields as the instruction's.
+
+    transform : Winograd: which one; pixels are tiles then. taps : kn2row, WS: the walk that leaves
+    out pixels.
+    """
 
     dataflow: Dataflow
     pixels: int
@@ -60,17 +30,18 @@ class Layer:
     replay: bool = False
     residual: bool = False
     tag: int = 0
+    taps: Taps | None = None
+    transform: Transform | None = None
+    patches: int = 0
+    out_width: int = 0
+    out_rows: int = 0
+    image_width: int = 0
 
     @classmethod
-    def of(cls, instruction: Instruction) -> Layer:
+    def of(cls, instruction: Instruction, config: OverlayConfig) -> Layer:
         field = instruction.field
         algorithm, flow = Algorithm(field("algorithm")), Dataflow(field("dataflow"))
-        if algorithm is not Algorithm.IM2COL and (
-            algorithm is not Algorithm.KN2ROW or flow is Dataflow.WS
-        ):
-            raise NotImplementedError(
-                f"cycles of {algorithm.name} with {flow.name} are not modelled: use the RTL"
-            )
+        skips = algorithm is Algorithm.KN2ROW and flow is Dataflow.WS
         return cls(
             dataflow=flow,
             pixels=field("pixels"),
@@ -81,44 +52,40 @@ class Layer:
             replay=bool(field("replay")),
             residual=bool(field("residual")),
             tag=field("tag"),
+            taps=Taps.of(instruction, config) if skips else None,
+            transform=_TRANSFORMS.get(algorithm),
+            patches=field("patches"),
+            out_width=field("out_width"),
+            out_rows=field("out_rows"),
+            image_width=field("image_width"),
         )
 
     @property
-    def channel_tiles(self) -> int:
-        return ceil_div(self.channels, self.channel_tile)
-
-    @property
-    def pixel_tiles(self) -> int:
-        return ceil_div(self.pixels, self.pixel_tile)
-
-    def words(self, config: OverlayConfig) -> int:
-        """Activation words that the feeder reads."""
-        pixels = self.pixels
-        if self.dataflow is Dataflow.NS:
-            pixels = self.pixel_tiles * config.rows
-        return self.channel_tiles * self.chunks * pixels
+    def exact(self) -> bool:
+        """Two lanes: an all-zero wave heads each chunk, also in WS."""
+        return self.taps is not None or self.transform is not None
 
 
 class Nest:
-    """`hw.sequence.tiles.Tiles`."""
+    """`hw.sequence.tiles.Tiles`: where in its loops a unit stands."""
 
-    __slots__ = ("_layer", "channels", "chunks", "pixels")
+    __slots__ = ("channels", "chunks", "layer", "pixels")
 
     def __init__(self, layer: Layer) -> None:
-        self._layer = layer
+        self.layer = layer
         self.pixels, self.channels, self.chunks = layer.pixels, layer.channels, layer.chunks
 
     @property
     def tile_pixels(self) -> int:
-        return min(self.pixels, self._layer.pixel_tile)
+        return min(self.pixels, self.layer.pixel_tile)
 
     @property
     def tile_channels(self) -> int:
-        return min(self.channels, self._layer.channel_tile)
+        return min(self.channels, self.layer.channel_tile)
 
     @property
     def first_chunk(self) -> bool:
-        return self.chunks == self._layer.chunks
+        return self.chunks == self.layer.chunks
 
     @property
     def last_chunk(self) -> bool:
@@ -126,28 +93,50 @@ class Nest:
 
     @property
     def first_pixels(self) -> bool:
-        return self.pixels == self._layer.pixels
+        return self.pixels == self.layer.pixels
 
     @property
     def last_pixels(self) -> bool:
-        return self.pixels <= self._layer.pixel_tile
+        return self.pixels <= self.layer.pixel_tile
 
     @property
     def last_channels(self) -> bool:
-        return self.channels <= self._layer.channel_tile
+        return self.channels <= self.layer.channel_tile
 
     @property
     def final(self) -> bool:
         return self.last_chunk and self.last_pixels and self.last_channels
 
+    @property
+    def ends_weights(self) -> bool:
+        """The chunk's weights are the last of a segment; Winograd's are one for all channels."""
+        return self.last_chunk and (self.last_channels or self.layer.transform is None)
+
+    def places(self) -> tuple[int, int]:
+        """kn2row, WS: steps without a place before this chunk, and its places."""
+        layer = self.layer
+        if layer.taps is None or self.first_chunk or self.last_chunk:
+            return 0, self.tile_pixels
+        number, first = layer.chunks - self.chunks, layer.pixels - self.pixels
+        return layer.taps.chunk(number, first, self.tile_pixels)
+
+    def next_tile(self) -> None:
+        """Behind a tile's last chunk; Winograd has the pixel tiles outside."""
+        layer = self.layer
+        self.chunks = layer.chunks
+        outside = layer.transform is not None
+        last_pixels, last_channels = self.last_pixels, self.last_channels
+        if not outside or last_channels:
+            self.pixels = layer.pixels if last_pixels else self.pixels - layer.pixel_tile
+        if outside or last_pixels:
+            self.channels = layer.channels if last_channels else self.channels - layer.channel_tile
+
     def advance(self) -> None:
-        layer = self._layer
         if self.chunks > 1:
             self.chunks -= 1
-            return
-        self.chunks = layer.chunks
-        if not self.last_pixels:
-            self.pixels -= layer.pixel_tile
-            return
-        self.pixels = layer.pixels
-        self.channels -= layer.channel_tile
+        else:
+            self.next_tile()
+
+    def groups(self, columns: int) -> int:
+        """Words of C channels that hold the tile's channels."""
+        return ceil_div(self.tile_channels, columns)

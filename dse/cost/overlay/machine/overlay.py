@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dse.cost.overlay.machine.buffer import Buffer
 from dse.cost.overlay.machine.bus import MemoryTiming, ReadChannel, Reader, WriteChannel
 from dse.cost.overlay.machine.convolution import Convolution
 from dse.cost.overlay.machine.flow import Fetch, Issuer, Tokens
 from dse.cost.overlay.machine.line import FOREVER
 from dse.cost.overlay.machine.movers import Load, Store
 from dse.cost.overlay.machine.pooling import Pooling
-from dse.cost.overlay.machine.weights import WeightBuffer, WeightReader
+from dse.cost.overlay.machine.weights import WeightReader
 from dse.program.instruction import ENGINE_OF, Instruction
 from hw.bus.axi import burst_beats
 from hw.bus.masters import READ_DEPTH
@@ -39,13 +40,14 @@ class Machine:
             ReadChannel(timing, weight_reader),
         )
         self._readers = (fetch_reader, load_reader, weight_reader)
-        buffer = WeightBuffer(config.weight_words)
+        buffer = Buffer(config.weight_words)
         self._fetch = Fetch(instructions, config, fetch_reader)
         self._load = Load(config, load_reader, self.issuers[Opcode.LOAD])
         self._store = Store(config, WriteChannel(timing, width), self.issuers[Opcode.STORE])
         self._weights = WeightReader(config, weight_reader, buffer, self.issuers[Opcode.WEIGHTS])
         self._pool = Pooling(config, self.issuers[Opcode.POOL])
         self.convolution = Convolution(config, buffer, self.issuers[Opcode.CONV])
+        self._shares = config.tensor_copies == 1  # the feeder shares its read port
         self.now = 1
 
     def run(self, *, until: int | None = None, longest: int = FOREVER) -> int:
@@ -91,7 +93,8 @@ class Machine:
         store_free = not (residual or pool_reads)
         store_reads = self._store.reads
         horizon = min(horizon, self._store.plan(now, granted=store_free))
-        horizon = min(horizon, conv.feeder.plan(now, granted=store_free and not store_reads))
+        feeds = not self._shares or (store_free and not store_reads)
+        horizon = min(horizon, conv.feeder.plan(now, granted=feeds))
         horizon = min(horizon, self._load.plan(granted=not (written or pool_writes)))
         horizon = min(horizon, self._weights.plan())
         for channel in self._channels:

@@ -1,44 +1,17 @@
-"""WEIGHTS and the weight buffer."""
+"""WEIGHTS: segments of words from DRAM into the weight buffer."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
 
+from dse.cost.overlay.machine.buffer import Buffer
 from dse.cost.overlay.machine.bus import Reader
 from dse.cost.overlay.machine.flow import Issuer
 from dse.cost.overlay.machine.line import FOREVER
 from dse.program.instruction import Instruction
 from hw.config import OverlayConfig
 from hw.engines.weights import AHEAD
-
-
-class WeightBuffer:
-    """`hw.engines.weight_buffer.WeightBuffer`: words that can be popped, and held ones."""
-
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
-        self.level = 0
-        self._used = 0
-        self.pops = False  # in this cycle; the following too
-        self.holds = False
-        self.rewinds = False  # with the span's last pop
-        self.releases = False
-
-    @property
-    def free(self) -> int:
-        return self._depth - self._used
-
-    def step(self, cycles: int, written: int) -> None:
-        self._used += written
-        self.level += written
-        if self.pops:
-            self.level -= cycles
-            if self.releases or not self.holds:
-                self._used = self.level
-            elif self.rewinds:
-                self.level = self._used
-        self.pops = self.holds = self.rewinds = self.releases = False
 
 
 @dataclass
@@ -114,7 +87,7 @@ class WeightReader:
     """`hw.engines.weights.WeightReader`."""
 
     def __init__(
-        self, config: OverlayConfig, reader: Reader, buffer: WeightBuffer, issuer: Issuer
+        self, config: OverlayConfig, reader: Reader, buffer: Buffer, issuer: Issuer
     ) -> None:
         self._reader = reader
         self._buffer = buffer

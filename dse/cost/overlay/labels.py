@@ -1,0 +1,64 @@
+"""The ways to execute a convolution on the overlay, and the labels that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dse.cost.model import Label
+from dse.networks.workload import ConvShape
+from dse.passes import fold_factors
+from dse.program.mapping import Algorithm, Choice
+from hw.config import OverlayConfig
+from hw.isa import Dataflow
+from hw.winograd.matrices import Transform
+
+WINOGRAD_FLOWS = (Dataflow.WS, Dataflow.IS)
+
+
+@dataclass(frozen=True)
+class Way:
+    """Algorithm and dataflow, with a transform (Winograd) or a folding factor (im2col)."""
+
+    algorithm: Algorithm
+    dataflow: Dataflow
+    transform: Transform | None = None
+    fold: int = 1
+
+    @property
+    def label(self) -> Label:
+        """The label; its variant is "f2" or "f4" of a transform, "fold2", ... of a folding."""
+        variant = f"f{self.transform.m}" if self.transform else ""
+        if self.fold > 1:
+            variant = f"fold{self.fold}"
+        return Label(self.algorithm.value, self.dataflow.name, variant)
+
+    @property
+    def choice(self) -> Choice:
+        """What the compiler is to be told."""
+        tile = self.transform.m if self.transform else None
+        return Choice(self.dataflow, self.algorithm, tile, self.fold)
+
+    def legal(self, conv: ConvShape) -> bool:
+        """Whether a convolution can be executed so; a 1 x 1 kernel is left to im2col."""
+        if self.algorithm is Algorithm.IM2COL:
+            return self.fold in fold_factors(conv)
+        plain = conv.stride == conv.dilation == (1, 1)
+        return conv.taps > 1 and (plain or self.transform is None)
+
+
+@lru_cache
+def ways(template: OverlayConfig, folds: tuple[int, ...]) -> dict[Label, Way]:
+    """All that some hardware can do, by label."""
+    return {way.label: way for way in _ways(template, folds)}
+
+
+def _ways(template: OverlayConfig, folds: tuple[int, ...]) -> Iterator[Way]:
+    for algorithm in (Algorithm.IM2COL, Algorithm.KN2ROW):
+        yield from (Way(algorithm, flow) for flow in Dataflow)
+    for transform in template.transforms:
+        yield from (Way(Algorithm.WINOGRAD, flow, transform) for flow in WINOGRAD_FLOWS)
+    for fold in folds:
+        if fold > 1:
+            yield from (Way(Algorithm.IM2COL, flow, fold=fold) for flow in Dataflow)

@@ -1,0 +1,67 @@
+"""What the pipelines of a configuration take, in cycles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hw.array.array import foot_delay
+from hw.array.foot import DRAINED_LATENCY, FOOT_LATENCY
+from hw.array.parameters import burst_cycles
+from hw.config import OverlayConfig
+from hw.engines.weight_buffer import READ_LATENCY as POP_LATENCY
+from hw.memory import READ_LATENCY
+from hw.winograd.input_transform import INPUT_LATENCY
+from hw.winograd.matrices import Transform
+from hw.winograd.output_transform import output_latency
+from hw.writer import WRITER_LATENCY
+
+QUEUE_LATENCY = 2  # of a queue in block RAM
+TURN_LATENCY = 2  # from a word read from the output turn to the output FIFO
+FEED_LATENCY = READ_LATENCY + 1  # from a request to the write into the activation FIFO
+RETIRE_LATENCY = WRITER_LATENCY + 1  # from the last word taken to the retirement
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Of one configuration.
+
+    word : from a wave to its word at the writer (WS, NS). group : from a group's last wave to the
+    first of its words (IS). turned : from a word read from the output turn to the writer. travel :
+    between waves that take parameters. margin : from the start of a parameter burst to the first
+    wave that may use it.  With Winograd, from a unit's last element, less the output transform:
+    word, to the first of its words at the writer (WS); filled : to its first pixel in the output
+    turn, and the turn's notice of it (IS).  swap : from there to the parameters' swap (WS).
+    cooling : cycles behind it in which results are still to leave the feet.
+    """
+
+    word: int
+    group: int
+    turned: int
+    travel: int
+    margin: int
+    filled: int
+    swap: int
+    cooling: int
+
+    @classmethod
+    def of(cls, config: OverlayConfig) -> Latencies:
+        travel = foot_delay(config)
+        results = POP_LATENCY + travel + FOOT_LATENCY
+        transforms = config.transforms
+        swap = max((output_latency(t, transforms) for t in transforms), default=0)
+        pixels = max((t.alpha * t.m for t in transforms), default=0)
+        return cls(
+            word=results + config.columns + QUEUE_LATENCY,
+            group=results + 1 + QUEUE_LATENCY,
+            turned=TURN_LATENCY + QUEUE_LATENCY,
+            travel=travel,
+            margin=max(1, burst_cycles(config) + 1 - travel),
+            filled=results + 1,
+            swap=swap,
+            cooling=swap + pixels + DRAINED_LATENCY,
+        )
+
+
+def block_latency(transform: Transform) -> int:
+    """From the request of a block's last word to the cycle that completes it in the scratch."""
+    return FEED_LATENCY + INPUT_LATENCY + transform.elements - 1

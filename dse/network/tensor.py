@@ -1,0 +1,84 @@
+"""Activation tensors: extents, and what their int8 values mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+INT8_MIN, INT8_MAX = -128, 127
+
+
+class NetworkError(ValueError):
+    """A network is inconsistent; the message says which operator, what and what to do."""
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """``real = scale * (q - zero_point)``, q in int8."""
+
+    scale: float
+    zero_point: int
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            raise NetworkError(f"scale must be a positive finite number, not {self.scale!r}")
+        if not INT8_MIN <= self.zero_point <= INT8_MAX:
+            raise NetworkError(f"zero point must be an int8, not {self.zero_point!r}")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One activation tensor, ``height x width x channels`` int8 values.
+
+    ``parts``: (channels, quantisation) of each range of channels where they differ, as in the
+    result of merged convolutions; ``quantisation`` is then the first one.
+    """
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    quantisation: Quantisation
+    parts: tuple[tuple[int, Quantisation], ...] = ()
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < 1:
+            raise NetworkError(f"tensor {self.name!r}: shape must be positive, not {self.shape}")
+        if self.parts and sum(channels for channels, _ in self.parts) != self.channels:
+            raise NetworkError(f"tensor {self.name!r}: its parts are not all of its channels")
+
+    @property
+    def scales(self) -> npt.NDArray[np.float64]:
+        """Scale of each channel."""
+        return np.repeat([q.scale for _, q in self.ranges], self._widths)
+
+    @property
+    def zero_points(self) -> npt.NDArray[np.int64]:
+        """Zero point of each channel."""
+        return np.repeat([q.zero_point for _, q in self.ranges], self._widths)
+
+    @property
+    def ranges(self) -> tuple[tuple[int, Quantisation], ...]:
+        """``parts``, or all channels as one."""
+        return self.parts or ((self.channels, self.quantisation),)
+
+    @property
+    def _widths(self) -> list[int]:
+        return [channels for channels, _ in self.ranges]
+
+    def meaning(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """[2, n]: scale and zero point of some values, counted from the first of a pixel."""
+        channels = values % self.channels
+        return np.stack([self.scales[channels], self.zero_points[channels]])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    @property
+    def size(self) -> int:
+        """Bytes of the tensor in plain NHWC."""
+        return self.height * self.width * self.channels

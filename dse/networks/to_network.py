@@ -1,0 +1,69 @@
+"""A network of a workload's shapes, with random weights: cycles depend on the shapes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Window
+from dse.network.tensor import Quantisation, Tensor
+from dse.networks import workload as w
+
+QUANTISATION = Quantisation(0.05, 0)
+
+
+def to_network(workload: w.Workload, *, seed: int = 0) -> Network:
+    """The network; every tensor that nobody reads is an output.
+
+    A workload does not say how its poolings are padded: as evenly as the output's extent needs.
+    """
+    rng = np.random.default_rng(seed)
+    tensors = {node.name: Tensor(node.name, *node.shape, QUANTISATION) for node in workload.nodes}
+    operators = [
+        _operator(node, workload, rng) for node in workload.nodes if not isinstance(node, w.Source)
+    ]
+    inputs = [node.name for node in workload.nodes if isinstance(node, w.Source)]
+    outputs = [name for name, readers in workload.consumers.items() if not readers]
+    return Network(workload.name, tensors, tuple(operators), tuple(inputs), tuple(outputs))
+
+
+def _operator(node: w.Node, workload: w.Workload, rng: np.random.Generator) -> Operator:
+    match node:
+        case w.Convolution():
+            return _conv(node, rng)
+        case w.Pool():
+            window = _window(node, workload.node[node.input].shape)
+            return Pool(node.name, node.input, node.name, node.kind, window)
+        case w.Reshape():
+            return Reshape(node.name, node.input, node.name)
+        case w.Join(kind="add") if len(node.inputs) == 2:
+            return Add(node.name, *node.inputs, node.name)
+        case w.Join(kind="concat"):
+            return Concat(node.name, node.inputs, node.name)
+    raise w.WorkloadError(f"{node.name!r}: apply graph passes to the network, not to its workload")
+
+
+def _conv(node: w.Convolution, rng: np.random.Generator) -> Conv:
+    conv = node.conv
+    shape = (conv.cout, *conv.kernel, conv.cin // conv.groups)
+    spread = 1 / (64 * np.sqrt(np.prod(shape[1:])))
+    return Conv(
+        node.name,
+        node.input,
+        node.name,
+        rng.integers(-127, 128, shape, dtype=np.int8),
+        np.full(conv.cout, spread),
+        np.zeros(conv.cout, np.int32),
+        Window(conv.kernel, conv.stride, conv.dilation, conv.padding),
+        conv.groups,
+    )
+
+
+def _window(node: w.Pool, source: w.Shape) -> Window:
+    """Padding before and behind: what the windows need beyond the image."""
+    y, x = (
+        max(0, (outputs - 1) * stride + kernel - inputs)
+        for outputs, stride, kernel, inputs in zip(
+            node.shape[:2], node.stride, node.kernel, source[:2], strict=True
+        )
+    )
+    return Window(node.kernel, node.stride, padding=(y // 2, x // 2, y - y // 2, x - x // 2))

@@ -1,0 +1,26 @@
+"""Graph passes that a mapping may use; each works on workloads and on quantised networks."""
+
+from dse.passes.apply import Passes, apply
+from dse.passes.concat import insert_copies
+from dse.passes.errors import PassError
+from dse.passes.fold import fold, fold_factors, folded_shape
+from dse.passes.merge import merge, merged_name, siblings
+from dse.passes.placement import note_contiguity
+from dse.passes.space_to_depth import blockable, blocked_shape, space_to_depth
+
+__all__ = [
+    "PassError",
+    "Passes",
+    "apply",
+    "blockable",
+    "blocked_shape",
+    "fold",
+    "fold_factors",
+    "folded_shape",
+    "insert_copies",
+    "merge",
+    "merged_name",
+    "note_contiguity",
+    "siblings",
+    "space_to_depth",
+]

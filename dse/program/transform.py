@@ -1,0 +1,31 @@
+"""The graph passes that a mapping asks for, in their fixed order."""
+
+from __future__ import annotations
+
+from dse.network.graph import Network
+from dse.passes import PassError, fold, merge, merged_name, space_to_depth
+from dse.program.errors import ProgramError
+from dse.program.mapping import LayerMapping
+
+
+def transform(network: Network, mapping: LayerMapping) -> Network:
+    """The network that the mapping's layers are the layers of; ProgramError if it cannot be.
+
+    Tensors of the network keep their names and bytes.
+    """
+    try:
+        if mapping.space_to_depth:
+            network = space_to_depth(network)
+        network = merge(network, mapping.merge)
+        mapping.check(conv.name for conv in network.convolutions())
+        factors = {name: choice.fold for name, choice in mapping.layers.items() if choice.fold > 1}
+        return fold(network, factors)
+    except PassError as error:
+        raise ProgramError(f"mapping: {error}") from None
+
+
+def useful_macs(network: Network, mapping: LayerMapping) -> dict[str, int]:
+    """Multiply-accumulates of the transformed network's layers, without those of added zeros."""
+    macs = {conv.name: network.conv_macs(conv) for conv in network.convolutions()}
+    merged = {merged_name(group): sum(macs[name] for name in group) for group in mapping.merge}
+    return macs | merged

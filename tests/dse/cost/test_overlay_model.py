@@ -1,0 +1,250 @@
+"""The overlay behind the ``CostModel`` protocol: labels, transitions, resources, mappings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boards.board import U200
+from boards.estimate import estimate
+from dse.cost.infeasible import Infeasible
+from dse.cost.model import CostModel, Crossing, Label, PoolShape, as_arrays
+from dse.cost.overlay import Overlay
+from dse.cost.overlay.movement import BANDS, pool_cycles
+from dse.mapping import map_network, sweep
+from dse.networks import benchmark
+from dse.networks.workload import (
+    Convolution,
+    ConvShape,
+    Join,
+    Pool,
+    Shape,
+    Source,
+    Workload,
+)
+from dse.program import LayerMapping, bands
+from hw.config import OverlayConfig
+
+CONV = ConvShape(28, 28, 64, 96, kernel=(3, 3), padding=(1, 1, 1, 1))
+BOTH = OverlayConfig(winograd="both", scratch_words=4096)
+
+
+def test_labels_say_what_the_compiler_is_to_do() -> None:
+    model = Overlay(template=BOTH)
+    labels = model.labels(CONV)
+    assert len(labels) == len(set(labels)) == 16
+    mapping = LayerMapping({str(label): model.way(label).choice for label in labels})
+    entries = mapping.to_json()["layers"]
+    assert LayerMapping.from_json({"layers": entries}) == mapping
+    assert entries["winograd/IS/f4"] == {"algorithm": "winograd", "tile": 4, "dataflow": "IS"}
+    assert entries["kn2row/WS"] == {"algorithm": "kn2row", "dataflow": "WS"}
+    assert entries["im2col/NS/fold4"] == {"algorithm": "im2col", "dataflow": "NS", "fold": 4}
+
+
+@pytest.mark.parametrize(
+    ("change", "algorithms", "folds"),
+    [
+        ({}, {"im2col", "kn2row", "winograd"}, {1, 2, 4}),
+        ({"kernel": (1, 1), "padding": (0, 0, 0, 0)}, {"im2col"}, {1, 2, 4}),
+        ({"stride": (1, 2)}, {"im2col", "kn2row"}, {1, 2}),
+        ({"dilation": (1, 2), "padding": (2, 2, 2, 2)}, {"im2col", "kn2row"}, {1}),
+        ({"groups": 2}, {"im2col", "kn2row", "winograd"}, {1}),
+    ],
+)
+def test_labels_are_the_legal_ones(
+    change: dict[str, Any], algorithms: set[str], folds: set[int]
+) -> None:
+    fields = {"kernel": (3, 3), "padding": (1, 1, 1, 1), **change}
+    model = Overlay(template=BOTH)
+    labels = model.labels(ConvShape(28, 28, 64, 96, **fields))
+    assert {label.algorithm for label in labels} == algorithms
+    assert {model.way(label).fold for label in labels} == folds
+
+
+def test_hardware_without_transforms_or_folding() -> None:
+    assert {lb.algorithm for lb in Overlay().labels(CONV)} == {"im2col", "kn2row"}
+    for folds in ((), (1,)):
+        assert not any(label.variant for label in Overlay(folds=folds).labels(CONV))
+
+
+def test_costs() -> None:
+    model: CostModel = Overlay(template=BOTH)
+    labels = model.labels(CONV)
+    arrays = np.array([[92, 66], [1, 64], [16, 16], [16, 1025]])
+    costs = model.cycles(CONV, labels, arrays)
+    assert np.isinf(costs[[1, 3]]).all()
+    assert np.isfinite(costs[[0, 2]]).all()
+    ideal = CONV.macs / model.peak_macs(as_arrays(16, 16))[0]
+    for cycles, label in zip(costs[2], labels, strict=True):
+        saved = {"f2": 36 / 16, "f4": 144 / 36}.get(label.variant, 1)
+        if label == Label("kn2row", "WS"):  # leaves out the padding's taps: 82 of 84 an axis
+            saved = (84 / 82) ** 2
+        assert cycles > ideal / saved
+
+
+def test_parts_add_up_to_the_cycles() -> None:
+    model = Overlay(template=BOTH)
+    arrays = np.array([[r, c] for r in (3, 16, 92) for c in (4, 33, 66)])
+    for conv in (CONV, ConvShape(14, 14, 96, 96, (3, 3), padding=(1, 1, 1, 1), groups=96)):
+        labels = model.labels(conv)
+        for label, cycles in zip(labels, model.cycles(conv, labels, arrays).T, strict=True):
+            parts = model.split(conv, label, arrays)
+            assert set(parts) == {"fill", "array", "load", "drain"}
+            assert np.array_equal(sum(parts.values()), cycles)
+
+
+PLAIN, FOLDED = Label("im2col", "WS"), Label("im2col", "WS", "fold2")
+POOL = PoolShape("max", (3, 3), (2, 2), (28, 28, 96), (14, 14, 96))
+TARGET = (Label("plain"),)
+
+
+def crossing(**fields: Any) -> Crossing:
+    shape = POOL.output if fields.get("pools") else POOL.input
+    return Crossing(shape=shape, **fields)
+
+
+def test_a_folded_layer_cannot_fill_a_join() -> None:
+    model = Overlay()
+    source = (PLAIN, FOLDED)
+    assert model.layout(PLAIN) == model.layout(TARGET[0]) != model.layout(FOLDED)
+    for join in ("concat", "add"):
+        costs = model.transition(crossing(join=join), source, TARGET, as_arrays(8, 8))
+        assert costs.ravel().tolist() == [0, np.inf]
+        pooled = crossing(join=join, pools=(POOL,), readers=2)
+        assert np.isfinite(model.transition(pooled, source, TARGET, as_arrays(8, 8))).all()
+    assert not model.transition(crossing(), source, TARGET, as_arrays(8, 8)).any()
+
+
+def waits(crossing: Crossing, copies: int, arrays: Any) -> Any:
+    model = Overlay(template=OverlayConfig(tensor_copies=copies))
+    return model.transition(crossing, (PLAIN,), TARGET, arrays)[:, 0, 0]
+
+
+def test_neither_can_one_that_others_read_as_well() -> None:
+    """Folding pays for ``a`` alone; with a reader beside the concat it is refused all the same."""
+    shape = (16, 16, 4)
+    first = Convolution("a", "x", ConvShape(16, 16, 3, 4, (5, 5), padding=(2, 2, 2, 2)))
+    chain = (Source("x", (16, 16, 3)), first, conv("b", "a", shape, 4), conv("c", "b", shape, 4))
+    beside = Join("ab", ("a", "b"), (16, 16, 8), "concat")
+    for nodes, folded in ((chain, True), ((*chain, beside), False)):
+        mapping = map_network(Workload("net", nodes), Overlay(), 32, 32)
+        label = {layer.name: layer.label for layer in mapping.layers}["a"]
+        assert label.variant.startswith("fold") == folded
+
+
+def test_a_pooling_starves_the_array_of_a_single_memory() -> None:
+    arrays = np.array([[8, 4], [8, 16], [8, 64], [8, 128]])
+    cycles = pool_cycles(POOL, OverlayConfig(), arrays[:, 1])
+    for readers in (1, 2):
+        for producer in (None, CONV):
+            edge = crossing(pools=(POOL,), readers=readers, producer=producer)
+            assert (waits(edge, 1, arrays) - cycles <= 10).all()
+            assert (waits(edge, 1, arrays) > cycles).all()
+    assert (np.diff(cycles[:3]) < 0).all()  # more lanes
+    assert cycles[2] == cycles[3]
+
+
+def test_two_copies_let_a_pooling_run_beside_the_array() -> None:
+    arrays = np.array([[8, 4], [8, 16], [8, 64]])
+    beside = crossing(pools=(POOL,), readers=2)
+    assert not waits(beside, 2, arrays).any()
+    alone = crossing(pools=(POOL,))
+    assert waits(alone, 2, arrays).tolist() == waits(alone, 1, arrays).tolist()
+    behind = crossing(pools=(POOL,), producer=CONV)
+    cycles = pool_cycles(POOL, OverlayConfig(), arrays[:, 1])
+    longer = Overlay().cycles(CONV, Overlay().labels(CONV), arrays).min(axis=1) > cycles
+    assert longer.all()
+    assert (np.abs(waits(behind, 2, arrays) - cycles / BANDS) <= 10).all()
+    small = crossing(pools=(POOL,), producer=ConvShape(4, 4, 4, 4))
+    assert waits(small, 2, arrays).tolist() == waits(alone, 2, arrays).tolist()
+
+
+def test_bands_are_the_compilers() -> None:
+    assert max(bands.BANDS) == BANDS
+
+
+def conv(name: str, source: str, shape: Shape, cout: int) -> Convolution:
+    return Convolution(name, source, ConvShape(*shape, cout))
+
+
+def test_the_graph_tells_who_reads_and_what_is_loaded() -> None:
+    """An input of two readers is loaded once; a pooling beside a branch is hidden, another not."""
+    shape = (8, 8, 16)
+    nodes = (
+        Source("x", shape),
+        conv("a", "x", shape, 16),
+        conv("b", "x", shape, 16),
+        Join("ab", ("a", "b"), shape, "add"),
+        Pool("p", "ab", (4, 4, 16), "max", (2, 2), (2, 2)),
+        conv("c", "p", (4, 4, 16), 16),
+        conv("d", "c", (4, 4, 16), 16),
+        Pool("q", "c", (4, 4, 16), "max", (1, 1), (1, 1)),
+        Join("dq", ("d", "q"), (4, 4, 32), "concat"),
+    )
+    workload = Workload("net", nodes)
+    model = Overlay(template=OverlayConfig(tensor_copies=2), folds=())
+    mapping = map_network(workload, model, 8, 8)
+    transfer = {layer.name: layer.transfer for layer in mapping.layers}
+    pool = PoolShape("max", (2, 2), (2, 2), shape, (4, 4, 16))
+    (cycles,) = pool_cycles(pool, model.template, np.array([8]))
+    load = 8 * 8 * 16 / model.template.axi_bytes
+    assert transfer["a"] + transfer["b"] == load
+    assert cycles <= transfer["c"] <= cycles + 10
+    assert transfer["d"] == 0
+    assert [store.transfer for store in mapping.stores] == [0] * len(mapping.stores)
+
+
+def test_dsp_slices_are_those_of_the_estimate() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        model = Overlay(template=drawn_template(rng))
+        rows, columns = (int(n) for n in rng.integers(2, 130, 2))
+        (dsp,) = model.resources(as_arrays(rows, columns))["dsp"]
+        assert dsp == estimate(model.config(rows, columns)).dsp
+
+
+def drawn_template(rng: np.random.Generator) -> OverlayConfig:
+    winograd = str(rng.choice(["none", "f2", "f4", "both"]))
+    return OverlayConfig(
+        lanes=int(rng.integers(1, 3)),
+        accumulator_bits=int(rng.choice([27, 28, 32])),
+        pool_lanes=int(rng.choice([0, 8, 64])),
+        winograd=winograd,
+        scratch_words=0 if winograd == "none" else 128,
+    )
+
+
+def test_configurations_are_legal_and_else_the_template() -> None:
+    template = OverlayConfig(
+        rows=2, columns=2, tensor_bytes=256, weight_words=4, parameter_depth=4, axi_bytes=4
+    )
+    model = Overlay(template=template)
+    for rows, columns in ((2, 2), (3, 1024), (1024, 2), (100, 66)):
+        config = model.config(rows, columns)
+        assert (config.rows, config.columns, config.axi_bytes) == (rows, columns, 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"clock_hz": 0.0}, "clock_hz must be positive"),
+        ({"folds": (0,)}, "folds must be positive integers"),
+    ],
+)
+def test_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Overlay(**fields)
+
+
+def test_mapping_and_sweep() -> None:
+    workload = benchmark("squeezenet").without_dense()
+    model = Overlay(template=BOTH)
+    mapping = map_network(workload, model, 32, 32)
+    assert np.isfinite(mapping.cycles)
+    arrays = np.array([[r, c] for r in (16, 32, 64) for c in (16, 32, 64)])
+    found = sweep(workload, model, U200.budget, arrays=arrays)
+    assert found.best.cycles <= mapping.cycles
+    with pytest.raises(Infeasible):
+        sweep(workload, model, {"dsp": 10}, arrays=arrays)

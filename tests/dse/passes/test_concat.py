@@ -1,0 +1,119 @@
+"""Concatenation in place: what is where, and the switch."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dse.network.graph import Concat, Conv, Network, Pool, Reshape, Slice, SpaceToDepth, Window
+from dse.networks import benchmark, from_network
+from dse.passes import Passes, apply, insert_copies, merge, siblings
+from dse.program import LayerMapping, compile_network
+from dse.program.views import View, lay_out
+from hw.config import OverlayConfig
+from tests.dse.passes.graphs import commutes, same_bytes
+from tests.dse.passes.test_merge import inceptions
+from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks
+
+VIEWS = Concat | Reshape | Slice | SpaceToDepth
+graphs = st.one_of(networks(), inceptions())
+
+
+def addresses(view: View) -> np.ndarray:
+    """[height, width, channels]: where each byte is in its buffer."""
+    y, x, channel = np.ogrid[: view.height, : view.width, : view.channels]
+    return view.start + (y * view.width + x) * view.pitch + view.channel + channel
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graphs, st.booleans())
+def test_views_hold_what_they_should(network: Network, in_place: bool) -> None:
+    """Joins, slices and reshapes are other views of the same bytes; all else has its own bytes."""
+    lowered = insert_copies(merge(network, siblings(network)), in_place)
+    layout = lay_out(lowered)
+    places = {name: addresses(view) for name, view in layout.views.items()}
+    for op in lowered.operators:
+        own, sources = places[op.output], [places[name] for name in op.inputs]
+        match op:
+            case Concat():
+                np.testing.assert_array_equal(own, np.concatenate(sources, axis=2))
+            case Slice(channel=first):
+                cut = sources[0][:, :, first : first + own.shape[2]]
+                np.testing.assert_array_equal(own, cut)
+            case Reshape():
+                np.testing.assert_array_equal(own.reshape(-1), sources[0].reshape(-1))
+        if isinstance(op, VIEWS):
+            assert {layout.views[op.output].buffer} == {layout.views[n].buffer for n in op.inputs}
+    written = [op.output for op in lowered.operators if not isinstance(op, VIEWS)]
+    for a, b in combinations([*network.inputs, *written], 2):
+        if layout.views[a].buffer == layout.views[b].buffer:
+            assert np.intersect1d(places[a], places[b]).size == 0
+    for name, place in places.items():
+        assert place.min() >= 0
+        assert place.max() < layout.buffers[layout.views[name].buffer]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graphs, st.booleans(), configs(), st.integers(0, 1 << 32))
+def test_same_bytes(network: Network, in_place: bool, config: OverlayConfig, seed: int) -> None:
+    """Copies change nothing, and the other representation has the same ones."""
+    lowered = insert_copies(network, in_place)
+    same_bytes(network, lowered, seed)
+    commutes(network, lambda graph: insert_copies(graph, in_place))
+    check(network, grown(lowered, config), LayerMapping(concat_in_place=in_place), seeds=1)
+
+
+@settings(deadline=None)
+@given(graphs)
+def test_the_switch(network: Network) -> None:
+    """Off: a copy of every input.  On: none but of what is read or bound otherwise."""
+    joins = [op for op in network.operators if isinstance(op, Concat)]
+    inputs = [name for op in joins for name in op.inputs]
+
+    def copies(in_place: bool) -> int:
+        return len(insert_copies(network, in_place).operators) - len(network.operators)
+
+    assert copies(False) == len(inputs)
+    awkward = [
+        name
+        for name in inputs
+        if inputs.count(name) > 1
+        or not isinstance(network.producers.get(name), Conv | Pool)
+        or name in network.outputs
+        or any(isinstance(op, Reshape) for op in network.consumers[name])
+    ]
+    assert copies(True) <= len(awkward)
+
+
+def joined() -> Network:
+    b = Builder(np.random.default_rng(3))
+    x = b.input(5, 4, 3)
+    y = b.conv(x, 4, Window())
+    return b.build(
+        b.conv(b.concat(y, b.pool(y, "max", Window((3, 3), padding=(1,) * 4))), 3, Window())
+    )
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_copies_are_layers(in_place: bool) -> None:
+    network = joined()
+    inputs = sum(len(op.inputs) for op in network.operators if isinstance(op, Concat))
+    plain = sum(isinstance(op, Pool) for op in network.operators)
+    program = check(network, SMALL, LayerMapping(concat_in_place=in_place))
+    kinds = [layer.kind for layer in program.manifest.layers]
+    assert kinds.count("max") == plain + (0 if in_place else inputs)
+    assert program == compile_network(network, SMALL, LayerMapping(concat_in_place=in_place))
+
+
+def test_exploration_sees_the_copies() -> None:
+    workload = benchmark("googlenet")
+    off = Passes(merge=False, space_to_depth=False)
+    assert apply(workload, off) == workload
+    copied = apply(workload, Passes(merge=False, space_to_depth=False, concat_in_place=False))
+    assert len(copied.nodes) == len(workload.nodes) + 9 * 4
+    assert copied.convolutions == workload.convolutions
+    assert apply(from_network(joined()), off) == from_network(joined())

@@ -1,0 +1,133 @@
+"""Folding: the same bytes, from a convolution of fewer and wider pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from dse.network.graph import Network, Window
+from dse.networks import ConvShape, from_network
+from dse.passes import PassError, fold, fold_factors, folded_shape
+from dse.program import Choice, LayerMapping, ProgramError
+from hw.config import OverlayConfig
+from tests.dse.passes.graphs import commutes, same_bytes
+from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks, windows
+
+SAME = Window((3, 3), padding=(1, 1, 1, 1))
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> ConvShape:
+    height, width = draw(st.integers(1, 20)), draw(st.integers(1, 40))
+    window = draw(windows(height, width))
+    return ConvShape(
+        height, width, 3, 5, window.kernel, window.stride, window.padding, window.dilation
+    )
+
+
+@settings(deadline=None)
+@given(shapes())
+def test_shapes(conv: ConvShape) -> None:
+    """Same input, same bytes; the last window ends at the same column."""
+    factors = fold_factors(conv)
+    assert (
+        factors
+        == tuple(f for f in range(1, conv.o2 + 1) if conv.o2 % f == 0)[
+            : None if conv.dilation[1] == 1 else 1
+        ]
+    )
+    for factor in factors:
+        folded = folded_shape(conv, factor)
+        assert folded.input == conv.input
+        assert folded.output == (conv.o1, conv.o2 // factor, factor * conv.cout)
+        ends = [(c.o2 - 1) * c.stride[1] + c.kernel[1] for c in (conv, folded)]
+        assert conv.dilation[1] > 1 or ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
+    ("conv", "factor", "message"),
+    [
+        (ConvShape(4, 6, 2, 2), 4, "6 pixels wide, which is no multiple"),
+        (ConvShape(4, 6, 2, 2, groups=2), 2, "has 2 groups"),
+        (ConvShape(4, 6, 2, 2, (1, 3), dilation=(1, 2)), 2, "dilated by 2"),
+        (ConvShape(4, 6, 2, 2), 0, "must be positive"),
+    ],
+)
+def test_illegal_factors(conv: ConvShape, factor: int, message: str) -> None:
+    with pytest.raises(PassError, match=message):
+        folded_shape(conv, factor)
+
+
+@st.composite
+def foldings(draw: st.DrawFn) -> tuple[Network, dict[str, int]]:
+    """A network and factors that it can be folded by, at least one above 1."""
+    network = draw(networks())
+    factors: dict[str, int] = {}
+    for layer in from_network(network).convolutions:
+        factor = draw(st.sampled_from(fold_factors(layer.conv)))
+        try:
+            fold(network, {layer.name: factor})
+        except PassError:
+            continue
+        factors |= {layer.name: factor} if factor > 1 else {}
+    assume(factors)
+    return network, factors
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(foldings(), configs(), st.integers(0, 1 << 32))
+def test_same_bytes(
+    drawn: tuple[Network, dict[str, int]], config: OverlayConfig, seed: int
+) -> None:
+    """Golden model and compiled program of the folded network; every tensor of the original."""
+    network, factors = drawn
+    folded = fold(network, factors)
+    same_bytes(network, folded, seed)
+    commutes(network, lambda graph: fold(graph, factors))
+    mapping = LayerMapping({name: Choice(fold=factor) for name, factor in factors.items()})
+    check(network, grown(folded, config), mapping, seeds=1)
+
+
+def net(*, concat: bool = False, add: bool = False) -> Network:
+    b = Builder(np.random.default_rng(3))
+    first = b.conv(b.input(6, 8, 5), 5, SAME)
+    if concat:
+        return b.build(b.conv(b.concat(first, b.pool(first, "max", SAME)), 3, Window()))
+    if add:
+        return b.build(b.add(first, "t0"))
+    return b.build(b.conv(first, 4, SAME))
+
+
+@pytest.mark.parametrize(
+    ("network", "factors", "message"),
+    [
+        (net(), {"conv0": 3}, "'conv0' cannot be folded by 3: folding by 3: the output is 8"),
+        (net(concat=True), {"conv0": 2}, "'conv0' cannot be folded by 2: a concatenation would"),
+        (net(add=True), {"conv0": 2}, "the result of 'conv0' is a summand"),
+        (net(), {"pool": 2}, "there is no convolution 'pool'"),
+    ],
+)
+def test_refused(network: Network, factors: dict[str, int], message: str) -> None:
+    for graph in (network, from_network(network)):
+        with pytest.raises(PassError, match=message):
+            fold(graph, factors)
+
+
+def test_refusals_are_program_errors() -> None:
+    mapping = LayerMapping.from_json({"layers": {"conv0": {"fold": 3}}})
+    with pytest.raises(ProgramError, match=r"^mapping: layer 'conv0' cannot be folded by 3: "):
+        check(net(), SMALL, mapping)
+
+
+def test_wide_arrays_are_filled() -> None:
+    """Few channels on many columns: the array takes fewer cycles."""
+    wide = replace(SMALL, columns=16, tensor_bytes=4096, parameter_depth=64, weight_words=256)
+    plain = check(net(), wide, seeds=0).manifest
+    mapping = LayerMapping({"conv0": Choice(fold=2)})
+    folded = check(net(), wide, mapping, seeds=0).manifest
+    assert folded.layers[0].cycles < plain.layers[0].cycles
+    assert folded.layers[0].macs == plain.layers[0].macs

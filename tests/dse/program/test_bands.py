@@ -1,0 +1,90 @@
+"""Bands: a pooling beside the convolution that feeds it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dse.cost.overlay import program_cycles
+from dse.network.graph import Network, Window
+from dse.program import bands as module
+from dse.program import compile_network
+from dse.program.bands import pool_rows
+from dse.program.strips import source_rows
+from hw.config import OverlayConfig
+from hw.isa import Opcode
+from tests.sim.test_functional import Builder, check
+
+CONFIG = OverlayConfig(
+    rows=4,
+    columns=8,
+    lanes=2,
+    tensor_bytes=1 << 15,
+    tensor_copies=2,
+    accumulator_depth=256,
+    weight_words=256,
+    parameter_depth=64,
+    axi_bytes=16,
+)
+
+
+def network(pool: Window, kind: str = "max", channels: int = 8) -> Network:
+    """A convolution, a pooling, and a convolution that reads it."""
+    b = Builder(np.random.default_rng(0))
+    x = b.input(24, 24, channels)
+    y = b.conv(x, 16, Window((3, 3), padding=(1, 1, 1, 1)))
+    z = b.conv(b.pool(y, kind, pool), 8, Window())
+    return b.build(z)
+
+
+@given(st.data())
+def test_a_band_needs_no_later_band(data: st.DataObject) -> None:
+    kernel, stride = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 4))
+    padding = data.draw(st.integers(0, kernel - 1))
+    rows, count = data.draw(st.integers(1, 30)), data.draw(st.integers(2, 4))
+    window = Window((kernel, 1), stride=(stride, 1), padding=(padding, 0, padding, 0))
+    height = rows * count
+    following = pool_rows(window, rows)
+    for band in range(1, count):
+        last = min(band * following, window.output(height, 1)[0])
+        if last > 0:
+            assert source_rows(window, height, 0, last)[1] <= band * rows
+
+
+@pytest.mark.parametrize("kind", ["max", "average"])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        Window((3, 3), stride=(2, 2)),
+        Window((3, 3), stride=(2, 2), padding=(1, 1, 1, 1)),
+        Window((2, 2), stride=(2, 2)),
+        Window((3, 3), padding=(1, 1, 1, 1)),
+    ],
+)
+def test_the_pooling_runs_beside_the_convolution(
+    pool: Window, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    banded = check(network(pool, kind), CONFIG)
+    cycles = program_cycles(banded, CONFIG)
+    first = next(i for i in cycles.instructions if i.opcode is Opcode.POOL)
+    last = max(i.retire for i in cycles.instructions if i.opcode is Opcode.CONV and i.tag == 0)
+    assert first.start < last
+    monkeypatch.setattr(module, "BANDS", ())
+    whole = program_cycles(compile_network(network(pool, kind), CONFIG), CONFIG)
+    assert cycles.total < whole.total
+
+
+def test_without_room_nothing_is_cut() -> None:
+    narrow, wide = (network(Window((2, 2), stride=(2, 2)), channels=c) for c in (8, 12))
+    tight = replace(CONFIG, tensor_bytes=1 << 14)
+    assert 24 * 24 * (12 + 16) <= tight.tensor_bytes < 24 * 24 * (12 + 16) + 12 * 12 * 16
+    pools = [
+        [i.opcode for i in check(one, tight).instructions].count(Opcode.POOL)
+        for one in (narrow, wide)
+    ]
+    assert pools[0] > 1
+    assert pools[1] == 1
