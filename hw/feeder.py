@@ -270,7 +270,7 @@ class Feeder(wiring.Component):
             m.d.comb += walker.o.ready.eq(patches.i.ready & free)
         # A patch of another transform must not follow too soon.
         gap = input_switch_gap(config.transforms)
-        cooling = Signal(range(gap + 1))
+        cooling = Signal(max(1, gap.bit_length()))
         with m.If(patches.o.valid):
             m.d.sync += cooling.eq(gap)
         with m.Elif(cooling != 0):

@@ -1,11 +1,14 @@
 """Every algorithm and dataflow on one array, in RTL: cycles of a layer, or of a whole network.
 
-python -m sim.bench.algorithms layer
-python -m sim.bench.algorithms network MODEL --input X.npz [--calibration X.npz]
+    python -m sim.bench.algorithms layer
+    python -m sim.bench.algorithms --array 16x32 network squeezenet
+    python -m sim.bench.algorithms network MODEL.onnx --input X.npz [--calibration X.npz]
 
-A network runs with every convolution forced to each choice in turn, where it is legal (strided or
-dilated convolutions and 1 x 1 kernels keep im2col under Winograd), and once with a mixed mapping.
-Every output byte and every intermediate tensor is compared with the golden model.
+A network runs with every convolution forced to each choice in turn where it is legal, else to
+im2col in the same dataflow; once with a mixed mapping that takes the choices in turn; and once with
+the choice of each layer that was fastest before.  Every output byte and every intermediate tensor
+on chip is compared with the golden model.  Cells are measured cycles / cycles of DYNAMAP's formulas
+(``dse.cost.dynamap``) on an array of as many multipliers, P1 x P2 = (lanes R) x C.
 """
 
 from __future__ import annotations
@@ -14,69 +17,93 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dse.cost.dynamap import WINOGRAD, Dynamap
+from dse.cost.model import Label
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
-from dse.network.importer import load
+from dse.network.importer import Imported, load
 from dse.network.inputs import images, read_arrays, read_inputs
+from dse.networks.from_network import from_network
+from dse.networks.workload import ConvShape
 from dse.program.compile import compile_network
-from dse.program.mapping import LayerMapping
+from dse.program.mapping import Algorithm, Choice, LayerMapping
 from hw.config import OverlayConfig
 from sim import golden
+from sim.bench.choices import all_choices, fallback, label
+from sim.bench.network import NETWORKS, imported
 from sim.fast.overlay import build_overlay
+from sim.runner import FastSimulation
 from sim.simulate import compare, layer_results, output_tensors, run_program, tensors
 
 CONFIG = OverlayConfig(
     rows=8,
     columns=16,
     lanes=2,
-    tensor_bytes=1 << 21,
+    tensor_bytes=1 << 22,
     accumulator_depth=1024,
     weight_words=8192,
     parameter_depth=2048,
     winograd="both",
     scratch_words=4096,
 )
-Choice = dict[str, Any]
-CHOICES: dict[str, Choice] = {
-    **{
-        f"{algorithm} {dataflow}": {"algorithm": algorithm, "dataflow": dataflow}
-        for algorithm in ("im2col", "kn2row")
-        for dataflow in ("WS", "IS", "NS")
-    },
-    **{
-        f"F({m},3) {dataflow}": {"algorithm": "winograd", "tile": m, "dataflow": dataflow}
-        for m in (2, 4)
-        for dataflow in ("WS", "IS")
-    },
-}
+MIXED, FASTEST = "mixed", "fastest"
+Image = Mapping[str, npt.NDArray[np.int8]]
 
 
-def legal(conv: Conv, choice: Choice) -> Choice:
-    """The choice, or im2col in the same dataflow where Winograd is not legal or has no use."""
-    window = conv.window
-    plain = window.kernel == (1, 1) or (*window.stride, *window.dilation) != (1, 1, 1, 1)
-    if choice["algorithm"] == "winograd" and plain:
-        return {"algorithm": "im2col", "dataflow": choice["dataflow"]}
-    return choice
+@dataclass(frozen=True)
+class Measured:
+    """One mapping on one image: ``cycles`` from start to done, ``layers`` those of convolutions."""
+
+    cycles: int
+    mismatches: int
+    layers: Mapping[str, int]
 
 
-def mappings(network: Network) -> dict[str, LayerMapping]:
+def mappings(network: Network, config: OverlayConfig) -> dict[str, LayerMapping]:
     """One mapping for each choice, and a mixed one that takes them in turn."""
     convs = list(network.convolutions())
-    found = {
-        name: LayerMapping.from_json({"layers": {c.name: legal(c, choice) for c in convs}})
-        for name, choice in CHOICES.items()
-    }
-    turns = zip(convs, cycle(CHOICES.values()))
-    mixed = {conv.name: legal(conv, choice) for conv, choice in turns}
-    found["mixed"] = LayerMapping.from_json({"layers": mixed})
-    return found
+
+    def mapping(turns: list[Choice]) -> LayerMapping:
+        pairs = zip(convs, cycle(turns), strict=False)
+        return LayerMapping({c.name: fallback(network, c, turn, config) for c, turn in pairs})
+
+    choices = all_choices(config)
+    return {**{label(one): mapping([one]) for one in choices}, MIXED: mapping(choices)}
+
+
+def measure(
+    network: Network,
+    image: Image,
+    mapping: LayerMapping,
+    simulation: FastSimulation,
+    config: OverlayConfig,
+) -> Measured:
+    """Cycles, and bytes that differ from the golden model's."""
+    program = compile_network(network, config, mapping)
+    observed = [place for place in program.manifest.tensors if place.memory == "tensor"]
+    (run,) = run_program(simulation, program, [image], observed=observed)
+    expected = golden.run(network, image)
+    found = {**tensors(run, observed), **output_tensors(run, program)}
+    wanted = [place.name for place in observed if place.name in expected]
+    wrong = compare(expected, found, [*wanted, *network.outputs])
+    layers = [layer for layer in layer_results(run, program, config) if layer.kind == "conv"]
+    return Measured(run.cycles, sum(wrong.values()), {one.name: one.cycles for one in layers})
+
+
+def formula(conv: ConvShape, choice: Choice, config: OverlayConfig) -> int:
+    """DYNAMAP's cycles of a layer, without fill and memory."""
+    algorithm = choice.algorithm.value
+    if choice.algorithm is Algorithm.WINOGRAD:
+        (algorithm,) = (name for name, m in WINOGRAD.items() if m == choice.tile)
+    assert choice.dataflow is not None
+    array = np.array([[config.reduction, config.columns]])
+    return int(Dynamap().cycles(conv, [Label(algorithm, choice.dataflow.name)], array)[0, 0])
 
 
 def layer_network() -> Network:
@@ -98,67 +125,117 @@ def layer_network() -> Network:
     return Network("layer", tensors, (conv,), ("x",), ("y",))
 
 
-def measure(
-    network: Network, inputs: Mapping[str, npt.NDArray[np.int8]], config: OverlayConfig
-) -> list[Choice]:
-    """Cycles and mismatches of each mapping on one image."""
-    simulation = build_overlay(config)
-    expected = golden.run(network, inputs)
-    rows = []
-    for name, mapping in mappings(network).items():
-        program = compile_network(network, config, mapping)
-        places = program.manifest.tensors
-        observed = [place for place in places if place.memory == "tensor"]
-        (run,) = run_program(simulation, program, [inputs], observed=observed)
-        found = {**tensors(run, observed), **output_tensors(run, program)}
-        wanted = [place.name for place in observed if place.name in expected]
-        wrong = compare(expected, found, [*wanted, *network.outputs])
-        layers = [layer for layer in layer_results(run, program, config) if layer.kind == "conv"]
-        row = {
-            "choice": name,
-            "cycles": run.cycles,
-            "mismatches": sum(wrong.values()),
-            "layers": {layer.name: layer.cycles for layer in layers},
+def bench_layer(config: OverlayConfig) -> str:
+    """A Markdown table of the choices; other algorithms also on the same array without Winograd."""
+    network = layer_network()
+    (node,) = from_network(network).convolutions
+    image = {"x": np.random.default_rng(1).integers(-128, 128, (56, 56, 64)).astype(np.int8)}
+    plain = replace(config, winograd="none", scratch_words=0)
+    cycles: dict[OverlayConfig, dict[Choice, Measured]] = {}
+    for one in (config, plain):
+        simulation = build_overlay(one)
+        cycles[one] = {
+            choice: measure(network, image, LayerMapping({"layer": choice}), simulation, one)
+            for choice in all_choices(one)
         }
-        print(f"{name:<12}{row['cycles']:>12,}{row['mismatches']:>4} mismatches", file=sys.stderr)
-        rows.append(row)
-    return rows
-
-
-def table(rows: list[Choice]) -> str:
-    """The cycles as a Markdown table, a row a layer."""
-    names = [row["choice"] for row in rows]
-    lines = ["| layer | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    for layer in rows[0]["layers"]:
-        cells = [f"{row['layers'].get(layer, 0):,}" for row in rows]
-        lines.append(f"| {layer} | " + " | ".join(cells) + " |")
-    lines.append("| **image** | " + " | ".join(f"**{row['cycles']:,}**" for row in rows) + " |")
+    lines = [
+        "| choice | cycles | of im2col | without Winograd | formula | mismatches |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for choice, found in cycles[config].items():
+        reference = cycles[config][Choice(choice.dataflow)].cycles
+        other = cycles[plain].get(choice)
+        wrong = found.mismatches + (other.mismatches if other else 0)
+        cells = (
+            label(choice),
+            f"{found.cycles:,}",
+            f"1 / {reference / found.cycles:.2f}",
+            f"{other.cycles:,}" if other else "",
+            f"{formula(node.conv, choice, config):,}",
+            f"{wrong}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def bench_network(network: Network, image: Image, config: OverlayConfig, out: Path | None) -> str:
+    """A Markdown table of the layers by mapping; ``out``: also as JSON, after every mapping."""
+    simulation = build_overlay(config)
+    forced = mappings(network, config)
+    found: dict[str, Measured] = {}
+
+    def run(name: str) -> None:
+        found[name] = one = measure(network, image, forced[name], simulation, config)
+        print(f"{name:<12}{one.cycles:>12,}{one.mismatches:>4} mismatches", file=sys.stderr)
+        if out is not None:
+            out.write_text(json.dumps({name: asdict(one) for name, one in found.items()}) + "\n")
+
+    for name in list(forced):
+        run(name)
+    forced[FASTEST] = fastest(forced, found)
+    run(FASTEST)
+    return table(network, config, forced, found)
+
+
+def fastest(forced: Mapping[str, LayerMapping], found: Mapping[str, Measured]) -> LayerMapping:
+    """Each layer's choice in the mapping in which it took the fewest cycles."""
+    chosen = {}
+    for layer in found[MIXED].layers:
+        name = min(found, key=lambda name: found[name].layers[layer])
+        chosen[layer] = forced[name].choice(layer)
+    return LayerMapping(chosen)
+
+
+def table(
+    network: Network,
+    config: OverlayConfig,
+    forced: Mapping[str, LayerMapping],
+    found: Mapping[str, Measured],
+) -> str:
+    """Measured cycles / formula, and the choice where it is not the column's own."""
+    rows = [["layer", *found], ["---", *("---:" for _ in found)]]
+    for node in from_network(network).convolutions:
+        conv, cells = node.conv, []
+        for name, one in found.items():
+            choice = forced[name].choice(node.name)
+            cell = f"{one.layers[node.name]:,} / {formula(conv, choice, config):,}"
+            cells.append(f"{cell} {label(choice)}" if label(choice) != name else cell)
+        kernel = f"{conv.kernel[0]} x {conv.kernel[1]}"
+        rows.append([f"{node.name}, {kernel}, {conv.cin} to {conv.cout}", *cells])
+    rows.append(["**image**", *(f"**{one.cycles:,}**" for one in found.values())])
+    rows.append(["mismatches", *(f"{one.mismatches}" for one in found.values())])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def read_model(arguments: argparse.Namespace) -> tuple[Imported, Mapping[str, npt.NDArray]]:
+    """A light model by name with random weights and images, or a model's file with its images."""
+    if arguments.input is None:
+        return imported(arguments.model, images=1, seed=arguments.seed)
+    calibration = arguments.calibration and read_arrays(arguments.calibration)
+    model = load(Path(arguments.model), calibration)
+    return model, read_inputs(arguments.input, model.host.inputs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--array", default=f"{CONFIG.rows}x{CONFIG.columns}", help="rows x columns")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("layer")
     whole = commands.add_parser("network")
-    whole.add_argument("model", type=Path)
-    whole.add_argument("--input", type=Path, required=True)
+    whole.add_argument("model", help=f"a file, or one of {NETWORKS}/light_*.onnx by name")
+    whole.add_argument("--input", type=Path, help="images for a file; the first one is taken")
     whole.add_argument("--calibration", type=Path)
-    parser.add_argument("--json", action="store_true")
+    whole.add_argument("--seed", type=int, default=1, help="of random weights and images")
+    whole.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
+    rows, columns = map(int, arguments.array.split("x"))
+    config = replace(CONFIG, rows=rows, columns=columns)
     if arguments.command == "layer":
-        network = layer_network()
-        rng = np.random.default_rng(1)
-        shape = network.tensors["x"].shape
-        inputs = {"x": rng.integers(-128, 128, shape).astype(np.int8)}
-    else:
-        calibration = arguments.calibration and read_arrays(arguments.calibration)
-        imported = load(arguments.model, calibration)
-        network = imported.network
-        batch = read_inputs(arguments.input, imported.host.inputs)
-        inputs = dict(imported.host.before(next(iter(images(batch)))))
-    rows = measure(network, inputs, CONFIG)
-    print(json.dumps(rows, indent=1) if arguments.json else table(rows))
+        print(bench_layer(config))
+        return
+    model, batch = read_model(arguments)
+    image = model.host.before(next(iter(images(batch))))
+    print(bench_network(model.network, image, config, arguments.json))
 
 
 if __name__ == "__main__":

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
+from dse.cost.overlay import program_cycles
 from dse.network.graph import NetworkError
 from dse.network.importer import Imported, load
 from dse.network.randomise import randomise
-from dse.program import ProgramError
-from hw.config import OverlayConfig
+from dse.program import LayerMapping, ProgramError, compile_network
+from hw.config import ConfigError, OverlayConfig
 from sim.bench.clock import Stages
-from sim.fast.job import DDR, IDEAL
+from sim.fast.job import DDR, IDEAL, Timing
 from sim.fast.overlay import build_overlay
 from sim.simulate import Result, simulate
 
@@ -43,7 +44,23 @@ def imported(name: str, *, images: int, seed: int) -> tuple[Imported, dict[str, 
         return load(path, calibration), inputs
 
 
-def run(name: str, config: OverlayConfig, *, images: int, seed: int, ddr: bool) -> Result:
+def configuration(array: str, lanes: int, settings: Sequence[str]) -> OverlayConfig:
+    """An overlay from "RxC" and further "name=value"."""
+    rows, columns = map(int, array.split("x"))
+    pairs = dict(setting.split("=", 1) for setting in settings)
+    values = {name: int(v) if v.isdecimal() else v for name, v in pairs.items()}
+    return OverlayConfig.from_json({"rows": rows, "columns": columns, "lanes": lanes, **values})
+
+
+def run(
+    name: str,
+    config: OverlayConfig,
+    *,
+    images: int,
+    seed: int,
+    mapping: LayerMapping | None,
+    timing: Timing,
+) -> Result:
     """Runs a network, printing the time of each stage."""
     stages = Stages()
     with stages.stage("import and quantisation"):
@@ -51,7 +68,7 @@ def run(name: str, config: OverlayConfig, *, images: int, seed: int, ddr: bool) 
     with stages.stage("Verilog and its build"):
         build_overlay(config)
     with stages.stage("compilation, RTL, golden model"):
-        return simulate(model, inputs, config, timing=DDR if ddr else IDEAL)
+        return simulate(model, inputs, config, mapping=mapping, timing=timing)
 
 
 def table(result: Result) -> str:
@@ -74,24 +91,37 @@ def main() -> None:
     parser.add_argument("network", choices=known)
     parser.add_argument("--array", default="16x32", help="rows x columns")
     parser.add_argument("--lanes", type=int, choices=(1, 2), default=2)
-    parser.add_argument("--tensor-bytes", type=int, help="capacity of the tensor memory")
+    parser.add_argument(
+        "--set",
+        nargs="*",
+        default=[],
+        metavar="NAME=VALUE",
+        help="further parameters of the overlay, such as pool_lanes=128",
+    )
+    parser.add_argument("--mapping", type=Path, help="mapping.json")
+    parser.add_argument("--predict", action="store_true", help="cycles by the model, no RTL")
     parser.add_argument("--images", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1, help="of weights and images")
     parser.add_argument("--ddr", action="store_true", help="a DDR4 channel instead of ideal memory")
     arguments = parser.parse_args()
-    rows, columns = map(int, arguments.array.split("x"))
-    config = OverlayConfig(rows=rows, columns=columns, lanes=arguments.lanes)
-    if arguments.tensor_bytes is not None:
-        config = replace(config, tensor_bytes=arguments.tensor_bytes)
     try:
+        config = configuration(arguments.array, arguments.lanes, arguments.set)
+        mapping = LayerMapping.load(arguments.mapping) if arguments.mapping else None
+        timing = DDR if arguments.ddr else IDEAL
+        if arguments.predict:
+            model, _ = imported(arguments.network, images=0, seed=arguments.seed)
+            program = compile_network(model.network, config, mapping)
+            print(f"{program_cycles(program, config, timing).total:,} cycles predicted")
+            return
         result = run(
             arguments.network,
             config,
             images=arguments.images,
             seed=arguments.seed,
-            ddr=arguments.ddr,
+            mapping=mapping,
+            timing=timing,
         )
-    except (NetworkError, ProgramError) as error:
+    except (ConfigError, NetworkError, ProgramError, ValueError) as error:
         parser.exit(2, f"{arguments.network}: {error}\n")
     print(table(result))
     print(

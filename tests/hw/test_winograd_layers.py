@@ -158,12 +158,3 @@ def test_refused_overlays() -> None:
     )
     with pytest.raises(ProgramError, match="raise accumulator_depth or scratch_words"):
         refused(small, winograd(Dataflow.WS))
-
-
-@pytest.mark.parametrize("flow", list(Dataflow))
-def test_other_layers_take_the_same_cycles(flow: Dataflow) -> None:
-    network = layer((7, 6, 7), 9, SAME)
-    choice = Choice(flow)
-    _, without = check(network, config(2, "none"), choice)
-    _, configured = check(network, config(2, "both"), choice)
-    assert without == configured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from dse.network.graph import Network, Window
 from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
 from dse.program.mapping import Algorithm
 from hw.config import OverlayConfig
-from hw.isa import Dataflow, Engine, Opcode
+from hw.isa import Engine, Opcode
+from sim.bench.choices import all_choices, fallback, legal
 from sim.fast.job import DDR, IDEAL, Job, Run, Timing
 from tests.rtl.overlays import OVERLAYS, simulation
 from tests.sim.test_functional import Builder, branchy
 
-LAYERS = 50  # of each overlay
-ARRAYS = ("2x2", "3x4", "5x3", "4x7")
+LAYERS = 25  # of each overlay
+ARRAYS = tuple(name for name in OVERLAYS if name != "strips")
 ACCEPTED = 1  # cycles from the host's write to the run's acceptance
 
 Events = list[tuple[int, int, int, int]]
@@ -36,41 +38,50 @@ def drawn_window(rng: np.random.Generator, height: int, width: int) -> Window:
     return Window((ky, kx), (sy, sx), (dy, dx), (top, left, bottom, right))
 
 
-def drawn_layer(rng: np.random.Generator) -> Network:
-    """One convolution of any shape."""
+def drawn_plain_window(rng: np.random.Generator, height: int, width: int) -> Window:
+    """Without stride and dilation; kernels of one 3 x 3 round or more."""
+    axes = []
+    for size in (height, width):
+        kernel = int(rng.choice([1, 2, 3, 3, 3, 4, 5, 7]))
+        before, after = (int(n) for n in rng.integers(0, 3, 2))
+        axes.append((kernel, before, after + max(0, kernel - size - before - after)))
+    (ky, top, bottom), (kx, left, right) = axes
+    return Window((ky, kx), padding=(top, left, bottom, right))
+
+
+def drawn_layer(rng: np.random.Generator, choice: Choice) -> Network:
+    """One convolution of any shape that the choice allows."""
     b = Builder(rng)
     height, width = (int(n) for n in rng.integers(1, 11, 2))
     groups = int(rng.choice([1, 1, 1, 2, 3]))
     image = b.input(height, width, groups * int(rng.integers(1, 24 // groups)))
     channels = groups * int(rng.integers(1, 30 // groups))
-    return b.build(b.conv(image, channels, drawn_window(rng, height, width), groups))
+    winograd = choice.algorithm is Algorithm.WINOGRAD
+    window = (drawn_plain_window if winograd else drawn_window)(rng, height, width)
+    return b.build(b.conv(image, channels, window, groups))
 
 
-def compile_with(
-    network: Network,
-    config: OverlayConfig,
-    flows: Sequence[Dataflow],
-    algorithm: Algorithm = Algorithm.IM2COL,
-) -> Program:
-    names = [conv.name for conv in network.convolutions()]
-    choices = {
-        name: Choice(flow, algorithm)
-        for name, flow in zip(names, itertools.cycle(flows), strict=False)
-    }
-    return compile_network(network, config, LayerMapping(choices))
+def compile_with(network: Network, config: OverlayConfig, choices: Sequence[Choice]) -> Program:
+    """The choices in turn; im2col in the dataflow where one is not legal."""
+    turns = zip(network.convolutions(), itertools.cycle(choices), strict=False)
+    layers = {conv.name: fallback(network, conv, choice, config) for conv, choice in turns}
+    return compile_network(network, config, LayerMapping(layers))
 
 
-def layer_programs(config: OverlayConfig, seed: int) -> list[Program]:
+def layer_programs(config: OverlayConfig, seed: int, count: int) -> list[Program]:
+    """All algorithms, dataflows and transforms of the overlay in turn."""
     rng = np.random.default_rng(seed)
     found: list[Program] = []
-    while len(found) < LAYERS:
-        flow = Dataflow(int(rng.integers(len(Dataflow))))
-        taps = flow is not Dataflow.WS and rng.random() < 0.2
-        algorithm = Algorithm.KN2ROW if taps else Algorithm.IM2COL
-        try:
-            found.append(compile_with(drawn_layer(rng), config, [flow], algorithm))
-        except ProgramError:  # the overlay is too small for it
-            continue
+    turns = itertools.cycle(all_choices(config))
+    for choice in itertools.islice(turns, count):
+        while True:
+            network = drawn_layer(rng, choice)
+            (conv,) = network.convolutions()
+            if not legal(network, conv, choice, config):
+                continue
+            with suppress(ProgramError):  # the overlay is too small for it
+                found.append(compile_network(network, config, LayerMapping({conv.name: choice})))
+                break
     return found
 
 
@@ -120,19 +131,21 @@ def check(name: str, programs: Sequence[Program], timing: Timing) -> None:
 @pytest.mark.parametrize("name", ARRAYS)
 def test_drawn_layers(name: str) -> None:
     """With what is around them: fetch, LOAD, WEIGHTS, CONV, STORE."""
-    check(name, layer_programs(OVERLAYS[name], seed=len(name)), IDEAL)
+    check(name, layer_programs(OVERLAYS[name], seed=len(name), count=LAYERS), IDEAL)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_drawn_layers_on_slow_memory(name: str) -> None:
-    check(name, layer_programs(OVERLAYS[name], seed=9)[::5], DDR)
+    """Each choice once."""
+    config = OVERLAYS[name]
+    check(name, layer_programs(config, seed=9, count=len(all_choices(config))), DDR)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_a_convolution_alone(name: str) -> None:
     """``layer_cycles`` of the CONV by itself, if the layer is one CONV."""
     config = OVERLAYS[name]
-    programs = layer_programs(config, seed=3)[:20]
+    programs = layer_programs(config, seed=3, count=20)
     for program, run in zip(programs, rtl(name, programs, IDEAL), strict=True):
         codes = {
             opcode: [i for i in program.instructions if i.opcode is opcode]
@@ -148,10 +161,22 @@ def test_a_convolution_alone(name: str) -> None:
         assert layer_cycles(conv, weights, config, ahead=ahead) == cycles[1] - cycles[0]
 
 
+@pytest.mark.parametrize("name", [name for name in ARRAYS if OVERLAYS[name].transforms])
+def test_drains_that_lag_behind(name: str) -> None:
+    """Many channel tiles of one word: reading the sums out takes longer than adding them up."""
+    config = OVERLAYS[name]
+    b = Builder(np.random.default_rng(1))
+    same = Window((3, 3), padding=(1, 1, 1, 1))
+    network = b.build(b.conv(b.input(12, 11, 2), 40, same))
+    choices = [choice for choice in all_choices(config) if choice.algorithm is Algorithm.WINOGRAD]
+    check(name, [compile_with(network, config, [choice]) for choice in choices], IDEAL)
+
+
 @pytest.mark.parametrize("timing", [IDEAL, DDR, Timing(latency=17, rate=300, outstanding=2)])
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_networks(name: str, timing: Timing) -> None:
     """Branches, residuals, poolings, strips: the engines compete for the tensor memory."""
-    network = branchy()
-    flows = ([Dataflow.WS], [Dataflow.IS], [Dataflow.NS], list(Dataflow))
-    check(name, [compile_with(network, OVERLAYS[name], some) for some in flows], timing)
+    network, config = branchy(), OVERLAYS[name]
+    choices = all_choices(config)
+    orders = [[choice] for choice in choices] + [choices, choices[::-1]]
+    check(name, [compile_with(network, config, some) for some in orders], timing)

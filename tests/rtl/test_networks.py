@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from dse.network.graph import Network, Window
 from dse.program import Choice, Program, ProgramError
 from hw.isa import Dataflow, Opcode
+from sim.bench.choices import all_choices
 from sim.fast.job import DDR, Timing
-from tests.rtl.overlays import OVERLAYS, Case, all_choices, check
+from tests.rtl.overlays import OVERLAYS, Case, check
 from tests.sim.test_functional import Builder, branchy, networks
 
 EXAMPLES = os.environ.get("POLYMAP_EXAMPLES")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import itertools
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -36,9 +37,13 @@ SIZE = {"rows": ROWS, "columns": 2}
 CONFIGS = {
     "plain": OverlayConfig(**SIZE, lanes=1, accumulator_bits=27),
     "fast": OverlayConfig(**SIZE, lanes=2, accumulator_bits=27),
-    "winograd": OverlayConfig(
-        **SIZE, lanes=2, accumulator_bits=40, winograd="f4", scratch_words=128
-    ),
+    **{
+        f"{winograd} {lanes}": OverlayConfig(
+            **SIZE, lanes=lanes, accumulator_bits=40, winograd=winograd, scratch_words=128
+        )
+        for winograd in ("f2", "f4")
+        for lanes in (1, 2)
+    },
 }
 
 Integers = npt.NDArray[np.int64]
@@ -155,6 +160,11 @@ def skewed(control: Bits, lag: int = 0) -> Bits:
     return rows
 
 
+def test_all_operands_are_there() -> None:
+    sizes = {(config.lanes, config.operand_bits) for config in CONFIGS.values()}
+    assert sizes == set(itertools.product((1, 2), (9, 12, 15)))
+
+
 @pytest.mark.parametrize("extreme", [False, True])
 @pytest.mark.parametrize("case", CONFIGS)
 def test_arbitrary_control_gives_equal_columns(case: str, extreme: bool) -> None:
@@ -246,7 +256,7 @@ def test_streaming_tiles(case: str) -> None:
     assert {t: sums["cascaded"][t] for t in expected} == expected
 
 
-@pytest.mark.parametrize("case", ["plain", "winograd"])
+@pytest.mark.parametrize("case", ["plain", "f4 2"])
 def test_emitted_column_is_clean_and_has_one_module_a_place(case: str, tmp_path: Path) -> None:
     config = CONFIGS[case]
     verilog = emit(Column(config=config, primitive=RIVALS["hopping"]), "column")

@@ -1,4 +1,4 @@
-"""The whole overlay on DSP48E2 elements gives the golden model's bytes in every dataflow."""
+"""The whole overlay on DSP48E2 elements gives the golden model's bytes with every algorithm."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dse.program import Choice, LayerMapping, compile_network
 from hw.array.primitive import Primitive
 from hw.config import OverlayConfig
 from hw.emit import emit
-from hw.isa import Dataflow
 from hw.overlay import Overlay
 from sim import golden
+from sim.bench.choices import all_choices, label
 from sim.runner import FastSimulation
 from sim.simulate import output_tensors, run_program
 
@@ -25,10 +25,12 @@ CONFIG = OverlayConfig(
     rows=5,
     columns=3,
     tensor_bytes=4096,
-    accumulator_depth=32,
+    accumulator_depth=64,
     weight_words=64,
     parameter_depth=64,
     axi_bytes=8,
+    winograd="both",
+    scratch_words=128,
 )
 
 
@@ -63,10 +65,10 @@ def simulation() -> FastSimulation:
     return FastSimulation(whole, tensor_bytes=CONFIG.tensor_bytes)
 
 
-@pytest.mark.parametrize("dataflow", list(Dataflow))
-def test_network_matches_golden(dataflow: Dataflow) -> None:
+@pytest.mark.parametrize("choice", all_choices(CONFIG), ids=label)
+def test_network_matches_golden(choice: Choice) -> None:
     layers = network()
-    mapping = LayerMapping({name: Choice(dataflow=dataflow) for name in ("a", "b")})
+    mapping = LayerMapping(dict.fromkeys(("a", "b"), choice))
     program = compile_network(layers, CONFIG, mapping)
     rng = np.random.default_rng(4)
     images = [{"x": rng.integers(-128, 128, (6, 5, 3)).astype(np.int8)} for _ in range(2)]

@@ -1,0 +1,47 @@
+"""The benchmark of all algorithms runs, compares, and prints what it forced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from dse.networks.from_network import from_network
+from dse.program import Choice
+from dse.program.mapping import Algorithm
+from hw.isa import Dataflow
+from sim.bench.algorithms import CONFIG, FASTEST, MIXED, bench_network, formula, layer_network
+from sim.bench.choices import all_choices, label
+from tests.rtl.overlays import OVERLAYS
+from tests.sim.test_functional import branchy
+
+
+def test_a_network_with_every_choice(tmp_path: Path) -> None:
+    config, network = OVERLAYS["f2"], branchy()
+    (name,) = network.inputs
+    shape = network.tensors[name].shape
+    image = {name: np.random.default_rng(1).integers(-128, 128, shape).astype(np.int8)}
+    out = tmp_path / "figures.json"
+    text = bench_network(network, image, config, out)
+    figures = json.loads(out.read_text())
+    assert list(figures) == [*map(label, all_choices(config)), MIXED, FASTEST]
+    assert all(one["mismatches"] == 0 for one in figures.values())
+    convs = [conv.name for conv in network.convolutions()]
+    assert all(set(one["layers"]) == set(convs) for one in figures.values())
+    lines = text.splitlines()
+    assert [line.split(",")[0] for line in lines[2:-2]] == [f"| {conv}" for conv in convs]
+    assert lines[-1] == "| mismatches |" + " 0 |" * len(figures)
+
+
+def test_formulas() -> None:
+    """3136 pixels, 9 taps, 64 to 64 channels on 16 x 16 multipliers; 28 x 28 or 14 x 14 tiles."""
+    (node,) = from_network(layer_network()).convolutions
+
+    def cycles(algorithm: Algorithm, tile: int | None = None) -> int:
+        return formula(node.conv, Choice(Dataflow.WS, algorithm, tile), CONFIG)
+
+    assert cycles(Algorithm.IM2COL) == 36 * 4 * 3136
+    assert cycles(Algorithm.KN2ROW) == 9 * 4 * 4 * 3136
+    assert cycles(Algorithm.WINOGRAD, 2) == 16 * 4 * 4 * 784
+    assert cycles(Algorithm.WINOGRAD, 4) == 36 * 4 * 4 * 196
