@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import CostModel, IntArray, as_arrays
@@ -22,35 +23,22 @@ def rectangles(limit: int) -> IntArray:
     return np.stack([np.repeat(rows, widest), columns], axis=1).astype(np.int64)
 
 
-def affordable(model: CostModel, arrays: IntArray, budget: Budget) -> IntArray:
-    """The arrays that fit; Infeasible if none does."""
-    if not len(arrays):
-        raise Infeasible(
-            "no array to choose from",
-            bound="dsp",
-            needed=1,
-            available=budget.get("dsp", 0),
-            remedy="allow at least one DSP",
-        )
+def fits(model: CostModel, arrays: IntArray, budget: Budget) -> npt.NDArray[np.bool_]:
+    """[A]: whether an array takes no more of anything than there is."""
     used = model.resources(arrays)
-    fits = np.ones(len(arrays), dtype=bool)
+    within = np.ones(len(arrays), dtype=bool)
     for name, limit in budget.items():
         if name in used:
-            fits &= used[name] <= limit
-    if not fits.any():
-        rows, columns = (int(n) for n in arrays[int(np.argmin(used["dsp"]))])
-        require(model, rows, columns, budget)
-    return arrays[fits]
+            within &= used[name] <= limit
+    return within
 
 
-def require(model: CostModel, rows: int, columns: int, budget: Budget) -> None:
-    """Raise Infeasible, naming the worst bound, if the array does not fit."""
+def refusal(model: CostModel, rows: int, columns: int, budget: Budget) -> Infeasible:
+    """The refusal of an array that does not fit; it names the worst bound."""
     used = {name: int(n[0]) for name, n in model.resources(as_arrays(rows, columns)).items()}
     over = {name: used[name] / max(limit, 1) for name, limit in budget.items() if name in used}
-    worst = max(over, key=lambda name: over[name], default=None)
-    if worst is None or used[worst] <= budget[worst]:
-        return
-    raise Infeasible(
+    worst = max(over, key=lambda name: over[name])
+    return Infeasible(
         f"a {rows} x {columns} array of model {model.name!r}",
         bound=worst,
         needed=used[worst],
@@ -58,3 +46,9 @@ def require(model: CostModel, rows: int, columns: int, budget: Budget) -> None:
         remedy=f"shrink the array to about {budget[worst] / used[worst]:.0%} of its PEs, "
         f"or choose a device with {used[worst]:,} {worst}",
     )
+
+
+def require(model: CostModel, rows: int, columns: int, budget: Budget) -> None:
+    """Raise Infeasible, naming the worst bound, if the array does not fit."""
+    if not fits(model, as_arrays(rows, columns), budget)[0]:
+        raise refusal(model, rows, columns, budget)

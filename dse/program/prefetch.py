@@ -1,4 +1,4 @@
-"""Prefetch: what computations do not wait for moves ahead of them: LOAD, WEIGHTS, and POOL of CONVs.
+"""Prefetch: LOAD, WEIGHTS and POOL move ahead of computations that they do not depend on.
 
 Fetch dispatches in program order, so what should run ahead has to stand ahead.
 """
