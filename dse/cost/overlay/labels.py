@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from dse.cost.model import Label
 from dse.networks.workload import ConvShape
-from dse.passes import fold_factors
+from dse.passes.fold import obstacle
 from dse.program.mapping import Algorithm, Choice
 from hw.config import OverlayConfig
 from hw.isa import Dataflow
@@ -43,7 +43,7 @@ class Way:
     def legal(self, conv: ConvShape) -> bool:
         """Whether a convolution can be executed so; a 1 x 1 kernel is left to im2col."""
         if self.algorithm is Algorithm.IM2COL:
-            return self.fold in fold_factors(conv)
+            return not obstacle(conv, self.fold)
         plain = conv.stride == conv.dilation == (1, 1)
         return conv.taps > 1 and (plain or self.transform is None)
 
