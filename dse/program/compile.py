@@ -59,8 +59,13 @@ def compile_network(
 def _ordered(
     network: Network, layout: Layout, config: OverlayConfig, mapping: LayerMapping
 ) -> tuple[tuple[Layer, ...], MemoryPlan]:
-    """The layers interleaved, with their memory plan; as they are if that keeps more on chip."""
+    """The layers interleaved, with their memory plan; as they are if that keeps more on chip.
+
+    With one copy of the tensor memory poolings would take the feeder's turns: nothing to gain.
+    """
     natural = fuse(network)
+    if config.tensor_copies == 1:
+        return natural, plan_memory(network, natural, layout, config)
     plans = []
     for layers in (interleave(network, natural, config), natural):
         bands = find_bands(network, layers, layout, config, mapping)

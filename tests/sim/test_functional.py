@@ -187,6 +187,7 @@ def configs(draw: st.DrawFn) -> OverlayConfig:
         accumulator_depth=1 << draw(st.integers(2, 6)),
         weight_words=draw(st.integers(least, 8 * least)),
         parameter_depth=1 << draw(st.integers(5, 8)),
+        tensor_copies=draw(st.integers(1, 2)),
         axi_bytes=1 << draw(st.integers(2, 4)),
     )
 
