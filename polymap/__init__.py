@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dse.mapping import Restriction
     from dse.network.importer import Imported
     from dse.network.report import Report
+    from dse.passes import Passes
     from dse.program import LayerMapping, Program
     from dse.program.disassemble import structure
     from polymap.api import (
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     )
     from polymap.doctor import diagnose
     from polymap.elaboration import Elaborated, elaborate
-    from polymap.exploration import Exploration, explore
+    from polymap.exploration import Exploration
+    from polymap.families import Space
     from polymap.memories import fit
-    from polymap.shapes import workload
+    from polymap.search import explore, explore_all, limited, predict
+    from polymap.shapes import shapes_of, subject, workload
     from sim.fast.job import DDR, IDEAL, Timing
     from sim.simulate import Result
 
@@ -49,10 +52,12 @@ __all__ = [
     "InputError",
     "LayerMapping",
     "OverlayConfig",
+    "Passes",
     "Program",
     "Report",
     "Restriction",
     "Result",
+    "Space",
     "Timing",
     "board",
     "check",
@@ -63,13 +68,18 @@ __all__ = [
     "disassemble",
     "elaborate",
     "explore",
+    "explore_all",
     "fit",
+    "limited",
     "load",
+    "predict",
     "read_images",
     "read_instructions",
     "read_mapping",
+    "shapes_of",
     "simulate",
     "structure",
+    "subject",
     "workload",
 ]
 
@@ -79,6 +89,7 @@ _HOMES = {
     "dse.mapping": ("Restriction",),
     "dse.network.importer": ("Imported",),
     "dse.network.report": ("Report",),
+    "dse.passes": ("Passes",),
     "dse.program": ("LayerMapping", "Program"),
     "dse.program.disassemble": ("structure",),
     "polymap.api": (
@@ -87,9 +98,11 @@ _HOMES = {
     ),
     "polymap.doctor": ("diagnose",),
     "polymap.elaboration": ("Elaborated", "elaborate"),
-    "polymap.exploration": ("Exploration", "explore"),
+    "polymap.exploration": ("Exploration",),
+    "polymap.families": ("Space",),
     "polymap.memories": ("fit",),
-    "polymap.shapes": ("workload",),
+    "polymap.search": ("explore", "explore_all", "limited", "predict"),
+    "polymap.shapes": ("shapes_of", "subject", "workload"),
     "sim.fast.job": ("DDR", "IDEAL", "Timing"),
     "sim.simulate": ("Result",),
 }

@@ -17,6 +17,15 @@ class CostModelName(StrEnum):
     DYNAMAP = "dynamap"
 
 
+class Winograd(StrEnum):
+    """The transforms of the hardware."""
+
+    NONE = "none"
+    F2 = "f2"
+    F4 = "f4"
+    BOTH = "both"
+
+
 class Memory(StrEnum):
     """How the memory answers: at once, or as DDR4 does."""
 

@@ -26,7 +26,7 @@ def parse_array(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def configuration(rows: int, columns: int, lanes: int, **overrides: int) -> OverlayConfig:
+def configuration(rows: int, columns: int, lanes: int, **overrides: int | str) -> OverlayConfig:
     """An overlay of R x C PEs with memories for usual networks.
 
     ``overrides`` are further parameters of OverlayConfig, by name.

@@ -1,213 +1,174 @@
-"""The array and the mapping of least latency for a network on a board."""
+"""The outcome of an exploration: the chosen overlay and mapping, and the files that they become."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boards.board import Board
-from dse.cost import CostModel, Dynamap
-from dse.cost.budget import require
-from dse.mapping import (
-    LayerChoice,
-    NetworkMapping,
-    ParetoPoint,
-    Restriction,
-    certify_mapping,
-    map_network,
-    sweep,
-)
+from dse.cost import CostModel
+from dse.cost.overlay import Overlay, program_cycles
+from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restriction
+from dse.network.importer import Imported
 from dse.networks import Workload
-from polymap.choices import CostModelName, Objective
-from polymap.errors import InputError
+from dse.passes import Passes
+from dse.program import LayerMapping
+from hw.config import OverlayConfig
+from polymap.choices import Objective
+from polymap.memories import with_tensors
+
+if TYPE_CHECKING:
+    from polymap.report import Execution  # its plotting takes a while to import
 
 MAPPING_FILE, CONFIGURATION_FILE, RESULT_FILE = (
     "mapping.json",
     "configuration.json",
     "exploration.json",
 )
-SLACK = 1.1
-"""How many times the least latency the array of fewest DSPs may take, unless said otherwise."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A kind of hardware of which only R x C is open: its cost model, and its lanes per PE."""
-
-    model: CostModel
-    lanes: int
-
-
-def _dynamap(board: Board) -> list[Candidate]:
-    return [Candidate(Dynamap(clock_hz=board.clock_hz, bandwidth=board.memory_bandwidth), 1)]
-
-
-CANDIDATES: Mapping[CostModelName, Callable[[Board], Sequence[Candidate]]] = {
-    CostModelName.DYNAMAP: _dynamap,
-}
-"""The hardware that each model judges; what is missing here is not available yet."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exploration:
-    """The chosen array and mapping.
+    """The chosen hardware and mapping.
 
-    ``pareto``: the arrays that no other beats in latency and DSPs, empty if the array was fixed.
-    ``certified_gap``: cycles by which the mapping exceeds the optimum that HiGHS finds.
+    Members
+    -------
+    board : None if any would do; its clock and DSPs are the ones explored with.
+    workload : what was mapped, behind the passes; ``merged`` layers are named after all of a group.
+    model : of the chosen hardware, whose ``lanes`` and ``configuration`` follow from it.
+    configuration : of the overlay; None if the model's hardware is not ours.
+    pareto : the designs that no other beats in latency and DSPs; empty if the array was given.
+    grids : all arrays, by family of hardware.
+    certified_gap : cycles above the optimum that HiGHS finds; None: it was not asked.
+    execution : the compiled program and its exact cycles, if asked for.
     """
 
-    board: Board
+    board: Board | None
     objective: Objective
-    lanes: int
+    workload: Workload
+    passes: Passes
+    merged: tuple[tuple[str, ...], ...]
+    restriction: Restriction
+    model: CostModel
+    configuration: OverlayConfig | None
     mapping: NetworkMapping
     pareto: tuple[ParetoPoint, ...]
-    certified_gap: float
+    grids: tuple[Grid, ...]
+    certified_gap: float | None
     seconds: float
+    execution: Execution | None = None
+
+    @property
+    def lanes(self) -> int:
+        """Multiply-accumulates per PE and cycle."""
+        return 1 if self.configuration is None else self.configuration.lanes
+
+    @property
+    def winograd(self) -> str:
+        """The transforms of the hardware, as ``OverlayConfig`` names them; empty if not ours."""
+        return "" if self.configuration is None else self.configuration.winograd
+
+    @property
+    def choices(self) -> LayerMapping | None:
+        """The mapping as ``compile`` takes it; None if the labels are not the compiler's."""
+        if not isinstance(self.model, Overlay):
+            return None
+        ways = {layer.name: self.model.way(layer.label) for layer in self.mapping.layers}
+        choices = {name: replace(way.choice, fold=way.fold) for name, way in ways.items()}
+        return LayerMapping(
+            choices,
+            merge=self.merged,
+            space_to_depth=self.passes.space_to_depth,
+            concat_in_place=self.passes.concat_in_place,
+        )
+
+    def compiled(self, model: Imported) -> Exploration:
+        """The same with the program, its exact cycles, and tensor memory for its activations."""
+        if self.configuration is None:
+            raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
+        from polymap.report import Execution
+
+        config, program = with_tensors(model, self.configuration, self.choices)
+        execution = Execution(program, program_cycles(program, config))
+        return replace(self, configuration=config, execution=execution)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""
         mapping = self.mapping
+        config = self.configuration
         return {
             "network": mapping.network,
-            "board": self.board.name,
+            "board": None if self.board is None else self.board.name,
             "model": mapping.model,
             "objective": self.objective.value,
             "array": f"{mapping.rows}x{mapping.columns}",
             "lanes": self.lanes,
+            "winograd": self.winograd,
+            "configuration": None if config is None else config.to_json(),
             "dsp": mapping.dsp,
             "cycles": mapping.cycles,
             "compute_cycles": mapping.compute,
             "transfer_cycles": mapping.transfer,
             "clock_hz": mapping.clock_hz,
             "latency_ms": mapping.latency_ms,
+            "utilisation": mapping.utilisation,
             "mapping_seconds": mapping.seconds,
             "explore_seconds": self.seconds,
             "certified_gap": self.certified_gap,
+            "exact": self._exact_json(),
+            "merged": [list(group) for group in self.merged],
             "layers": [_layer_json(layer) for layer in mapping.layers],
-            "pareto": [
-                {"array": f"{p.rows}x{p.columns}", "dsp": p.dsp, "latency_ms": p.latency_ms}
-                for p in self.pareto
-            ],
+            "pareto": [_point_json(point) for point in self.pareto],
         }
 
     def save(self, folder: str | Path) -> None:
-        """Writes the mapping, the configuration, and everything."""
-        mapping = self.mapping
-        array = {"rows": mapping.rows, "columns": mapping.columns, "lanes": self.lanes}
-        choices = {
-            layer.name: {"algorithm": layer.label.algorithm, "dataflow": layer.label.dataflow}
-            for layer in mapping.layers
+        """Writes mapping, configuration, everything, and on a board the report."""
+        folder = Path(folder)
+        choices, config, mapping = self.choices, self.configuration, self.mapping
+        documents: dict[str, Mapping[str, Any]] = {
+            MAPPING_FILE: _labels_json(mapping) if choices is None else choices.to_json(),
+            CONFIGURATION_FILE: {"rows": mapping.rows, "columns": mapping.columns, "lanes": 1}
+            if config is None
+            else config.to_json(),
+            RESULT_FILE: self.to_json(),
         }
-        for name, data in (
-            (MAPPING_FILE, {"layers": choices}),
-            (CONFIGURATION_FILE, array),
-            (RESULT_FILE, self.to_json()),
-        ):
-            (Path(folder) / name).write_text(json.dumps(data, indent=1) + "\n")
+        for name, data in documents.items():
+            (folder / name).write_text(json.dumps(data, indent=1) + "\n")
+        if self.board is not None:
+            self._report(self.board, folder)
 
+    def _report(self, board: Board, folder: Path) -> None:
+        from polymap.report import REPORT_FILE, baselines, report_data, write_report
 
-def explore(
-    network: Workload,
-    board: Board,
-    *,
-    model: CostModelName = CostModelName.OVERLAY,
-    objective: Objective = Objective.LATENCY,
-    latency_ms: float | None = None,
-    array: tuple[int, int] | None = None,
-    restriction: Restriction | None = None,
-) -> Exploration:
-    """The best array within a board's budget, or the given one, and its optimal mapping.
+        data = report_data(
+            self.workload,
+            self.model,
+            self.mapping,
+            board,
+            lanes=self.lanes,
+            certified_gap=self.certified_gap,
+            seconds=self.seconds,
+            baselines=baselines(self.workload, self.model, self.mapping, board, self.restriction),
+            grids=self.grids,
+            pareto=self.pareto,
+            config=self.configuration,
+            execution=self.execution,
+        )
+        write_report(data, folder / REPORT_FILE)
 
-    Parameters
-    ----------
-    latency_ms : the latency within which DSPs are least; by default ``SLACK`` times the least.
-    restriction : which algorithms and dataflows the mapping may use.
-    """
-    start = perf_counter()
-    candidates = _candidates(model, board)
-    _check(network, candidates, restriction)
-    designs = [
-        _design(network, candidate, board, objective, latency_ms, array, restriction)
-        for candidate in candidates
-    ]
-    best = min(designs, key=lambda design: _merit(design.mapping, objective))
-    certificate = certify_mapping(
-        network, best.candidate.model, best.mapping, restriction=restriction
-    )
-    return Exploration(
-        board=board,
-        objective=objective,
-        lanes=best.candidate.lanes,
-        mapping=best.mapping,
-        pareto=best.pareto,
-        certified_gap=certificate.gap,
-        seconds=perf_counter() - start,
-    )
-
-
-@dataclass(frozen=True)
-class _Design:
-    candidate: Candidate
-    mapping: NetworkMapping
-    pareto: tuple[ParetoPoint, ...]
-
-
-def _candidates(model: CostModelName, board: Board) -> Sequence[Candidate]:
-    if model not in CANDIDATES:
-        known = " or ".join(f"--model {name}" for name in CANDIDATES)
-        raise InputError(f"the cost model {model.value!r} is not available yet: use {known}")
-    return CANDIDATES[model](board)
-
-
-def _check(
-    network: Workload, candidates: Iterable[Candidate], restriction: Restriction | None
-) -> None:
-    """Names of algorithms and dataflows must be some layer's."""
-    if restriction is None:
-        return
-    labels = {
-        label
-        for candidate in candidates
-        for layer in network.convolutions
-        for label in candidate.model.labels(layer.conv)
-    }
-    for what, asked, known in (
-        ("algorithm", restriction.algorithms, {label.algorithm for label in labels}),
-        ("dataflow", restriction.dataflows, {label.dataflow for label in labels}),
-    ):
-        if unknown := sorted(set(asked or ()) - known):
-            raise InputError(f"no {what} {unknown[0]!r} here: choose of {', '.join(sorted(known))}")
-
-
-def _design(
-    network: Workload,
-    candidate: Candidate,
-    board: Board,
-    objective: Objective,
-    latency_ms: float | None,
-    array: tuple[int, int] | None,
-    restriction: Restriction | None,
-) -> _Design:
-    """The best design of one kind of hardware."""
-    model = candidate.model
-    if array is not None:
-        require(model, *array, board.budget)
-        return _Design(candidate, map_network(network, model, *array, restriction=restriction), ())
-    found = sweep(network, model, board.budget, restriction=restriction)
-    if objective is Objective.LATENCY:
-        return _Design(candidate, found.best, found.pareto)
-    point = found.cheapest(latency_ms or SLACK * found.best.latency_ms)
-    mapping = map_network(network, model, point.rows, point.columns, restriction=restriction)
-    return _Design(candidate, mapping, found.pareto)
-
-
-def _merit(mapping: NetworkMapping, objective: Objective) -> tuple[float, float]:
-    merits = mapping.latency_ms, mapping.dsp
-    return merits if objective is Objective.LATENCY else merits[::-1]
+    def _exact_json(self) -> dict[str, Any] | None:
+        if self.execution is None:
+            return None
+        total = self.execution.cycles.total
+        return {
+            "cycles": total,
+            "latency_ms": total / self.mapping.clock_hz * 1e3,
+            "closed_form_difference": self.mapping.cycles / total - 1,
+            "layers": self.execution.cycles.to_json()["layers"],
+        }
 
 
 def _layer_json(layer: LayerChoice) -> dict[str, Any]:
@@ -220,7 +181,26 @@ def _layer_json(layer: LayerChoice) -> dict[str, Any]:
         "cycles": layer.compute + layer.transfer,
         "compute": layer.compute,
         "transfer": layer.transfer,
+        "split": dict(layer.split),
         "utilisation": layer.utilisation,
         "alternative": None if layer.alternative is None else str(layer.alternative),
         "alternative_extra": layer.alternative_extra,
     }
+
+
+def _point_json(point: ParetoPoint) -> dict[str, Any]:
+    kind: dict[str, Any] = {}
+    if isinstance(point.model, Overlay):
+        template = point.model.template
+        kind = {name: getattr(template, name) for name in ("lanes", "winograd")}
+    array = f"{point.rows}x{point.columns}"
+    return {"array": array, **kind, "dsp": point.dsp, "latency_ms": point.latency_ms}
+
+
+def _labels_json(mapping: NetworkMapping) -> dict[str, Any]:
+    """The choices of a model that is not the overlay's, in the same form."""
+    layers = {
+        layer.name: {"algorithm": layer.label.algorithm, "dataflow": layer.label.dataflow}
+        for layer in mapping.layers
+    }
+    return {"layers": layers}

@@ -1,17 +1,24 @@
 """The optimal mapping of a network onto an array, and the search for the array."""
 
+from dse.mapping.branch import Executor, Grid
 from dse.mapping.build import Restriction
+from dse.mapping.hardware import Hardware, Single, Union
 from dse.mapping.optimise import certify_mapping, map_network
 from dse.mapping.result import LayerChoice, NetworkMapping, StoreChoice
 from dse.mapping.sweep import ParetoPoint, Sweep, sweep
 
 __all__ = [
+    "Executor",
+    "Grid",
+    "Hardware",
     "LayerChoice",
     "NetworkMapping",
     "ParetoPoint",
     "Restriction",
+    "Single",
     "StoreChoice",
     "Sweep",
+    "Union",
     "certify_mapping",
     "map_network",
     "sweep",

@@ -134,10 +134,14 @@ def cost_graph(
 
 @dataclass(frozen=True)
 class _End:
-    """Where the readers of a tensor start: a vertex, and the poolings since."""
+    """Where the readers of a tensor start: a vertex, and the poolings since.
+
+    ``readers``: of what the first of the poolings reads.
+    """
 
     vertex: int
     pools: tuple[PoolShape, ...] = ()
+    readers: int = 0
 
 
 class _Builder:
@@ -171,7 +175,7 @@ class _Builder:
                     self._ends[node.name] = self._ends[node.inputs[0]]
             if len(self._workload.consumers[node.name]) > 1 and not isinstance(node, Source | Join):
                 end = self._store(node.name, f"{node.name}:store")
-                self._arc(node.name, end, None)
+                self._arc(node.name, end, None, self._part_of(node.name))
                 self._ends[node.name] = end
         return CostGraph(self._workload, self._model, tuple(self._vertices), tuple(self._arcs))
 
@@ -185,6 +189,11 @@ class _Builder:
         shape = self._workload.node[tensor].shape
         return self._vertex(Vertex(name, "store", self._model.store_labels(shape, convs)))
 
+    def _part_of(self, tensor: str) -> Literal["", "concat"]:
+        """ "concat" if one reads the tensor, which then lies in its place there."""
+        joins = [node for node in self._workload.consumers[tensor] if isinstance(node, Join)]
+        return "concat" if any(join.kind == "concat" for join in joins) else ""
+
     def _arc(
         self,
         tensor: str,
@@ -194,12 +203,16 @@ class _Builder:
     ) -> None:
         source = self._ends[tensor]
         shape = consumer.input if consumer else self._workload.node[tensor].shape
-        producer = self._vertices[source.vertex].conv
-        crossing = Crossing(shape, producer, consumer, source.pools, join)
+        origin = self._vertices[source.vertex]
+        readers = source.readers or len(self._workload.consumers[tensor])
+        crossing = Crossing(
+            shape, origin.conv, consumer, source.pools, join, readers, origin.kind == "source"
+        )
         self._arcs.append(Arc(source.vertex, target.vertex, crossing))
 
     def _pooled(self, pool: Pool) -> _End:
         before = self._ends[pool.input]
         shape = self._workload.node[pool.input].shape
         passed = PoolShape(pool.kind, pool.kernel, pool.stride, shape, pool.shape)
-        return _End(before.vertex, (*before.pools, passed))
+        readers = before.readers or len(self._workload.consumers[pool.input])
+        return _End(before.vertex, (*before.pools, passed), readers)

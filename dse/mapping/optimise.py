@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import CostModel, FloatArray, as_arrays
+from dse.cost.model import CostModel, FloatArray, IntArray, as_arrays, split
 from dse.mapping.build import CostGraph, Restriction, cost_graph
 from dse.mapping.greedy import solve_greedily
 from dse.mapping.milp import Certificate, certify
@@ -37,7 +37,7 @@ def map_network(
     solution = solve(problem) if method == "optimal" else solve_greedily(problem)
     seconds = perf_counter() - start
     if isinf(solution.cost[0]):
-        _refuse(graph, problem, rows, columns)
+        raise unmappable(graph, as_arrays(rows, columns))
     return _mapping(graph, problem, solution, rows, columns, method, seconds)
 
 
@@ -53,19 +53,29 @@ def certify_mapping(
     return certify(graph.problem(as_arrays(mapping.rows, mapping.columns)), mapping.cycles)
 
 
-def _refuse(graph: CostGraph, problem: Problem, rows: int, columns: int) -> None:
+def unmappable(graph: CostGraph, arrays: IntArray) -> Infeasible:
+    """The refusal of a network that none of some arrays can execute; it names the layer."""
+    problem = graph.problem(arrays)
     impossible = [
-        vertex.name
+        vertex
         for vertex, costs in zip(graph.vertices, problem.costs, strict=True)
         if np.isinf(costs).all()
     ]
-    culprit = f"layer {impossible[0]!r}" if impossible else "a pair of neighbouring layers"
-    raise Infeasible(
-        f"{graph.workload.name}: {culprit} has no label on a {rows} x {columns} array",
+    culprit = "a pair of neighbouring layers"
+    if impossible and impossible[0].conv is not None:
+        conv = impossible[0].conv
+        culprit = (
+            f"layer {impossible[0].name!r} ({conv.kernel[0]} x {conv.kernel[1]}, {conv.cin} to "
+            f"{conv.cout} channels, {conv.o1} x {conv.o2} pixels)"
+        )
+    rows, columns = arrays[0].tolist()
+    place = f"a {rows} x {columns} array" if len(arrays) == 1 else f"any of {len(arrays):,} arrays"
+    return Infeasible(
+        f"{graph.workload.name}: {culprit} has no label on {place}",
         bound="labels",
         needed=1,
         available=0,
-        remedy="allow further algorithms or choose another array",
+        remedy="allow further algorithms, dataflows or arrays, or deeper buffers",
     )
 
 
@@ -107,6 +117,7 @@ def _mapping(
                 vertex.conv.macs / (compute * peak),
                 vertex.labels[best] if known else None,
                 float(extra[best]) if known else None,
+                split(model, vertex.conv, chosen, arrays),
             )
         )
     return NetworkMapping(
@@ -122,6 +133,7 @@ def _mapping(
         stores=tuple(stores),
         core=solution.core,
         seconds=seconds,
+        peak_macs=peak,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ class LayerChoice:
     compute, transfer : of the layer itself, and of bringing its input into its layout.
     utilisation : direct-convolution MACs over compute cycles and the array's peak; a fast
         algorithm may exceed 1.
+    split : parts of ``compute`` by name, if the model tells them.
     alternative, alternative_extra : the next best label and what it would add, all else unchanged.
     """
 
@@ -29,6 +31,7 @@ class LayerChoice:
     utilisation: float
     alternative: Label | None
     alternative_extra: float | None
+    split: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class NetworkMapping:
     """A mapping of a whole network onto one array.
 
     ``core`` is the number of vertices that were left to the mixed-integer program: 0 on
-    series-parallel networks.  ``seconds`` is the time to build and solve the problem.
+    series-parallel networks.  ``seconds`` is the time to build and solve the problem, ``peak_macs``
+    what the array can do in a cycle.
     """
 
     network: str
@@ -60,6 +64,7 @@ class NetworkMapping:
     stores: tuple[StoreChoice, ...]
     core: int
     seconds: float
+    peak_macs: float
 
     @cached_property
     def compute(self) -> float:
@@ -70,6 +75,12 @@ class NetworkMapping:
     def transfer(self) -> float:
         """Cycles of moving tensors between layouts."""
         return self.cycles - self.compute
+
+    @property
+    def utilisation(self) -> float:
+        """Of the multipliers, by direct convolution's MACs: above 1 thanks to fast algorithms."""
+        macs = sum(layer.macs for layer in self.layers)
+        return macs / (self.cycles * self.peak_macs)
 
     @property
     def latency_ms(self) -> float:

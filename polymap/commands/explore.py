@@ -1,4 +1,4 @@
-"""``polymap explore``: the best array and mapping of a network on a board."""
+"""``polymap explore``: the best overlay and mapping of a network on a board."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 import polymap
-from polymap.choices import CostModelName, Objective
+from polymap.choices import CostModelName, Objective, Winograd
 from polymap.commands import output
-from polymap.commands.options import Array, Calibration, Json
+from polymap.commands.options import Array, Calibration, Json, Lanes
 from polymap.configuration import parse_array
 from polymap.errors import InputError
 
@@ -19,7 +19,9 @@ def explore(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="ONNX model, or a benchmark such as googlenet")
     ],
-    board: Annotated[str, typer.Option(help="u200, u250 or kcu1500")],
+    board: Annotated[
+        str | None, typer.Option(help="u200, u250 or kcu1500; none: --array on any device")
+    ] = None,
     cost: Annotated[
         CostModelName, typer.Option("--model", help="whose cycles count: ours, or the paper's")
     ] = CostModelName.OVERLAY,
@@ -28,27 +30,54 @@ def explore(
         float | None, typer.Option(help="bound of --objective dsp; default: 1.1 x the least")
     ] = None,
     array: Array = None,
+    lanes: Lanes = None,
+    winograd: Annotated[
+        Winograd | None, typer.Option(help="transforms of the hardware; default: the best")
+    ] = None,
+    dsp: Annotated[int | None, typer.Option(min=1, help="DSP slices instead of all")] = None,
+    clock: Annotated[
+        float | None, typer.Option(metavar="MHz", min=1, help="instead of the board's")
+    ] = None,
+    axi_bytes: Annotated[
+        int | None, typer.Option(help="width of the bus; default: the widest the memory can serve")
+    ] = None,
     algorithm: Annotated[
         list[str] | None, typer.Option(help="allow only this one; may be repeated")
     ] = None,
     dataflow: Annotated[
         list[str] | None, typer.Option(help="allow only this one; may be repeated")
     ] = None,
+    fold: Annotated[bool, typer.Option(help="pixels may become channels")] = True,
+    merge: Annotated[bool, typer.Option(help="sibling 1x1 convolutions become one")] = True,
+    space_to_depth: Annotated[bool, typer.Option(help="strided first layers read blocks")] = True,
     dense: Annotated[bool, typer.Option(help="include fully connected layers")] = True,
+    certify: Annotated[bool, typer.Option(help="let HiGHS confirm the mapping")] = True,
+    exact: Annotated[
+        bool, typer.Option(help="compile, and predict the cycles of the whole program")
+    ] = False,
     calibration: Calibration = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results")] = None,
     as_json: Json = False,
 ) -> None:
-    """Find the array and the mapping of least latency, and prove them optimal."""
+    """Find the overlay and the mapping of least latency, and prove them optimal."""
     if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
         raise InputError("--latency-ms must be positive, and needs --objective dsp")
-    target = polymap.board(board)
+    target = None if board is None else polymap.board(board)
+    if target is not None:
+        target = polymap.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
     fixed = None if array is None else parse_array(array)
+    default = polymap.Space()
+    space = polymap.Space(
+        lanes=default.lanes if lanes is None else (lanes,),
+        winograd=default.winograd if winograd is None else (winograd.value,),
+        axi_bytes=axi_bytes,
+    )
     if out is not None:
         output.folder(out)
     with output.Progress(quiet=as_json) as progress:
         progress.stage("reading")
-        network = polymap.workload(model, calibration)
+        subject = polymap.subject(model, calibration)
+        network = polymap.shapes_of(subject)
         progress.stage("exploring")
         found = polymap.explore(
             network if dense else network.without_dense(),
@@ -61,7 +90,13 @@ def explore(
                 algorithms=tuple(algorithm) if algorithm else None,
                 dataflows=tuple(dataflow) if dataflow else None,
             ),
+            space=space,
+            passes=polymap.Passes(merge=merge, fold=fold, space_to_depth=space_to_depth),
+            certify=certify,
         )
+        if exact:
+            progress.stage("compiling")
+            found = polymap.predict(found, subject)
         if out is not None:
             found.save(out)
     if as_json:
@@ -72,17 +107,23 @@ def explore(
         typer.echo(f"written to {out}")
 
 
+_PARTS = ("fill", "array", "load", "drain")
+
+
 def _tell(found: polymap.Exploration) -> None:
     mapping = found.mapping
+    parts = [part for part in _PARTS if any(part in layer.split for layer in mapping.layers)]
     output.table(
-        ("layer", "algorithm", "dataflow"),
-        ("compute", "transfer", "utilisation", "next best", "costs"),
+        ("layer", "algorithm", "dataflow", "variant"),
+        ("cycles", *parts, "transfer", "utilisation", "next best", "costs"),
         [
             (
                 layer.name,
                 layer.label.algorithm,
                 layer.label.dataflow,
-                f"{layer.compute:,.0f}",
+                layer.label.variant,
+                f"{layer.compute + layer.transfer:,.0f}",
+                *(f"{layer.split.get(part, 0):,.0f}" for part in parts),
                 f"{layer.transfer:,.0f}",
                 f"{layer.utilisation:.1%}",
                 "" if layer.alternative is None else str(layer.alternative),
@@ -91,13 +132,22 @@ def _tell(found: polymap.Exploration) -> None:
             for layer in mapping.layers
         ],
     )
+    place = "any device" if found.board is None else found.board.name
+    winograd = f", winograd {found.winograd}" if found.winograd else ""
     typer.echo(
-        f"{mapping.network} on {found.board.name}, {mapping.model}: {mapping.rows} x "
-        f"{mapping.columns}, {found.lanes} lane(s), {mapping.dsp:,} DSPs"
+        f"{mapping.network} on {place}, {mapping.model}: {mapping.rows} x {mapping.columns}, "
+        f"{found.lanes} lane(s){winograd}, {mapping.dsp:,} DSPs"
     )
+    gap = "" if found.certified_gap is None else f"; gap to the optimum {found.certified_gap:g}"
     typer.echo(
         f"{mapping.cycles:,.0f} cycles ({mapping.compute:,.0f} compute, {mapping.transfer:,.0f} "
-        f"transfer), {mapping.latency_ms:.3f} ms at {mapping.clock_hz / 1e6:.0f} MHz; "
-        f"gap to the optimum {found.certified_gap:g}"
+        f"transfer), {mapping.latency_ms:.3f} ms at {mapping.clock_hz / 1e6:.0f} MHz, utilisation "
+        f"{mapping.utilisation:.1%}{gap}"
     )
+    if found.execution is not None:
+        total = found.execution.cycles.total
+        typer.echo(
+            f"compiled: {total:,} cycles, as in RTL, {total / mapping.clock_hz * 1e3:.3f} ms; the "
+            f"closed form differs by {mapping.cycles / total - 1:+.1%}"
+        )
     typer.echo(f"mapped in {mapping.seconds:.3f} s, explored in {found.seconds:.2f} s")

@@ -93,10 +93,6 @@ def test_a_mapping_that_compiles(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ("squeezenet", "--board", "u200"),
-            "the cost model 'overlay' is not available yet: use --model dynamap",
-        ),
         (("squeezenet", "--board", "u9", "--model", "dynamap"), "no board named 'u9'"),
         (("nonet", *PAPER), "nonet: cannot be read"),
         (("squeezenet", *PAPER, "--array", "99"), "array must look like 16x32"),

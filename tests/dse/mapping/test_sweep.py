@@ -1,7 +1,10 @@
 """The array search against exhaustive search, its speed, its choices and its refusals."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,25 +12,34 @@ import pytest
 from dse.cost import Dynamap, Infeasible, Label
 from dse.cost.budget import rectangles
 from dse.cost.model import FloatArray, IntArray
-from dse.mapping import Restriction, map_network, sweep
+from dse.mapping import Restriction, Single, Union, map_network, sweep
 from dse.networks import ConvShape, benchmark
 
 MEMORY = Dynamap(bandwidth=76.8e9)
+SLOW = Dynamap(bandwidth=76.8e9, winograd=())
 U200 = {"dsp": 6840}
 
 
+class Doubled(Dynamap):
+    """Four times as fast, at two DSPs a PE."""
+
+    def cycles(self, conv: ConvShape, labels: Sequence[Label], arrays: IntArray) -> FloatArray:
+        return super().cycles(conv, labels, arrays) / 4
+
+    def resources(self, arrays: IntArray) -> Mapping[str, IntArray]:
+        return {"dsp": 2 * arrays.prod(axis=1)}
+
+
 class Inline:
-    """An executor that counts its chunks."""
+    """An executor that counts the arrays of its tasks."""
 
     def __init__(self) -> None:
         self.arrays = 0
 
-    def map(
-        self, fn: Callable[[IntArray], FloatArray], chunks: Iterable[IntArray], /
-    ) -> Iterable[FloatArray]:
-        for chunk in chunks:
-            self.arrays += len(chunk)
-            yield fn(chunk)
+    def map(self, fn: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]:
+        for graph, arrays in items:
+            self.arrays += len(arrays)
+            yield fn((graph, arrays))
 
 
 def test_equals_the_mapping_of_every_array() -> None:
@@ -50,7 +62,7 @@ def test_pruning_changes_nothing(name: str) -> None:
     assert pruned.pareto == full.pareto
     assert pruned.best.choice == full.best.choice
     assert pruned.solved < full.solved / 5 and full.solved == full.candidates
-    assert (full.grid.bound <= full.grid.cycles).all()
+    assert (full.grids[0].bound <= full.grids[0].cycles).all()
 
 
 @pytest.mark.parametrize(
@@ -89,6 +101,27 @@ def test_executors_see_every_array_and_change_nothing() -> None:
     assert found.pareto == sweep(workload, MEMORY, {"dsp": 800}).pareto
 
 
+def test_processes_change_nothing() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 60}, executor=pool)
+    assert found.pareto == sweep(benchmark("alexnet"), MEMORY, {"dsp": 60}).pareto
+
+
+def _families() -> tuple[Union, ...]:
+    """Slow hardware, and fast hardware of twice the DSPs."""
+    return (Union((Doubled(),), (Single(SLOW, {"dsp": 300}), Single(Doubled(), {"dsp": 300}))),)
+
+
+def test_families_equal_the_search_of_each() -> None:
+    workload = benchmark("squeezenet")
+    joint = sweep(workload, _families(), {"dsp": 300})
+    apart = [sweep(workload, model, {"dsp": 300}) for model in (SLOW, Doubled())]
+    for limit in range(1, 301, 7):
+        least = min(p.cycles for one in apart for p in one.pareto if p.dsp <= limit)
+        assert min(p.cycles for p in joint.pareto if p.dsp <= limit) == pytest.approx(least)
+    assert {type(point.model) for point in joint.pareto} == {Dynamap, Doubled}
+
+
 def test_restrictions_and_given_arrays_are_kept() -> None:
     arrays = np.array([[16, 16], [32, 32], [64, 64]])
     only = Restriction(("im2col",), ("NS",))
@@ -118,5 +151,17 @@ class Impossible(Dynamap):
 
 
 def test_a_network_that_fits_no_array_is_refused() -> None:
-    with pytest.raises(Infeasible, match="none of 10 arrays can execute every layer"):
+    with pytest.raises(Infeasible, match=r"alexnet: layer .* has no label on any of 10 arrays"):
         sweep(benchmark("alexnet"), Impossible(), {"dsp": 5})
+
+
+class WithMemory(Dynamap):
+    """An array that also takes ten block RAMs a column."""
+
+    def resources(self, arrays: IntArray) -> Mapping[str, IntArray]:
+        return {**super().resources(arrays), "bram36": 10 * arrays[:, 1]}
+
+
+def test_what_fits_nowhere_is_refused_by_its_bound() -> None:
+    with pytest.raises(Infeasible, match="bram36 needed 10, available 9, short by 1"):
+        sweep(benchmark("alexnet"), WithMemory(), {"dsp": 20, "bram36": 9})

@@ -1,0 +1,110 @@
+"""The space of the search: lanes, transforms, widths and depths of the overlays for a board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from boards.board import Board
+from dse.cost.infeasible import Infeasible
+from dse.cost.overlay import Overlay
+from dse.cost.overlay.model import LEAST_SIDE
+from dse.mapping import Hardware, Union
+from hw.config import TRANSFORMS, OverlayConfig
+from polymap.configuration import configuration
+from polymap.family import Family
+from polymap.needs import Needs
+
+LANES = (2, 1)
+WINOGRAD = ("none", "f2", "f4", "both")  # the leaner ones first
+POOL_LANES = (0, 128)  # 0: min(columns, 32)
+DEPTHS: Mapping[str, tuple[int, ...]] = {
+    "accumulator_depth": (2048, 8192),
+    "weight_words": (4096, 16384),
+    "scratch_words": (2048, 8192),
+    "tensor_copies": (1, 2),
+}
+FOLDS = (1, 2, 4)
+LEAST_BUS, WIDEST_BUS = 4, 128  # bytes of a beat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What may be chosen; the widths of poolings and the depths of buffers are always open.
+
+    ``winograd``: the leaner ones first.  ``axi_bytes``: width of the bus; None: the widest that the
+    memory keeps busy.
+    """
+
+    lanes: Sequence[int] = LANES
+    winograd: Sequence[str] = WINOGRAD
+    folds: tuple[int, ...] = FOLDS
+    axi_bytes: int | None = None
+
+    def families(self, board: Board, needs: Needs) -> list[Hardware]:
+        """All overlays that serve a network on a board, at the board's clock, by lanes."""
+        return [self._union(board, needs, lanes) for lanes in self.lanes]
+
+    def templates(self, needs: Needs) -> list[OverlayConfig]:
+        """Without a board: one overlay for each number of lanes and set of transforms."""
+        return [
+            configuration(
+                LEAST_SIDE,
+                LEAST_SIDE,
+                lanes,
+                winograd=winograd,
+                scratch_words=DEPTHS["scratch_words"][-1] if TRANSFORMS[winograd] else 0,
+                axi_bytes=self.axi_bytes or OverlayConfig.axi_bytes,
+                tensor_bytes=needs.tensor_bytes,
+                parameter_depth=needs.parameter_depth,
+                accumulator_bits=needs.accumulator_bits(winograd),
+            )
+            for lanes in self.lanes
+            for winograd in self.winograd
+        ]
+
+    def _union(self, board: Board, needs: Needs, lanes: int) -> Union:
+        kinds = list(product(self.winograd, POOL_LANES))
+        families = {kind: self._family(board, needs, lanes, *kind) for kind in kinds}
+        widest = tuple(families[winograd, POOL_LANES[-1]].bound for winograd in self.winograd)
+        return Union(widest, tuple(families.values()))
+
+    def _family(
+        self, board: Board, needs: Needs, lanes: int, winograd: str, pool_lanes: int
+    ) -> Family:
+        depths = dict(DEPTHS)
+        if not TRANSFORMS[winograd]:
+            del depths["scratch_words"]
+        deepest = {name: options[-1] for name, options in depths.items()}
+        template = OverlayConfig(
+            lanes=lanes,
+            winograd=winograd,
+            pool_lanes=pool_lanes,
+            axi_bytes=bus_bytes(board, self.axi_bytes),
+            tensor_bytes=needs.tensor_bytes,
+            parameter_depth=needs.parameter_depth,
+            accumulator_bits=needs.accumulator_bits(winograd),
+            **deepest,
+        )
+        base = Overlay(template=template, clock_hz=board.clock_hz, folds=self.folds)
+        return Family(board, base, depths)
+
+
+def bus_bytes(board: Board, wanted: int | None) -> int:
+    """The width of the bus: the wanted one, or the widest whose beats the memory can deliver."""
+    least = wanted or LEAST_BUS
+    needed, available = least * board.clock_hz, board.memory_bandwidth
+    if needed > available:
+        raise Infeasible(
+            f"a bus of {least} bytes at {board.clock_hz / 1e6:g} MHz on board {board.name!r}",
+            bound="bandwidth",
+            needed=needed,
+            available=available,
+            remedy=f"choose at most {available / board.clock_hz:.0f} bytes a beat, or a clock of "
+            f"{available / least / 1e6:.0f} MHz or less",
+        )
+    if wanted is not None:
+        return wanted
+    widths = [1 << k for k in range(LEAST_BUS.bit_length() - 1, WIDEST_BUS.bit_length())]
+    return max(width for width in widths if width * board.clock_hz <= available)

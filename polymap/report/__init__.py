@@ -1,0 +1,20 @@
+"""The report of an exploration as one self-contained HTML file."""
+
+from polymap.report.baselines import Baseline, baselines
+from polymap.report.data import Event, Execution, ReportData, Rival, Roof, Timeline
+from polymap.report.gather import report_data
+from polymap.report.page import REPORT_FILE, write_report
+
+__all__ = [
+    "REPORT_FILE",
+    "Baseline",
+    "Event",
+    "Execution",
+    "ReportData",
+    "Rival",
+    "Roof",
+    "Timeline",
+    "baselines",
+    "report_data",
+    "write_report",
+]

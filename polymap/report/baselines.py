@@ -1,0 +1,67 @@
+"""What a mapping is measured against: mappings of the same network onto the same array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import inf
+
+from boards.board import Board
+from dse.cost import CostModel, Dynamap, Infeasible
+from dse.mapping import NetworkMapping, Restriction, map_network
+from dse.networks import Workload
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A mapping under some restriction or by some other model; None: impossible, ``note`` why."""
+
+    name: str
+    mapping: NetworkMapping | None
+    note: str = ""
+
+
+def baselines(
+    workload: Workload,
+    model: CostModel,
+    mapping: NetworkMapping,
+    board: Board,
+    restriction: Restriction | None = None,
+) -> tuple[Baseline, ...]:
+    """Every single algorithm, every single dataflow, and the paper's model.
+
+    ``restriction``: under which the mapping was found.
+    """
+    return tuple(_baselines(workload, model, mapping, board, restriction or Restriction()))
+
+
+def _baselines(
+    workload: Workload,
+    model: CostModel,
+    mapping: NetworkMapping,
+    board: Board,
+    allowed: Restriction,
+) -> Iterator[Baseline]:
+    labels = [
+        label
+        for layer in workload.convolutions
+        for label in allowed.allowed(layer.name, model.labels(layer.conv))
+    ]
+
+    def best(
+        name: str, other: CostModel, limit: Restriction | None = None, note: str = ""
+    ) -> Baseline:
+        try:
+            found = map_network(workload, other, mapping.rows, mapping.columns, restriction=limit)
+        except Infeasible as error:
+            return Baseline(name, None, str(error))
+        return Baseline(name, found, note)
+
+    for algorithm in sorted({label.algorithm for label in labels}):
+        note = f"{allowed.fallback} where it is not legal" if allowed.fallback else ""
+        yield best(f"{algorithm} only", model, replace(allowed, algorithms=(algorithm,)), note)
+    for dataflow in sorted({label.dataflow for label in labels}):
+        yield best(f"{dataflow} only", model, replace(allowed, dataflows=(dataflow,)))
+    for name, bandwidth in (("", board.memory_bandwidth), (", free transitions", inf)):
+        paper = Dynamap(clock_hz=mapping.clock_hz, bandwidth=bandwidth)
+        yield best(f"DYNAMAP's model{name}", paper, note="the paper's equations, one lane")

@@ -1,0 +1,118 @@
+"""The report: one HTML file, figures and tables inside, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from polymap.report import tables
+from polymap.report.arrays import front, heat_map
+from polymap.report.comparison import comparison
+from polymap.report.data import ReportData
+from polymap.report.drawing import Palette, printable, style
+from polymap.report.gantt import gantt
+from polymap.report.layers import layer_bars
+from polymap.report.roofline import roofline
+from polymap.report.tables import Table
+
+REPORT_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, what is to be seen, and the table behind it, folded away if ``folded``."""
+
+    title: str
+    caption: str
+    figure: Markup | None = None
+    table: Table | None = None
+    folded: bool = True
+
+
+def write_report(data: ReportData, path: str | Path) -> None:
+    """Write the report to a file."""
+    environment = Environment(
+        loader=PackageLoader("polymap.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    with style():
+        shown = _performance(data) if data.mapping.layers else ()
+        sections = (*shown, *_hardware(data))
+    text = environment.get_template("page.html").render(
+        title=f"{printable(data.mapping.network)} on {data.board.name}",
+        facts=tables.facts(data),
+        sections=sections,
+    )
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def _performance(data: ReportData) -> Iterator[Section]:
+    palette = Palette(layer.label for layer in data.mapping.layers)
+    exact = data.timeline.exact
+    yield Section("Comparison", _COMPARED, comparison(data).svg(), tables.rivals(data))
+    yield Section(
+        "Layers",
+        _EXACT_LAYERS if exact else _CLOSED_LAYERS,
+        layer_bars(data, palette).svg(),
+        tables.layers(data),
+    )
+    traffic = _EXACT_TRAFFIC if exact else _CLOSED_TRAFFIC
+    yield Section("Roofline", _ROOFLINE + traffic, roofline(data, palette).svg())
+    engines = _EXACT_ENGINES if exact else _CLOSED_ENGINES
+    yield Section("Engines", engines, gantt(data, palette).svg())
+    if data.candidates is not None:
+        solved = int(np.count_nonzero(~np.isnan(data.candidates.cycles)))
+        caption = _ARRAYS.format(candidates=len(data.candidates.arrays), solved=solved)
+        yield Section("Arrays", caption, heat_map(data, data.candidates).svg())
+    if data.pareto:
+        yield Section("Latency against DSPs", _FRONT, front(data).svg(), tables.pareto(data))
+
+
+def _hardware(data: ReportData) -> Iterator[Section]:
+    yield Section("Configuration", _PARAMETERS, table=tables.configuration(data), folded=False)
+    if data.resources:
+        yield Section("Resources", _RESOURCES, table=tables.resources(data), folded=False)
+
+
+_COMPARED = (
+    "The same network on the same array at the same clock, each the optimal mapping under its "
+    "restriction."
+)
+_UTILISATION = (
+    "Utilisation counts the multiply-accumulates of direct convolution: a fast algorithm may "
+    "exceed 100 %."
+)
+_CLOSED_LAYERS = f"Cycles of each layer by the cost model, in closed form. {_UTILISATION}"
+_EXACT_LAYERS = (
+    "Cycles of each layer of the compiled program by the exact model; layers that overlap add up "
+    "to more than the total. In the table, cycles and utilisation are the closed form's. "
+    f"{_UTILISATION}"
+)
+_ROOFLINE = (
+    "One mark a layer, its area in proportion to the layer's cycles. The lines are what the array "
+    "and the memory allow. Traffic is "
+)
+_EXACT_TRAFFIC = "what the compiled program loads, stores and streams."
+_CLOSED_TRAFFIC = (
+    "the least there can be: weights once, the network's input and output, and what transfers move."
+)
+_EXACT_ENGINES = (
+    "Every instruction of the compiled program from start to retirement, exact. Those of an engine "
+    "overlap where its pipeline holds several."
+)
+_CLOSED_ENGINES = (
+    "The layers one after the other, as the cost model adds them up in closed form: the network "
+    "was not compiled, so that what overlaps is not known."
+)
+_ARRAYS = (
+    "The optimal latency of {candidates:,} arrays, of which {solved:,} were solved; the circle is "
+    "the chosen one. Pale: only a lower bound is known, which rules the array out. Of several "
+    "kinds of hardware, and of a cell's arrays where the axes are dense, the fastest is shown."
+)
+_FRONT = "The arrays that no other beats in both; the circle is the chosen one."
+_PARAMETERS = "Parameters of the hardware."
+_RESOURCES = "Estimates by block (DSP slices are exact), against what the board has."

@@ -1,0 +1,121 @@
+"""The report's tables: the numbers behind the figures, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from boards.resources import Resources, limits
+from polymap.report.data import ReportData
+from polymap.report.drawing import printable
+from polymap.report.roofline import intensity
+
+NONE = "\u2013"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text; the first ``words`` columns are words, the others numbers."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
+
+
+def facts(data: ReportData) -> Table:
+    """The result in short."""
+    mapping, gap = data.mapping, data.certified_gap
+    rows = (
+        ("board", f"{data.board.name} ({data.board.part})"),
+        ("array", f"{mapping.rows} x {mapping.columns}, {data.lanes} lane(s)"),
+        ("cost model", mapping.model),
+        ("DSP", f"{mapping.dsp:,} of {data.board.dsp:,}"),
+        ("cycles", f"{mapping.cycles:,.0f}"),
+        ("compute cycles", f"{mapping.compute:,.0f}"),
+        ("transfer cycles", f"{mapping.transfer:,.0f}"),
+        ("latency", f"{mapping.latency_ms:.4f} ms at {mapping.clock_hz / 1e6:g} MHz"),
+        ("certified gap", "not asked for" if gap is None else f"{gap:g} cycles"),
+        ("mapped in", f"{mapping.seconds:.3f} s"),
+        ("explored in", f"{data.seconds:.2f} s"),
+    )
+    return Table(("", ""), rows, 2)
+
+
+def configuration(data: ReportData) -> Table:
+    """Parameters of the overlay."""
+    rows = [(name, f"{value}") for name, value in data.configuration.items()]
+    return Table(("parameter", "value"), rows)
+
+
+def resources(data: ReportData) -> Table:
+    """What the overlay takes of the board by block."""
+    total = sum(data.resources.values(), Resources())
+    available = limits(data.board)
+    rows = [
+        (name, *(f"{used:,}" for used in part.to_json().values()))
+        for name, part in data.resources.items()
+    ]
+    rows.append(("total", *(f"{used:,}" for used in total.to_json().values())))
+    rows.append((f"of {data.board.name}", *(f"{available[name]:,}" for name in total.to_json())))
+    shares = (
+        f"{used / available[name]:.0%}" if available[name] else NONE
+        for name, used in total.to_json().items()
+    )
+    rows.append(("share", *shares))
+    return Table(("block", *total.to_json()), rows)
+
+
+def layers(data: ReportData) -> Table:
+    """Every layer: choice, cycles, parts, utilisation, traffic, next best choice."""
+    parts = list(dict.fromkeys(part for split in data.splits.values() for part in split))
+    shape = ("layer", "algorithm", "dataflow", "variant", "MAC", "cycles")
+    behind = ("utilisation", "DRAM bytes", "MAC/byte", "next best", "costs")
+    rows = []
+    for layer in data.mapping.layers:
+        split = data.splits.get(layer.name, {})
+        rows.append(
+            (
+                printable(layer.name),
+                layer.label.algorithm,
+                layer.label.dataflow,
+                layer.label.variant,
+                f"{layer.macs:,}",
+                f"{layer.compute + layer.transfer:,.0f}",
+                *(f"{split[part]:,.0f}" if part in split else NONE for part in parts),
+                f"{layer.utilisation:.1%}",
+                f"{data.traffic[layer.name]:,.0f}",
+                f"{intensity(data, layer.name, layer.macs):,.1f}",
+                NONE if layer.alternative is None else str(layer.alternative),
+                NONE if layer.alternative_extra is None else f"+{layer.alternative_extra:,.0f}",
+            )
+        )
+    return Table((*shape, *parts, *behind), rows, 4)
+
+
+def rivals(data: ReportData) -> Table:
+    """The comparison."""
+    own = data.mapping.latency_ms
+    rows = [
+        (
+            rival.name,
+            rival.note,
+            NONE if rival.latency_ms is None else f"{rival.latency_ms:.4f}",
+            NONE if rival.latency_ms is None else f"{rival.latency_ms / own - 1:+.1%}",
+        )
+        for rival in data.rivals
+    ]
+    return Table(("mapping", "", "ms", "against this one"), rows, 2)
+
+
+def pareto(data: ReportData) -> Table:
+    """The front of latency against DSPs."""
+    rows = [
+        (
+            f"{point.rows} x {point.columns}",
+            f"{point.dsp:,}",
+            f"{point.cycles:,.0f}",
+            f"{point.latency_ms:.4f}",
+        )
+        for point in data.pareto
+    ]
+    return Table(("array", "DSP", "cycles", "ms"), rows)

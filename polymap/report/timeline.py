@@ -1,0 +1,40 @@
+"""When each engine works for which layer: of a program, or of a mapping."""
+
+from __future__ import annotations
+
+from dse.cost.overlay import ProgramCycles
+from dse.mapping import NetworkMapping
+from dse.networks import Workload
+from dse.program import Program
+from polymap.report.data import Event, Timeline
+
+TRANSFER = "transfer"
+"""The engine that moves tensors between layouts in the paper's model."""
+
+
+def of_program(program: Program, found: ProgramCycles) -> Timeline:
+    """Every instruction from its start to its retirement, exact."""
+    names = {entry.tag: entry.name for entry in program.manifest.layers}
+    events = tuple(
+        Event(one.opcode.name, names.get(one.tag, ""), one.start, one.retire)
+        for one in found.instructions
+    )
+    return Timeline(events, found.total, exact=True)
+
+
+def of_mapping(workload: Workload, mapping: NetworkMapping) -> Timeline:
+    """The layers one after the other, each behind the transfer of its input."""
+    order = {node.name: number for number, node in enumerate(workload.nodes)}
+    steps = [(layer.name, layer.transfer, layer.compute) for layer in mapping.layers]
+    steps += [(store.name, store.transfer, 0.0) for store in mapping.stores]
+    # The store of a forked tensor is named after it, a join's like the join itself.
+    steps.sort(
+        key=lambda step: order[step[0] if step[0] in order else step[0].removesuffix(":store")]
+    )
+    events, now = [], 0.0
+    for name, transfer, compute in steps:
+        for engine, cycles in ((TRANSFER, transfer), ("CONV", compute)):
+            if cycles:
+                events.append(Event(engine, name, now, now + cycles))
+                now += cycles
+    return Timeline(tuple(events), mapping.cycles, exact=False)

@@ -1,0 +1,225 @@
+"""The search for the overlay and the mapping of least latency for a network on a board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from boards.board import Board
+from dse.cost import CostModel, Dynamap, Infeasible, as_arrays
+from dse.cost.budget import rectangles
+from dse.cost.model import IntArray
+from dse.cost.overlay import Overlay
+from dse.cost.overlay.model import LEAST_SIDE
+from dse.mapping import (
+    Executor,
+    Hardware,
+    NetworkMapping,
+    Restriction,
+    Single,
+    Sweep,
+    certify_mapping,
+    map_network,
+    sweep,
+)
+from dse.network.importer import Imported
+from dse.networks import Workload
+from dse.passes import Passes, apply
+from dse.passes.merge import Group
+from polymap.choices import CostModelName, Objective
+from polymap.errors import InputError
+from polymap.exploration import Exploration
+from polymap.families import Space
+from polymap.merging import worth_merging
+from polymap.needs import needs
+
+SLACK = 1.1
+"""How many times the least latency the array of fewest DSPs may take, unless said otherwise."""
+UNLIMITED = 1 << 30
+"""DSPs without a board."""
+
+
+def limited(board: Board, *, dsp: int | None = None, clock_hz: float | None = None) -> Board:
+    """The board with a part of its DSPs, at another clock; Infeasible beyond the board's own."""
+    if clock_hz is not None and clock_hz > board.clock_hz:
+        raise Infeasible(
+            f"a design for board {board.name!r}",
+            bound="clock_mhz",
+            needed=clock_hz / 1e6,
+            available=board.clock_hz / 1e6,
+            remedy=f"choose {board.clock_hz / 1e6:g} MHz or less, or a faster device",
+        )
+    return replace(
+        board,
+        dsp=board.dsp if dsp is None else min(dsp, board.dsp),
+        clock_hz=clock_hz or board.clock_hz,
+    )
+
+
+def explore(
+    network: Workload,
+    board: Board | None,
+    *,
+    model: CostModelName = CostModelName.OVERLAY,
+    objective: Objective = Objective.LATENCY,
+    latency_ms: float | None = None,
+    array: tuple[int, int] | None = None,
+    restriction: Restriction | None = None,
+    space: Space | None = None,
+    passes: Passes | None = None,
+    certify: bool = True,
+    executor: Executor | None = None,
+) -> Exploration:
+    """The best hardware within a board's budget, and its optimal mapping of a network.
+
+    Parameters
+    ----------
+    board : see ``limited`` for less of it; None: any, which needs ``array``.
+    latency_ms : the latency within which DSPs are least; by default ``SLACK`` times the least.
+    array : rows and columns, if they are given.
+    restriction : which algorithms and dataflows the mapping may use.
+    space : which hardware may be chosen, of our overlay.
+    passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays on
+        the array that is best without.
+    executor : where the search's numpy calls run; by default one thread per core.
+    """
+    start = perf_counter()
+    ours = model is CostModelName.OVERLAY
+    passes = passes or Passes()
+    workload = apply(network, passes, ()) if ours else network
+    if board is None and array is None:
+        raise InputError("without a board, the array must be given")
+    space = space or Space()
+    families = _families(
+        workload, board, model, space if passes.fold else replace(space, folds=(1,))
+    )
+    _check(workload, families, restriction)
+    found = sweep(
+        workload,
+        families,
+        {"dsp": UNLIMITED} if board is None else board.budget,
+        arrays=_legal(board, ours) if array is None else as_arrays(*array),
+        restriction=restriction,
+        executor=executor,
+    )
+    chosen, mapping = _choice(found, workload, objective, latency_ms, restriction)
+    groups: tuple[Group, ...] = ()
+    if ours and passes.merge:
+        allowed = restriction or Restriction()
+        wanted = worth_merging(network, passes, chosen, mapping.rows, mapping.columns, allowed)
+        merged = apply(network, passes, wanted)
+        other = map_network(merged, chosen, mapping.rows, mapping.columns, restriction=restriction)
+        if other.cycles < mapping.cycles:
+            groups, workload, mapping = wanted, merged, other
+    gap = None
+    if certify:
+        gap = certify_mapping(workload, chosen, mapping, restriction=restriction).gap
+    return Exploration(
+        board=board,
+        objective=objective,
+        workload=workload,
+        passes=passes,
+        merged=groups,
+        restriction=restriction or Restriction(),
+        model=chosen,
+        configuration=chosen.config(mapping.rows, mapping.columns)
+        if isinstance(chosen, Overlay)
+        else None,
+        mapping=mapping,
+        pareto=found.pareto if array is None else (),
+        grids=found.grids,
+        certified_gap=gap,
+        seconds=perf_counter() - start,
+    )
+
+
+def explore_all(
+    networks: Sequence[Workload],
+    boards: Sequence[Board],
+    *,
+    executor: Executor,
+    **options: Any,
+) -> dict[tuple[str, str], Exploration]:
+    """Every network on every board, side by side: explorations by names of network and board.
+
+    ``executor``: one of ``concurrent.futures``, or whatever else has its ``map``, such as dask's.
+    ``options``: as ``explore``'s.
+    """
+    tasks = [(network, board) for network in networks for board in boards]
+    found = executor.map(partial(_explore_one, options), tasks)
+    return {(n.name, b.name): one for (n, b), one in zip(tasks, found, strict=True)}
+
+
+def _explore_one(options: Mapping[str, Any], task: tuple[Workload, Board]) -> Exploration:
+    return explore(*task, **options)
+
+
+def predict(found: Exploration, subject: Workload | Imported) -> Exploration:
+    """The same with the compiled program and its exact cycles, if there is a model to compile."""
+    if not isinstance(subject, Imported):
+        raise InputError(
+            "only a quantised model, or a float one with --calibration, can be compiled for exact "
+            "cycles"
+        )
+    return found.compiled(subject)
+
+
+def _families(
+    workload: Workload, board: Board | None, model: CostModelName, space: Space
+) -> Sequence[Hardware]:
+    if board is not None and model is CostModelName.OVERLAY:
+        return space.families(board, needs(workload))
+    if model is CostModelName.OVERLAY:
+        return [
+            Single(Overlay(template=template, folds=space.folds), {})
+            for template in space.templates(needs(workload))
+        ]
+    if board is None:
+        return [Single(Dynamap(), {})]
+    paper = Dynamap(clock_hz=board.clock_hz, bandwidth=board.memory_bandwidth)
+    return [Single(paper, board.budget)]
+
+
+def _legal(board: Board | None, ours: bool) -> IntArray | None:
+    """The arrays that can be built at all; None: any."""
+    if board is None or not ours:
+        return None
+    arrays = rectangles(board.dsp)
+    return arrays[(arrays >= LEAST_SIDE).all(axis=1)]
+
+
+def _choice(
+    found: Sweep,
+    workload: Workload,
+    objective: Objective,
+    latency_ms: float | None,
+    restriction: Restriction | None,
+) -> tuple[CostModel, NetworkMapping]:
+    if objective is Objective.LATENCY:
+        return found.pareto[-1].model, found.best
+    point = found.cheapest(latency_ms or SLACK * found.best.latency_ms)
+    mapping = map_network(workload, point.model, point.rows, point.columns, restriction=restriction)
+    return point.model, mapping
+
+
+def _check(
+    network: Workload, families: Sequence[Hardware], restriction: Restriction | None
+) -> None:
+    """Names of algorithms and dataflows must be some layer's."""
+    if restriction is None:
+        return
+    labels = {
+        label
+        for family in families
+        for layer in network.convolutions
+        for label in family.bound.labels(layer.conv)
+    }
+    for what, asked, known in (
+        ("algorithm", restriction.algorithms, {label.algorithm for label in labels}),
+        ("dataflow", restriction.dataflows, {label.dataflow for label in labels}),
+    ):
+        if unknown := sorted(set(asked or ()) - known):
+            raise InputError(f"no {what} {unknown[0]!r} here: choose of {', '.join(sorted(known))}")

@@ -1,0 +1,160 @@
+"""``polymap explore`` for our own overlay: what it chooses, and that what it writes is real."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boards.board import U200
+from boards.estimate import estimate
+from hw.config import OverlayConfig
+from polymap.elaboration import DSP48E2
+
+DIGITS = Path("examples/digits")
+CALIBRATION = ("--calibration", DIGITS / "calibration.npz")
+PROMISED = {
+    *("array", "lanes", "winograd", "configuration", "dsp", "cycles", "latency_ms", "layers"),
+    *("mapping_seconds", "explore_seconds", "certified_gap", "pareto", "utilisation"),
+}
+
+
+def _explore(invoke: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+    answer = invoke("explore", *arguments, "--json")
+    assert answer.code == 0, answer
+    assert answer.stderr == ""
+    data: dict[str, Any] = json.loads(answer.stdout)
+    assert set(data) >= PROMISED
+    return data
+
+
+@pytest.fixture(scope="module")
+def explored(invoke: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's network on an 8 x 8 array of any device."""
+    out = tmp_path_factory.mktemp("explored")
+    answer = invoke(
+        "explore", DIGITS / "digits.onnx", *CALIBRATION, "--array", "8x8", "--exact", "--out", out
+    )
+    assert answer.code == 0, answer
+    assert "compiled: " in answer.stdout
+    return out
+
+
+def _load(path: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(path.read_text())
+    return data
+
+
+def test_what_is_written_runs_in_rtl_as_predicted(
+    invoke: Callable[..., Any], explored: Path, tmp_path: Path
+) -> None:
+    """explore -> compile -> simulate: no mismatch, and the cycles that ``--exact`` foretold."""
+    given = (
+        *(DIGITS / "digits.onnx", *CALIBRATION),
+        *("--config", explored / "configuration.json", "--mapping", explored / "mapping.json"),
+    )
+    answer = invoke("compile", *given, "--out", tmp_path / "program", "--json")
+    assert answer.code == 0, answer
+    found = _load(explored / "exploration.json")
+    compiled = {
+        layer["name"]: (layer["algorithm"], layer["dataflow"])
+        for layer in json.loads(answer.stdout)["layers"]
+        if layer["kind"] == "conv"
+    }
+    chosen = {layer["name"]: (layer["algorithm"], layer["dataflow"]) for layer in found["layers"]}
+    assert compiled == chosen
+    with np.load(DIGITS / "test_images.npz") as archive:
+        few = {name: archive[name][:2] for name in archive.files}
+    np.savez(tmp_path / "few.npz", **few)
+    answer = invoke("simulate", *given, "--input", tmp_path / "few.npz", "--out", tmp_path)
+    assert answer.code == 0, answer
+    result = _load(tmp_path / "result.json")
+    assert result["mismatches"] == 0
+    assert result["cycles"] == found["exact"]["cycles"]
+
+
+def test_the_configuration_elaborates(
+    invoke: Callable[..., Any], explored: Path, tmp_path: Path
+) -> None:
+    config = explored / "configuration.json"
+    answer = invoke("elaborate", "--config", config, "--out", tmp_path)
+    assert answer.code == 0, answer
+    assert _load(tmp_path / "polymap.json")["configuration"] == _load(config)
+
+
+def test_the_files_agree(explored: Path) -> None:
+    found = _load(explored / "exploration.json")
+    config = OverlayConfig.from_json(_load(explored / "configuration.json"))
+    assert found["configuration"] == config.to_json()
+    assert found["array"] == "8x8" == f"{config.rows}x{config.columns}"
+    assert (found["lanes"], found["winograd"]) == (config.lanes, config.winograd)
+    assert found["dsp"] == estimate(config).dsp
+    names = [name for layer in found["layers"] for name in layer["name"].split("+")]
+    assert len(names) == 14
+    for layer in found["layers"]:
+        assert sum(layer["split"].values()) == pytest.approx(layer["compute"])
+    assert sum(layer["cycles"] for layer in found["layers"]) <= found["cycles"]
+
+
+def test_the_best_design_of_a_board(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    data = _explore(invoke, "squeezenet", "--board", "u200", "--dsp", "90", "--out", tmp_path)
+    config = OverlayConfig.from_json(data["configuration"])
+    needed = estimate(config, primitive=DSP48E2, uram=True)
+    assert needed.fits(U200)
+    assert data["dsp"] == needed.dsp <= 90
+    assert data["certified_gap"] == pytest.approx(0, abs=1e-6)
+    assert data["latency_ms"] == min(point["latency_ms"] for point in data["pareto"])
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    answer = invoke("elaborate", "--config", tmp_path / "configuration.json", "--out", tmp_path)
+    assert answer.code == 0, answer
+
+
+def test_restrictions_of_the_hardware(invoke: Callable[..., Any]) -> None:
+    common = ("squeezenet", "--board", "u200", "--dsp", "300", "--no-certify")
+    data = _explore(invoke, *common, "--lanes", "1", "--winograd", "none", "--no-fold")
+    assert (data["lanes"], data["winograd"], data["certified_gap"]) == (1, "none", None)
+    assert {layer["algorithm"] for layer in data["layers"]} <= {"im2col", "kn2row"}
+    assert {layer["variant"] for layer in data["layers"]} == {""}
+    free = _explore(invoke, *common)
+    assert free["latency_ms"] < data["latency_ms"]
+    slow = _explore(invoke, *common, "--clock", "143")
+    assert slow["clock_hz"] == 143e6
+    assert slow["latency_ms"] > free["latency_ms"]
+
+
+def test_merging_and_blocks_can_be_switched_off(invoke: Callable[..., Any]) -> None:
+    common = (DIGITS / "digits.onnx", *CALIBRATION, "--array", "8x8")
+    plain = _explore(invoke, *common, "--no-merge", "--no-space-to-depth")
+    assert plain["merged"] == []
+    assert len(plain["layers"]) == 14
+    assert _explore(invoke, *common)["cycles"] <= plain["cycles"]
+
+
+def test_table(invoke: Callable[..., Any]) -> None:
+    answer = invoke("explore", "squeezenet", "--board", "kcu1500", "--array", "16x16")
+    assert answer.code == 0, answer
+    for text in ("fill", "array", "drain", "next best", "16 x 16", "at 250 MHz", "gap to the"):
+        assert text in answer.stdout
+
+
+BOARD = ("--board", "u200")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*BOARD, "--array", "99x99"), "dsp needed 10,"),
+        ((*BOARD, "--array", "1x64"), "rows must be an integer in [2, 1024], not 1"),
+        ((*BOARD, "--clock", "400"), "clock_mhz needed 400, available 286, short by 114"),
+        (("--array", "8x8", "--exact"), "only a quantised model"),
+        ((), "without a board, the array must be given"),
+        ((*BOARD, "--dsp", "6"), "dsp needed 14, available 6, short by 8"),
+        ((*BOARD, "--axi-bytes", "512"), "bandwidth needed 1.46432e+11, available 7.68e+10"),
+    ],
+)
+def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], message: str) -> None:
+    assert message in refused("explore", "squeezenet", *arguments)

@@ -1,0 +1,165 @@
+"""The overlays that fit a board, against all of them one by one; and the bounds that break."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from boards.board import KCU1500, U200, Board
+from boards.estimate import estimate
+from dse.cost import Infeasible
+from dse.cost.overlay import Overlay
+from dse.mapping import map_network
+from dse.networks import benchmark
+from dse.networks.workload import Pool
+from polymap.elaboration import DSP48E2
+from polymap.families import Space
+from polymap.family import Family
+from polymap.needs import Needs, needs
+from polymap.search import explore, explore_all, limited
+
+NEEDS = Needs(tensor_bytes=1 << 20, parameter_depth=4096, sum_bits=27, raw_bits=26)
+
+
+def _families(board: Board, *winograd: str) -> tuple[Family, ...]:
+    (union,) = Space(lanes=(2,), winograd=winograd).families(board, NEEDS)
+    families = union.parts(2, 2)
+    assert all(isinstance(family, Family) for family in families)
+    return families  # type: ignore[return-value]
+
+
+def _all(family: Family) -> list[Overlay]:
+    names = list(family.depths)
+    return [
+        replace(
+            family.base,
+            template=replace(family.base.template, **dict(zip(names, depths, strict=True))),
+        )
+        for depths in product(*family.depths.values())
+    ]
+
+
+def _fits(model: Overlay, array: tuple[int, int], board: Board) -> bool:
+    config = model.config(*array)
+    return estimate(config, primitive=DSP48E2, uram=board.uram > 0).fits(board)
+
+
+def _below(depths: tuple[int, ...], others: tuple[int, ...]) -> bool:
+    return all(a <= b for a, b in zip(depths, others, strict=True))
+
+
+@pytest.mark.parametrize("board", [U200, KCU1500], ids=lambda board: board.name)
+def test_designs_are_the_deepest_of_all_that_fit(board: Board) -> None:
+    rng = np.random.default_rng(5)
+    for family in _families(board, "none", "both"):
+        names = list(family.depths)
+        for array in rng.integers(2, 140, (12, 2)).tolist():
+            fit = [model for model in _all(family) if _fits(model, array, board)]
+            depths = {tuple(getattr(m.template, name) for name in names) for m in fit}
+            deepest = {d for d in depths if not any(e != d and _below(d, e) for e in depths)}
+            parts = family.parts(*array)
+            templates = [part.bound.template for part in parts]  # type: ignore[attr-defined]
+            found = {tuple(getattr(t, name) for name in names) for t in templates}
+            assert found == deepest
+            possible = len(family.possible(np.array([array]))) > 0
+            assert possible == bool(fit)
+
+
+def test_resources_grow_with_rows_and_columns() -> None:
+    rng = np.random.default_rng(6)
+    for family in _families(U200, "none", "both"):
+        model = _all(family)[0]
+        for rows, columns in rng.integers(2, 200, (60, 2)).tolist():
+            small, *larger = (
+                estimate(model.config(r, c), primitive=DSP48E2, uram=True).to_json()
+                for r, c in ((rows, columns), (rows + 1, columns), (rows, columns + 1))
+            )
+            for other in larger:
+                assert all(small[name] <= other[name] for name in small)
+
+
+def test_no_design_beats_its_bound() -> None:
+    workload = benchmark("googlenet").without_dense()
+    (union,) = Space(lanes=(2,)).families(U200, needs(workload))
+    for rows, columns in ((8, 8), (48, 128), (64, 98)):
+        floor = map_network(workload, union.bound, rows, columns)
+        for family in union.parts(rows, columns):
+            bound = map_network(workload, family.bound, rows, columns)
+            assert floor.cycles <= bound.cycles and floor.dsp <= bound.dsp
+            for model in _all(family)[:: len(family.depths)]:
+                found = map_network(workload, model, rows, columns)
+                assert bound.cycles <= found.cycles and bound.dsp == found.dsp
+
+
+POOR = {
+    "dsp": (limited(U200, dsp=500), "dsp needed"),
+    "bram36": (replace(U200, bram36=100), "bram36 needed"),
+    "uram": (replace(U200, uram=8), "uram needed"),
+    "lut": (replace(U200, lut=60_000), "lut needed"),
+}
+
+
+@pytest.mark.parametrize("bound", POOR)
+def test_the_broken_bound_is_named_with_its_gap_and_a_way_out(bound: str) -> None:
+    board, message = POOR[bound]
+    with pytest.raises(Infeasible, match=message) as caught:
+        explore(benchmark("squeezenet"), board, array=(32, 32))
+    error = caught.value
+    assert error.bound == bound
+    assert error.needed > error.available == board.budget[bound]
+    assert "fits" in error.remedy or "no array fits beside" in error.remedy
+
+
+def test_tensors_that_fit_beside_no_array() -> None:
+    board = replace(KCU1500, bram36=300)
+    with pytest.raises(Infeasible, match="choose a larger board or a smaller network") as caught:
+        explore(benchmark("vgg-19"), board)
+    assert caught.value.bound == "bram36"
+    assert "tensor memory" in caught.value.remedy
+
+
+def test_a_clock_and_a_bus_beyond_the_board() -> None:
+    with pytest.raises(Infeasible, match="clock_mhz needed 300, available 250, short by 50"):
+        limited(KCU1500, clock_hz=300e6)
+    slow = replace(U200, memory_channels=1, clock_hz=286e6)
+    with pytest.raises(Infeasible, match="bandwidth needed") as caught:
+        explore(benchmark("squeezenet"), slow, array=(8, 8), space=Space(axi_bytes=128))
+    assert "choose at most 67 bytes a beat, or a clock of 150 MHz" in caught.value.remedy
+
+
+def test_the_bus_is_as_wide_as_the_memory_is_fast() -> None:
+    found = [
+        explore(benchmark("squeezenet"), board, array=(8, 8)).configuration
+        for board in (U200, replace(U200, memory_channels=1))
+    ]
+    assert [config.axi_bytes for config in found if config] == [128, 64]
+
+
+def test_several_networks_and_boards_at_once() -> None:
+    networks = [benchmark("squeezenet"), benchmark("alexnet").without_dense()]
+    with ThreadPoolExecutor(2) as pool:
+        found = explore_all(networks, [U200, KCU1500], executor=pool, array=(8, 8))
+    assert set(found) == {(n.name, b.name) for n in networks for b in (U200, KCU1500)}
+    alone = explore(networks[0], KCU1500, array=(8, 8))
+    assert found["squeezenet", "kcu1500"].mapping.choice == alone.mapping.choice
+
+
+def test_needs_of_a_chain() -> None:
+    """AlexNet's largest neighbours, with poolings, and the sums of its widest layer."""
+    workload = benchmark("alexnet")
+    found = needs(workload)
+    sizes = {node.name: int(np.prod(node.shape)) for node in workload.nodes}
+    together = [
+        sizes[node.name]
+        + sizes[node.inputs[0]]
+        + (sizes[workload.node[node.inputs[0]].inputs[0]] if isinstance(node, Pool) else 0)
+        for node in workload.nodes
+        if node.inputs
+    ]
+    assert found.tensor_bytes == 1 << (max(together) - 1).bit_length()
+    widest = max(layer.conv.taps * layer.conv.cin for layer in workload.convolutions)
+    assert found.sum_bits == (255 * 127 * widest).bit_length() + 1

@@ -1,0 +1,204 @@
+"""The report of an exploration: complete, self-contained, and of the exploration's own numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boards.board import U200
+from dse.mapping import Restriction, map_network
+from dse.network.graph import Network
+from dse.networks import Workload, benchmark
+from dse.networks.workload import Source
+from polymap.report import ReportData, write_report
+from tests.polymap import report_samples
+from tests.polymap.report_reader import Page, read
+from tests.polymap.report_samples import MODEL
+
+NASTY = "<b>$x_1$ & \"y\"</b> '\u5377\u7a4d'\x07]]>{{ 1 }}" + "long" * 20
+
+
+def shown(data: ReportData, folder: Path) -> Page:
+    path = folder / "report.html"
+    write_report(data, path)
+    return read(path)
+
+
+@pytest.fixture(scope="module")
+def inception() -> ReportData:
+    """150 layers."""
+    return report_samples.closed(benchmark("inception-v4"), 95, 64)
+
+
+@pytest.fixture(scope="module")
+def inception_page(inception: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return shown(inception, tmp_path_factory.mktemp("inception"))
+
+
+@pytest.fixture(scope="module")
+def compiled(network: Network) -> ReportData:
+    return report_samples.compiled(network)[0]
+
+
+def self_contained(page: Page) -> bool:
+    inside = all(value.startswith(("#", "data:image/png")) for value in page.references)
+    named = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page.text)  # a namespace is only a name
+    urls = re.findall(r"url\(([^)]*)\)", page.text)
+    return (
+        inside
+        and all(url.strip("'\"").startswith("#") for url in urls)
+        and not {"script", "link", "iframe", "object", "embed", "img"} & set(page.tags)
+        and "@import" not in page.text
+        and "://" not in named
+    )
+
+
+def column(rows: Sequence[Sequence[str]], heading: str) -> list[str]:
+    index = rows[0].index(heading)
+    return [row[index] for row in rows[1:]]
+
+
+def pairs(rows: Sequence[Sequence[str]]) -> dict[str, str]:
+    return {row[0]: row[1] for row in rows[1:]}
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", "").rstrip("%").lstrip("+"))
+
+
+def test_150_layers(inception: ReportData, inception_page: Page) -> None:
+    assert self_contained(inception_page)
+    rows = inception_page.tables["Layers"]
+    layers = inception.mapping.layers
+    assert len(layers) == 150
+    assert column(rows, "layer") == [layer.name for layer in layers]
+    assert set(column(rows, "layer")) <= set(inception_page.words())
+    assert column(rows, "algorithm") == [layer.label.algorithm for layer in layers]
+    assert column(rows, "dataflow") == [layer.label.dataflow for layer in layers]
+    for heading, values in (
+        ("MAC", [layer.macs for layer in layers]),
+        ("compute", [layer.compute for layer in layers]),
+        ("transfer", [layer.transfer for layer in layers]),
+        ("cycles", [layer.compute + layer.transfer for layer in layers]),
+    ):
+        found = [number(text) for text in column(rows, heading)]
+        assert found == pytest.approx(values, abs=0.5)
+    found = [number(text) / 100 for text in column(rows, "utilisation")]
+    assert found == pytest.approx([layer.utilisation for layer in layers], abs=6e-4)
+    assert column(rows, "next best") == [str(layer.alternative) for layer in layers]
+
+
+def test_head(inception: ReportData, inception_page: Page) -> None:
+    tables = inception_page.tables
+    facts = pairs(tables["inception-v4 on u200"])
+    mapping = inception.mapping
+    assert number(facts["cycles"]) == pytest.approx(mapping.cycles, abs=0.5)
+    assert facts["array"] == "95 x 64, 1 lane(s)"
+    assert facts["latency"] == f"{mapping.latency_ms:.4f} ms at 286 MHz"
+    assert facts["certified gap"] == "0 cycles"
+    assert facts["explored in"] == "1.25 s"
+    assert pairs(tables["Configuration"]) == {"rows": "95", "columns": "64", "lanes": "1"}
+    assert not {"Arrays", "Resources", "Latency against DSPs"} & set(tables)
+
+
+def test_comparison(inception: ReportData, inception_page: Page) -> None:
+    rows = inception_page.tables["Comparison"]
+    latency = dict(zip(column(rows, "mapping"), map(number, column(rows, "ms")), strict=True))
+    mapping = inception.mapping
+    assert set(latency) == {
+        *("this mapping", "im2col only", "kn2row only", "winograd-f2 only"),
+        *("NS only", "WS only", "IS only", "every multiplier busy"),
+        *("DYNAMAP's model", "DYNAMAP's model, free transitions"),
+    }
+    only = map_network(
+        benchmark("inception-v4"), MODEL, 95, 64, restriction=Restriction(dataflows=("IS",))
+    )
+    assert latency["IS only"] == pytest.approx(only.latency_ms, abs=1e-4)
+    assert all(latency[name] >= latency["this mapping"] for name in latency if "only" in name)
+    assert latency["DYNAMAP's model"] == latency["this mapping"]
+    assert latency["DYNAMAP's model, free transitions"] < latency["this mapping"]
+    bound = sum(layer.macs for layer in mapping.layers) / (95 * 64) / U200.clock_hz * 1e3
+    assert latency["every multiplier busy"] == pytest.approx(bound, abs=1e-4)
+    extra = dict(zip(column(rows, "mapping"), column(rows, "against this one"), strict=True))
+    assert extra["this mapping"] == "+0.0%"
+
+
+def test_one_layer_of_any_name(tmp_path: Path) -> None:
+    page = shown(report_samples.closed(report_samples.single(NASTY)), tmp_path)
+    assert self_contained(page)
+    assert "b" not in page.tags
+    readable = NASTY.replace("\x07", "\ufffd")
+    assert column(page.tables["Layers"], "layer") == [readable]
+    assert any(hint.startswith(f"{readable} ") for hint in page.hints())
+    assert any(readable.startswith(word[:-1]) and len(word) > 9 for word in page.words())
+
+
+def test_no_layers(tmp_path: Path) -> None:
+    page = shown(report_samples.closed(Workload("none", (Source("x", (4, 4, 4)),))), tmp_path)
+    assert set(page.tables) == {"none on u200", "Configuration"}
+
+
+def test_impossible_baselines_are_listed(tmp_path: Path) -> None:
+    data = report_samples.closed(report_samples.single("conv"))
+    impossible = replace(data.rivals[1], latency_ms=None, note="no way")
+    page = shown(replace(data, rivals=(data.rivals[0], impossible)), tmp_path)
+    assert page.tables["Comparison"][2] == (impossible.name, "no way", "\u2013", "\u2013")
+
+
+def test_a_compiled_network(compiled: ReportData, tmp_path: Path) -> None:
+    page = shown(compiled, tmp_path)
+    assert self_contained(page)
+    drawn, scales = [], []
+    for hint, width in page.bars():
+        if bar := re.match(r"([A-Z]+) (\S*)\n([\d,]+) to ([\d,]+)", hint):
+            start, end = number(bar[3]), number(bar[4])
+            drawn.append((bar[1], bar[2], start, end))
+            scales.append(width / (end - start))
+    events = compiled.timeline.events
+    assert sorted(drawn) == sorted((e.engine, e.layer, e.start, e.end) for e in events)
+    assert scales == pytest.approx([scales[0]] * len(scales), rel=1e-3)
+    assert {"LOAD", "WEIGHTS", "CONV", "POOL", "STORE"} <= set(page.words())
+    assert {event.layer for event in events} == {"first", "largest", "second"}
+    for name in ("first", "second"):
+        own = [e for e in events if e.engine == "CONV" and e.layer == name]
+        assert sum(compiled.splits[name].values()) == own[-1].end - own[0].start
+    last = max(event.end for event in events)
+    assert last <= compiled.timeline.total
+    (exact,) = (rival for rival in compiled.rivals if rival.name == "this mapping, compiled")
+    assert exact.latency_ms == pytest.approx(compiled.timeline.total / U200.clock_hz * 1e3)
+
+
+def test_resources(compiled: ReportData, tmp_path: Path) -> None:
+    tables = shown(compiled, tmp_path).tables
+    rows = tables["Resources"]
+    *blocks, total, available, _ = rows[1:]
+    for index, name in enumerate(rows[0][1:], start=1):
+        if name != "bram36":  # halves of blocks add up first
+            assert sum(number(block[index]) for block in blocks) == number(total[index])
+    assert number(available[rows[0].index("dsp")]) == U200.dsp
+    assert pairs(tables["Configuration"])["axi_bytes"] == "16"
+
+
+def test_searched_arrays(tmp_path: Path) -> None:
+    data = report_samples.searched()
+    page = shown(data, tmp_path)
+    assert self_contained(page)
+    assert any(value.startswith("data:image/png") for value in page.references)
+    rows = page.tables["Latency against DSPs"]
+    assert [number(text) for text in column(rows, "DSP")] == [p.dsp for p in data.pareto]
+    mapping = data.mapping
+    assert column(rows, "array")[-1] == f"{mapping.rows} x {mapping.columns}"
+    assert f"{mapping.rows} x {mapping.columns}: {mapping.latency_ms:.4f} ms" in page.hints()
+
+
+def test_the_same_data_gives_the_same_file(tmp_path: Path) -> None:
+    data = report_samples.searched()
+    pages = []
+    for name in ("first", "second"):
+        write_report(data, tmp_path / name)
+        pages.append((tmp_path / name).read_bytes())
+    assert pages[0] == pages[1]
