@@ -12,7 +12,7 @@ from boards.board import Board
 from dse.cost import CostModel
 from dse.cost.overlay import Overlay, program_cycles
 from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restriction
-from dse.network.importer import Imported
+from dse.network.graph import Network
 from dse.networks import Workload
 from dse.passes import Passes
 from dse.program import LayerMapping
@@ -85,13 +85,13 @@ class Exploration:
             concat_in_place=self.passes.concat_in_place,
         )
 
-    def compiled(self, model: Imported) -> Exploration:
+    def compiled(self, network: Network) -> Exploration:
         """The same with the program, its exact cycles, and tensor memory for its activations."""
         if self.configuration is None:
             raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
         from polymap.report import Execution
 
-        config, program = with_tensors(model, self.configuration, self.choices)
+        config, program = with_tensors(network, self.configuration, self.choices)
         execution = Execution(program, program_cycles(program, config))
         return replace(self, configuration=config, execution=execution)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from boards.board import Board
 from dse.cost.infeasible import Infeasible
@@ -18,7 +17,6 @@ from polymap.needs import Needs
 
 LANES = (2, 1)
 WINOGRAD = ("none", "f2", "f4", "both")  # the leaner ones first
-POOL_LANES = (0, 128)  # 0: min(columns, 32)
 DEPTHS: Mapping[str, tuple[int, ...]] = {
     "accumulator_depth": (2048, 8192),
     "weight_words": (4096, 16384),
@@ -31,7 +29,7 @@ LEAST_BUS, WIDEST_BUS = 4, 128  # bytes of a beat
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What may be chosen; the widths of poolings and the depths of buffers are always open.
+    """What may be chosen; the depths of buffers are always open.
 
     ``winograd``: the leaner ones first.  ``axi_bytes``: width of the bus; None: the widest that the
     memory keeps busy.
@@ -65,14 +63,10 @@ class Space:
         ]
 
     def _union(self, board: Board, needs: Needs, lanes: int) -> Union:
-        kinds = list(product(self.winograd, POOL_LANES))
-        families = {kind: self._family(board, needs, lanes, *kind) for kind in kinds}
-        widest = tuple(families[winograd, POOL_LANES[-1]].bound for winograd in self.winograd)
-        return Union(widest, tuple(families.values()))
+        families = tuple(self._family(board, needs, lanes, kind) for kind in self.winograd)
+        return Union(tuple(family.bound for family in families), families)
 
-    def _family(
-        self, board: Board, needs: Needs, lanes: int, winograd: str, pool_lanes: int
-    ) -> Family:
+    def _family(self, board: Board, needs: Needs, lanes: int, winograd: str) -> Family:
         depths = dict(DEPTHS)
         if not TRANSFORMS[winograd]:
             del depths["scratch_words"]
@@ -80,7 +74,7 @@ class Space:
         template = OverlayConfig(
             lanes=lanes,
             winograd=winograd,
-            pool_lanes=pool_lanes,
+            pool_lanes=pool_lanes(board),
             axi_bytes=bus_bytes(board, self.axi_bytes),
             tensor_bytes=needs.tensor_bytes,
             parameter_depth=needs.parameter_depth,
@@ -89,6 +83,15 @@ class Space:
         )
         base = Overlay(template=template, clock_hz=board.clock_hz, folds=self.folds)
         return Family(board, base, depths)
+
+
+def pool_lanes(board: Board) -> int:
+    """A fiftieth of the DSPs for the pooling engine, a power of two of 4 to 128.
+
+    With fewer, poolings outlast the layers beside them, which the closed form does not see.
+    """
+    share = max(1, board.dsp // 50)
+    return min(max(4, 1 << (share.bit_length() - 1)), 128)
 
 
 def bus_bytes(board: Board, wanted: int | None) -> int:

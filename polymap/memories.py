@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dse.network.graph import Network
 from dse.network.importer import Imported
 from dse.program import LayerMapping, Program, compile_network
 from hw.config import OverlayConfig, power_of_two
@@ -14,14 +15,14 @@ LARGEST_WEIGHT_BUFFER = 1 << 15  # words
 
 
 def with_tensors(
-    model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None
+    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
 ) -> tuple[OverlayConfig, Program]:
     """The configuration with tensor memory for all activations of a network, and its program."""
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
-    program = compile_network(model.network, ample, mapping)
+    program = compile_network(network, ample, mapping)
     used = power_of_two(program.manifest.tensor_bytes_used)
     fitting = replace(config, tensor_bytes=max(config.tensor_bytes, used))
-    return fitting, compile_network(model.network, fitting, mapping)
+    return fitting, compile_network(network, fitting, mapping)
 
 
 def fit(

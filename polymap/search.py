@@ -27,6 +27,7 @@ from dse.mapping import (
 )
 from dse.network.importer import Imported
 from dse.networks import Workload
+from dse.networks.to_network import to_network
 from dse.passes import Passes, apply
 from dse.passes.merge import Group
 from polymap.choices import CostModelName, Objective
@@ -158,13 +159,13 @@ def _explore_one(options: Mapping[str, Any], task: tuple[Workload, Board]) -> Ex
 
 
 def predict(found: Exploration, subject: Workload | Imported) -> Exploration:
-    """The same with the compiled program and its exact cycles, if there is a model to compile."""
-    if not isinstance(subject, Imported):
-        raise InputError(
-            "only a quantised model, or a float one with --calibration, can be compiled for exact "
-            "cycles"
-        )
-    return found.compiled(subject)
+    """The same with the compiled program and its exact cycles.
+
+    ``subject`` : the network explored; of bare shapes, random weights are compiled.
+    """
+    if isinstance(subject, Imported):
+        return found.compiled(subject.network)
+    return found.compiled(to_network(subject))
 
 
 def _families(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dse.network.graph import Concat, Network, Reshape, Slice
-from dse.program.layers import Layer
+from dse.program.layers import Layer, PoolLayer, Role
 from dse.program.views import Layout
 
 
@@ -26,11 +26,11 @@ def lifetimes(
     network: Network,
     layers: Sequence[Layer],
     layout: Layout,
-    together: Sequence[tuple[int, int]] = (),
+    beside: Sequence[tuple[int, int]] = (),
 ) -> dict[str, Lifetime]:
     """Lifetimes of all buffers that some layer or the host touches.
 
-    ``together``: pairs of layers that run side by side.
+    ``beside``: layers that may still, or already, run at the time of another one.
     """
     found: dict[str, Lifetime] = {}
 
@@ -42,10 +42,9 @@ def lifetimes(
     for time, layer in enumerate(layers):
         for tensor in layer.operands.values():
             touch(tensor, time)
-    for first, last in together:
-        for tensor in (*layers[first].operands.values(), *layers[last].operands.values()):
-            touch(tensor, first)
-            touch(tensor, last)
+    for layer_time, other_time in beside:
+        for tensor in layers[layer_time].operands.values():
+            touch(tensor, other_time)
     for tensor, time in output_times(network, layers).items():
         touch(tensor, time)
     return found
@@ -58,6 +57,22 @@ def completions(network: Network, layers: Sequence[Layer]) -> dict[str, frozense
     for op in network.operators:
         if isinstance(op, Concat | Reshape | Slice):
             found[op.output] = frozenset().union(*(found[name] for name in op.inputs))
+    return found
+
+
+def waited_for(network: Network, layers: Sequence[Layer]) -> list[tuple[int, int]]:
+    """Poolings, each with the first later layer that reads its result: until then it may run."""
+    complete = completions(network, layers)
+    found = []
+    for time, layer in enumerate(layers):
+        if isinstance(layer, PoolLayer):
+            readers = (
+                later
+                for later in range(time + 1, len(layers))
+                for role, name in layers[later].operands.items()
+                if role is not Role.TARGET and time in complete[name]
+            )
+            found.append((time, next(readers, time)))
     return found
 
 

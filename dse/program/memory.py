@@ -10,7 +10,7 @@ from dse.program.allocate import Demand, allocate, gaps
 from dse.program.bands import Bands
 from dse.program.errors import ProgramError
 from dse.program.layers import Layer
-from dse.program.lifetime import Lifetime, lifetimes
+from dse.program.lifetime import Lifetime, lifetimes, waited_for
 from dse.program.strips import StripPlan, plan_strips, strip_bytes
 from dse.program.views import Layout
 from hw.config import OverlayConfig
@@ -64,13 +64,17 @@ def plan_memory(
     layers: Sequence[Layer],
     layout: Layout,
     config: OverlayConfig,
-    bands: Sequence[Bands] = (),
+    bands: Sequence[Bands] | None = None,
 ) -> MemoryPlan:
     """Keep all buffers on chip if they fit, else move the largest at the worst time to DRAM.
 
-    ``bands`` are left out if any buffer has to move.
+    ``bands``: poolings run beside convolutions, and some of both in bands; not so if any buffer had
+    to move.  None: one layer after the other.
     """
-    live = lifetimes(network, layers, layout, [(pair.conv, pair.pool) for pair in bands])
+    beside = [] if bands is None else waited_for(network, layers)
+    for pair in bands or ():
+        beside += [(pair.conv, pair.pool), (pair.pool, pair.conv)]
+    live = lifetimes(network, layers, layout, beside)
     sources, results = (
         {layout.views[name].buffer for name in names} for names in (network.inputs, network.outputs)
     )
@@ -80,11 +84,11 @@ def plan_memory(
         placed = allocate(demands, config.tensor_bytes)
         if placed is not None:
             break
-        if bands:
+        if bands is not None:
             return plan_memory(network, layers, layout, config)
         spilled |= {_victim(demands, live, sources & results, layers, config)}
-    strips = {pair.conv: StripPlan(pair.conv_rows, {}) for pair in bands}
-    strips |= {pair.pool: StripPlan(pair.pool_rows, {}) for pair in bands}
+    strips = {pair.conv: StripPlan(pair.conv_rows, {}) for pair in bands or ()}
+    strips |= {pair.pool: StripPlan(pair.pool_rows, {}) for pair in bands or ()}
     strips |= {
         time: _strips(layer, time, layout, spilled, demands, placed, config)
         for time, layer in enumerate(layers)

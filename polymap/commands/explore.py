@@ -78,9 +78,11 @@ def explore(
         progress.stage("reading")
         subject = polymap.subject(model, calibration)
         network = polymap.shapes_of(subject)
+        if not dense:
+            subject = network = network.without_dense()
         progress.stage("exploring")
         found = polymap.explore(
-            network if dense else network.without_dense(),
+            network,
             target,
             model=cost,
             objective=objective,

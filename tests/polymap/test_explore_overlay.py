@@ -150,9 +150,8 @@ BOARD = ("--board", "u200")
         ((*BOARD, "--array", "99x99"), "dsp needed 10,"),
         ((*BOARD, "--array", "1x64"), "rows must be an integer in [2, 1024], not 1"),
         ((*BOARD, "--clock", "400"), "clock_mhz needed 400, available 286, short by 114"),
-        (("--array", "8x8", "--exact"), "only a quantised model"),
         ((), "without a board, the array must be given"),
-        ((*BOARD, "--dsp", "6"), "dsp needed 14, available 6, short by 8"),
+        ((*BOARD, "--dsp", "6"), "dsp needed 16, available 6, short by 10"),
         ((*BOARD, "--axi-bytes", "512"), "bandwidth needed 1.46432e+11, available 7.68e+10"),
     ],
 )

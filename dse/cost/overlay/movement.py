@@ -12,7 +12,7 @@ from dse.networks.workload import Shape
 from hw.config import OverlayConfig
 from hw.pool.cycles import pool_cost
 
-BANDS = 4  # at most, of a convolution and the pooling behind it: ``dse.program.bands``
+REST = 4  # a pooling's share that needs the convolution's last band of eight: about a quarter
 POOL_LANES = 32  # of the pooling engine, at most, unless the template says otherwise
 
 
@@ -49,4 +49,4 @@ def behind(pooling: Count, conv: Count) -> Count:
 
     One after the other, or band by band: the longer of both, and then the pooling's last band.
     """
-    return np.minimum(pooling, np.maximum(0, pooling - conv) + np.ceil(pooling / BANDS))
+    return np.minimum(pooling, np.maximum(0, pooling - conv) + np.ceil(pooling / REST))

@@ -42,8 +42,9 @@ def _run_words(conv: ConvShape, groups: int, reduction: Count) -> Count:
     """im2col: runs are kernel rows where contiguous, else taps."""
     rows, columns = conv.kernel
     channels = groups * conv.cin // conv.groups
-    if conv.is_dense and groups == conv.groups:
+    whole = conv.contiguous and groups == conv.groups
+    if whole and conv.is_dense:
         return ceil_div(conv.taps * channels, reduction)
-    if groups == conv.groups and conv.dilation[1] == 1:
+    if whole and conv.dilation[1] == 1:
         return rows * ceil_div(columns * channels, reduction)
     return conv.taps * ceil_div(channels, reduction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from boards.estimate import estimate
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import CostModel, Crossing, Label, PoolShape, as_arrays
 from dse.cost.overlay import Overlay
-from dse.cost.overlay.movement import BANDS, pool_cycles
+from dse.cost.overlay.movement import REST, pool_cycles
 from dse.mapping import map_network, sweep
+from dse.network.graph import Window
 from dse.networks import benchmark
 from dse.networks.workload import (
     Convolution,
@@ -156,13 +158,17 @@ def test_two_copies_let_a_pooling_run_beside_the_array() -> None:
     cycles = pool_cycles(POOL, OverlayConfig(), arrays[:, 1])
     longer = Overlay().cycles(CONV, Overlay().labels(CONV), arrays).min(axis=1) > cycles
     assert longer.all()
-    assert (np.abs(waits(behind, 2, arrays) - cycles / BANDS) <= 10).all()
+    assert (np.abs(waits(behind, 2, arrays) - cycles / REST) <= 10).all()
     small = crossing(pools=(POOL,), producer=ConvShape(4, 4, 4, 4))
     assert waits(small, 2, arrays).tolist() == waits(alone, 2, arrays).tolist()
 
 
-def test_bands_are_the_compilers() -> None:
-    assert max(bands.BANDS) == BANDS
+def test_what_is_left_behind_the_last_band() -> None:
+    """Of the poolings that follow the first layer of a 224 x 224 network."""
+    count = max(bands.BANDS)
+    window = Window((3, 3), stride=(2, 2))
+    rest = 56 - (count - 1) * bands.pool_rows(window, 112 // count)
+    assert 56 / rest == REST
 
 
 def conv(name: str, source: str, shape: Shape, cout: int) -> Convolution:
@@ -248,3 +254,13 @@ def test_mapping_and_sweep() -> None:
     assert found.best.cycles <= mapping.cycles
     with pytest.raises(Infeasible):
         sweep(workload, model, {"dsp": 10}, arrays=arrays)
+
+
+def test_rows_that_are_not_contiguous_are_read_tap_by_tap() -> None:
+    model, arrays = Overlay(), np.array([[16, 8], [8, 32], [5, 5]])
+    whole = ConvShape(14, 14, 6, 32, (5, 5), padding=(2, 2, 2, 2))
+    part = replace(whole, contiguous=False)
+    im2col, kn2row = [Label("im2col", "IS")], [Label("kn2row", "IS")]
+    cycles = [model.cycles(conv, im2col, arrays) for conv in (whole, part)]
+    assert (cycles[0] < cycles[1]).all()
+    assert (cycles[1] == model.cycles(part, kn2row, arrays)).all()
