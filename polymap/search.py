@@ -85,7 +85,7 @@ def explore(
     space : which hardware may be chosen, of our overlay.
     passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays on
         the array that is best without.
-    executor : where the search's numpy calls run; by default one thread per core.
+    executor : where the search's numpy calls run; by default one process per core.
     """
     start = perf_counter()
     ours = model is CostModelName.OVERLAY

@@ -7,9 +7,10 @@ only if another one, with no more DSPs, is already known to be faster than its b
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -87,6 +88,12 @@ class Sweep:
         }
 
 
+def processes() -> ProcessPoolExecutor:
+    """A process per core: numpy calls as short as these leave threads waiting for each other."""
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+    return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context(method))
+
+
 def sweep(
     workload: Workload,
     hardware: CostModel | Sequence[Hardware],
@@ -103,7 +110,7 @@ def sweep(
     ----------
     hardware : families of designs, or the cost model of the only one.
     arrays : the candidates; by default all R x C of at most ``budget["dsp"]`` PEs.
-    executor : runs the numpy calls; by default one thread per core.
+    executor : runs the numpy calls; by default one process per core.
     exhaustive : solve every candidate; otherwise prune by bounds.
     """
     start = perf_counter()
@@ -111,7 +118,7 @@ def sweep(
     candidates = rectangles(budget["dsp"]) if arrays is None else arrays
     if not len(candidates):
         _refuse_nothing(budget)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with processes() as pool:
         search = Search(workload, restriction, budget, executor or pool, families, candidates)
         search.run(exhaustive)
     pareto = tuple(

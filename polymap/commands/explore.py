@@ -50,6 +50,7 @@ def explore(
     fold: Annotated[bool, typer.Option(help="pixels may become channels")] = True,
     merge: Annotated[bool, typer.Option(help="sibling 1x1 convolutions become one")] = True,
     space_to_depth: Annotated[bool, typer.Option(help="strided first layers read blocks")] = True,
+    concat_in_place: Annotated[bool, typer.Option(help="else concatenations are copied")] = True,
     dense: Annotated[bool, typer.Option(help="include fully connected layers")] = True,
     certify: Annotated[bool, typer.Option(help="let HiGHS confirm the mapping")] = True,
     exact: Annotated[
@@ -93,7 +94,12 @@ def explore(
                 dataflows=tuple(dataflow) if dataflow else None,
             ),
             space=space,
-            passes=polymap.Passes(merge=merge, fold=fold, space_to_depth=space_to_depth),
+            passes=polymap.Passes(
+                merge=merge,
+                fold=fold,
+                space_to_depth=space_to_depth,
+                concat_in_place=concat_in_place,
+            ),
             certify=certify,
         )
         if exact:

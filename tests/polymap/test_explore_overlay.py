@@ -12,8 +12,12 @@ import pytest
 
 from boards.board import U200
 from boards.estimate import estimate
+from dse.networks import benchmark
 from hw.config import OverlayConfig
+from polymap.ablation import HEADER, Variant, cells_of
 from polymap.elaboration import DSP48E2
+from polymap.families import Space
+from polymap.search import explore, predict
 
 DIGITS = Path("examples/digits")
 CALIBRATION = ("--calibration", DIGITS / "calibration.npz")
@@ -132,6 +136,8 @@ def test_merging_and_blocks_can_be_switched_off(invoke: Callable[..., Any]) -> N
     assert plain["merged"] == []
     assert len(plain["layers"]) == 14
     assert _explore(invoke, *common)["cycles"] <= plain["cycles"]
+    copied = _explore(invoke, *common, "--no-concat-in-place")
+    assert copied["cycles"] > plain["cycles"]
 
 
 def test_table(invoke: Callable[..., Any]) -> None:
@@ -157,3 +163,15 @@ BOARD = ("--board", "u200")
 )
 def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], message: str) -> None:
     assert message in refused("explore", "squeezenet", *arguments)
+
+
+def test_a_row_of_the_ablations() -> None:
+    variant = Variant("small", (8, 8), Space(lanes=(2,), winograd=("none",)))
+    found = explore(benchmark("squeezenet"), U200, array=variant.array, space=variant.space)
+    cells = cells_of(variant.name, predict(found, benchmark("squeezenet")))
+    assert len(cells) == len(HEADER)
+    row = dict(zip(HEADER, cells, strict=True))
+    assert row["array"] == "8 x 8"
+    assert float(row["ms exact"]) == pytest.approx(float(row["ms closed form"]), rel=0.1)
+    parts = ("array at work", "weights", "fill and drain", "pools and input")
+    assert sum(float(row[part].rstrip("%")) for part in parts) == pytest.approx(100, abs=0.3)
