@@ -70,7 +70,7 @@ _REMEDIES = {
     "tensor memory": "a smaller tensor_bytes, or one of tensor_copies",
     "parameters": "a smaller parameter_depth",
     "weights": "a smaller weight_words",
-    "buses": "a smaller axi_bytes",
+    "buses": "a smaller axi_bytes or fewer weight_ports",
     "pooling": "a smaller pool_lanes",
 }
 
@@ -260,13 +260,14 @@ def weights(config: OverlayConfig) -> Resources:
 
 
 def buses(config: OverlayConfig) -> Resources:
-    """AXI masters and control, fetch, dispatch, LOAD, STORE and WEIGHTS."""
-    beat = 8 * config.axi_bytes
-    return Resources(
-        bram18=2 * block_ram(READ_DEPTH, beat + 1),
-        lut=5590 + 27 * config.axi_bytes,
-        ff=4105 + 16 * config.axi_bytes,
-    )
+    """AXI masters and control, fetch, dispatch, LOAD, STORE and WEIGHTS.
+
+    LOAD and each weight port have a queue of beats; a port's addresses are as wide at any width.
+    """
+    queue = Resources(bram18=block_ram(READ_DEPTH, 8 * config.axi_bytes + 1))
+    port = Resources(lut=300, ff=220) + queue
+    rest = Resources(lut=5660 + 27 * config.axi_bytes, ff=4140 + 16 * config.axi_bytes)
+    return rest + queue + port * config.weight_ports
 
 
 def pooling(config: OverlayConfig) -> Resources:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from boards.board import Board, BoardError
-from boards.kernel import KERNEL
+from boards.channels import master_channels
+from boards.kernel import KERNEL, masters
 from boards.tcl import Value, script, settings
 
 BOARD_PART = "xilinx.com:kcu1500:part0:1.2"
 PCIE = "pci_express_x8"
 AXI_MHZ = 250  # user clock of a Gen3 x8 core with 256 bits: the overlay's clock
-# Board interface of a channel and of its oscillator, address, size. Channel 1 has no ECC, so the
-# overlay may write parts of memory that nothing has written before.
-MEMORIES = (("ddr4_sdram_c1", "default_300mhz_clk1", "0x0", "4G"),)
+CHANNEL_BYTES = 4 << 30
+WORD_BYTES = 64  # of a channel: parts of it may be written where there is no ECC (channel 1)
 
 
-def files(board: Board) -> dict[str, str]:
+def channel_address(channel: int) -> int:
+    """Where host and overlay find a DDR4 channel."""
+    return channel * CHANNEL_BYTES
+
+
+def files(board: Board, weight_ports: int) -> dict[str, str]:
     """Name -> text of what builds the bitstream."""
     if board.clock_hz != AXI_MHZ * 1e6:
         raise BoardError(
@@ -27,13 +32,27 @@ def files(board: Board) -> dict[str, str]:
         "kernel": KERNEL,
         "pcie": PCIE,
         "axi_mhz": AXI_MHZ,
-        "memories": MEMORIES,
+        "masters": masters(weight_ports),
+        "memories": _memories(weight_ports),
     }
     return {
         "block_design.tcl": script("block_design.tcl"),
         "settings.tcl": settings(variables),
         "build.sh": _BUILD,
     }
+
+
+def _memories(weight_ports: int) -> list[Value]:
+    """Board interfaces of the channels in use and of their oscillators, address, size."""
+    return [
+        [
+            f"ddr4_sdram_c{channel}",
+            f"default_300mhz_clk{channel}",
+            f"{channel_address(channel):#x}",
+            f"{CHANNEL_BYTES >> 30}G",
+        ]
+        for channel in sorted(set(master_channels(weight_ports).values()))
+    ]
 
 
 _BUILD = """#!/bin/sh

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
 from boards.board import BoardError
-from hw.bus.registers import REGISTERS
+from hw.bus.registers import REGISTERS, WEIGHT_BASES
+from hw.config import MAX_WEIGHT_PORTS
 from hw.emit import Port, Verilog
 from hw.isa import Base
 
@@ -16,15 +16,23 @@ CONTROL = "s_axi_control"
 TRACE = "trace_"  # ports of simulation only
 
 
-class Master(enum.Enum):
-    """The overlay's AXI4 masters."""
-
-    GMEM0 = "m_axi_gmem0"  # program, LOAD and STORE
-    GMEM1 = "m_axi_gmem1"  # weights
+def masters(weight_ports: int) -> tuple[str, ...]:
+    """The AXI4 masters: program, LOAD and STORE; then one for each stripe of the weights."""
+    return tuple(f"m_axi_gmem{number}" for number in range(1 + weight_ports))
 
 
-BUSES = (CONTROL, *(master.value for master in Master))
-MASTER_OF = {base: Master.GMEM1 if base is Base.WEIGHTS else Master.GMEM0 for base in Base}
+def buses(weight_ports: int) -> tuple[str, ...]:
+    """All AXI interfaces."""
+    return (CONTROL, *masters(weight_ports))
+
+
+def regions(weight_ports: int) -> dict[str, str]:
+    """Regions of DRAM, by the register of their base address -> the master that reaches them."""
+    gmem0, *stripes = masters(weight_ports)
+    return {
+        **{base.name.lower(): gmem0 for base in Base},
+        **dict(zip(WEIGHT_BASES, stripes, strict=False)),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,35 +42,37 @@ class Argument:
     name: str
     offset: int
     bits: int
-    master: Master | None
+    master: str | None
     text: str
 
 
-def arguments() -> tuple[Argument, ...]:
-    """The kernel's arguments in the order in which a host passes them."""
-    masters = {base.name.lower(): master for base, master in MASTER_OF.items()}
+def arguments(weight_ports: int) -> tuple[Argument, ...]:
+    """The kernel's arguments in the order in which a host passes them: that of their offsets."""
+    pointers = regions(weight_ports)
     return tuple(
         Argument(
             name=name,
-            offset=REGISTERS[name].offset,
-            bits=REGISTERS[name].width,
-            master=masters.get(name),
-            text=REGISTERS[name].text,
+            offset=register.offset,
+            bits=register.width,
+            master=pointers.get(name),
+            text=register.text,
         )
-        for name in (*masters, "watchdog")
+        for name, register in REGISTERS.items()
+        if name in (*pointers, "watchdog")
     )
 
 
-def kernel_ports(verilog: Verilog) -> tuple[Port, ...]:
-    """The ports that a board connects; BoardError if the design is no overlay."""
-    ports = tuple(port for port in verilog.ports if not port.name.startswith(TRACE))
-    names = {port.name for port in ports}
-    expected = [CLOCK, RESET, INTERRUPT, *(f"{bus}_arvalid" for bus in BUSES)]
+def weight_ports(verilog: Verilog) -> int:
+    """How many masters read weights; BoardError if the design is no overlay."""
+    names = {port.name for port in _kernel_ports(verilog)}
+    found = sum(f"{master}_arvalid" in names for master in masters(MAX_WEIGHT_PORTS)[1:])
+    ports = max(found, 1)
+    expected = [CLOCK, RESET, INTERRUPT, *(f"{bus}_arvalid" for bus in buses(ports))]
     if missing := [name for name in expected if name not in names]:
         raise BoardError(f"design {verilog.top!r} is no overlay: no port {', '.join(missing)}")
     known = (CLOCK, RESET, INTERRUPT)
-    stray = [n for n in names if n not in known and not n.startswith(tuple(f"{b}_" for b in BUSES))]
-    if stray:
+    prefixes = tuple(f"{bus}_" for bus in buses(ports))
+    if stray := [name for name in names if name not in known and not name.startswith(prefixes)]:
         raise BoardError(f"ports of {verilog.top!r} belong to no bus: {', '.join(sorted(stray))}")
     return ports
 
@@ -71,16 +81,17 @@ def kernel_verilog(verilog: Verilog) -> str:
     """A module `KERNEL` around the design, with nothing but buses, clock, reset and interrupt.
 
     The attributes are what Vivado's packager and block designs read; it finds the AXI buses by the
-    names of their ports.
+    names of their ports.  BoardError if the design is no overlay.
     """
-    ports = kernel_ports(verilog)
+    interfaces = ":".join(buses(weight_ports(verilog)))
     attributes = {
         CLOCK: _interface(
-            "clock", CLOCK, "CLK", f"ASSOCIATED_BUSIF {':'.join(BUSES)}, ASSOCIATED_RESET {RESET}"
+            "clock", CLOCK, "CLK", f"ASSOCIATED_BUSIF {interfaces}, ASSOCIATED_RESET {RESET}"
         ),
         RESET: _interface("reset", RESET, "RST", "POLARITY ACTIVE_LOW"),
         INTERRUPT: _interface("interrupt", INTERRUPT, "INTERRUPT", "SENSITIVITY LEVEL_HIGH"),
     }
+    ports = _kernel_ports(verilog)
     lines = [f"module {KERNEL} ("]
     for number, port in enumerate(ports):
         lines += attributes.get(port.name, [])
@@ -99,6 +110,11 @@ def kernel_verilog(verilog: Verilog) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _kernel_ports(verilog: Verilog) -> tuple[Port, ...]:
+    """The ports that a board connects."""
+    return tuple(port for port in verilog.ports if not port.name.startswith(TRACE))
 
 
 def _interface(kind: str, name: str, pin: str, parameter: str) -> list[str]:

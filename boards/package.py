@@ -7,16 +7,17 @@ from pathlib import Path
 
 from boards import kcu1500, xrt
 from boards.board import KCU1500, Board, BoardError
-from boards.kernel import KERNEL, kernel_verilog
+from boards.kernel import KERNEL, kernel_verilog, weight_ports
 from hw.emit import Verilog
 
 
 def package(board: Board, verilog: Verilog, out_dir: str | os.PathLike[str]) -> tuple[Path, ...]:
     """Writes design, kernel, scripts and settings; returns the files, ``build.sh`` builds them."""
+    ports = weight_ports(verilog)
     if board.name in xrt.SHELLS:
-        texts = xrt.files(board)
+        texts = xrt.files(board, ports)
     elif board.name == KCU1500.name:
-        texts = kcu1500.files(board)
+        texts = kcu1500.files(board, ports)
     else:
         raise BoardError(f"board {board.name!r} has no packaging")
     texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **texts}

@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from boards.board import U200, U250, Board
-from boards.kernel import BUSES, KERNEL, Master, arguments
+from boards.channels import master_channels
+from boards.kernel import KERNEL, arguments, buses
 from boards.tcl import script, settings
 
 UNIT = "polymap_1"  # the one compute unit of the linked design
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shell:
-    """The platform that a card runs, and the memory of each of the overlay's masters."""
-
-    platform: str
-    banks: dict[Master, str]
-
-
-_BANKS = {Master.GMEM0: "DDR[1]", Master.GMEM1: "DDR[2]"}
-SHELLS = {
-    U200.name: Shell(platform="xilinx_u200_gen3x16_xdma_2_202110_1", banks=_BANKS),
-    U250.name: Shell(platform="xilinx_u250_gen3x16_xdma_4_1_202210_1", banks=_BANKS),
+SHELLS = {  # the platform that a card runs
+    U200.name: "xilinx_u200_gen3x16_xdma_2_202110_1",
+    U250.name: "xilinx_u250_gen3x16_xdma_4_1_202210_1",
 }
 
 
-def files(board: Board) -> dict[str, str]:
+def files(board: Board, weight_ports: int) -> dict[str, str]:
     """Name -> text of what packages and links the kernel."""
-    shell = SHELLS[board.name]
     return {
         "package_kernel.tcl": script("package_kernel.tcl"),
         "settings.tcl": settings(
             {
                 "part": board.part,
                 "kernel": KERNEL,
-                "buses": BUSES,
+                "buses": buses(weight_ports),
                 "arguments": [
-                    [a.name, f"{a.offset:#05x}", a.bits, a.master.value if a.master else "", a.text]
-                    for a in arguments()
+                    [a.name, f"{a.offset:#05x}", a.bits, a.master or "", a.text]
+                    for a in arguments(weight_ports)
                 ],
             }
         ),
-        "link.cfg": link_configuration(board, shell),
+        "link.cfg": link_configuration(board, weight_ports),
         "build.sh": _BUILD,
     }
 
 
-def link_configuration(board: Board, shell: Shell) -> str:
-    """The linker's configuration: platform, clock, and which memory each master reaches."""
+def link_configuration(board: Board, weight_ports: int) -> str:
+    """The linker's configuration: platform, clock, and which DDR4 channel each master reaches."""
     lines = [
-        f"platform={shell.platform}",
+        f"platform={SHELLS[board.name]}",
         "save-temps=1",
         "",
         "[clock]",
@@ -58,7 +45,7 @@ def link_configuration(board: Board, shell: Shell) -> str:
         "",
         "[connectivity]",
         f"nk={KERNEL}:1:{UNIT}",
-        *(f"sp={UNIT}.{master.value}:{bank}" for master, bank in shell.banks.items()),
+        *(f"sp={UNIT}.{name}:DDR[{k}]" for name, k in master_channels(weight_ports).items()),
         "",
         "[vivado]",
         "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=1",

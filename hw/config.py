@@ -9,7 +9,8 @@ from typing import Any
 
 from hw.winograd.matrices import F2, F4, Transform
 
-ISA_VERSION = 2
+ISA_VERSION = 3
+MAX_WEIGHT_PORTS = 4
 TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 
@@ -42,7 +43,8 @@ class OverlayConfig:
         input-stationary one.
     weight_words : depth of the weight buffer, in words of ``weight_word_bytes``.
     parameter_depth : channel records that the parameter memory holds.
-    axi_bytes : data width of the AXI4 masters.
+    axi_bytes : data width of each AXI4 master.
+    weight_ports : 1, 2 or 4 AXI4 masters that the weight stream is striped over.
     accumulator_bits : width of partial sums; up to 27 the requantisation takes one DSP a column.
     pool_lanes : channels the pooling engine handles per cycle (0: min(columns, 32)).
     winograd : the transforms of the hardware: "none", "f2" for F(2,3), "f4" for F(4,3), "both".
@@ -59,6 +61,7 @@ class OverlayConfig:
     weight_words: int = 4096
     parameter_depth: int = 4096
     axi_bytes: int = 64
+    weight_ports: int = 1
     accumulator_bits: int = 32
     pool_lanes: int = 0
     watchdog_cycles: int = 1 << 20
@@ -75,11 +78,15 @@ class OverlayConfig:
         self._range("weight_words", 4, 1 << 20)
         self._range("parameter_depth", 4, 1 << 16)
         self._range("axi_bytes", 4, 128)
+        self._range("weight_ports", 1, MAX_WEIGHT_PORTS)
         self._range("accumulator_bits", 20, 40)
         self._range("pool_lanes", 0, 256)
         self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
         self._check_winograd()
-        for name in ("tensor_bytes", "accumulator_depth", "parameter_depth", "axi_bytes"):
+        for name in (
+            *("tensor_bytes", "accumulator_depth", "parameter_depth"),
+            *("axi_bytes", "weight_ports"),
+        ):
             value = getattr(self, name)
             if value != power_of_two(value):
                 raise ConfigError(f"{name} must be a power of two, not {value}")
@@ -132,6 +139,11 @@ class OverlayConfig:
     def transforms(self) -> tuple[Transform, ...]:
         """The Winograd transforms of the hardware, the smaller first."""
         return TRANSFORMS[self.winograd]
+
+    @property
+    def weight_beat_bytes(self) -> int:
+        """Bytes that all weight ports deliver in a cycle."""
+        return self.weight_ports * self.axi_bytes
 
     @property
     def weight_bytes(self) -> int:

@@ -56,10 +56,10 @@ class Algorithm(enum.IntEnum):
 
 
 class Base(enum.IntEnum):
-    """Base address registers that DRAM offsets are relative to."""
+    """Base address registers of what ``gmem0`` reads and writes; offsets are relative to them."""
 
     PROGRAM = 0
-    WEIGHTS = 1
+    PARAMETERS = 1
     INPUT = 2
     OUTPUT = 3
 
@@ -107,7 +107,7 @@ STORE = data.StructLayout(
 WEIGHTS = data.StructLayout(
     {
         **HEAD,
-        "offset": unsigned(40),  # bytes from Base.WEIGHTS, aligned to the AXI width
+        "offset": unsigned(40),  # bytes from the start of each stripe, aligned to the AXI width
         "beats_per_word": unsigned(8),
         "segments": unsigned(16),  # channel tiles
         "segment_words": unsigned(24),  # weight words of each segment but the last

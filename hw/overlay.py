@@ -59,7 +59,7 @@ class Overlay(wiring.Component):
     Members
     -------
     s_axi_control_* : AXI4-Lite slave, `hw.bus.registers`.
-    m_axi_gmem0_* : AXI4 master of program, LOAD and STORE. m_axi_gmem1_* : of the weights.
+    m_axi_gmem0_* : AXI4 master of program, LOAD and STORE; m_axi_gmem1_* and on: of the weights.
     interrupt : to the host.
     trace_* : see `trace_layout`; left open on a card.
     """
@@ -76,11 +76,14 @@ class Overlay(wiring.Component):
         self._primitive = primitive
         trace = trace_layout(config).members
         width = config.axi_bytes
+        weights: dict[str, wiring.Member] = {}
+        for port in range(config.weight_ports):
+            weights |= flat_members(_weight_port(port), Out(AXI4Read(data_bytes=width)))
         super().__init__(
             {
                 **flat_members("s_axi_control", In(AXI4Lite(address_bits=MAP_ADDRESS_BITS))),
                 **flat_members("m_axi_gmem0", Out(AXI4(data_bytes=width))),
-                **flat_members("m_axi_gmem1", Out(AXI4Read(data_bytes=width))),
+                **weights,
                 "interrupt": Out(1),
                 **{f"trace_{name}": Out(shape) for name, shape in trace.items()},
             }
@@ -109,7 +112,7 @@ class Overlay(wiring.Component):
         for prefix, port in (
             ("s_axi_control", frontend.control),
             ("m_axi_gmem0", frontend.gmem0),
-            ("m_axi_gmem1", frontend.gmem1),
+            *((_weight_port(k), port) for k, port in enumerate(frontend.gmem_weights)),
         ):
             connect_flat(m, self, prefix, port)
         connect(m, frontend.o_conv, conv.i)
@@ -158,3 +161,7 @@ class Overlay(wiring.Component):
         for name in ("start", "start_tag", "retire", "retire_tag"):
             bits = Cat(getattr(event, name) for event in events)
             m.d.comb += getattr(self, f"trace_{name}").eq(bits)
+
+
+def _weight_port(port: int) -> str:
+    return f"m_axi_gmem{1 + port}"

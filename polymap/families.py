@@ -25,20 +25,22 @@ DEPTHS: Mapping[str, tuple[int, ...]] = {
 }
 FOLDS = (1, 2, 4)
 LEAST_BUS, WIDEST_BUS = 4, 128  # bytes of a beat
+PORTS = (1, 2, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
     """What may be chosen; the depths of buffers are always open.
 
-    ``winograd``: the leaner ones first.  ``axi_bytes``: width of the bus; None: the widest that the
-    memory keeps busy.
+    ``winograd``: the leaner ones first.  ``axi_bytes``, ``weight_ports``: how wide the buses are and
+    how many bring weights; None: the most that the memory keeps busy.
     """
 
     lanes: Sequence[int] = LANES
     winograd: Sequence[str] = WINOGRAD
     folds: tuple[int, ...] = FOLDS
     axi_bytes: int | None = None
+    weight_ports: int | None = None
 
     def families(self, board: Board, needs: Needs) -> list[Hardware]:
         """All overlays that serve a network on a board, at the board's clock, by lanes."""
@@ -54,6 +56,7 @@ class Space:
                 winograd=winograd,
                 scratch_words=DEPTHS["scratch_words"][-1] if TRANSFORMS[winograd] else 0,
                 axi_bytes=self.axi_bytes or OverlayConfig.axi_bytes,
+                weight_ports=self.weight_ports or OverlayConfig.weight_ports,
                 tensor_bytes=needs.tensor_bytes,
                 parameter_depth=needs.parameter_depth,
                 accumulator_bits=needs.accumulator_bits(winograd),
@@ -75,7 +78,7 @@ class Space:
             lanes=lanes,
             winograd=winograd,
             pool_lanes=pool_lanes(board),
-            axi_bytes=bus_bytes(board, self.axi_bytes),
+            **buses(board, self),
             tensor_bytes=needs.tensor_bytes,
             parameter_depth=needs.parameter_depth,
             accumulator_bits=needs.accumulator_bits(winograd),
@@ -94,13 +97,36 @@ def pool_lanes(board: Board) -> int:
     return min(max(4, 1 << (share.bit_length() - 1)), 128)
 
 
-def bus_bytes(board: Board, wanted: int | None) -> int:
-    """The width of the bus: the wanted one, or the widest whose beats the memory can deliver."""
+def buses(board: Board, space: Space) -> dict[str, int]:
+    """Bytes of a beat and weight ports: as asked for, or the most that the memory keeps busy.
+
+    Each master has a memory channel to itself, but ``gmem0`` shares one if the weight ports take
+    all of them.
+    """
+    wanted = space.weight_ports or 1
+    if wanted > board.memory_channels:
+        raise Infeasible(
+            f"{wanted} weight ports on board {board.name!r}",
+            bound="memory channels",
+            needed=wanted,
+            available=board.memory_channels,
+            remedy=f"choose at most {board.memory_channels} weight ports",
+        )
+    ports = [n for n in PORTS if n <= board.memory_channels]
+    return {
+        "axi_bytes": _bus_bytes(board, space.axi_bytes),
+        "weight_ports": space.weight_ports or max(ports),
+    }
+
+
+def _bus_bytes(board: Board, wanted: int | None) -> int:
+    """The width of a bus: the wanted one, or the widest whose beats a channel can deliver."""
     least = wanted or LEAST_BUS
-    needed, available = least * board.clock_hz, board.memory_bandwidth
+    needed, available = least * board.clock_hz, board.memory_bandwidth / board.memory_channels
     if needed > available:
         raise Infeasible(
-            f"a bus of {least} bytes at {board.clock_hz / 1e6:g} MHz on board {board.name!r}",
+            f"a bus of {least} bytes at {board.clock_hz / 1e6:g} MHz on a memory channel of board "
+            f"{board.name!r}",
             bound="bandwidth",
             needed=needed,
             available=available,

@@ -17,6 +17,7 @@ import numpy as np
 from dse.program.instruction import Instruction
 from dse.program.manifest import TensorPlace
 from dse.program.program import Program
+from dse.program.weights import striped_stream
 from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from hw.isa import Base, Engine, Opcode, Space
 from sim.functional_datapath import (
@@ -109,6 +110,7 @@ class Machine:
     tensor: Bytes = field(init=False)
     parameters: Bytes = field(init=False)
     dram: dict[Base, Bytes] = field(init=False)
+    weights: Bytes = field(init=False)
 
     def __post_init__(self) -> None:
         garbage = np.random.default_rng(0)
@@ -120,10 +122,11 @@ class Machine:
         self.tensor = noise(self.config.tensor_bytes)
         self.parameters = noise(self.config.parameter_depth, PARAMETER_BYTES)
         self.dram = {
-            Base.WEIGHTS: np.frombuffer(self.program.weights, np.uint8),
+            Base.PARAMETERS: np.frombuffer(self.program.parameters, np.uint8),
             Base.INPUT: noise(manifest.input_bytes),
             Base.OUTPUT: noise(manifest.output_bytes),
         }
+        self.weights = np.frombuffer(striped_stream(self.program.stripes, self.config), np.uint8)
         self._weights: deque[Bytes] = deque()
         self._queues: dict[Engine | None, deque[int]] = {e: deque() for e in (*Engine, None)}
         self._tokens = {(source, target): 0 for source in Engine for target in Engine}
@@ -209,7 +212,7 @@ class Machine:
         number = self._queues[engine].popleft()
         instruction = self._at(number)
         if engine is None:
-            self._weights.append(weight_words(instruction, self.dram[Base.WEIGHTS], self.config))
+            self._weights.append(weight_words(instruction, self.weights, self.config))
             return number
         for source in instruction.engines("wait"):
             self._tokens[source, engine] -= 1

@@ -21,10 +21,10 @@ def pixel_bytes(shape: tuple[int, ...], address: int, pitch: int) -> Int64s:
 
 
 def weight_words(instruction: Instruction, data: Bytes, config: OverlayConfig) -> Bytes:
-    """[words, bytes of whole beats] that a WEIGHTS delivers."""
+    """[words, bytes of whole beats] that a WEIGHTS delivers; ``data``: the whole weight stream."""
     f = instruction.field
-    beats = f("beats_per_word") * config.axi_bytes
-    position, parts = f("offset"), []
+    beats = f("beats_per_word") * config.weight_beat_bytes
+    position, parts = f("offset") * config.weight_ports, []
     for segment in range(f("segments")):
         words = f("last_words") if segment == f("segments") - 1 else f("segment_words")
         part = data[position : position + words * beats].reshape(words, beats)

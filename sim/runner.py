@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from hw.bus.registers import REGISTERS, Control
 from hw.emit import Verilog
-from hw.isa import Base, Engine
+from hw.isa import Engine
 from sim.fast.job import EVENT, Dump, Job, Run, Timing
 from sim.verilator import build
 
@@ -99,17 +100,12 @@ class _Script:
 
     def add(self, job: Job) -> Path:
         """Appends a job; returns the file that its outputs go to."""
-        addresses = {
-            Base.PROGRAM: self._region(len(job.program)),
-            Base.WEIGHTS: self._region(len(job.weights)),
-            Base.INPUT: self._region(max((len(data) for data in job.inputs), default=0)),
-            Base.OUTPUT: self._region(job.output_bytes),
-        }
+        addresses = {name: self._region(size) for name, size in job.sizes.items()}
         self.lines.append(f"timing {_timing_words(job.timing)}")
-        for base in (Base.PROGRAM, Base.WEIGHTS):
-            self._load(addresses[base], job.program if base == Base.PROGRAM else job.weights)
-        for base, address in addresses.items():
-            offset = REGISTERS[base.name.lower()].offset
+        for name, data in job.regions.items():
+            self._load(addresses[name], data)
+        for name, address in addresses.items():
+            offset = REGISTERS[name].offset
             self._write(offset, address & 0xFFFFFFFF)
             self._write(offset + 4, address >> 32)
         if job.watchdog is not None:
@@ -120,10 +116,10 @@ class _Script:
             values = [*counts, dump.address, dump.pitch, dump.channels, dump.pixels]
             self.lines.append(f"dump {' '.join(map(str, values))}")
         outputs = self._file()
-        save = f"save {addresses[Base.OUTPUT] - PAGE} {job.output_bytes + 2 * PAGE} {outputs}"
+        save = f"save {addresses['output'] - PAGE} {job.output_bytes + 2 * PAGE} {outputs}"
         self.lines.append(save)
         for data in job.inputs:
-            self._load(addresses[Base.INPUT], data)
+            self._load(addresses["input"], data)
             self.lines += [f"run {job.limit}", save]
         return outputs
 
@@ -211,11 +207,14 @@ def _hung(run: int, record: dict[str, Any], events: np.ndarray) -> str:
 def design_header(verilog: Verilog, *, tensor_bytes: int) -> str:
     """The harness's view of the design: widths from its ports, offsets from the register map."""
     widths = {port.name: port.width for port in verilog.ports}
+    readers = (re.fullmatch(r"m_axi_gmem(\d+)_rdata", name) for name in widths)
+    masters = sorted(int(found[1]) for found in readers if found)
     lines = [
         "#pragma once",
         "#include <cstdint>",
         f"constexpr unsigned DATA_BYTES = {widths['m_axi_gmem0_rdata'] // 8};",
         f"constexpr uint64_t TENSOR_BYTES = {tensor_bytes};",
+        f"#define POLYMAP_READ_MASTERS(X) {' '.join(f'X({master})' for master in masters)}",
         f"#define HAS_TRACE {int('trace_write_valid' in widths)}",
         f"constexpr uint32_t START = {1 << Control.START};",
         *(

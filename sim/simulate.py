@@ -208,8 +208,7 @@ def make_job(
             region[tensor.offset : tensor.offset + len(data)] = data
         regions.append(bytes(region))
     return Job(
-        program=program.words,
-        weights=program.weights,
+        regions=program.regions,
         inputs=regions,
         output_bytes=manifest.output_bytes,
         dumps=[_dump(program, place) for place in observed],

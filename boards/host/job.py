@@ -14,6 +14,7 @@ from dse.program.program import Program
 from hw.bus.registers import REGISTERS, Status
 from hw.isa import Base, Error
 
+INPUT, OUTPUT = Base.INPUT.name.lower(), Base.OUTPUT.name.lower()
 FILL = 0x55  # what the host leaves in the output region before a run
 
 Tensors = Mapping[str, npt.NDArray[np.int8]]
@@ -25,9 +26,9 @@ class HostError(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """A program's regions.
+    """A program's regions, by the registers of their base addresses.
 
-    Base PROGRAM points at the first instruction: the file's header stays on the host.
+    "program" points at the first instruction: the file's header stays on the host.
     """
 
     program: Program
@@ -38,22 +39,26 @@ class Job:
         return cls(Program.load(Path(folder)))
 
     @property
-    def sizes(self) -> dict[Base, int]:
+    def weight_ports(self) -> int:
+        """Stripes of the weights."""
+        return self.program.manifest.weight_ports
+
+    @property
+    def sizes(self) -> dict[str, int]:
         """Bytes of each region."""
         manifest = self.program.manifest
         return {
-            Base.PROGRAM: len(self.program.words),
-            Base.WEIGHTS: len(self.program.weights),
-            Base.INPUT: manifest.input_bytes,
-            Base.OUTPUT: manifest.output_bytes,
+            **{name: len(data) for name, data in self.constant_regions().items()},
+            INPUT: manifest.input_bytes,
+            OUTPUT: manifest.output_bytes,
         }
 
-    def constant_regions(self) -> dict[Base, bytes]:
+    def constant_regions(self) -> dict[str, bytes]:
         """What is written once for any number of runs."""
-        return {Base.PROGRAM: self.program.words, Base.WEIGHTS: self.program.weights}
+        return self.program.regions
 
     def input_region(self, tensors: Tensors) -> bytes:
-        """The region INPUT of one image; int8 tensors in HWC order by name."""
+        """The region "input" of one image; int8 tensors in HWC order by name."""
         region = np.zeros(self.program.manifest.input_bytes, np.int8)
         for place in self.program.manifest.inputs:
             if place.name not in tensors:
@@ -71,11 +76,11 @@ class Job:
         return region.tobytes()
 
     def fill(self) -> bytes:
-        """The region OUTPUT before a run."""
+        """The region "output" before a run."""
         return bytes([FILL]) * self.program.manifest.output_bytes
 
     def output_tensors(self, region: bytes) -> dict[str, npt.NDArray[np.int8]]:
-        """The outputs in the region OUTPUT by name, HWC."""
+        """The outputs in the region "output" by name, HWC."""
         values = np.frombuffer(region, np.int8)
         return {place.name: _slice(values, place) for place in self.program.manifest.outputs}
 
@@ -98,11 +103,11 @@ def check_status(registers: Mapping[str, int]) -> None:
         raise HostError(f"error {names.get(code, code)} in an instruction of layer {tag}")
 
 
-def base_words(addresses: Mapping[Base, int]) -> dict[int, int]:
+def base_words(addresses: Mapping[str, int]) -> dict[int, int]:
     """Register offset -> 32-bit word, for the regions' addresses."""
     words = {}
-    for base, address in addresses.items():
-        offset = REGISTERS[base.name.lower()].offset
+    for name, address in addresses.items():
+        offset = REGISTERS[name].offset
         words[offset] = address & 0xFFFFFFFF
         words[offset + 4] = address >> 32
     return words

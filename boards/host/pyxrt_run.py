@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from boards.host.batch import load_images, save_outputs
-from boards.host.job import HostError, Job, Tensors, check_written
+from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_written
 from boards.kernel import KERNEL, arguments
-from hw.isa import Base
 
 TIMEOUT_MS = 10_000
 WATCHDOG_CYCLES = 1 << 24
@@ -39,27 +38,28 @@ class Card:
 
     def run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
         """The outputs of each image."""
-        numbers = {argument.name: number for number, argument in enumerate(arguments())}
+        names = [argument.name for argument in arguments(job.weight_ports)]
         buffers = {
-            base: self._xrt.bo(
+            name: self._xrt.bo(
                 self._device,
-                size,
+                max(size, 1),  # XRT has no empty buffers
                 self._xrt.bo.normal,
-                self._kernel.group_id(numbers[base.name.lower()]),
+                self._kernel.group_id(names.index(name)),
             )
-            for base, size in job.sizes.items()
+            for name, size in job.sizes.items()
         }
-        for base, data in job.constant_regions().items():
-            self._write(buffers[base], data)
+        values = {**buffers, "watchdog": WATCHDOG_CYCLES}
+        for name, data in job.constant_regions().items():
+            self._write(buffers[name], data)
         results: list[Tensors] = []
         for image in images:
-            self._write(buffers[Base.INPUT], job.input_region(image))
-            self._write(buffers[Base.OUTPUT], job.fill())
-            run = self._kernel(*(buffers[base] for base in Base), WATCHDOG_CYCLES)
+            self._write(buffers[INPUT], job.input_region(image))
+            self._write(buffers[OUTPUT], job.fill())
+            run = self._kernel(*(values[name] for name in names))
             state = run.wait(TIMEOUT_MS)
             if state != self._xrt.ert_cmd_state.ERT_CMD_STATE_COMPLETED:
                 raise HostError(f"the run did not end: {state}")
-            outputs = job.output_tensors(self._read(buffers[Base.OUTPUT]))
+            outputs = job.output_tensors(self._read(buffers[OUTPUT]))
             check_written(outputs)
             results.append(outputs)
         return results
@@ -67,7 +67,7 @@ class Card:
     def _write(self, buffer: Any, data: bytes) -> None:
         buffer.write(data, 0)
         direction = self._xrt.xclBOSyncDirection.XCL_BO_SYNC_BO_TO_DEVICE
-        buffer.sync(direction, len(data), 0)
+        buffer.sync(direction, buffer.size(), 0)
 
     def _read(self, buffer: Any) -> bytes:
         size = buffer.size()

@@ -1,4 +1,4 @@
-"""Runs a compiled program on a card behind the XDMA driver, such as a KCU1500.
+"""Runs a compiled program on a KCU1500, through the XDMA driver.
 
 ``python -m boards.host.xdma_run program/ inputs.npz outputs.npz``
 
@@ -10,15 +10,16 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from boards.channels import region_channels
 from boards.host.batch import load_images, save_outputs
-from boards.host.job import HostError, Job, Tensors, base_words, check_status
+from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, base_words, check_status
+from boards.kcu1500 import CHANNEL_BYTES, WORD_BYTES, channel_address
 from hw.bus.registers import REGISTERS, Control
-from hw.isa import Base
 
 DEVICE = Path("/dev/xdma0")
 PAGE = 4096
@@ -79,17 +80,17 @@ class Card:
 
     def run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
         """The outputs of each image."""
-        addresses = place(job.sizes)
-        for base, data in job.constant_regions().items():
-            self.write(addresses[base], data)
+        addresses = place(job.sizes, region_channels(job.weight_ports))
+        for name, data in job.constant_regions().items():
+            self.write(addresses[name], whole_words(data))
         for offset, word in base_words(addresses).items():
             self.write_register(offset, word)
         results: list[Tensors] = []
         for image in images:
-            self.write(addresses[Base.INPUT], job.input_region(image))
-            self.write(addresses[Base.OUTPUT], job.fill())
+            self.write(addresses[INPUT], job.input_region(image))
+            self.write(addresses[OUTPUT], job.fill())
             self._execute()
-            region = self.read(addresses[Base.OUTPUT], job.sizes[Base.OUTPUT])
+            region = self.read(addresses[OUTPUT], job.sizes[OUTPUT])
             results.append(job.output_tensors(region))
         return results
 
@@ -104,13 +105,25 @@ class Card:
         check_status({name: self.read_register(REGISTERS[name].offset) for name in names})
 
 
-def place(sizes: dict[Base, int], *, start: int = 0) -> dict[Base, int]:
-    """Addresses of the regions, one after the other, in whole pages."""
-    addresses = {}
-    for base, size in sizes.items():
-        addresses[base] = start
-        start += -(-size // PAGE) * PAGE
+def place(sizes: Mapping[str, int], channels: Mapping[str, int]) -> dict[str, int]:
+    """Addresses of the regions, in whole pages of their DDR4 channels.
+
+    HostError if a channel is too small.
+    """
+    addresses: dict[str, int] = {}
+    used = dict.fromkeys(channels.values(), 0)
+    for name, size in sizes.items():
+        channel = channels[name]
+        addresses[name] = channel_address(channel) + used[channel]
+        used[channel] += -(-size // PAGE) * PAGE
+        if used[channel] > CHANNEL_BYTES:
+            raise HostError(f"region {name!r} of {size:,} bytes finds no room in channel {channel}")
     return addresses
+
+
+def whole_words(data: bytes) -> bytes:
+    """The data with zeros up to a whole word: with ECC, the rest of one could not be read."""
+    return data + bytes(-len(data) % WORD_BYTES)
 
 
 def main() -> None:

@@ -63,19 +63,24 @@ connect_bd_net $reset_n [get_bd_pins control/aresetn]
 connect_bd_intf_net [get_bd_intf_pins xdma/M_AXI_LITE] [get_bd_intf_pins control/S00_AXI]
 connect_bd_intf_net [get_bd_intf_pins control/M00_AXI] [get_bd_intf_pins overlay/s_axi_control]
 
-# Memory: DMA and the overlay's masters to every DDR4 channel
+# Memory: DMA and all of the overlay's masters to every DDR4 channel
+set sources {xdma/M_AXI}
+foreach master $masters {
+    lappend sources overlay/$master
+}
 set channels [llength $memories]
 create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect memory
 set_property -dict [list \
-    CONFIG.NUM_SI 3 \
+    CONFIG.NUM_SI [llength $sources] \
     CONFIG.NUM_MI $channels \
     CONFIG.NUM_CLKS [expr {1 + $channels}] \
 ] [get_bd_cells memory]
 connect_bd_net $clock [get_bd_pins memory/aclk]
 connect_bd_net $reset_n [get_bd_pins memory/aresetn]
-connect_bd_intf_net [get_bd_intf_pins xdma/M_AXI] [get_bd_intf_pins memory/S00_AXI]
-connect_bd_intf_net [get_bd_intf_pins overlay/m_axi_gmem0] [get_bd_intf_pins memory/S01_AXI]
-connect_bd_intf_net [get_bd_intf_pins overlay/m_axi_gmem1] [get_bd_intf_pins memory/S02_AXI]
+for {set k 0} {$k < [llength $sources]} {incr k} {
+    connect_bd_intf_net [get_bd_intf_pins [lindex $sources $k]] \
+        [get_bd_intf_pins memory/S0${k}_AXI]
+}
 create_bd_cell -type ip -vlnv xilinx.com:ip:util_vector_logic reset
 set_property -dict [list CONFIG.C_OPERATION not CONFIG.C_SIZE 1] [get_bd_cells reset]
 connect_bd_net $reset_n [get_bd_pins reset/Op1]
@@ -102,9 +107,9 @@ for {set k 0} {$k < $channels} {incr k} {
         [get_bd_pins ddr4_$k/c0_ddr4_aresetn]
     connect_bd_intf_net [get_bd_intf_pins memory/M0${k}_AXI] \
         [get_bd_intf_pins ddr4_$k/C0_DDR4_S_AXI]
-    foreach master {xdma/M_AXI overlay/m_axi_gmem0 overlay/m_axi_gmem1} {
+    foreach source $sources {
         assign_bd_address -offset $offset -range $range \
-            -target_address_space [get_bd_addr_spaces $master] \
+            -target_address_space [get_bd_addr_spaces $source] \
             [get_bd_addr_segs ddr4_$k/C0_DDR4_MEMORY_MAP/C0_DDR4_ADDRESS_BLOCK]
     }
 }

@@ -36,11 +36,8 @@ def compile_network(
     layers, plan = _ordered(lowered, layout, config, mapping)
     scheduled = schedule(lowered, layers, layout, plan, config, mapping)
     actions = assign_tokens(prefetch(scheduled.actions))
-    weights = scheduled.weights
     macs = useful_macs(network, mapping)
-    compiled = Compiled(
-        lowered, layers, layout, plan, actions, scheduled.costs, weights, entries, macs
-    )
+    compiled = Compiled(lowered, layers, layout, plan, actions, scheduled, entries, macs)
     manifest = describe(compiled, config, mapping)
     begin = {
         "isa_version": ISA_VERSION,
@@ -53,7 +50,7 @@ def compile_network(
         Instruction(Opcode.END, {}),
     )
     verify_tokens(instructions, config)
-    return Program(instructions, weights, manifest)
+    return Program(instructions, compiled.weights, manifest)
 
 
 def _ordered(

@@ -7,16 +7,17 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from dse.network.graph import Network, SpaceToDepth
-from dse.program.emit import LayerCost
 from dse.program.instruction import Action
 from dse.program.layers import ConvLayer, Layer
 from dse.program.lifetime import completions
 from dse.program.manifest import MANIFEST_VERSION, HostTensor, LayerEntry, Manifest, TensorPlace
 from dse.program.mapping import LayerMapping
 from dse.program.memory import MemoryPlan, Span
+from dse.program.schedule import Schedule
 from dse.program.views import Layout
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import Base, Opcode
@@ -30,7 +31,8 @@ MEMORY_NAMES = {None: "tensor", Base.INPUT: "input", Base.OUTPUT: "output"}
 class Compiled:
     """All that the passes found out about a network.
 
-    ``entries``: what the host rearranges, by tensor.  ``macs``: useful ones, by layer.
+    ``actions``: of the program, with tokens.  ``entries``: what the host rearranges, by tensor.
+    ``macs``: useful ones, by layer.
     """
 
     network: Network
@@ -38,10 +40,14 @@ class Compiled:
     layout: Layout
     plan: MemoryPlan
     actions: Sequence[Action]
-    costs: Sequence[LayerCost]
-    weights: bytes
+    scheduled: Schedule
     entries: Mapping[str, SpaceToDepth]
     macs: Mapping[str, int]
+
+    @cached_property
+    def weights(self) -> bytes:
+        """weights.bin."""
+        return self.scheduled.parameters + b"".join(self.scheduled.stripes)
 
 
 def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -> Manifest:
@@ -59,6 +65,7 @@ def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -
             "mapping": _sha256(mapping.to_json()),
         },
         instructions=len(compiled.actions) + FIRST_ACTION + 1,
+        parameter_bytes=len(compiled.scheduled.parameters),
         weights_bytes=len(compiled.weights),
         weights_crc32=zlib.crc32(compiled.weights),
         input_bytes=plan.input_bytes,
@@ -88,7 +95,9 @@ def _host(network: Network, name: str, span: Span) -> HostTensor:
 
 
 def _layers(compiled: Compiled) -> Iterator[LayerEntry]:
-    for tag, (layer, cost) in enumerate(zip(compiled.layers, compiled.costs, strict=True)):
+    for tag, (layer, cost) in enumerate(
+        zip(compiled.layers, compiled.scheduled.costs, strict=True)
+    ):
         convolution = isinstance(layer, ConvLayer)
         yield LayerEntry(
             tag=tag,

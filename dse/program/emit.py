@@ -16,7 +16,7 @@ from dse.program.movement import StripMove, load_parameters, move_strip
 from dse.program.packing import Piece, cut
 from dse.program.parameters import ConvConstants, check_accumulators, conv_records, pool_records
 from dse.program.pool_instruction import PoolStrip, tap_counts
-from dse.program.stores import ParameterRing, WeightsFile
+from dse.program.stores import Blob, ParameterRing
 from dse.program.strips import cuts
 from dse.program.views import Layout
 from dse.program.weights import piece_chunks, piece_stream
@@ -41,14 +41,18 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Emitter:
-    """What all layers share; the ring and the weights file change on the way."""
+    """What all layers share; the ring, parameters and weights change on the way.
+
+    ``weights``: the whole stream, before it is striped over the weight ports.
+    """
 
     network: Network
     layout: Layout
     plan: MemoryPlan
     config: OverlayConfig
     ring: ParameterRing
-    weights: WeightsFile
+    parameters: Blob
+    weights: Blob
 
     def conv(self, time: int, layer: ConvLayer, choice: Choice) -> tuple[list[Action], LayerCost]:
         """A convolution: each piece on each strip."""
@@ -72,7 +76,8 @@ class Emitter:
                     self.network, strip, piece, record, self.config
                 )
                 offset = self._conv_weights(time, layer, piece, pixels)
-                weights = conv_instruction.weights(layer.name, offset, tiling)
+                stripe = offset // self.config.weight_ports
+                weights = conv_instruction.weights(layer.name, stripe, tiling)
                 actions += [*parameters, weights, conv]
                 cycles += tiling.cycles
                 beats += tiling.beats
@@ -119,7 +124,7 @@ class Emitter:
         return self._parameters((time, piece.channel), layer.name, piece.channels, records)
 
     def _conv_weights(self, time: int, layer: ConvLayer, piece: Piece, pixels: int) -> int:
-        key = "weights", time, piece.channel
+        key = time, piece.channel
         offset = self.weights.offset(key)
         if offset is not None:
             return offset
@@ -138,8 +143,8 @@ class Emitter:
         first = self.ring.find(key)
         if first is not None:
             return [], first
-        offset = self.weights.offset(key)
+        offset = self.parameters.offset(key)
         if offset is None:
-            offset = self.weights.add(key, records())
+            offset = self.parameters.add(key, records())
         first = self.ring.place(key, layer, count)
         return [load_parameters(layer, offset, first, count)], first

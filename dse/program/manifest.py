@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dse.network.blocks import space_to_depth
 from dse.program.errors import ProgramError
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,11 @@ class LayerEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A program's description; ``sha256``: of the model, the configuration and the mapping."""
+    """A program's description; ``sha256``: of the model, the configuration and the mapping.
+
+    weights.bin: ``parameter_bytes`` of parameter records, then a stripe for each weight port, all
+    of the same length.
+    """
 
     version: int
     network: str
@@ -87,6 +91,7 @@ class Manifest:
     configuration: dict[str, int]
     sha256: dict[str, str]
     instructions: int
+    parameter_bytes: int
     weights_bytes: int
     weights_crc32: int
     input_bytes: int
@@ -96,6 +101,11 @@ class Manifest:
     outputs: tuple[HostTensor, ...]
     layers: tuple[LayerEntry, ...]
     tensors: tuple[TensorPlace, ...]
+
+    @property
+    def weight_ports(self) -> int:
+        """Stripes of the weights."""
+        return int(self.configuration["weight_ports"])
 
     def tensor(self, name: str) -> TensorPlace:
         """The place of a tensor."""

@@ -40,9 +40,9 @@ def load(layer: str, source: Home, address: int, size: int) -> Action:
 
 
 def load_parameters(layer: str, offset: int, record: int, records: int) -> Action:
-    """Parameter records from the weights file into the parameter memory."""
+    """Parameter records into the parameter memory."""
     fields = {
-        "base": int(Base.WEIGHTS),
+        "base": int(Base.PARAMETERS),
         "space": int(Space.PARAMETER),
         "offset": offset,
         "local": record,

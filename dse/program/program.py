@@ -2,6 +2,8 @@
 
 ``program.bin``: a header of 64 bytes, then the instructions.  The overlay's base PROGRAM points at
 the first instruction, behind the header, at an address that is a multiple of its bus width.
+
+``weights.bin``: parameter records, then the stripes of the weights, see ``Manifest``.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 from dse.program.errors import ProgramError
 from dse.program.instruction import Instruction
 from dse.program.manifest import Manifest
+from hw.bus.registers import WEIGHT_BASES
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import INSTRUCTION_BYTES
 
@@ -73,6 +76,24 @@ class Program:
     def words(self) -> bytes:
         """The encoded instructions."""
         return b"".join(instruction.encode() for instruction in self.instructions)
+
+    @cached_property
+    def parameters(self) -> bytes:
+        """The parameter records."""
+        return self.weights[: self.manifest.parameter_bytes]
+
+    @cached_property
+    def stripes(self) -> tuple[bytes, ...]:
+        """The weights of each port."""
+        ports, start = self.manifest.weight_ports, self.manifest.parameter_bytes
+        size = (len(self.weights) - start) // ports
+        return tuple(self.weights[start + k * size : start + (k + 1) * size] for k in range(ports))
+
+    @property
+    def regions(self) -> dict[str, bytes]:
+        """What DRAM holds before any run, by the name of its base register."""
+        striped = dict(zip(WEIGHT_BASES, self.stripes, strict=False))
+        return {"program": self.words, "parameters": self.parameters, **striped}
 
     def encode(self) -> bytes:
         """program.bin."""

@@ -14,8 +14,9 @@ from dse.program.lifetime import output_times
 from dse.program.mapping import LayerMapping
 from dse.program.memory import Home, MemoryPlan
 from dse.program.movement import load, store
-from dse.program.stores import ParameterRing, WeightsFile
+from dse.program.stores import ALIGNMENT, Blob, ParameterRing
 from dse.program.views import Layout
+from dse.program.weights import stripes
 from hw.config import OverlayConfig
 from hw.isa import Base
 
@@ -24,10 +25,11 @@ MAX_LAYERS = 1 << 16  # tags are layer numbers
 
 @dataclass(frozen=True)
 class Schedule:
-    """Actions in natural order, the weights file, and the cost of each layer."""
+    """Actions in natural order, parameter records, weights by port, and the cost of each layer."""
 
     actions: tuple[Action, ...]
-    weights: bytes
+    parameters: bytes
+    stripes: tuple[bytes, ...]
     costs: tuple[LayerCost, ...]
 
 
@@ -42,8 +44,9 @@ def schedule(
     """Load, compute and store layer by layer; tags are layer numbers."""
     if len(layers) > MAX_LAYERS:
         raise ProgramError(f"{len(layers)} layers are too many: at most {MAX_LAYERS}")
-    ring, weights = ParameterRing(config.parameter_depth), WeightsFile()
-    emitter = Emitter(network, layout, plan, config, ring, weights)
+    ring, parameters = ParameterRing(config.parameter_depth), Blob()
+    weights = Blob(ALIGNMENT * config.weight_ports)
+    emitter = Emitter(network, layout, plan, config, ring, parameters, weights)
     actions: list[Action] = []
     costs: list[LayerCost] = []
     for time, layer in enumerate(layers):
@@ -60,7 +63,8 @@ def schedule(
         costs.append(cost)
     if not layers:
         actions += [*_inputs(layout, plan, 0), *_outputs(network, layers, layout, plan, 0)]
-    return Schedule(tuple(actions), weights.bytes(), tuple(costs))
+    striped = stripes(weights.bytes(), config)
+    return Schedule(tuple(actions), parameters.bytes(), striped, tuple(costs))
 
 
 def _inputs(layout: Layout, plan: MemoryPlan, time: int) -> Iterator[Action]:

@@ -1,4 +1,4 @@
-"""What grows while instructions are emitted: the weights file and the parameter memory's ring."""
+"""What grows while instructions are emitted: constants in DRAM and the parameter memory's ring."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Hashable
 
 from dse.program.errors import ProgramError
 
-ALIGNMENT = 128  # of weight segments and parameter records in DRAM
+ALIGNMENT = 128  # of parameter records and of each stripe's weight segments
 
 
-class WeightsFile:
-    """weights.bin in the making; equal keys share their bytes."""
+class Blob:
+    """Bytes in DRAM in the making; equal keys share theirs.
 
-    def __init__(self) -> None:
+    ``alignment``: of what each key adds.
+    """
+
+    def __init__(self, alignment: int = ALIGNMENT) -> None:
+        self._alignment = alignment
         self._parts: list[bytes] = []
         self._offsets: dict[Hashable, int] = {}
         self._size = 0
@@ -24,13 +28,13 @@ class WeightsFile:
     def add(self, key: Hashable, data: bytes) -> int:
         """Append the bytes of ``key`` and return their offset."""
         offset = self._offsets[key] = self._size
-        padding = -len(data) % ALIGNMENT
+        padding = -len(data) % self._alignment
         self._parts += [data, bytes(padding)]
         self._size += len(data) + padding
         return offset
 
     def bytes(self) -> bytes:
-        """The file."""
+        """All of them."""
         return b"".join(self._parts)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -57,9 +59,21 @@ def weight_stream(
     return _beats(words.view(np.uint8), config)
 
 
+def stripes(stream: bytes, config: OverlayConfig) -> tuple[bytes, ...]:
+    """The stream as each weight port reads it: its part of every beat."""
+    beats = np.frombuffer(stream, np.uint8).reshape(-1, config.weight_ports, config.axi_bytes)
+    return tuple(beats[:, port].tobytes() for port in range(config.weight_ports))
+
+
+def striped_stream(parts: Sequence[bytes], config: OverlayConfig) -> bytes:
+    """The inverse of ``stripes``."""
+    beats = [np.frombuffer(part, np.uint8).reshape(-1, config.axi_bytes) for part in parts]
+    return np.stack(beats, axis=1).tobytes()
+
+
 def _beats(words: npt.NDArray[np.uint8], config: OverlayConfig) -> npt.NDArray[np.uint8]:
-    beats = ceil_div(words.shape[1], config.axi_bytes)
-    stream = np.zeros((words.shape[0], beats * config.axi_bytes), np.uint8)
+    beat = config.weight_beat_bytes
+    stream = np.zeros((words.shape[0], ceil_div(words.shape[1], beat) * beat), np.uint8)
     stream[:, : words.shape[1]] = words
     return stream.reshape(-1)
 

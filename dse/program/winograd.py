@@ -15,9 +15,10 @@ import numpy.typing as npt
 from hw.config import ceil_div
 from hw.winograd.matrices import TAPS, Transform
 
+OPERAND_BYTES = 2  # an operand in DRAM and in the weight buffer, whatever its bits in the array
+
 Operands = npt.NDArray[np.int16]
 Sums = npt.NDArray[np.int64]
-OPERAND_BYTES = 2  # an operand in DRAM and in the weight buffer, whatever its bits in the array
 
 
 def round_offsets(kernel: tuple[int, int]) -> tuple[tuple[int, int], ...]:
@@ -63,14 +64,6 @@ def left_words(operands: Operands, *, reduction: int, channel_tile: int) -> Oper
         for first in range(0, channels, channel_tile)
     ]
     return np.concatenate(tiles)
-
-
-def word_stream(words: Operands, axi_bytes: int) -> npt.NDArray[np.uint8]:
-    """The bytes that WEIGHTS reads, each word padded to whole beats."""
-    size = words.shape[1] * OPERAND_BYTES
-    stream = np.zeros((len(words), ceil_div(size, axi_bytes) * axi_bytes), np.uint8)
-    stream[:, :size] = np.ascontiguousarray(words, "<i2").view(np.uint8)
-    return stream.reshape(-1)
 
 
 def input_tiles(

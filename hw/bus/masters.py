@@ -9,8 +9,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bus.arbiter import ReadArbiter
-from hw.bus.axi import AXI4, AXI4Read, burst_beats
+from hw.bus.axi import ADDRESS_BITS, AXI4, AXI4Read, burst_beats
 from hw.bus.reader import COMMAND, BurstReader
+from hw.bus.stripes import StripedReader
 from hw.bus.writer import BurstWriter, beat_layout
 
 READ_DEPTH = 512  # beats in flight: covers DRAM's latency, and is what a block RAM holds
@@ -65,32 +66,37 @@ class WriteClient(wiring.Signature):
 
 
 class Masters(wiring.Component):
-    """Two AXI4 masters: ``gmem0`` for program, LOAD and STORE, ``gmem1`` for WEIGHTS.
+    """AXI4 masters: ``gmem0`` for program, LOAD and STORE, the others for WEIGHTS.
 
     Parameters
     ----------
-    data_bytes : width of a beat.
+    data_bytes : width of a master's beat.
+    weight_ports : masters that the weights are striped over.
 
     Members
     -------
-    gmem0, gmem1 : the masters.
-    fetch, load, weights : users that read.
+    gmem0, gmem_weights : the masters.
+    weight_bases : of the weights' stripes.
+    fetch, load, weights : users that read; the addresses of ``weights`` are relative to its bases,
+        its beats those of all stripes.
     store : the user that writes.
     abort : drop everything; hold until ``quiet``.
     quiet : no transfer is under way.
     moved : an AXI handshake took place.
     """
 
-    def __init__(self, *, data_bytes: int) -> None:
+    def __init__(self, *, data_bytes: int, weight_ports: int) -> None:
         self._bytes = data_bytes
+        self._ports = weight_ports
         read = ReadClient(data_bytes=data_bytes)
         super().__init__(
             {
                 "gmem0": Out(AXI4(data_bytes=data_bytes)),
-                "gmem1": Out(AXI4Read(data_bytes=data_bytes)),
+                "gmem_weights": Out(AXI4Read(data_bytes=data_bytes)).array(weight_ports),
+                "weight_bases": In(ADDRESS_BITS).array(weight_ports),
                 "fetch": In(read),
                 "load": In(read),
-                "weights": In(read),
+                "weights": In(ReadClient(data_bytes=weight_ports * data_bytes)),
                 "store": In(WriteClient(data_bytes=data_bytes)),
                 "abort": In(1),
                 "quiet": Out(1),
@@ -104,7 +110,8 @@ class Masters(wiring.Component):
         m.submodules.arbiter = arbiter = ReadArbiter(**size)
         m.submodules.fetch_reader = fetch = BurstReader(**size, depth=burst_beats(self._bytes))
         m.submodules.load_reader = load = BurstReader(**size, depth=READ_DEPTH)
-        m.submodules.weight_reader = weights = BurstReader(**size, depth=READ_DEPTH)
+        weights = StripedReader(ports=self._ports, **size, depth=READ_DEPTH)
+        m.submodules.weight_reader = weights
         m.submodules.writer = writer = BurstWriter(**size)
 
         connect(m, fetch.axi, arbiter.i0)
@@ -113,7 +120,9 @@ class Masters(wiring.Component):
         for inner, names in ((arbiter.o, ("ar", "r")), (writer.axi, ("aw", "w", "b"))):
             for name in names:
                 connect(m, getattr(inner, name), getattr(master, name))
-        connect(m, weights.axi, flipped(self.gmem1))
+        for port in range(self._ports):
+            connect(m, weights.axi[port], flipped(self.gmem_weights[port]))
+            m.d.comb += weights.bases[port].eq(self.weight_bases[port])
 
         for reader, client in ((fetch, self.fetch), (load, self.load), (weights, self.weights)):
             connect(m, flipped(client.command), reader.i)
@@ -123,7 +132,7 @@ class Masters(wiring.Component):
         connect(m, flipped(self.store.beat), writer.i_data)
         channels = [
             *(getattr(self.gmem0, name) for name in ("aw", "w", "b", "ar", "r")),
-            *(getattr(self.gmem1, name) for name in ("ar", "r")),
+            *(getattr(port, name) for port in self.gmem_weights for name in ("ar", "r")),
         ]
         m.d.comb += [
             self.store.idle.eq(writer.idle),

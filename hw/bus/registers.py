@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from amaranth.lib import data
 
+from hw.config import MAX_WEIGHT_PORTS
 from hw.isa import Base
 
 MAP_ADDRESS_BITS = 12
 COUNTED_ENGINES = ("load", "conv", "pool", "store", "weights")
 STALLS = ("activations", "weights", "output", "tokens")
+WEIGHT_BASES = tuple(f"weights{port}" for port in range(MAX_WEIGHT_PORTS))
 
 
 class Access(enum.Enum):
@@ -91,6 +93,13 @@ def _registers() -> dict[str, Register]:
             access=Access.READ_WRITE,
             width=64,
             text=f"base address of {base.name.lower()} in DRAM",
+        )
+    for port, name in enumerate(WEIGHT_BASES):
+        registers[name] = Register(
+            offset=0x44 + 0x0C * port,
+            access=Access.READ_WRITE,
+            width=64,
+            text=f"base address of the weights' stripe {port} in DRAM",
         )
     read_only = {
         "status": (0x80, "bit 0 running, 1 the last run ended with an error, 2 draining"),

@@ -12,7 +12,7 @@ from hw.array.parameters import parameter_write
 from hw.bus.axi import AXI4, AXI4Lite, AXI4Read
 from hw.bus.control import ControlSlave
 from hw.bus.masters import Masters
-from hw.bus.registers import COUNTED_ENGINES, MAP_ADDRESS_BITS, STALLS, Status
+from hw.bus.registers import COUNTED_ENGINES, MAP_ADDRESS_BITS, STALLS, WEIGHT_BASES, Status
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.engines.flow import InstructionFlow
 from hw.engines.issue import EVENT
@@ -44,7 +44,7 @@ class Frontend(wiring.Component):
     control : AXI4-Lite slave, see ``hw.bus.registers``.
     interrupt : to the host.
     gmem0 : AXI4 master of program, LOAD and STORE.
-    gmem1 : read-only AXI4 master of WEIGHTS.
+    gmem_weights : read-only AXI4 masters of WEIGHTS.
     reset : for everything outside, see above.
     o_conv, o_pool : instructions.
     retire_conv, retire_pool : pulses, the engine's oldest instruction has done its last write.
@@ -65,7 +65,9 @@ class Frontend(wiring.Component):
                 "control": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
                 "interrupt": Out(1),
                 "gmem0": Out(AXI4(data_bytes=config.axi_bytes)),
-                "gmem1": Out(AXI4Read(data_bytes=config.axi_bytes)),
+                "gmem_weights": Out(AXI4Read(data_bytes=config.axi_bytes)).array(
+                    config.weight_ports
+                ),
                 "reset": Out(1),
                 "o_conv": Out(stream.Signature(CONV)),
                 "o_pool": Out(stream.Signature(POOL)),
@@ -89,12 +91,16 @@ class Frontend(wiring.Component):
         config = self._config
         m.submodules.slave = slave = ControlSlave(watchdog_cycles=config.watchdog_cycles)
         m.submodules.supervisor = supervisor = Supervisor(failures=5)
-        m.submodules.masters = masters = Masters(data_bytes=config.axi_bytes)
+        m.submodules.masters = masters = Masters(
+            data_bytes=config.axi_bytes, weight_ports=config.weight_ports
+        )
         flow = InstructionFlow(config=config)
         m.submodules.flow = ResetInserter(self.reset)(flow)
         connect(m, flipped(self.control), slave.bus)
         connect(m, masters.gmem0, flipped(self.gmem0))
-        connect(m, masters.gmem1, flipped(self.gmem1))
+        for port in range(config.weight_ports):
+            connect(m, masters.gmem_weights[port], flipped(self.gmem_weights[port]))
+            m.d.comb += masters.weight_bases[port].eq(slave.settings[WEIGHT_BASES[port]])
         for name in ("conv", "pool"):
             connect(m, getattr(flow, f"o_{name}"), flipped(getattr(self, f"o_{name}")))
             m.d.comb += getattr(flow, f"retire_{name}").eq(getattr(self, f"retire_{name}"))
@@ -133,7 +139,6 @@ class Frontend(wiring.Component):
         connect(m, reader.o, buffer.i)
         connect(m, buffer.o, flipped(self.weights))
         m.d.comb += [
-            reader.base.eq(slave.settings.weights),
             flow.base.eq(slave.settings.program),
             self.o_parameter.eq(load.o_parameter),
             self.o_parameter_valid.eq(load.o_parameter_valid),

@@ -33,21 +33,20 @@ class WeightReader(wiring.Component):
     Members
     -------
     i : instructions.
-    base : ``Base.WEIGHTS``, constant during a run.
-    command, beat : to and from a ``BurstReader``.
+    command, beat : to and from a ``StripedReader``.
     o : weight words; bytes beyond ``beats_per_word`` beats are undefined.
     retire : pulse, the oldest instruction is done: the cycle after its last word's acceptance.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
-        self._bytes = config.axi_bytes
+        self._bytes = config.weight_beat_bytes
+        self._stripe_bytes = config.axi_bytes
         self._word_bytes = config.weight_word_bytes
         super().__init__(
             {
                 "i": In(stream.Signature(WEIGHTS)),
-                "base": In(ADDRESS_BITS),
                 "command": Out(stream.Signature(COMMAND)),
-                "beat": In(stream.Signature(8 * config.axi_bytes)),
+                "beat": In(stream.Signature(8 * config.weight_beat_bytes)),
                 "o": Out(stream.Signature(8 * config.weight_word_bytes)),
                 "retire": Out(1),
             }
@@ -55,12 +54,11 @@ class WeightReader(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.segments = segments = Segments(data_bytes=self._bytes)
+        m.submodules.segments = segments = Segments(data_bytes=self._stripe_bytes)
         m.submodules.jobs = jobs = Queue(shape=JOB, depth=AHEAD)
         connect(m, flipped(self.i), segments.i)
         connect(m, flipped(self.command), segments.command)
         connect(m, segments.o, jobs.i)
-        m.d.comb += segments.base.eq(self.base)
 
         beat_number = Signal(8)
         word_number = Signal(24)
@@ -102,13 +100,12 @@ class Segments(wiring.Component):
 
     Parameters
     ----------
-    data_bytes : width of a beat.
+    data_bytes : width of a stripe's beat.
 
     Members
     -------
     i : instructions.
-    base : ``Base.WEIGHTS``, constant during a run.
-    command : to a ``BurstReader``.
+    command : to a ``StripedReader``.
     o : job: ``words``, ``beats_per_word``, and whether it is the ``last`` of its instruction.
     """
 
@@ -117,7 +114,6 @@ class Segments(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(WEIGHTS)),
-                "base": In(ADDRESS_BITS),
                 "command": Out(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(JOB)),
             }
@@ -151,7 +147,7 @@ class Segments(wiring.Component):
                     multiplier.eq(self.i.p.beats_per_word),
                     *(addend.eq(count) for addend, count in zip(addends, words, strict=True)),
                     *(total.eq(0) for total in beats),
-                    address.eq(self.base + self.i.p.offset),
+                    address.eq(self.i.p.offset),
                     repeat.eq(self.i.p.repeats),
                 ]
                 with m.If(self.i.valid):

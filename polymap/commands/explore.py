@@ -39,7 +39,10 @@ def explore(
         float | None, typer.Option(metavar="MHz", min=1, help="instead of the board's")
     ] = None,
     axi_bytes: Annotated[
-        int | None, typer.Option(help="width of the bus; default: the widest the memory can serve")
+        int | None, typer.Option(help="width of a bus; default: the widest a memory channel serves")
+    ] = None,
+    weight_ports: Annotated[
+        int | None, typer.Option(help="buses for weights; default: one for each memory channel")
     ] = None,
     algorithm: Annotated[
         list[str] | None, typer.Option(help="allow only this one; may be repeated")
@@ -72,6 +75,7 @@ def explore(
         lanes=default.lanes if lanes is None else (lanes,),
         winograd=default.winograd if winograd is None else (winograd.value,),
         axi_bytes=axi_bytes,
+        weight_ports=weight_ports,
     )
     if out is not None:
         output.folder(out)

@@ -58,7 +58,7 @@ def report_data(
     array = {"rows": mapping.rows, "columns": mapping.columns, "lanes": lanes}
     memories = [Roof(f"memory of {board.name}", board.memory_bandwidth)]
     if config is not None:
-        memories.append(Roof("weight port", config.axi_bytes * mapping.clock_hz))
+        memories.append(Roof("weight ports", config.weight_beat_bytes * mapping.clock_hz))
     off_chip = board.memory_bandwidth / mapping.clock_hz if config is None else 0.0
     return ReportData(
         mapping=mapping,
@@ -137,7 +137,8 @@ def _least_traffic(
 
 def _program_traffic(program: Program) -> dict[str, float]:
     """Bytes of each layer's LOADs, STOREs and WEIGHTS."""
-    beat = program.manifest.configuration["axi_bytes"]
+    configuration = program.manifest.configuration
+    beat = configuration["axi_bytes"] * configuration["weight_ports"]
     names = {entry.tag: entry.name for entry in program.manifest.layers}
     bytes_of = dict.fromkeys(names.values(), 0.0)
     for instruction in program.instructions:

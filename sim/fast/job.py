@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class Timing:
     outstanding : bursts that a channel accepts before it answers the first.
     seed : of the stalls.
     hang_at, hang_for : nothing moves for so many cycles from that cycle of the run on.
-    error_read0, error_read1, error_write : the run's n-th burst gets an error response.
+    error_read0, error_read1, error_write : the run's n-th burst of ``gmem0``, of each weight port,
+        or of writes gets an error response.
     """
 
     latency: int = 4
@@ -76,7 +77,7 @@ class Job:
 
     Parameters
     ----------
-    program, weights : contents of their memory regions.
+    regions : contents of memory that stays, by the name of its base register.
     inputs : contents of the input region, one for each run.
     output_bytes : size of the output region.
     dumps : what to copy from the tensor memory in every run.
@@ -85,14 +86,26 @@ class Job:
     limit : cycles after which a run counts as hung.
     """
 
-    program: bytes
-    weights: bytes
+    regions: Mapping[str, bytes]
     inputs: Sequence[bytes]
     output_bytes: int
     dumps: Sequence[Dump] = ()
     timing: Timing = IDEAL
     watchdog: int | None = None
     limit: int = 1 << 32
+
+    def with_program(self, program: bytes) -> Job:
+        """The job with other instructions."""
+        return replace(self, regions={**self.regions, "program": program})
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of all regions, by the name of their base register."""
+        return {
+            **{name: len(data) for name, data in self.regions.items()},
+            "input": max((len(data) for data in self.inputs), default=0),
+            "output": self.output_bytes,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +118,8 @@ class Run:
     dumps : for each of the job's dumps pixels x channels of int8, or None if it did not happen.
     events : starts and retirements of instructions (``EVENT``), in order.
     registers : all registers after the run, by name.
-    beats : data beats moved by each channel: read0, read1, write0.
+    beats : data beats moved by ``gmem0``'s reads (read0), each weight port (read1) and writes
+        (write0).
     """
 
     output: bytes

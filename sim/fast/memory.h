@@ -156,11 +156,12 @@ struct ReadChannel {
 // Answers reads; in order for one id, in any order between ids while stalls are random.
 class ReadSlave {
    public:
-    ReadSlave(AddressChannel address, ReadChannel pins, const Timing& timing, uint64_t Timing::*error)
-        : address_(address, timing, random_),
+    ReadSlave(unsigned number, AddressChannel address, ReadChannel pins, const Timing& timing)
+        : number_(number),
+          address_(address, timing, random_),
           pins_(pins),
           timing_(timing),
-          error_(error),
+          error_(number ? &Timing::error_read1 : &Timing::error_read0),
           pace_(timing, random_) {}
 
     void drive(uint64_t cycle, Memory& memory) {
@@ -200,7 +201,7 @@ class ReadSlave {
 
     void begin_run(uint32_t run) {
         address_.begin_run();
-        random_.seed(timing_.seed * 1000 + 2 * run);
+        random_.seed(timing_.seed * 1000 + 2 * run + (uint64_t{number_} << 32));
         beats_ = 0;
     }
     uint64_t beats() const { return beats_; }
@@ -220,6 +221,7 @@ class ReadSlave {
         return found != bursts_.end() && found->due <= cycle ? found : bursts_.end();
     }
 
+    const unsigned number_;  // of the master
     Random random_{1};
     AddressSlave address_;
     ReadChannel pins_;

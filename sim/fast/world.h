@@ -14,8 +14,8 @@
 #include "verilated_vcd_c.h"
 #endif
 
-#define POLYMAP_ADDRESS(pins, top, p)                                                       \
-    AddressChannel pins {                                                                   \
+#define POLYMAP_ADDRESS(top, p)                                                             \
+    AddressChannel {                                                                        \
         #p, top.p##addr, top.p##len, top.p##id, top.p##size, top.p##burst, top.p##valid,    \
             top.p##ready                                                                    \
     }
@@ -28,11 +28,13 @@ class World {
         : context_(context),
           top_(&context),
           control_(lite_pins(top_)),
-          read0_(read0_address(top_), POLYMAP_READ(top_, m_axi_gmem0_r), timing_,
-                 &Timing::error_read0),
-          read1_(read1_address(top_), POLYMAP_READ(top_, m_axi_gmem1_r), timing_,
-                 &Timing::error_read1),
-          write0_(write_address(top_), write_pins(top_), timing_) {}
+          write0_(POLYMAP_ADDRESS(top_, m_axi_gmem0_aw), write_pins(top_), timing_) {
+#define POLYMAP_READER(number)                                                      \
+    reads_.emplace_back(number, POLYMAP_ADDRESS(top_, m_axi_gmem##number##_ar),     \
+                        POLYMAP_READ(top_, m_axi_gmem##number##_r), timing_);
+        POLYMAP_READ_MASTERS(POLYMAP_READER)
+#undef POLYMAP_READER
+    }
 
     ~World() {
         top_.final();
@@ -51,22 +53,19 @@ class World {
     // One clock cycle: inputs are driven, the handshakes of the edge are sampled, then the edge.
     void tick() {
         const uint64_t now = cycle();
-        read0_.drive(now, memory_);
-        read1_.drive(now, memory_);
+        for (ReadSlave& read : reads_) read.drive(now, memory_);
         write0_.drive(now);
         top_.ap_clk = 0;
         top_.eval();
         step_waves();
-        read0_.sample(now, memory_);
-        read1_.sample(now, memory_);
+        for (ReadSlave& read : reads_) read.sample(now, memory_);
         write0_.sample(now, memory_);
         control_.sample();
         sample_trace(now);
         top_.ap_clk = 1;
         top_.eval();
         step_waves();
-        read0_.after_edge();
-        read1_.after_edge();
+        for (ReadSlave& read : reads_) read.after_edge();
         write0_.after_edge();
         control_.after_edge();
         ++cycles_;
@@ -75,8 +74,7 @@ class World {
     // Restarts what counts from the start of a run.
     void begin_run(uint32_t run) {
         start_ = cycles_;
-        read0_.begin_run(run);
-        read1_.begin_run(run);
+        for (ReadSlave& read : reads_) read.begin_run(run);
         write0_.begin_run(run);
         trace_.begin_run(run);
     }
@@ -97,7 +95,7 @@ class World {
     Timing& timing() { return timing_; }
     Trace& trace() { return trace_; }
     uint64_t beats(unsigned channel) const {
-        return channel == 0 ? read0_.beats() : channel == 1 ? read1_.beats() : write0_.beats();
+        return channel < 2 ? reads_[channel].beats() : write0_.beats();
     }
 
     void open_waves(const std::string& path) {
@@ -148,18 +146,6 @@ class World {
         context_.timeInc(1);
     }
 
-    static AddressChannel read0_address(Vtop& top) {
-        POLYMAP_ADDRESS(pins, top, m_axi_gmem0_ar);
-        return pins;
-    }
-    static AddressChannel read1_address(Vtop& top) {
-        POLYMAP_ADDRESS(pins, top, m_axi_gmem1_ar);
-        return pins;
-    }
-    static AddressChannel write_address(Vtop& top) {
-        POLYMAP_ADDRESS(pins, top, m_axi_gmem0_aw);
-        return pins;
-    }
     static WriteChannel write_pins(Vtop& top) {
         return {&top.m_axi_gmem0_wdata, &top.m_axi_gmem0_wstrb,  top.m_axi_gmem0_wlast,
                 top.m_axi_gmem0_wvalid, top.m_axi_gmem0_wready,  top.m_axi_gmem0_bid,
@@ -179,7 +165,7 @@ class World {
     Timing timing_;
     Trace trace_;
     LiteMaster control_;
-    ReadSlave read0_, read1_;
+    std::deque<ReadSlave> reads_;  // of gmem0, then of the weight ports; they do not move
     WriteSlave write0_;
     uint64_t cycles_ = 0;
     uint64_t start_ = 0;

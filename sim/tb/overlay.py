@@ -14,8 +14,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiRamRead, AxiReadBus
 
-from hw.bus.registers import REGISTERS, Control
-from hw.isa import Base
+from hw.bus.registers import REGISTERS, WEIGHT_BASES, Control
 from sim.fast.job import Job
 
 JOB = "POLYMAP_JOB"
@@ -32,7 +31,7 @@ def stalls(percent: int, seed: int) -> Iterator[bool]:
 
 
 class OverlayBench:
-    """Clock, reset, the memory behind both masters, and the host.
+    """Clock, reset, the memory behind all masters, and the host.
 
     Parameters
     ----------
@@ -40,21 +39,30 @@ class OverlayBench:
     size : bytes of memory from ``MEMORY_BASE`` on.
     stall : percent of cycles in which a channel pauses.
     seed : of the pauses.
+    weight_ports : of the overlay.
     """
 
-    def __init__(self, dut: Any, *, size: int, stall: int = 0, seed: int = 1) -> None:
+    def __init__(
+        self, dut: Any, *, size: int, stall: int = 0, seed: int = 1, weight_ports: int = 1
+    ) -> None:
         self.dut = dut
         Clock(dut.ap_clk, 10, unit="ns").start()
         common = {"clock": dut.ap_clk, "reset": dut.ap_rst_n, "reset_active_level": False}
         self.memory = AxiRam(AxiBus.from_prefix(dut, "m_axi_gmem0"), size=size, **common)
-        second = AxiRamRead(
-            AxiReadBus.from_prefix(dut, "m_axi_gmem1"), size=size, mem=self.memory.mem, **common
-        )
+        ports = [
+            AxiRamRead(
+                AxiReadBus.from_prefix(dut, f"m_axi_gmem{1 + port}"),
+                size=size,
+                mem=self.memory.mem,
+                **common,
+            )
+            for port in range(weight_ports)
+        ]
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), **common)
         write, read = self.memory.write_if, self.memory.read_if
         channels = (
             *(write.aw_channel, write.w_channel, write.b_channel),
-            *(read.ar_channel, read.r_channel, second.ar_channel, second.r_channel),
+            *(channel for ram in (read, *ports) for channel in (ram.ar_channel, ram.r_channel)),
         )
         if stall:
             for number, channel in enumerate(channels):
@@ -98,30 +106,30 @@ class OverlayBench:
 async def run_job(dut: Any) -> None:
     """Runs the job in file ``$POLYMAP_JOB``; its results go to file ``$POLYMAP_RESULT``."""
     job: Job = pickle.loads(Path(os.environ[JOB]).read_bytes())
-    sizes = {
-        Base.PROGRAM: len(job.program),
-        Base.WEIGHTS: len(job.weights),
-        Base.INPUT: max((len(data) for data in job.inputs), default=0),
-        Base.OUTPUT: job.output_bytes,
-    }
-    offsets: dict[Base, int] = {}
+    offsets: dict[str, int] = {}
     size = PAGE
-    for base, length in sizes.items():
-        offsets[base] = size
+    for name, length in job.sizes.items():
+        offsets[name] = size
         size += -(-length // PAGE) * PAGE + PAGE
     size = 1 << size.bit_length()  # the memory decodes addresses modulo its size
-    bench = OverlayBench(dut, size=size, stall=job.timing.stall, seed=job.timing.seed)
+    bench = OverlayBench(
+        dut,
+        size=size,
+        stall=job.timing.stall,
+        seed=job.timing.seed,
+        weight_ports=sum(name in job.regions for name in WEIGHT_BASES),
+    )
     await bench.reset()
-    bench.memory.write(offsets[Base.PROGRAM], job.program)
-    bench.memory.write(offsets[Base.WEIGHTS], job.weights)
-    for base, offset in offsets.items():
-        await bench.write_register(base.name.lower(), MEMORY_BASE + offset)
+    for name, region in job.regions.items():
+        bench.memory.write(offsets[name], region)
+    for name, offset in offsets.items():
+        await bench.write_register(name, MEMORY_BASE + offset)
     if job.watchdog is not None:
         await bench.write_register("watchdog", job.watchdog)
     results = []
     for data in job.inputs:
-        bench.memory.write(offsets[Base.INPUT], data)
+        bench.memory.write(offsets["input"], data)
         registers = await bench.run(limit=min(job.limit, 1 << 24))
-        output = bytes(bench.memory.read(offsets[Base.OUTPUT], job.output_bytes))
+        output = bytes(bench.memory.read(offsets["output"], job.output_bytes))
         results.append((output, registers))
     Path(os.environ[RESULT]).write_bytes(pickle.dumps(results))

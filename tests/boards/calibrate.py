@@ -129,6 +129,11 @@ def resources(counts: Counter[str]) -> Resources:
     )
 
 
+def configuration(record: dict[str, Any]) -> OverlayConfig:
+    """What a record counts."""
+    return OverlayConfig.from_json(record["config"])
+
+
 def main() -> None:
     """Command line."""
     argument, *names = sys.argv[1:]
@@ -140,9 +145,8 @@ def main() -> None:
         if name == "winograd" and not config.transforms:
             continue
         total = sum((resources(cells(make(config))) for make in BLOCKS[name]), Resources())
-        head = {"block": name, "config": config.to_json()}
-        records = [r for r in records if {k: r[k] for k in head} != head]
-        records.append({**head, **vars(total)})
+        records = [r for r in records if (r["block"], configuration(r)) != (name, config)]
+        records.append({"block": name, "config": config.to_json(), **vars(total)})
         COUNTS.write_text(json.dumps(records, indent=1) + "\n")
         print(argument, name, total, flush=True)
 

@@ -102,8 +102,13 @@ def banks_ff(config: OverlayConfig) -> int:
     return config.tensor_copies * 2 * 8 * config.tensor_word * max(1, rows >> 14)
 
 
+def label(record: dict) -> str:
+    config = record["config"]
+    return f"{record['block']}-{config['columns']}-{config['weight_ports']}"
+
+
 @pytest.mark.parametrize("name", ["lut", "ff"])
-@pytest.mark.parametrize("record", COUNTS, ids=lambda r: f"{r['block']}-{r['config']['columns']}")
+@pytest.mark.parametrize("record", COUNTS, ids=label)
 def test_logic_is_near_the_counts(record: dict, name: str) -> None:
     config = OverlayConfig.from_json(record["config"])
     found = getattr(group(record["block"], config), name)
@@ -111,10 +116,26 @@ def test_logic_is_near_the_counts(record: dict, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dsp", "bram18"])
-@pytest.mark.parametrize("record", COUNTS, ids=lambda r: f"{r['block']}-{r['config']['columns']}")
+@pytest.mark.parametrize("record", COUNTS, ids=label)
 def test_slices_and_memories_equal_the_counts(record: dict, name: str) -> None:
     config = OverlayConfig.from_json(record["config"])
     assert getattr(group(record["block"], config), name) == record[name]
+
+
+def test_counts_cover_the_weight_ports() -> None:
+    counted = [record["config"] for record in COUNTS if record["block"] == "buses"]
+    for size in (8, 64):
+        assert {c["weight_ports"] for c in counted if c["axi_bytes"] == size} == {1, 2, 4}
+
+
+@pytest.mark.parametrize("ports", [2, 4])
+def test_a_weight_port_is_a_reader_with_its_queue(ports: int) -> None:
+    one, more = OverlayConfig(), OverlayConfig(weight_ports=ports)
+    added = estimate(more).bram18 - estimate(one).bram18
+    assert added == (ports - 1) * block_ram(512, 513)
+    assert {name for name, part in breakdown(one).items() if part != breakdown(more)[name]} == {
+        "buses"
+    }
 
 
 def test_counts_cover_every_block() -> None:

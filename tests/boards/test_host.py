@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
 from dse.program import compile_network
 from hw.bus.registers import REGISTERS, Control, Status
 from hw.config import OverlayConfig
-from hw.isa import Base, Error
+from hw.isa import Error
 from sim import golden
 
 CONFIG = OverlayConfig(
@@ -50,9 +51,13 @@ def network() -> Network:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    compile_network(network(), CONFIG).save(tmp_path / "program")
+def job(request: pytest.FixtureRequest, tmp_path: Path) -> Job:
+    config = replace(CONFIG, weight_ports=getattr(request, "param", 1))
+    compile_network(network(), config).save(tmp_path / "program")
     return Job.load(tmp_path / "program")
+
+
+any_ports = pytest.mark.parametrize("job", [1, 2, 4], indirect=True)
 
 
 @pytest.fixture
@@ -78,6 +83,7 @@ class Xrt:
         normal = "normal"
 
         def __init__(self, device: object, size: int, flags: str, group: int) -> None:
+            assert size > 0
             self.data = np.zeros(size, np.int8)
             self.card = np.zeros(size, np.int8)
             self.group = group
@@ -108,15 +114,16 @@ class Xrt:
             return 10 + argument
 
         def __call__(self, *arguments: object) -> object:
-            *buffers, watchdog = arguments
-            assert [buffer.group for buffer in buffers] == [10, 11, 12, 13]
-            assert watchdog == pyxrt_run.WATCHDOG_CYCLES
-            program, weights, source, target = (buffer.card for buffer in buffers)
             job = self.xrt.job
-            assert (program.tobytes(), weights.tobytes()) == (
-                job.program.words,
-                job.program.weights,
-            )
+            names = ["program", "parameters", "input", "output", "watchdog"]
+            names += [f"weights{port}" for port in range(job.weight_ports)]
+            passed = dict(zip(names, arguments, strict=True))
+            assert passed.pop("watchdog") == pyxrt_run.WATCHDOG_CYCLES
+            assert all(buffer.group == 10 + names.index(name) for name, buffer in passed.items())
+            regions = {name: buffer.card for name, buffer in passed.items()}
+            for name, data in job.constant_regions().items():
+                assert regions[name].tobytes()[: len(data)] == data
+            source, target = regions["input"], regions["output"]
             if not self.xrt.fails:
                 target[:] = np.frombuffer(answer(job, source.tobytes()), np.int8)
             return SimpleNamespace(wait=lambda timeout: "completed")
@@ -158,16 +165,19 @@ class Card(xdma_run.Card):
             return
         assert value == 1 << Control.START
         addresses = {
-            base: self.read_register(o) | self.read_register(o + 4) << 32
-            for base in Base
-            for o in [REGISTERS[base.name.lower()].offset]
+            name: self.read_register(o) | self.read_register(o + 4) << 32
+            for name in self.job.sizes
+            for o in [REGISTERS[name].offset]
         }
-        assert self.read(addresses[Base.PROGRAM], len(self.job.program.words)) == (
-            self.job.program.words
-        )
+        channels = {name: address >> 32 for name, address in addresses.items()}
+        stripes = {f"weights{k}": (2, 0, 3, 1)[k] for k in range(self.job.weight_ports)}
+        shared = dict.fromkeys(("program", "parameters", "input", "output"), 1)
+        assert channels == {**shared, **stripes}
+        for name, data in self.job.constant_regions().items():
+            assert self.read(addresses[name], len(data)) == data
         if not self.error:
-            region = self.read(addresses[Base.INPUT], self.job.sizes[Base.INPUT])
-            self.write(addresses[Base.OUTPUT], answer(self.job, region))
+            region = self.read(addresses["input"], self.job.sizes["input"])
+            self.write(addresses["output"], answer(self.job, region))
         super().write_register(REGISTERS["status"].offset, bool(self.error) << Status.ERROR)
         super().write_register(REGISTERS["error"].offset, self.error)
         super().write_register(offset, 1 << Control.DONE)
@@ -178,7 +188,15 @@ def check(outputs: Sequence[object], images: Sequence[dict[str, npt.NDArray[np.i
         np.testing.assert_array_equal(output["y"], golden.run(network(), image)["y"])
 
 
+@any_ports
 def test_xrt_host_runs_every_image(job, images) -> None:
+    check(pyxrt_run.Card(Xrt(job), "polymap.xclbin").run(job, images), images)
+
+
+def test_xrt_host_has_no_empty_buffers(job, images, monkeypatch) -> None:
+    monkeypatch.setattr(
+        Job, "constant_regions", lambda job: dict.fromkeys(job.program.regions, b"")
+    )
     check(pyxrt_run.Card(Xrt(job), "polymap.xclbin").run(job, images), images)
 
 
@@ -187,6 +205,7 @@ def test_xrt_host_sees_that_nothing_was_written(job, images) -> None:
         pyxrt_run.Card(Xrt(job, fails=True), "polymap.xclbin").run(job, images)
 
 
+@any_ports
 def test_xdma_host_runs_every_image(job, images, tmp_path) -> None:
     with Card(tmp_path, job) as card:
         check(card.run(job, images), images)
@@ -210,9 +229,25 @@ def test_xdma_host_gives_up(job, images, tmp_path, monkeypatch) -> None:
             card.run(job, images)
 
 
-def test_regions_lie_in_whole_pages() -> None:
-    sizes = {Base.PROGRAM: 128, Base.WEIGHTS: 4097, Base.INPUT: 4096, Base.OUTPUT: 1}
-    assert list(xdma_run.place(sizes).values()) == [0, 4096, 12288, 16384]
+def test_regions_lie_in_whole_pages_of_their_channels() -> None:
+    sizes = {"program": 128, "parameters": 4097, "weights0": 5, "output": 1, "weights3": 1}
+    channels = {"program": 1, "parameters": 1, "weights0": 2, "output": 1, "weights3": 1}
+    places = xdma_run.place(sizes, channels)
+    base = {1: 4 << 30, 2: 8 << 30}
+    assert places == {
+        "program": base[1],
+        "parameters": base[1] + 4096,
+        "weights0": base[2],
+        "output": base[1] + 12288,
+        "weights3": base[1] + 16384,
+    }
+    with pytest.raises(HostError, match="'output' of 1 bytes finds no room in channel 1"):
+        xdma_run.place({**sizes, "parameters": (4 << 30) - 4096}, channels)
+
+
+def test_words_are_written_whole() -> None:
+    assert xdma_run.whole_words(b"x" * 65) == b"x" * 65 + bytes(63)
+    assert xdma_run.whole_words(b"x" * 64) == b"x" * 64
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ import pytest
 
 from boards.board import BOARDS, KCU1500, U200, U250, BoardError
 from boards.cascade import primitive
-from boards.kernel import BUSES, KERNEL, Master, arguments, kernel_verilog
+from boards.channels import region_channels
+from boards.kernel import KERNEL, arguments, buses, kernel_verilog, masters, weight_ports
 from boards.package import package
 from boards.tcl import settings, word
 from hw.bus.registers import REGISTERS, Access
 from hw.config import OverlayConfig
 from hw.emit import Port, Verilog, emit
-from hw.isa import Base
 from hw.overlay import Overlay
 from sim.verilator import lint
 
@@ -30,7 +30,10 @@ CONFIG = OverlayConfig(
     weight_words=16,
     parameter_depth=16,
     axi_bytes=8,
+    weight_ports=4,
 )
+PORTS = (1, 2, 4)
+CHANNELS = {1: [1, 2], 2: [1, 2, 0], 4: [1, 2, 0, 3, 1]}  # of the masters
 MODEL = Path(__file__).parents[1] / "hw" / "array" / "dsp48e2.v"
 
 # Every command that Tcl does not know is one of Vivado's: it is written down, and its result is a
@@ -54,6 +57,13 @@ def overlay() -> Verilog:
     return emit(design, "polymap", clock="ap_clk", reset="ap_rst_n")
 
 
+def narrowed(overlay: Verilog, ports: int) -> Verilog:
+    """The design with fewer weight ports, as far as a board's scripts are concerned."""
+    beyond = tuple(f"{name}_" for name in masters(4)[1 + ports :])
+    kept = tuple(port for port in overlay.ports if not port.name.startswith(beyond))
+    return dataclasses.replace(overlay, ports=kept)
+
+
 def run(script: Path) -> list[list[str]]:
     """The commands for Vivado that a script issues, in order."""
     tcl = tkinter.Tcl()
@@ -63,9 +73,15 @@ def run(script: Path) -> list[list[str]]:
     return [list(tcl.splitlist(call)) for call in calls]
 
 
+@pytest.mark.parametrize("ports", PORTS)
+def test_weight_ports_are_read_off_the_design(overlay, ports) -> None:
+    assert weight_ports(narrowed(overlay, ports)) == ports
+
+
+@pytest.mark.parametrize("ports", PORTS)
 @pytest.mark.parametrize("board", [U200, U250], ids=lambda board: board.name)
-def test_kernel_script_declares_the_register_map(board, overlay, tmp_path) -> None:
-    package(board, overlay, tmp_path)
+def test_kernel_script_declares_the_register_map(board, ports, overlay, tmp_path) -> None:
+    package(board, narrowed(overlay, ports), tmp_path)
     calls = run(tmp_path / "package_kernel.tcl")
 
     created = [call for call in calls if call[0] == "create_project"]
@@ -80,50 +96,66 @@ def test_kernel_script_declares_the_register_map(board, overlay, tmp_path) -> No
             found[rest[-1].split()[3]]["bus"] = rest[1]
     control = found.pop("CTRL")
     assert int(control["address_offset"], 0) == REGISTERS["control"].offset
+    unused = {f"weights{port}" for port in range(ports, 4)}
     writable = {
         name: register
         for name, register in REGISTERS.items()
-        if register.access is Access.READ_WRITE and register.offset >= 0x10
+        if register.access is Access.READ_WRITE and register.offset >= 0x10 and name not in unused
     }
     assert list(found) == list(writable)
     for name, register in writable.items():
         assert int(found[name]["address_offset"], 0) == register.offset
         assert int(found[name]["size"]) == register.width
         assert found[name]["description"] == register.text
-    buses = {name: entry["bus"] for name, entry in found.items() if "bus" in entry}
-    assert buses == {
-        "program": "m_axi_gmem0",
-        "weights": "m_axi_gmem1",
-        "input": "m_axi_gmem0",
-        "output": "m_axi_gmem0",
+    pointers = {name: entry["bus"] for name, entry in found.items() if "bus" in entry}
+    assert pointers == {
+        **dict.fromkeys(("program", "parameters", "input", "output"), "m_axi_gmem0"),
+        **{f"weights{port}": f"m_axi_gmem{1 + port}" for port in range(ports)},
     }
+    associated = {
+        call[2] for call in calls if call[:2] == ["ipx::associate_bus_interfaces", "-busif"]
+    }
+    assert associated == {"s_axi_control", *(f"m_axi_gmem{k}" for k in range(1 + ports))}
     assert calls[-2][0] == "package_xo"
     assert calls[-2][calls[-2].index("-kernel_name") + 1] == KERNEL
 
 
+@pytest.mark.parametrize("ports", PORTS)
 @pytest.mark.parametrize("board", [U200, U250], ids=lambda board: board.name)
-def test_linker_configuration(board, overlay, tmp_path) -> None:
-    package(board, overlay, tmp_path)
+def test_linker_configuration(board, ports, overlay, tmp_path) -> None:
+    package(board, narrowed(overlay, ports), tmp_path)
     lines = (tmp_path / "link.cfg").read_text().splitlines()
     assert lines[0].startswith(f"platform=xilinx_{board.name}_gen3x16_xdma_")
     assert "freqHz=286000000:polymap_1" in lines
     at = lines.index("[connectivity]")
-    assert lines[at + 1 : at + 4] == [
+    assert lines[at + 1 : lines.index("", at)] == [
         "nk=polymap_kernel:1:polymap_1",
-        "sp=polymap_1.m_axi_gmem0:DDR[1]",
-        "sp=polymap_1.m_axi_gmem1:DDR[2]",
+        *(f"sp=polymap_1.m_axi_gmem{k}:DDR[{bank}]" for k, bank in enumerate(CHANNELS[ports])),
     ]
 
 
-def test_block_design_connects_everything(overlay, tmp_path) -> None:
-    package(KCU1500, overlay, tmp_path)
+@pytest.mark.parametrize("ports", PORTS)
+def test_block_design_connects_everything(ports, overlay, tmp_path) -> None:
+    package(KCU1500, narrowed(overlay, ports), tmp_path)
     calls = run(tmp_path / "block_design.tcl")
     assert ["set_property", "board_part", "xilinx.com:kcu1500:part0:1.2", "<current_project>"] in (
         calls
     )
     nets = [call[1:] for call in calls if call[0].startswith("connect_bd_")]
     ends = [re.sub(r"^<get_bd_(intf_)?(pin|port)s (.*)>$", r"\3", end) for n in nets for end in n]
-    assert {f"overlay/{bus}" for bus in BUSES} < set(ends)
+    assert {f"overlay/{bus}" for bus in buses(ports)} < set(ends)
+    channels = sorted(set(CHANNELS[ports]))
+    crossbar = {end for end in ends if re.fullmatch(r"memory/[SM]\d+_AXI", end)}
+    assert crossbar == {
+        *(f"memory/S0{k}_AXI" for k in range(2 + ports)),
+        *(f"memory/M0{k}_AXI" for k in range(len(channels))),
+    }
+    (sizes,) = (call[2] for call in calls if call[0] == "set_property" and "memory" in call[-1])
+    assert sizes.split() == [
+        *("CONFIG.NUM_SI", str(2 + ports)),
+        *("CONFIG.NUM_MI", str(len(channels))),
+        *("CONFIG.NUM_CLKS", str(1 + len(channels))),
+    ]
     for pin in ("ap_clk", "ap_rst_n", "interrupt"):
         assert f"overlay/{pin}" in ends
     external = {call[-1] for call in calls if call[0] in ("create_bd_port", "create_bd_intf_port")}
@@ -131,25 +163,30 @@ def test_block_design_connects_everything(overlay, tmp_path) -> None:
         "pcie_refclk",
         "pcie_perstn",
         "pci_express_x8",
-        "ddr4_sdram_c1",
-        "default_300mhz_clk1",
+        *(f"ddr4_sdram_c{channel}" for channel in channels),
+        *(f"default_300mhz_clk{channel}" for channel in channels),
     }
     assert external < set(ends)
     cells = {call[-1] for call in calls if call[0] == "create_bd_cell"}
     assert cells == {end.split("/")[0] for end in ends if "/" in end}
 
 
-def test_block_design_gives_host_and_overlay_one_memory_map(overlay, tmp_path) -> None:
-    package(KCU1500, overlay, tmp_path)
-    places = {}
+@pytest.mark.parametrize("ports", PORTS)
+def test_block_design_gives_host_and_overlay_one_memory_map(ports, overlay, tmp_path) -> None:
+    package(KCU1500, narrowed(overlay, ports), tmp_path)
+    places: dict[str, set[tuple[str, int, str]]] = {}
     for name, *arguments_ in run(tmp_path / "block_design.tcl"):
         if name == "assign_bd_address":
             offset, size, space, segment = arguments_[1], arguments_[3], *arguments_[5:]
-            places[space.split()[1].rstrip(">")] = (segment.split()[1].rstrip(">"), offset, size)
-    memory = ("ddr4_0/C0_DDR4_MEMORY_MAP/C0_DDR4_ADDRESS_BLOCK", "0x0", "4G")
-    masters = ["xdma/M_AXI", *(f"overlay/{master.value}" for master in Master)]
-    control = ("overlay/s_axi_control/reg0", "0x0", "4K")
-    assert places == {**dict.fromkeys(masters, memory), "xdma/M_AXI_LITE": control}
+            place = segment.split()[1].rstrip(">"), int(offset, 0), size
+            places.setdefault(space.split()[1].rstrip(">"), set()).add(place)
+    memory = {
+        (f"ddr4_{k}/C0_DDR4_MEMORY_MAP/C0_DDR4_ADDRESS_BLOCK", channel << 32, "4G")
+        for k, channel in enumerate(sorted(set(CHANNELS[ports])))
+    }
+    sources = ["xdma/M_AXI", *(f"overlay/m_axi_gmem{k}" for k in range(1 + ports))]
+    control = {("overlay/s_axi_control/reg0", 0, "4K")}
+    assert places == {**dict.fromkeys(sources, memory), "xdma/M_AXI_LITE": control}
 
 
 def test_a_board_that_misses_its_clock_is_refused(overlay, tmp_path) -> None:
@@ -178,6 +215,7 @@ def test_packages_are_complete_and_deterministic(board, overlay, tmp_path) -> No
 
 
 def test_kernel_has_no_ports_but_its_interfaces(overlay, tmp_path) -> None:
+    assert weight_ports(overlay) == CONFIG.weight_ports
     text = kernel_verilog(overlay)
     header = text[: text.index(");")]
     ports = re.findall(r"(?:input|output) (?:\[\d+:0\] )?(\w+)", header)
@@ -187,15 +225,29 @@ def test_kernel_has_no_ports_but_its_interfaces(overlay, tmp_path) -> None:
     lint(dataclasses.replace(overlay, top=KERNEL, text=whole), folder=tmp_path)
 
 
-def test_arguments_follow_the_bases() -> None:
-    assert [a.name for a in arguments()] == [*(base.name.lower() for base in Base), "watchdog"]
-    assert [a.offset for a in arguments()] == [0x10, 0x1C, 0x28, 0x34, 0x40]
+@pytest.mark.parametrize("ports", PORTS)
+def test_arguments_are_those_of_the_ports(ports) -> None:
+    weights = [f"weights{port}" for port in range(ports)]
+    found = [argument.name for argument in arguments(ports)]
+    assert found == ["program", "parameters", "input", "output", "watchdog", *weights]
+    offsets = [argument.offset for argument in arguments(ports)]
+    assert offsets == sorted(offsets)
+
+
+def test_stripes_have_channels_of_their_own() -> None:
+    channels = region_channels(4)
+    assert {channels[name] for name in ("program", "parameters", "input", "output")} == {1}
+    assert sorted(channels[f"weights{port}"] for port in range(4)) == [0, 1, 2, 3]
+    assert 1 not in {channels[f"weights{port}"] for port in range(3)}
 
 
 def test_a_design_without_the_buses_is_refused(overlay) -> None:
     ports = (Port(name="ap_clk", width=1, output=False),)
     with pytest.raises(BoardError, match="is no overlay: no port ap_rst_n, interrupt"):
         kernel_verilog(dataclasses.replace(overlay, ports=ports))
+    gap = tuple(port for port in overlay.ports if not port.name.startswith("m_axi_gmem2_"))
+    with pytest.raises(BoardError, match="no port m_axi_gmem2_arvalid"):
+        kernel_verilog(dataclasses.replace(overlay, ports=gap))
     stray = Port(name="debug", width=1, output=True)
     with pytest.raises(BoardError, match="belong to no bus: debug"):
         kernel_verilog(dataclasses.replace(overlay, ports=(*overlay.ports, stray)))

@@ -34,7 +34,7 @@ def config(lanes: int, winograd: str = "both") -> OverlayConfig:
         axi_bytes=16,
         watchdog_cycles=5000,
         winograd=winograd,
-        scratch_words=512 if winograd != "none" else 0,
+        scratch_words=1024 if winograd != "none" else 0,
     )
 
 

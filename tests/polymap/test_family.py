@@ -131,12 +131,16 @@ def test_a_clock_and_a_bus_beyond_the_board() -> None:
     assert "choose at most 67 bytes a beat, or a clock of 150 MHz" in caught.value.remedy
 
 
-def test_the_bus_is_as_wide_as_the_memory_is_fast() -> None:
+def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
+    slow, narrow = replace(U200, clock_hz=140e6), replace(U200, memory_channels=1)
     found = [
         explore(benchmark("squeezenet"), board, array=(8, 8)).configuration
-        for board in (U200, replace(U200, memory_channels=1))
+        for board in (U200, slow, narrow, replace(U200, memory_channels=3))
     ]
-    assert [config.axi_bytes for config in found if config] == [128, 64]
+    buses = [(config.axi_bytes, config.weight_ports) for config in found if config]
+    assert buses == [(64, 4), (128, 4), (64, 1), (64, 2)]
+    with pytest.raises(Infeasible, match="memory channels needed 2, available 1"):
+        explore(benchmark("squeezenet"), narrow, array=(8, 8), space=Space(weight_ports=2))
 
 
 def test_several_networks_and_boards_at_once() -> None:

@@ -24,7 +24,8 @@ from tests.hw.test_winograd_layers import config as winograd_config
 
 Tensors = dict[str, np.ndarray]
 
-# Both PE kinds, bus words narrower and wider than everything else, sides that share no factor.
+# Both PE kinds, bus words narrower and wider than everything else, one to four weight ports, sides
+# that share no factor.
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
 # with transforms have one, the other, or both; the latter are those of the layers' tests.
 OVERLAYS: dict[str, OverlayConfig] = {
@@ -37,6 +38,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         weight_words=33,
         parameter_depth=64,
         axi_bytes=4,
+        weight_ports=2,
         pool_lanes=3,
     ),
     "3x4": OverlayConfig(
@@ -80,6 +82,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         weight_words=10,
         parameter_depth=32,
         axi_bytes=8,
+        weight_ports=4,
     ),
     "f2": OverlayConfig(
         rows=3,
@@ -103,6 +106,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         weight_words=300,
         parameter_depth=64,
         axi_bytes=8,
+        weight_ports=2,
         winograd="f4",
         scratch_words=256,
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +45,7 @@ def test_a_faulty_program(tmp_path: Path) -> None:
     number = next(n for n, one in enumerate(program.instructions) if one.opcode is Opcode.POOL)
     tag = program.instructions[number].field("tag")
     words[INSTRUCTION_BYTES * number] = 0xEE
-    made = replace(job(case, program), program=bytes(words))
+    made = job(case, program).with_program(bytes(words))
     (run,) = run_job(emit_overlay(CONFIG), made, folder=tmp_path)
     assert run.registers.keys() == REGISTERS.keys()
     assert (run.registers["error"], run.registers["error_tag"]) == (Error.ILLEGAL_OPCODE, tag)

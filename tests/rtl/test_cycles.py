@@ -88,8 +88,7 @@ def layer_programs(config: OverlayConfig, seed: int, count: int) -> list[Program
 def rtl(name: str, programs: Sequence[Program], timing: Timing) -> list[Run]:
     jobs = [
         Job(
-            program=program.words,
-            weights=program.weights,
+            regions=program.regions,
             inputs=[bytes(program.manifest.input_bytes)],
             output_bytes=program.manifest.output_bytes,
             timing=timing,

@@ -46,12 +46,19 @@ class Target:
     def program(self) -> Program:
         return self.case.compile(self.config)
 
-    def broken(self, instructions: Iterable[Instruction] | None = None, **options: Any) -> Job:
+    def broken(
+        self,
+        instructions: Iterable[Instruction] | None = None,
+        program: bytes | None = None,
+        **options: Any,
+    ) -> Job:
         """The job with other instructions, timing or bytes."""
+        made = job(self.case, self.program)
         if instructions is not None:
-            options["program"] = b"".join(one.encode() for one in instructions)
-        sound = job(self.case, self.program)
-        return replace(sound, **{"limit": 50_000, "watchdog": WATCHDOG} | options)
+            program = b"".join(one.encode() for one in instructions)
+        if program is not None:
+            made = made.with_program(program)
+        return replace(made, **{"limit": 50_000, "watchdog": WATCHDOG} | options)
 
     def run(self, bad: Sequence[Job]) -> list[Run]:
         """Runs jobs, each followed by the sound one, which must be right; runs of the former."""

@@ -92,7 +92,7 @@ class CopyKernel(wiring.Component):
             program.i.p.address.eq(settings.program),
             program.i.p.beats.eq(1),
             images.i.p.address.eq(settings.input),
-            weights.i.p.address.eq(settings.weights),
+            weights.i.p.address.eq(settings.weights0),
             output.i.p.address.eq(settings.output),
             *(part.i.p.beats.eq(beats) for part in parts),
         ]
@@ -166,8 +166,7 @@ def xor_job(data_bytes: int, **options: Any) -> tuple[Job, list[bytes]]:
         pixels=BEATS // 2 - 1,
     )
     made = Job(
-        program=BEATS.to_bytes(data_bytes, "little"),
-        weights=weights,
+        regions={"program": BEATS.to_bytes(data_bytes, "little"), "weights0": weights},
         inputs=inputs,
         output_bytes=BEATS * data_bytes,
         dumps=[dump],

@@ -127,17 +127,17 @@ def patched(words: bytes, position: int, value: int) -> bytes:
 def faults() -> dict[str, tuple[Job, Error]]:
     """A job for each fault, and the error that it must end with."""
     job = make_job(program(), example()[1][:1])
-    words = job.program
+    words = job.regions["program"]
     middle = len(words) // INSTRUCTION_BYTES // 2 * INSTRUCTION_BYTES
     return {
         "illegal opcode": (
-            replace(job, program=patched(words, middle, 0xEE)),
+            job.with_program(patched(words, middle, 0xEE)),
             Error.ILLEGAL_OPCODE,
         ),
-        "no program": (replace(job, program=bytes(len(words))), Error.MISSING_BEGIN),
-        "foreign ISA": (replace(job, program=patched(words, 4, 99)), Error.ISA_VERSION),
+        "no program": (job.with_program(bytes(len(words))), Error.MISSING_BEGIN),
+        "foreign ISA": (job.with_program(patched(words, 4, 99)), Error.ISA_VERSION),
         "foreign configuration": (
-            replace(job, program=patched(words, 8, words[8] ^ 1)),
+            job.with_program(patched(words, 8, words[8] ^ 1)),
             Error.CONFIGURATION,
         ),
         "bad program read": (replace(job, timing=Timing(error_read0=0)), Error.BUS_READ),
@@ -168,6 +168,6 @@ def test_an_error_names_the_layer_that_failed() -> None:
     tags = [int.from_bytes(words[i + 2 : i + 4], "little") for i in range(0, len(words), 128)]
     position = max(i for i, tag in enumerate(tags) if tag == 2)
     job = make_job(program(), example()[1][:1])
-    bad = replace(job, program=patched(words, position * INSTRUCTION_BYTES, 0xEE))
+    bad = job.with_program(patched(words, position * INSTRUCTION_BYTES, 0xEE))
     (run,) = build_overlay(CONFIG).run(bad)
     assert (run.error, run.error_tag) == (Error.ILLEGAL_OPCODE, 2)

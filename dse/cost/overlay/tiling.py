@@ -213,4 +213,4 @@ def _winograd_tiling(
 def _beats(flow: Dataflow, grid: Grid, operand_bytes: int) -> Count:
     """Of a weight word: C or R operands a lane."""
     operands = grid.lanes * (grid.rows if flow is Dataflow.IS else grid.columns)
-    return ceil_div(operands * operand_bytes, grid.template.axi_bytes)
+    return ceil_div(operands * operand_bytes, grid.template.weight_beat_bytes)

@@ -101,9 +101,9 @@ def test_missing_file(folder: Path) -> None:
     ("text", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "not of version 2"),
-        ('{"version": 2, "colour": 2}', "unknown keys"),
-        ('{"version": 2}', "damaged"),
+        ("[]", "not of version 3"),
+        ('{"version": 3, "colour": 2}', "unknown keys"),
+        ('{"version": 3}', "damaged"),
     ],
 )
 def test_damaged_manifest(folder: Path, text: str, message: str) -> None:

@@ -72,8 +72,9 @@ def test_constant_pins() -> None:
 
 def test_register_map() -> None:
     offsets = {name: register.offset for name, register in REGISTERS.items()}
-    contract = {"control": 0x00, "program": 0x10, "weights": 0x1C, "input": 0x28, "output": 0x34}
-    contract |= {"watchdog": 0x40, "status": 0x80, "error": 0x84, "error_tag": 0x88}
+    contract = {"control": 0x00, "program": 0x10, "parameters": 0x1C, "input": 0x28, "output": 0x34}
+    contract |= {"watchdog": 0x40, "weights0": 0x44, "weights3": 0x68}
+    contract |= {"status": 0x80, "error": 0x84, "error_tag": 0x88}
     contract |= {"isa_version": 0x8C, "configuration": 0x90, "cycles": 0x94, "busy_load": 0xA0}
     assert contract.items() <= offsets.items()
     assert [bit.value for bit in Control] == [0, 1, 2, 3]

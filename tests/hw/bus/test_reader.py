@@ -17,10 +17,11 @@ from tests.hw.bus.memory_model import ReadMemory, content
 
 
 def simulate(dut: Any, *testbenches: Any, background: Any) -> None:
-    """Runs testbenches beside a memory."""
+    """Runs testbenches beside a memory, or several."""
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(background, background=True)
+    for memory in background if isinstance(background, tuple) else (background,):
+        simulator.add_testbench(memory, background=True)
     for testbench in testbenches:
         simulator.add_testbench(testbench)
     simulator.run()

@@ -7,10 +7,10 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hw.bus.registers import COUNTED_ENGINES, REGISTERS, Access, Control, Status
+from hw.bus.registers import COUNTED_ENGINES, REGISTERS, WEIGHT_BASES, Access, Control, Status
 from hw.config import ISA_VERSION
 from hw.engines.supervisor import RESET_CYCLES
-from hw.isa import INSTRUCTION_BYTES, Base, Error, Opcode
+from hw.isa import INSTRUCTION_BYTES, Error, Opcode
 from tests.hw.bus.protocol import PAGE
 from tests.hw.engines.frontend_harness import BASES, CONFIG, Bench
 from tests.hw.engines.programs import Program, random_program
@@ -119,10 +119,10 @@ async def bus_errors(dut: Any) -> None:
     bench = Bench(dut, rate=0.2, seed=4)
     await bench.reset()
     for base, opcode, error in (
-        (Base.PROGRAM, None, Error.BUS_READ),
-        (Base.INPUT, Opcode.LOAD, Error.BUS_READ),
-        (Base.WEIGHTS, Opcode.WEIGHTS, Error.BUS_READ),
-        (Base.OUTPUT, Opcode.STORE, Error.BUS_WRITE),
+        ("program", None, Error.BUS_READ),
+        ("input", Opcode.LOAD, Error.BUS_READ),
+        (WEIGHT_BASES[CONFIG.weight_ports - 1], Opcode.WEIGHTS, Error.BUS_READ),
+        ("output", Opcode.STORE, Error.BUS_WRITE),
     ):
         program = Program(config=CONFIG, regions={base: bytearray(3 * PAGE) for base in BASES})
         program.tensor = bytearray(CONFIG.tensor_bytes)
@@ -178,7 +178,8 @@ async def hung_engine(dut: Any) -> None:
     await bench.reset()
     await bench.write("watchdog", WATCHDOG)
     bench.stuck = True
-    program = Program(config=CONFIG, regions={Base.WEIGHTS: bytearray(PAGE)})
+    ports = WEIGHT_BASES[: CONFIG.weight_ports]
+    program = Program(config=CONFIG, regions={name: bytearray(PAGE) for name in ports})
     program.weights(offset=0, beats=1, segments=1, words=3, last=3, repeats=1)
     program.add(Opcode.POOL)
     program.add(Opcode.CONV)

@@ -28,9 +28,10 @@ class FrontendDesign(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
+        self._ports = [f"m_axi_gmem{1 + port}" for port in range(config.weight_ports)]
         buses = {
             "m_axi_gmem0": Out(AXI4(data_bytes=config.axi_bytes)),
-            "m_axi_gmem1": Out(AXI4Read(data_bytes=config.axi_bytes)),
+            **{name: Out(AXI4Read(data_bytes=config.axi_bytes)) for name in self._ports},
             "s_axi_control": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
         }
         members: dict[str, Any] = {}
@@ -59,7 +60,8 @@ class FrontendDesign(wiring.Component):
         m.submodules.frontend = frontend = Frontend(config=self._config)
         m.submodules.memory = memory = TensorMemory(self._config, readers=(1,), writers=1)
         connect_flat(m, self, "m_axi_gmem0", frontend.gmem0)
-        connect_flat(m, self, "m_axi_gmem1", frontend.gmem1)
+        for name, port in zip(self._ports, frontend.gmem_weights, strict=True):
+            connect_flat(m, self, name, port)
         connect_flat(m, self, "s_axi_control", frontend.control)
         connect(m, frontend.o_write, memory.i_write_0)
         connect(m, frontend.o_read, memory.i_read_0)

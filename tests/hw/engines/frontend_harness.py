@@ -12,18 +12,22 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from hw.bus.registers import REGISTERS, Control, Status
+from hw.bus.registers import REGISTERS, WEIGHT_BASES, Control, Status
 from hw.config import OverlayConfig
-from hw.isa import CONV, POOL, Base, Error, Opcode
+from hw.isa import CONV, POOL, Error, Opcode
 from tests.hw.bus.protocol import FaultyMemory
 from tests.hw.engines.programs import Program, random_program
 
 CONFIG = OverlayConfig.from_json(json.loads(os.environ["CONFIG"]))
 BASES = {
-    Base.PROGRAM: 0x7_0000_0080,
-    Base.WEIGHTS: 0x9_8000_1000,
-    Base.INPUT: 0xA_0000_0007,
-    Base.OUTPUT: 0xB_0000_0013,
+    "program": 0x7_0000_0080,
+    "parameters": 0x8_0000_0010,
+    "input": 0xA_0000_0007,
+    "output": 0xB_0000_0013,
+    **{
+        name: 0x9_8000_1000 + (port << 36)
+        for port, name in enumerate(WEIGHT_BASES[: CONFIG.weight_ports])
+    },
 }
 
 
@@ -35,7 +39,7 @@ class Bench:
         self.rate = rate
         self.rng = random.Random(f"{os.environ.get('COCOTB_RANDOM_SEED')} {seed}")
         Clock(dut.clk, 10, unit="ns").start()
-        masters = {"m_axi_gmem0": True, "m_axi_gmem1": False}
+        masters = {f"m_axi_gmem{k}": k == 0 for k in range(1 + CONFIG.weight_ports)}
         self.memory = FaultyMemory(dut, masters, rate=rate, rng=self.rng)
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), dut.clk, dut.rst)
         self.started: dict[Opcode, list[int]] = {Opcode.CONV: [], Opcode.POOL: []}
@@ -125,15 +129,15 @@ class Bench:
     async def setup(self, program: Program, code: bytes | None = None) -> None:
         """Writes a program and its data to memory, and the registers."""
         self.bases = dict(BASES)
-        self.bases[Base.OUTPUT] += self.outputs << 20  # beats of an aborted run may yet arrive
+        self.bases["output"] += self.outputs << 20  # beats of an aborted run may yet arrive
         self.outputs += 1
         self.last_conv = (program.tags[Opcode.CONV] or [0])[-1]
         self.last_words = len(program.words)
         for base, content in program.regions.items():
             self.memory.memory.write(self.bases[base], bytes(content))
-        self.memory.memory.write(BASES[Base.PROGRAM], code or program.encoded())
+        self.memory.memory.write(BASES["program"], code or program.encoded())
         for base, address in self.bases.items():
-            await self.write(base.name.lower(), address)
+            await self.write(base, address)
         self.clear()
 
     def clear(self) -> None:
@@ -174,7 +178,7 @@ class Bench:
     async def check(self, program: Program) -> None:
         """The program has had all its effects and no others."""
         assert await self.read("error") == 0
-        output = self.memory.memory.read(self.bases[Base.OUTPUT], len(program.output))
+        output = self.memory.memory.read(self.bases["output"], len(program.output))
         wrong = [i for i, (a, b) in enumerate(zip(output, program.output, strict=True)) if a != b]
         assert not wrong, f"{len(wrong)} bytes of the output differ, {wrong[0]} to {wrong[-1]}"
         assert self.records == program.records
@@ -194,7 +198,7 @@ class Bench:
         """No byte was read that no instruction asks for."""
         beat = CONFIG.axi_bytes
         allowed: set[int] = set()
-        spans = [(BASES[Base.PROGRAM], len(program.encoded()))]
+        spans = [(BASES["program"], len(program.encoded()))]
         spans += [(BASES[base] + offset, count) for base, offset, count in program.reads]
         for start, count in spans:
             allowed |= set(range(start // beat, -(-(start + count) // beat))) if count else set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from hw.bus.registers import WEIGHT_BASES
 from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from hw.isa import PARAMETER, Base, Engine, Opcode, Space, encode
 
@@ -20,18 +21,18 @@ class Program:
 
     Parameters
     ----------
-    regions : contents of memory by base.
+    regions : contents of memory by the name of its base register.
     instructions : encoded, between BEGIN and END.
     output : contents of the output region after the run.
     records : writes to the parameter memory: (address, record).
     words : weight words with the number of bytes that count.
     tags : of CONV and POOL, in order.
     tensor : contents of the tensor memory.
-    reads : (base, offset, bytes) of all that is read beside the program.
+    reads : (region, offset, bytes) of all that is read beside the program.
     """
 
     config: OverlayConfig
-    regions: dict[Base, bytearray]
+    regions: dict[str, bytearray]
     instructions: list[bytes] = field(default_factory=list)
     output: bytearray = field(default_factory=bytearray)
     records: list[tuple[int, int]] = field(default_factory=list)
@@ -40,7 +41,7 @@ class Program:
         default_factory=lambda: {Opcode.CONV: [], Opcode.POOL: []}
     )
     tensor: bytearray = field(default_factory=bytearray)
-    reads: list[tuple[Base, int, int]] = field(default_factory=list)
+    reads: list[tuple[str, int, int]] = field(default_factory=list)
 
     def add(self, opcode: Opcode, **fields: int) -> None:
         """Appends an instruction; its tag is its number."""
@@ -68,8 +69,8 @@ class Program:
             bytes=count,
             **head,
         )
-        self.reads.append((Base.INPUT, offset, count))
-        self.tensor[local : local + count] = self.regions[Base.INPUT][offset : offset + count]
+        self.reads.append(("input", offset, count))
+        self.tensor[local : local + count] = self.regions["input"][offset : offset + count]
 
     def store(self, *, offset: int, local: int, count: int, **head: int) -> None:
         """STORE to the output region."""
@@ -77,20 +78,20 @@ class Program:
         self.output[offset : offset + count] = self.tensor[local : local + count]
 
     def load_records(self, *, offset: int, local: int, count: int, **head: int) -> None:
-        """LOAD from the weight region to the parameter memory."""
+        """LOAD to the parameter memory."""
         self.add(
             Opcode.LOAD,
-            base=Base.WEIGHTS,
+            base=Base.PARAMETERS,
             space=Space.PARAMETER,
             offset=offset,
             local=local,
             bytes=count * PARAMETER_BYTES,
             **head,
         )
-        self.reads.append((Base.WEIGHTS, offset, PARAMETER_BYTES * count))
+        self.reads.append(("parameters", offset, PARAMETER_BYTES * count))
         for number in range(count):
             start = offset + PARAMETER_BYTES * number
-            raw = self.regions[Base.WEIGHTS][start : start + PARAMETER_BYTES]
+            raw = self.regions["parameters"][start : start + PARAMETER_BYTES]
             value = int.from_bytes(raw, "little") & ((1 << PARAMETER.size) - 1)
             self.records.append((local + number, value))
 
@@ -107,14 +108,18 @@ class Program:
             last_words=last,
             repeats=repeats,
         )
-        size = beats * self.config.axi_bytes
-        self.reads.append((Base.WEIGHTS, offset, size * ((segments - 1) * words + last)))
-        useful = min(size, self.config.weight_word_bytes)
+        ports = WEIGHT_BASES[: self.config.weight_ports]
+        stripes = [self.regions[name] for name in ports]
+        width = self.config.axi_bytes
+        count = beats * width * ((segments - 1) * words + last)
+        self.reads += [(name, offset, count) for name in ports]
         for segment in range(segments):
             for _ in range(repeats):
                 for word in range(last if segment == segments - 1 else words):
-                    start = offset + size * (segment * words + word)
-                    self.words.append(bytes(self.regions[Base.WEIGHTS][start : start + useful]))
+                    first = offset + width * beats * (segment * words + word)
+                    starts = range(first, first + width * beats, width)
+                    parts = [stripe[at : at + width] for at in starts for stripe in stripes]
+                    self.words.append(b"".join(parts)[: self.config.weight_word_bytes])
 
 
 def random_program(config: OverlayConfig, rng: random.Random, *, groups: int = 4) -> Program:
@@ -124,18 +129,20 @@ def random_program(config: OverlayConfig, rng: random.Random, *, groups: int = 4
     """
     beat = config.axi_bytes
     regions = {
-        Base.INPUT: bytearray(rng.randbytes(1 << 14)),
-        Base.WEIGHTS: bytearray(rng.randbytes(1 << 15)),
+        "input": bytearray(rng.randbytes(1 << 14)),
+        "parameters": bytearray(rng.randbytes(1 << 15)),
     }
+    for name in WEIGHT_BASES[: config.weight_ports]:
+        regions[name] = bytearray(rng.randbytes(1 << 15))
     program = Program(
         config=config,
         regions=regions,
         output=bytearray(rng.randbytes(1 << 14)),
         tensor=bytearray(config.tensor_bytes),
     )
-    regions[Base.OUTPUT] = bytearray(program.output)
+    regions["output"] = bytearray(program.output)
     filler = rng.randbytes(config.tensor_bytes)
-    regions[Base.INPUT][: len(filler)] = filler
+    regions["input"][: len(filler)] = filler
     program.load(offset=0, local=0, count=config.tensor_bytes)
     pending = 0
     for group in range(groups):
@@ -159,7 +166,7 @@ def random_program(config: OverlayConfig, rng: random.Random, *, groups: int = 4
             if rng.random() < 0.5:
                 program.weights(
                     offset=beat * rng.randrange(0, 16),
-                    beats=rng.randint(1, -(-config.weight_word_bytes // beat)),
+                    beats=rng.randint(1, -(-config.weight_word_bytes // config.weight_beat_bytes)),
                     segments=rng.randint(1, 3),
                     words=rng.randint(1, 9),
                     last=rng.randint(1, 9),

@@ -13,13 +13,14 @@ from sim.cocotb_runner import run_bench
 from tests.hw.engines.frontend_design import FrontendDesign
 
 
-def config(axi_bytes: int) -> OverlayConfig:
+def config(axi_bytes: int, weight_ports: int) -> OverlayConfig:
     """A small overlay; its weight words take several of the narrow beats."""
     return OverlayConfig(
         rows=3,
         columns=5,
         lanes=2,
         axi_bytes=axi_bytes,
+        weight_ports=weight_ports,
         tensor_bytes=1024,
         accumulator_depth=8,
         weight_words=11,
@@ -27,9 +28,9 @@ def config(axi_bytes: int) -> OverlayConfig:
     )
 
 
-@pytest.mark.parametrize("axi_bytes", [4, 32])
-def test_frontend(axi_bytes: int, tmp_path: Path) -> None:
-    made = config(axi_bytes)
+@pytest.mark.parametrize(("axi_bytes", "weight_ports"), [(4, 2), (32, 1)])
+def test_frontend(axi_bytes: int, weight_ports: int, tmp_path: Path) -> None:
+    made = config(axi_bytes, weight_ports)
     run_bench(
         emit(FrontendDesign(config=made), "frontend"),
         "tests.hw.engines.frontend_bench",

@@ -170,7 +170,6 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
     got: list[int] = []
 
     async def give(ctx: Any) -> None:
-        ctx.set(dut.base, BASE)
         for code in codes:
             for name, value in code.items():
                 ctx.set(getattr(dut.i.p, name), value)
@@ -217,9 +216,6 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
         assert value & mask == word & mask
 
 
-BASE = 0x7_0000_0100
-
-
 def _expected(
     codes: list[dict[str, int]],
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], list[int]]:
@@ -230,7 +226,7 @@ def _expected(
         for segment in range(code["segments"]):
             last = segment == code["segments"] - 1
             count = code["last_words" if last else "segment_words"]
-            start = BASE + code["offset"] + 4 * beats * segment * code["segment_words"]
+            start = code["offset"] + 4 * beats * segment * code["segment_words"]
             for _ in range(code["repeats"]):
                 commands.append((start, count * beats))
                 for word in range(count):

@@ -14,7 +14,6 @@ from dse.program.winograd import (
     top_words,
     transformed_weights,
     winograd_conv,
-    word_stream,
 )
 from hw.config import ceil_div
 from hw.winograd.matrices import F2, F4, Transform
@@ -127,8 +126,3 @@ def test_words_hold_the_operands(transform: Transform, cin: int, cout: int) -> N
                 expected[: len(own)] = own
                 assert next(left).tolist() == expected.tolist()
     assert next(left, None) is None
-
-
-def test_words_are_padded_to_beats() -> None:
-    stream = word_stream(np.array([[1, -2, 3], [-6223, 6223, 0]], np.int16), 4)
-    assert stream.tobytes() == bytes.fromhex("0100feff03000000b1e74f1800000000")
