@@ -32,8 +32,8 @@ PORTS = (1, 2, 4)
 class Space:
     """What may be chosen; the depths of buffers are always open.
 
-    ``winograd``: the leaner ones first.  ``axi_bytes``, ``weight_ports``: how wide buses are and how
-    many bring weights; None: the most that the memory keeps busy.
+    ``winograd``: the leaner ones first.  ``axi_bytes``: width of a bus, ``weight_ports``: how many
+    bring weights; None: the most that the memory keeps busy.
     """
 
     lanes: Sequence[int] = LANES
