@@ -300,4 +300,6 @@ def block_ram(depth: int, bits: int, *, byte_writes: bool = False) -> int:
 
 def _skew(ports: int) -> int:
     """Shift register LUTs of one bit of an edge: port k is delayed by k + 1 registers."""
-    return sum(ceil_div(k + 1, SHIFT_REGISTER) for k in range(2, ports))
+    whole, rest = divmod(ports, SHIFT_REGISTER)
+    all_ports = (whole + 1) * (SHIFT_REGISTER * whole // 2 + rest)
+    return all_ports - min(ports, 2)  # the first two have none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from boards.board import Board, BoardError
 
@@ -33,12 +33,22 @@ class Resources:
     ff: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        names = (field.name for field in fields(self))
-        return Resources(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return Resources(
+            dsp=self.dsp + other.dsp,
+            bram18=self.bram18 + other.bram18,
+            uram=self.uram + other.uram,
+            lut=self.lut + other.lut,
+            ff=self.ff + other.ff,
+        )
 
     def __mul__(self, count: int) -> Resources:
-        names = (field.name for field in fields(self))
-        return Resources(**{name: getattr(self, name) * count for name in names})
+        return Resources(
+            dsp=self.dsp * count,
+            bram18=self.bram18 * count,
+            uram=self.uram * count,
+            lut=self.lut * count,
+            ff=self.ff * count,
+        )
 
     @property
     def bram36(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from itertools import combinations
@@ -17,38 +18,46 @@ MOST_MEMBERS = 4
 """Of groups whose every part is tried; larger ones are merged as a whole or not at all."""
 
 
-def worth_merging(
-    network: Workload,
-    passes: Passes,
-    model: CostModel,
-    rows: int,
-    columns: int,
-    restriction: Restriction,
-) -> tuple[Group, ...]:
-    """Siblings that take fewer cycles together, one group after the other.
+class Merges:
+    """The merges that a network offers, and what each changes; the same for every array.
 
     A merged tensor's readers lose the contiguity of their rows, so that it can pay to leave some
-    siblings alone. Cycles are those of each layer by itself.
+    siblings alone.
     """
-    array = as_arrays(rows, columns)
 
-    @cache
-    def least(conv: ConvShape) -> float:
-        labels = restriction.allowed("", model.labels(conv))
-        return float(model.cycles(conv, labels, array).min())
+    def __init__(self, network: Workload, passes: Passes) -> None:
+        plain = apply(network, passes, ())
+        before = _layers(plain)
+        self._offers: list[dict[Group, tuple[Counter[ConvShape], Counter[ConvShape]]]] = []
+        for group in siblings(plain):
+            after = {part: _layers(apply(network, passes, (part,))) for part in _parts(group)}
+            self._offers.append({p: (before - own, own - before) for p, own in after.items()})
 
-    def cycles(groups: tuple[Group, ...]) -> float:
-        merged = apply(network, passes, groups)
-        return sum(least(layer.conv) for layer in merged.convolutions)
+    def worth(
+        self, model: CostModel, rows: int, columns: int, restriction: Restriction
+    ) -> tuple[Group, ...]:
+        """Of each group the part that saves most, if any; cycles of each layer by itself."""
+        array = as_arrays(rows, columns)
 
-    chosen: tuple[Group, ...] = ()
-    best = cycles(chosen)
-    for group in siblings(apply(network, passes, ())):
-        found = {part: cycles((*chosen, part)) for part in _parts(group)}
-        part = min(found, key=lambda part: found[part])
-        if found[part] < best:
-            chosen, best = (*chosen, part), found[part]
-    return chosen
+        @cache
+        def least(conv: ConvShape) -> float:
+            labels = restriction.allowed("", model.labels(conv))
+            return float(model.cycles(conv, labels, array).min())
+
+        def cycles(layers: Counter[ConvShape]) -> float:
+            return sum(count * least(conv) for conv, count in layers.items())
+
+        chosen: list[Group] = []
+        for offer in self._offers:
+            gains = {part: cycles(old) - cycles(new) for part, (old, new) in offer.items()}
+            part = max(gains, key=lambda part: gains[part])
+            if gains[part] > 0:
+                chosen.append(part)
+        return tuple(chosen)
+
+
+def _layers(workload: Workload) -> Counter[ConvShape]:
+    return Counter(layer.conv for layer in workload.convolutions)
 
 
 def _parts(group: Group) -> Iterator[Group]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -18,9 +18,9 @@ from dse.mapping import (
     Executor,
     Hardware,
     NetworkMapping,
+    ParetoPoint,
     Restriction,
     Single,
-    Sweep,
     certify_mapping,
     map_network,
     sweep,
@@ -34,7 +34,7 @@ from polymap.choices import CostModelName, Objective
 from polymap.errors import InputError
 from polymap.exploration import Exploration
 from polymap.families import Space
-from polymap.merging import worth_merging
+from polymap.merging import Merges
 from polymap.needs import needs
 
 SLACK = 1.1
@@ -83,8 +83,8 @@ def explore(
     array : rows and columns, if they are given.
     restriction : which algorithms and dataflows the mapping may use.
     space : which hardware may be chosen, of our overlay.
-    passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays on
-        the array that is best without.
+    passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays, on
+        each of the arrays that are fastest without.
     executor : where the search's numpy calls run; by default one process per core.
     """
     start = perf_counter()
@@ -106,24 +106,27 @@ def explore(
         restriction=restriction,
         executor=executor,
     )
-    chosen, mapping = _choice(found, workload, objective, latency_ms, restriction)
-    groups: tuple[Group, ...] = ()
-    if ours and passes.merge:
-        allowed = restriction or Restriction()
-        wanted = worth_merging(network, passes, chosen, mapping.rows, mapping.columns, allowed)
-        merged = apply(network, passes, wanted)
-        other = map_network(merged, chosen, mapping.rows, mapping.columns, restriction=restriction)
-        if other.cycles < mapping.cycles:
-            groups, workload, mapping = wanted, merged, other
+    if objective is Objective.LATENCY:
+        points = found.fastest
+    else:
+        points = (found.cheapest(latency_ms or SLACK * found.best.latency_ms),)
+    merges = Merges(network, passes) if ours and passes.merge else None
+    candidates = [
+        one
+        for point in points
+        for one in _mapped(network, passes if ours else None, merges, point, restriction)
+    ]
+    best = min(candidates, key=lambda one: one.mapping.cycles)
+    mapping, chosen = best.mapping, best.model
     gap = None
     if certify:
-        gap = certify_mapping(workload, chosen, mapping, restriction=restriction).gap
+        gap = certify_mapping(best.workload, chosen, mapping, restriction=restriction).gap
     return Exploration(
         board=board,
         objective=objective,
-        workload=workload,
+        workload=best.workload,
         passes=passes,
-        merged=groups,
+        merged=best.groups,
         restriction=restriction or Restriction(),
         model=chosen,
         configuration=chosen.config(mapping.rows, mapping.columns)
@@ -192,18 +195,35 @@ def _legal(board: Board | None, ours: bool) -> IntArray | None:
     return arrays[(arrays >= LEAST_SIDE).all(axis=1)]
 
 
-def _choice(
-    found: Sweep,
-    workload: Workload,
-    objective: Objective,
-    latency_ms: float | None,
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A design, and the network with some siblings merged, mapped on it."""
+
+    model: CostModel
+    groups: tuple[Group, ...]
+    workload: Workload
+    mapping: NetworkMapping
+
+
+def _mapped(
+    network: Workload,
+    passes: Passes | None,
+    merges: Merges | None,
+    point: ParetoPoint,
     restriction: Restriction | None,
-) -> tuple[CostModel, NetworkMapping]:
-    if objective is Objective.LATENCY:
-        return found.pareto[-1].model, found.best
-    point = found.cheapest(latency_ms or SLACK * found.best.latency_ms)
-    mapping = map_network(workload, point.model, point.rows, point.columns, restriction=restriction)
-    return point.model, mapping
+) -> Iterator[_Candidate]:
+    """The network on a design as it is, and with the siblings merged that are worth it.
+
+    ``passes``: None if the hardware is not ours.
+    """
+    model, array = point.model, (point.rows, point.columns)
+    offers: list[tuple[Group, ...]] = [()]
+    if merges is not None:
+        offers.append(merges.worth(model, *array, restriction or Restriction()))
+    for groups in dict.fromkeys(offers):
+        workload = network if passes is None else apply(network, passes, groups)
+        mapping = map_network(workload, model, *array, restriction=restriction)
+        yield _Candidate(model, groups, workload, mapping)
 
 
 def _check(

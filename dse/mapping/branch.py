@@ -135,6 +135,16 @@ class Search:
         dsp, cycles = self._known()
         return tuple(self._designs[i] for i in front(dsp, cycles) if np.isfinite(cycles[i]))
 
+    def fastest(self, count: int, within: float) -> tuple[Design, ...]:
+        """The fastest designs, one a candidate, within so many times the least cycles."""
+        ordered = sorted(self._designs, key=lambda design: (design.cycles, design.dsp))
+        best: dict[int, Design] = {}
+        for design in ordered:
+            if len(best) == count or design.cycles > within * ordered[0].cycles:
+                break
+            best.setdefault(design.candidate, design)
+        return tuple(best.values())
+
     def array(self, design: Design) -> tuple[int, int]:
         """Rows and columns of a design."""
         rows, columns = self._arrays[design.candidate].tolist()

@@ -20,12 +20,14 @@ import numpy as np
 from dse.cost.budget import Budget, rectangles
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import CostModel, IntArray
-from dse.mapping.branch import Executor, Grid, Search
+from dse.mapping.branch import Design, Executor, Grid, Search
 from dse.mapping.build import Restriction
 from dse.mapping.hardware import Hardware, Single
 from dse.mapping.optimise import map_network
 from dse.mapping.result import NetworkMapping
 from dse.networks.workload import Workload
+
+RUNNERS, NEAR = 8, 1.05
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,16 @@ class ParetoPoint:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """The outcome of an array search; ``pareto`` ascends in DSPs and descends in latency."""
+    """The outcome of an array search.
+
+    ``pareto`` ascends in DSPs and descends in latency; ``fastest`` holds the best designs of up to
+    ``RUNNERS`` arrays within ``NEAR`` times the least latency, the fastest first, of those that the
+    bounds did not rule out.
+    """
 
     best: NetworkMapping
     pareto: tuple[ParetoPoint, ...]
+    fastest: tuple[ParetoPoint, ...]
     grids: tuple[Grid, ...]
     budget: dict[str, int]
     seconds: float
@@ -121,23 +129,20 @@ def sweep(
     with processes() as pool:
         search = Search(workload, restriction, budget, executor or pool, families, candidates)
         search.run(exhaustive)
-    pareto = tuple(
-        ParetoPoint(
-            *search.array(design),
-            design.dsp,
-            design.cycles,
-            design.cycles / design.model.clock_hz * 1e3,
-            design.model,
-        )
-        for design in search.front()
-    )
+    pareto = tuple(_point(search, design) for design in search.front())
     if not pareto:
         raise search.refusal(candidates)
     fastest = pareto[-1]
     best = map_network(
         workload, fastest.model, fastest.rows, fastest.columns, restriction=restriction
     )
-    return Sweep(best, pareto, search.grids(), dict(budget), perf_counter() - start)
+    runners = tuple(_point(search, design) for design in search.fastest(RUNNERS, NEAR))
+    return Sweep(best, pareto, runners, search.grids(), dict(budget), perf_counter() - start)
+
+
+def _point(search: Search, design: Design) -> ParetoPoint:
+    latency_ms = design.cycles / design.model.clock_hz * 1e3
+    return ParetoPoint(*search.array(design), design.dsp, design.cycles, latency_ms, design.model)
 
 
 def _refuse_nothing(budget: Budget) -> None:
