@@ -82,6 +82,7 @@ class Exploration:
             choices,
             merge=self.merged,
             space_to_depth=self.passes.space_to_depth,
+            pool_parts=self.passes.pool_parts,
             concat_in_place=self.passes.concat_in_place,
         )
 

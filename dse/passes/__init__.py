@@ -6,6 +6,7 @@ from dse.passes.errors import PassError
 from dse.passes.fold import fold, fold_factors, folded_shape
 from dse.passes.merge import merge, merged_name, siblings
 from dse.passes.placement import note_contiguity
+from dse.passes.pool_parts import pool_parts
 from dse.passes.space_to_depth import blockable, blocked_shape, space_to_depth
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "merge",
     "merged_name",
     "note_contiguity",
+    "pool_parts",
     "siblings",
     "space_to_depth",
 ]

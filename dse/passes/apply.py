@@ -9,6 +9,7 @@ from dse.networks.workload import Workload
 from dse.passes.concat import insert_copies
 from dse.passes.merge import Group, merge, siblings
 from dse.passes.placement import note_contiguity
+from dse.passes.pool_parts import pool_parts
 from dse.passes.space_to_depth import space_to_depth
 
 
@@ -19,6 +20,7 @@ class Passes:
     merge: bool = True
     fold: bool = True
     space_to_depth: bool = True
+    pool_parts: bool = True
     concat_in_place: bool = True
 
 
@@ -29,6 +31,8 @@ def apply(workload: Workload, passes: Passes, groups: Sequence[Group] | None = N
     """
     if passes.space_to_depth:
         workload = space_to_depth(workload)
+    if passes.pool_parts:
+        workload = pool_parts(workload)
     if passes.merge:
         workload = merge(workload, siblings(workload) if groups is None else groups)
     return note_contiguity(insert_copies(workload, passes.concat_in_place))

@@ -150,8 +150,8 @@ def _last_numbers(actions: Sequence[Action]) -> dict[tuple[int, Opcode], int]:
 
 
 def _load_number(compiled: Compiled, buffer: str) -> int:
-    """The number of the LOAD that brings an input."""
-    return next(
+    """The number of the LOAD that brings the last piece of an input."""
+    return max(
         number
         for number, action in enumerate(compiled.actions, FIRST_ACTION)
         if action.instruction.opcode is Opcode.LOAD

@@ -36,13 +36,15 @@ class LayerMapping:
     """Choices by layer name, and what the graph passes (``dse.passes``) do first.
 
     ``merge``: groups of sibling 1 x 1 convolutions that become one each.  ``space_to_depth``: the
-    host lays the inputs of strided convolutions out in blocks.  ``concat_in_place``: else all
-    inputs of concatenations are copied.
+    host lays the inputs of strided convolutions out in blocks.  ``pool_parts``: what is only
+    concatenated to be pooled is pooled first.  ``concat_in_place``: else all inputs of
+    concatenations are copied.
     """
 
     layers: Mapping[str, Choice] = field(default_factory=dict)
     merge: tuple[tuple[str, ...], ...] = ()
     space_to_depth: bool = False
+    pool_parts: bool = False
     concat_in_place: bool = True
 
     def choice(self, layer: str) -> Choice:
@@ -80,7 +82,8 @@ class LayerMapping:
     def from_json(cls, data: Any) -> LayerMapping:
         """Parse ``{"layers": {name: {"dataflow": .., "algorithm": .., "tile": .., "fold": ..}}}``.
 
-        Further keys: ``"merge": [[name, ..], ..]``, ``"space_to_depth"``, ``"concat_in_place"``.
+        Further keys: ``"merge": [[name, ..], ..]``, and true or false for ``"space_to_depth"``,
+        ``"pool_parts"`` and ``"concat_in_place"``.
         """
         _require(isinstance(data, dict), "must be an object", data)
         keys = ["layers", "merge", *_SWITCHES]
@@ -99,7 +102,10 @@ class LayerMapping:
             raise ProgramError(f"cannot read the mapping {path}: {error}") from None
 
 
-_SWITCHES = {name: getattr(LayerMapping(), name) for name in ("space_to_depth", "concat_in_place")}
+_SWITCHES = {
+    name: getattr(LayerMapping(), name)
+    for name in ("space_to_depth", "pool_parts", "concat_in_place")
+}
 
 
 def _groups(data: Any) -> tuple[tuple[str, ...], ...]:

@@ -15,12 +15,14 @@ from dse.program.mapping import LayerMapping
 from dse.program.memory import Home, MemoryPlan
 from dse.program.movement import load, store
 from dse.program.stores import ALIGNMENT, Blob, ParameterRing
+from dse.program.strips import cuts
 from dse.program.views import Layout
 from dse.program.weights import stripes
-from hw.config import OverlayConfig
+from hw.config import OverlayConfig, ceil_div
 from hw.isa import Base
 
 MAX_LAYERS = 1 << 16  # tags are layer numbers
+INPUT_PIECES = 8
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,7 @@ def schedule(
         else:
             computed, cost = emitter.pool(time, layer)
         emitted = [
-            *_inputs(layout, plan, time),
-            *computed,
+            *_fed(list(_inputs(layout, plan, time)), computed),
             *_outputs(network, layers, layout, plan, time),
         ]
         actions += [action.with_fields(tag=time) for action in emitted]
@@ -68,14 +69,31 @@ def schedule(
 
 
 def _inputs(layout: Layout, plan: MemoryPlan, time: int) -> Iterator[Action]:
-    """LOADs of the network's inputs that are used on chip from now on."""
+    """LOADs of the network's inputs that are used on chip from now on, in pieces of some rows.
+
+    So a convolution in bands can start when the first piece is there.
+    """
     for name, span in plan.inputs.items():
         buffer = layout.views[name].buffer
         if buffer not in plan.lifetimes:
             continue
         home = plan.homes[buffer]
         if home.base is None and plan.lifetimes[buffer].first == time:
-            yield load(name, Home(Base.INPUT, span.offset), home.address, span.bytes)
+            view = layout.views[name]
+            for _, first, last in cuts(view.height, ceil_div(view.height, INPUT_PIECES)):
+                start, size = first * view.row_pitch, (last - first) * view.row_pitch
+                source = Home(Base.INPUT, span.offset + start)
+                yield load(name, source, home.address + start, size)
+
+
+def _fed(loads: Sequence[Action], computed: Sequence[Action]) -> Iterator[Action]:
+    """The actions with each LOAD in front of the first one that needs it."""
+    pending = list(loads)
+    for action in computed:
+        needed = [one for one in pending if action.conflicts(one)]
+        pending = [one for one in pending if one not in needed]
+        yield from (*needed, action)
+    yield from pending
 
 
 def _outputs(

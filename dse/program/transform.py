@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dse.network.graph import Network
-from dse.passes import PassError, fold, merge, merged_name, space_to_depth
+from dse.passes import PassError, fold, merge, merged_name, pool_parts, space_to_depth
 from dse.program.errors import ProgramError
 from dse.program.mapping import LayerMapping
 
@@ -11,11 +11,13 @@ from dse.program.mapping import LayerMapping
 def transform(network: Network, mapping: LayerMapping) -> Network:
     """The network that the mapping's layers are the layers of; ProgramError if it cannot be.
 
-    Tensors of the network keep their names and bytes.
+    Tensors of the network keep their names and bytes, but for concatenations that are not made.
     """
     try:
         if mapping.space_to_depth:
             network = space_to_depth(network)
+        if mapping.pool_parts:
+            network = pool_parts(network)
         network = merge(network, mapping.merge)
         mapping.check(conv.name for conv in network.convolutions())
         factors = {name: choice.fold for name, choice in mapping.layers.items() if choice.fold > 1}

@@ -78,6 +78,22 @@ def test_passes(name: str) -> None:
     assert len(last.manifest.layers) == len(network.operators) - 1 - 2
 
 
+@pytest.mark.parametrize("name", ["3x4", "5x3"])
+def test_poolings_before_concatenation(name: str) -> None:
+    """Each part is pooled behind its own convolution; the concatenation is never made."""
+    b = Builder(np.random.default_rng(8))
+    x = b.input(9, 8, 3)
+    parts = [b.conv(x, n, SAME) for n in (5, 3, 2)]
+    for part in parts:
+        b.tensors[part] = replace(b.tensors[part], quantisation=b.tensors[parts[0]].quantisation)
+    half = Window((3, 3), (2, 2))
+    network = b.build(b.conv(b.pool(b.concat(*parts), "max", half), 4, SAME))
+    mappings = [LayerMapping(pool_parts=on) for on in (False, True)]
+    cases = [Mapped(network, timing=IDEAL, images=2, mapping=one) for one in mappings]
+    plain, split = check(name, *cases)
+    assert len(split.manifest.layers) == len(plain.manifest.layers) + 2
+
+
 def test_models_answer_the_same(tmp_path: Path) -> None:
     """From ONNX and back: the passes change neither outputs nor what is compared."""
     onnx.save(qdq_model(inception()), tmp_path / "model.onnx")

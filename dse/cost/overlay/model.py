@@ -36,6 +36,8 @@ class Overlay:
     Parameters
     ----------
     template : the hardware but for rows and columns, which are ignored.
+    prefetched : share of a layer's wait for its weights that the compiler's prefetch hides behind
+        earlier layers, see docs/cycles.md.
     clock_hz : clock of the overlay.
     folds : folding factors on offer; () or (1,) is none.
     """
@@ -43,10 +45,13 @@ class Overlay:
     template: OverlayConfig = field(default_factory=OverlayConfig)
     clock_hz: float = 286e6
     folds: tuple[int, ...] = (1, 2, 4)
+    prefetched: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.clock_hz < inf:
             raise ValueError(f"clock_hz must be positive and finite, not {self.clock_hz!r}")
+        if not 0 <= self.prefetched <= 1:
+            raise ValueError(f"prefetched must be within [0, 1], not {self.prefetched!r}")
         if any(not isinstance(fold, int) or fold < 1 for fold in self.folds):
             raise ValueError(f"folds must be positive integers, not {self.folds!r}")
 
@@ -167,7 +172,7 @@ class Overlay:
                 yield {
                     "fill": tiling.fill + (count - 1) * CONV_CYCLES,
                     "array": count * tiling.cycles,
-                    "load": count * (tiling.longest - tiling.cycles),
+                    "load": (1 - self.prefetched) * count * (tiling.longest - tiling.cycles),
                     "drain": np.where(tiling.legal, tiling.drain - 1 + DISPATCH, inf),
                 }
 

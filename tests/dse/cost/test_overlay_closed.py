@@ -232,7 +232,7 @@ def test_model_and_compiler_agree(fold: int) -> None:
     while checked < 60:
         scratch_words = 1 << int(rng.integers(7, 12))
         config = replace(drawn_config(rng, scratch_words), parameter_depth=1024)
-        model = Overlay(template=config, folds=(1, 2, 4))
+        model = Overlay(template=config, folds=(1, 2, 4), prefetched=0.0)
         height, width = int(rng.integers(4, 20)), 4 * int(rng.integers(1, 6))
         cin, cout = (int(n) for n in rng.integers(1, 40, 2))
         kernel = int(rng.integers(1, 6))

@@ -97,6 +97,18 @@ def test_parts_add_up_to_the_cycles() -> None:
             assert np.array_equal(sum(parts.values()), cycles)
 
 
+def test_prefetch_hides_a_share_of_the_wait_for_weights() -> None:
+    conv, label = ConvShape(7, 7, 512, 512, (3, 3), padding=(1, 1, 1, 1)), Label("im2col", "WS")
+    alone, ahead = (
+        Overlay(template=replace(BOTH, axi_bytes=4), prefetched=share).split(conv, label, one)
+        for share in (0.0, 0.75)
+        for one in [as_arrays(16, 16)]
+    )
+    assert alone["load"][0] > 0
+    assert ahead["load"] == alone["load"] / 4
+    assert all(ahead[name] == alone[name] for name in ("fill", "array", "drain"))
+
+
 PLAIN, FOLDED = Label("im2col", "WS"), Label("im2col", "WS", "fold2")
 POOL = PoolShape("max", (3, 3), (2, 2), (28, 28, 96), (14, 14, 96))
 TARGET = (Label("plain"),)
@@ -237,6 +249,7 @@ def test_configurations_are_legal_and_else_the_template() -> None:
     [
         ({"clock_hz": 0.0}, "clock_hz must be positive"),
         ({"folds": (0,)}, "folds must be positive integers"),
+        ({"prefetched": 1.5}, r"prefetched must be within \[0, 1\], not 1.5"),
     ],
 )
 def test_refused(fields: dict[str, Any], message: str) -> None:

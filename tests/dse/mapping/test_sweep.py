@@ -13,6 +13,7 @@ from dse.cost import Dynamap, Infeasible, Label
 from dse.cost.budget import rectangles
 from dse.cost.model import FloatArray, IntArray
 from dse.mapping import Restriction, Single, Union, map_network, sweep
+from dse.mapping.sweep import NEAR, RUNNERS
 from dse.networks import ConvShape, benchmark
 
 MEMORY = Dynamap(bandwidth=76.8e9)
@@ -48,6 +49,10 @@ def test_equals_the_mapping_of_every_array() -> None:
     costs = {(r, c): map_network(workload, MEMORY, r, c).cycles for r, c in rectangles(30).tolist()}
     assert found.candidates == len(costs)
     assert found.best.cycles == min(costs.values())
+    runners = [(point.rows, point.columns) for point in found.fastest]
+    assert len(set(runners)) == len(runners) <= RUNNERS
+    assert [point.cycles for point in found.fastest] == sorted(map(costs.get, runners))
+    assert found.best.cycles == found.fastest[0].cycles >= found.fastest[-1].cycles / NEAR
     for limit in range(1, 31):
         least = min(cost for (r, c), cost in costs.items() if r * c <= limit)
         within = [point.cycles for point in found.pareto if point.dsp <= limit]

@@ -14,9 +14,10 @@ from dse.network.graph import Network, Window
 from dse.program import bands as module
 from dse.program import compile_network
 from dse.program.bands import pool_rows
+from dse.program.schedule import INPUT_PIECES
 from dse.program.strips import source_rows
 from hw.config import OverlayConfig
-from hw.isa import Opcode
+from hw.isa import Base, Opcode
 from tests.sim.test_functional import Builder, check
 
 CONFIG = OverlayConfig(
@@ -76,6 +77,22 @@ def test_the_pooling_runs_beside_the_convolution(
     monkeypatch.setattr(module, "BANDS", ())
     whole = program_cycles(compile_network(network(pool, kind), CONFIG), CONFIG)
     assert cycles.total < whole.total
+
+
+def test_the_first_band_does_not_wait_for_the_whole_image() -> None:
+    """The image comes in pieces, and a band waits for those that it reads."""
+    program = check(network(Window((2, 2), stride=(2, 2))), CONFIG)
+    found = program_cycles(program, CONFIG).instructions
+    loads = [i for i in found if i.opcode is Opcode.LOAD and i.tag == 0]
+    first = next(i for i in found if i.opcode is Opcode.CONV)
+    image = [
+        i
+        for i, one in zip(found, program.instructions[1:-1], strict=True)
+        if one.opcode is Opcode.LOAD and one.field("base") == Base.INPUT
+    ]
+    assert len(image) == INPUT_PIECES
+    assert sum(i.retire < first.start for i in image) < INPUT_PIECES / 2
+    assert len(loads) > len(image)
 
 
 def test_without_room_nothing_is_cut() -> None:

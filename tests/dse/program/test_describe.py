@@ -38,8 +38,8 @@ def test_disassembly(network: Network, config: OverlayConfig) -> None:
     instructions = compile_network(network, config).instructions
     lines = text(instructions).splitlines()
     assert len(lines) == len(instructions)
-    assert lines[1].startswith("    1 [  0] LOAD ")
-    assert "base=INPUT space=TENSOR" in lines[1]
+    assert lines[1].startswith("    1 [  0] LOAD    base=PARAMETERS space=PARAMETER ")
+    assert "base=INPUT space=TENSOR" in next(line for line in lines[2:] if " LOAD " in line)
     conv = next(one for one in structure(instructions) if one["opcode"] == "CONV")
     assert "LOAD" in conv["wait"]
     assert set(conv["fields"]) | {"opcode", "wait", "post", "tag"} == set(

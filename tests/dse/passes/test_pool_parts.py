@@ -1,0 +1,95 @@
+"""Pooling before concatenation: parts are pooled apart, to the same bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dse.network.graph import Concat, Network, Pool, Window
+from dse.networks import benchmark, from_network
+from dse.networks.workload import Join
+from dse.networks.workload import Pool as WorkloadPool
+from dse.passes import Passes, apply, pool_parts
+from dse.program import LayerMapping
+from hw.config import OverlayConfig
+from sim import golden
+from tests.dse.passes.graphs import commutes, image
+from tests.sim.test_functional import Builder, check, configs, grown, windows
+
+
+@st.composite
+def pooled(draw: st.DrawFn) -> Network:
+    """Concatenations, of concatenations too, that poolings read, and maybe others."""
+    b = Builder(np.random.default_rng(draw(st.integers(0, 1 << 32))))
+    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    x = b.input(height, width, draw(st.integers(1, 4)))
+    parts = [b.conv(x, draw(st.integers(1, 6)), Window()) for _ in range(draw(st.integers(1, 3)))]
+    joined = b.concat(*parts, *([x] if draw(st.booleans()) else []))
+    if draw(st.booleans()):
+        joined = b.concat(joined, b.conv(x, 3, Window()))
+    outputs = [
+        b.pool(joined, draw(st.sampled_from(["max", "average"])), draw(windows(height, width)))
+        for _ in range(draw(st.integers(1, 2)))
+    ]
+    outputs[0] = b.conv(outputs[0], 2, Window())
+    if draw(st.booleans()):
+        outputs.append(draw(st.sampled_from([joined, b.conv(joined, 2, Window())])))
+    return b.build(*outputs)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pooled(), configs(), st.integers(0, 1 << 32))
+def test_same_bytes(network: Network, config: OverlayConfig, seed: int) -> None:
+    """Golden model and compiled program; all tensors but the concatenations that are gone."""
+    commutes(network, pool_parts)
+    changed = pool_parts(network)
+    for op in changed.operators:
+        if isinstance(op, Concat) and op.output not in network.outputs:
+            readers = changed.consumers[op.output]
+            assert not readers or not all(isinstance(reader, Pool) for reader in readers)
+    images = image(network, seed)
+    found = golden.run(changed, images)
+    for name, values in golden.run(network, images).items():
+        if name in changed.tensors:
+            np.testing.assert_array_equal(values, found[name], name)
+        else:
+            assert isinstance(network.producers[name], Concat)
+    check(network, grown(changed, config), LayerMapping(pool_parts=True), seeds=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"), [("googlenet", 3 * 4), ("squeezenet", 2 * 2), ("inception-v4", 6)]
+)
+def test_benchmarks(name: str, parts: int) -> None:
+    """The poolings between modules, and those before the classifier, are split."""
+    before, after = benchmark(name), pool_parts(benchmark(name))
+    new = {node.name for node in after.nodes} - {node.name for node in before.nodes}
+    assert len(new) == parts
+    assert all(isinstance(after.node[one], WorkloadPool) for one in new)
+    joins = [node for node in after.nodes if isinstance(node, Join) and node.kind == "concat"]
+    for join in joins:
+        readers = after.consumers[join.name]
+        assert not readers or not all(isinstance(reader, WorkloadPool) for reader in readers)
+    assert after.macs == before.macs
+
+
+def test_nothing_to_do_changes_nothing() -> None:
+    workload = benchmark("vgg-19")
+    assert pool_parts(workload) is workload
+    off = Passes(merge=False, space_to_depth=False, pool_parts=False)
+    workload = benchmark("googlenet")
+    assert {node.name for node in apply(workload, off).nodes} >= {n.name for n in workload.nodes}
+
+
+def test_workload_of_the_changed_network() -> None:
+    b = Builder(np.random.default_rng(1))
+    x = b.input(4, 4, 3)
+    network = b.build(b.pool(b.concat(b.conv(x, 2, Window()), x), "max", Window((2, 2), (2, 2))))
+    changed = from_network(pool_parts(network))
+    name = network.producers[network.outputs[0]].name
+    join = changed.node[name]
+    assert isinstance(join, Join)
+    assert join.inputs == (f"{name}.0", f"{name}.1")
+    assert [changed.node[part].shape for part in join.inputs] == [(2, 2, 2), (2, 2, 3)]
