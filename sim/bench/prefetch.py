@@ -16,9 +16,9 @@ from dse.networks import benchmark
 from polymap.families import Space
 from polymap.search import explore, predict
 
-NETWORKS = ("googlenet", "inception-v4", "inception-v2", "resnet-50", "squeezenet")
+NETWORKS = ("googlenet", "inception-v4", "inception-v2", "resnet-50")
 ARRAY = 48, 128
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHARES = (0.0, 0.25, 0.5, 1.0)
 
 
 def row(network: str, ports: int) -> str:

@@ -42,7 +42,7 @@ def windows(draw: st.DrawFn) -> tuple[tuple[int, int], Window]:
     return (h, w), Window((ky, kx), (sy, sx), (dy, dx), (top, left, bottom, right))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(windows(), st.integers(1, 9), st.integers(1, 9), st.sampled_from(list(Dataflow)), st.data())
 def test_layers_match_the_golden_model(case, cin, cout, flow, data) -> None:
     (height, width), window = case

@@ -54,7 +54,7 @@ def windows(draw: st.DrawFn) -> tuple[tuple[int, int], Window]:
     return (h, w), Window((ky, kx), padding=(top, left, bottom, right))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=35, deadline=None, suppress_health_check=list(HealthCheck))
 @given(windows(), st.integers(1, 14), st.integers(1, 11), st.data())
 def test_layers_match_the_golden_model(case, cin, cout, data) -> None:
     (height, width), window = case

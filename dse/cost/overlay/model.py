@@ -45,7 +45,7 @@ class Overlay:
     template: OverlayConfig = field(default_factory=OverlayConfig)
     clock_hz: float = 286e6
     folds: tuple[int, ...] = (1, 2, 4)
-    prefetched: float = 0.5
+    prefetched: float = 0.25
 
     def __post_init__(self) -> None:
         if not 0 < self.clock_hz < inf:
