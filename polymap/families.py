@@ -103,19 +103,19 @@ def buses(board: Board, space: Space) -> dict[str, int]:
     Each master has a memory channel to itself, but ``gmem0`` shares one if the weight ports take
     all of them.
     """
-    wanted = space.weight_ports or 1
+    wanted = 1 if space.weight_ports is None else space.weight_ports
+    ports = [n for n in PORTS if n <= board.memory_channels]
     if wanted > board.memory_channels:
         raise Infeasible(
             f"{wanted} weight ports on board {board.name!r}",
-            bound="memory channels",
+            bound="memory_channels",
             needed=wanted,
             available=board.memory_channels,
-            remedy=f"choose at most {board.memory_channels} weight ports",
+            remedy=f"choose at most {max(ports)} weight ports",
         )
-    ports = [n for n in PORTS if n <= board.memory_channels]
     return {
         "axi_bytes": _bus_bytes(board, space.axi_bytes),
-        "weight_ports": space.weight_ports or max(ports),
+        "weight_ports": max(ports) if space.weight_ports is None else wanted,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from dse.cost import CostModel, as_arrays
 from dse.mapping import Restriction
 from dse.networks import Workload
 from dse.networks.workload import ConvShape
-from dse.passes import Passes, apply, siblings
+from dse.passes import PassError, Passes, apply, siblings
 from dse.passes.merge import Group
 
 MOST_MEMBERS = 4
@@ -26,17 +26,22 @@ class Merges:
     """
 
     def __init__(self, network: Workload, passes: Passes) -> None:
+        self._network, self._passes = network, passes
         plain = apply(network, passes, ())
         before = _layers(plain)
         self._offers: list[dict[Group, tuple[Counter[ConvShape], Counter[ConvShape]]]] = []
         for group in siblings(plain):
-            after = {part: _layers(apply(network, passes, (part,))) for part in _parts(group)}
-            self._offers.append({p: (before - own, own - before) for p, own in after.items()})
+            after = {part: self._merged((part,)) for part in _parts(group)}
+            changes = {part: _layers(made) for part, made in after.items() if made is not None}
+            self._offers.append({p: (before - own, own - before) for p, own in changes.items()})
 
     def worth(
         self, model: CostModel, rows: int, columns: int, restriction: Restriction
     ) -> tuple[Group, ...]:
-        """Of each group the part that saves most, if any; cycles of each layer by itself."""
+        """Of each group the part that saves most, if any; of these what can be laid out together.
+
+        Cycles are those of each layer by itself.
+        """
         array = as_arrays(rows, columns)
 
         @cache
@@ -50,10 +55,23 @@ class Merges:
         chosen: list[Group] = []
         for offer in self._offers:
             gains = {part: cycles(old) - cycles(new) for part, (old, new) in offer.items()}
-            part = max(gains, key=lambda part: gains[part])
-            if gains[part] > 0:
+            part = max(gains, key=lambda part: gains[part], default=())
+            if part and gains[part] > 0:
                 chosen.append(part)
-        return tuple(chosen)
+        if self._merged(chosen) is not None:
+            return tuple(chosen)
+        together: tuple[Group, ...] = ()
+        for part in chosen:
+            if self._merged((*together, part)) is not None:
+                together = (*together, part)
+        return together
+
+    def _merged(self, groups: Sequence[Group]) -> Workload | None:
+        """The workload with these groups merged; None if that cannot be laid out without a copy."""
+        try:
+            return apply(self._network, self._passes, groups)
+        except PassError:
+            return None
 
 
 def _layers(workload: Workload) -> Counter[ConvShape]:

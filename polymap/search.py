@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from boards.board import Board
-from dse.cost import CostModel, Dynamap, Infeasible, as_arrays
+from dse.cost import Dynamap, Infeasible, as_arrays
 from dse.cost.budget import rectangles
 from dse.cost.model import IntArray
 from dse.cost.overlay import Overlay
@@ -21,10 +21,12 @@ from dse.mapping import (
     ParetoPoint,
     Restriction,
     Single,
+    Sweep,
     certify_mapping,
     map_network,
     sweep,
 )
+from dse.mapping.sweep import NEAR
 from dse.network.importer import Imported
 from dse.networks import Workload
 from dse.networks.to_network import to_network
@@ -84,7 +86,7 @@ def explore(
     restriction : which algorithms and dataflows the mapping may use.
     space : which hardware may be chosen, of our overlay.
     passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays, on
-        each of the arrays that are fastest without.
+        each of the arrays that are fastest without, and those that ``objective`` looks into.
     executor : where the search's numpy calls run; by default one process per core.
     """
     start = perf_counter()
@@ -106,18 +108,15 @@ def explore(
         restriction=restriction,
         executor=executor,
     )
-    if objective is Objective.LATENCY:
-        points = found.fastest
-    else:
-        points = (found.cheapest(latency_ms or SLACK * found.best.latency_ms),)
     merges = Merges(network, passes) if ours and passes.merge else None
-    candidates = [
-        one
-        for point in points
-        for one in _mapped(network, passes if ours else None, merges, point, restriction)
-    ]
+    mapped = partial(_mapped, network, passes if ours else None, merges, restriction)
+    candidates = [mapped(point) for point in found.fastest]
     best = min(candidates, key=lambda one: one.mapping.cycles)
-    mapping, chosen = best.mapping, best.model
+    if objective is Objective.DSP:
+        limit = latency_ms or SLACK * best.mapping.latency_ms
+        best = _fewest_dsps(found, best, limit, mapped)
+        candidates.append(best)
+    mapping, chosen = best.mapping, best.point.model
     gap = None
     if certify:
         gap = certify_mapping(best.workload, chosen, mapping, restriction=restriction).gap
@@ -133,7 +132,9 @@ def explore(
         if isinstance(chosen, Overlay)
         else None,
         mapping=mapping,
-        pareto=found.pareto if array is None else (),
+        pareto=_unbeaten([*found.pareto, *(one.point for one in candidates)])
+        if array is None
+        else (),
         grids=found.grids,
         certified_gap=gap,
         seconds=perf_counter() - start,
@@ -199,7 +200,7 @@ def _legal(board: Board | None, ours: bool) -> IntArray | None:
 class _Candidate:
     """A design, and the network with some siblings merged, mapped on it."""
 
-    model: CostModel
+    point: ParetoPoint
     groups: tuple[Group, ...]
     workload: Workload
     mapping: NetworkMapping
@@ -209,10 +210,10 @@ def _mapped(
     network: Workload,
     passes: Passes | None,
     merges: Merges | None,
-    point: ParetoPoint,
     restriction: Restriction | None,
-) -> Iterator[_Candidate]:
-    """The network on a design as it is, and with the siblings merged that are worth it.
+    point: ParetoPoint,
+) -> _Candidate:
+    """The network on a design, with the siblings merged that are worth it.
 
     ``passes``: None if the hardware is not ours.
     """
@@ -220,10 +221,40 @@ def _mapped(
     offers: list[tuple[Group, ...]] = [()]
     if merges is not None:
         offers.append(merges.worth(model, *array, restriction or Restriction()))
+    found: list[_Candidate] = []
     for groups in dict.fromkeys(offers):
         workload = network if passes is None else apply(network, passes, groups)
         mapping = map_network(workload, model, *array, restriction=restriction)
-        yield _Candidate(model, groups, workload, mapping)
+        merged = replace(point, cycles=mapping.cycles, latency_ms=mapping.latency_ms)
+        found.append(_Candidate(merged, groups, workload, mapping))
+    return min(found, key=lambda one: one.mapping.cycles)
+
+
+def _fewest_dsps(
+    found: Sweep, fastest: _Candidate, limit: float, mapped: Callable[[ParetoPoint], _Candidate]
+) -> _Candidate:
+    """The design of fewest DSPs within a latency; Infeasible if none is that fast.
+
+    Designs that are slower by more than merging could make up for are not looked into.
+    """
+    points = dict.fromkeys([*found.pareto, *found.fastest])
+    for point in sorted(points, key=lambda point: (point.dsp, point.cycles)):
+        if point.latency_ms <= NEAR * limit:
+            candidate = mapped(point)
+            if candidate.mapping.latency_ms <= limit:
+                return candidate
+    if fastest.mapping.latency_ms <= limit:
+        return fastest
+    raise found.too_slow(fastest.point, limit)
+
+
+def _unbeaten(points: Sequence[ParetoPoint]) -> tuple[ParetoPoint, ...]:
+    """The points that no other beats in both latency and DSPs; DSPs ascend."""
+    best: list[ParetoPoint] = []
+    for point in sorted(points, key=lambda point: (point.dsp, point.cycles)):
+        if not best or point.cycles < best[-1].cycles:
+            best.append(point)
+    return tuple(best)
 
 
 def _check(

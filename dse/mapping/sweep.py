@@ -27,7 +27,7 @@ from dse.mapping.optimise import map_network
 from dse.mapping.result import NetworkMapping
 from dse.networks.workload import Workload
 
-RUNNERS, NEAR = 8, 1.05
+RUNNERS, NEAR = 8, 1.05  # designs that are kept beside the fastest, and how slow they may be
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,11 @@ class Sweep:
         for point in self.pareto:
             if point.latency_ms <= latency_ms:
                 return point
-        fastest = self.pareto[-1]
-        raise Infeasible(
+        raise self.too_slow(self.pareto[-1], latency_ms)
+
+    def too_slow(self, fastest: ParetoPoint, latency_ms: float) -> Infeasible:
+        """What to say if even the fastest design takes longer than that."""
+        return Infeasible(
             f"{self.best.network} on {self.best.model}",
             bound="latency_ms",
             needed=fastest.latency_ms,

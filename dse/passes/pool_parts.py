@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dse.network import graph as g
+from dse.network.names import Names
 from dse.networks import workload as w
 from dse.passes.placement import Graph
 from dse.passes.rewrite import rewrite
@@ -25,6 +26,7 @@ def pool_parts(graph: Graph) -> Graph:
 
 def _in_workload(workload: w.Workload) -> w.Workload:
     nodes: dict[str, tuple[w.Node, ...]] = {}
+    names = Names(workload.node)
     for join in workload.nodes:
         readers = workload.consumers[join.name]
         pools = [reader for reader in readers if isinstance(reader, w.Pool)]
@@ -32,16 +34,16 @@ def _in_workload(workload: w.Workload) -> w.Workload:
             continue
         if pools and len(pools) == len(readers):
             nodes[join.name] = ()
-            nodes |= {pool.name: _pooled(workload, join, pool) for pool in pools}
+            nodes |= {pool.name: _pooled(workload, join, pool, names) for pool in pools}
     return rewrite(workload, nodes, {}) if nodes else workload
 
 
-def _pooled(workload: w.Workload, join: w.Join, pool: w.Pool) -> tuple[w.Node, ...]:
+def _pooled(workload: w.Workload, join: w.Join, pool: w.Pool, names: Names) -> tuple[w.Node, ...]:
     height, width, _ = pool.shape
     parts = tuple(
         replace(
             pool,
-            name=f"{pool.name}.{number}",
+            name=names.fresh(f"{pool.name}.{number}"),
             input=name,
             shape=(height, width, workload.node[name].shape[2]),
         )
@@ -59,9 +61,10 @@ def _in_network(network: g.Network) -> g.Network:
         return network
     tensors = {name: it for name, it in network.tensors.items() if name not in concats}
     operators: list[g.Operator] = []
+    names = Names([*network.tensors, *(op.name for op in network.operators)])
     for op in network.operators:
         if isinstance(op, g.Pool) and op.input in concats:
-            parts = tuple(_parts(op, concats[op.input]))
+            parts = tuple(_parts(op, concats[op.input], names))
             for part in parts:
                 channels = network.tensors[part.input].channels
                 tensors[part.output] = replace(
@@ -80,8 +83,7 @@ def _only_pooled(tensor: str, network: g.Network) -> bool:
     return pooled and tensor not in network.outputs
 
 
-def _parts(pool: g.Pool, concat: g.Concat) -> Iterator[g.Pool]:
+def _parts(pool: g.Pool, concat: g.Concat, names: Names) -> Iterator[g.Pool]:
     for number, name in enumerate(concat.inputs):
-        yield replace(
-            pool, name=f"{pool.name}.{number}", input=name, output=f"{pool.output}.{number}"
-        )
+        own, output = (names.fresh(f"{wish}.{number}") for wish in (pool.name, pool.output))
+        yield replace(pool, name=own, input=name, output=output)

@@ -23,9 +23,9 @@ from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import INSTRUCTION_BYTES
 
 MAGIC = b"PMAP"
-HEADER_VERSION = 1
+HEADER_VERSION = 2
 HEADER_BYTES = 64
-_HEADER = struct.Struct("<4sIIIIIQI24x")
+_HEADER = struct.Struct("<4sIIIIIQIQ16x")
 _CRC = struct.Struct("<I")  # of the header before it, in its last bytes
 
 PROGRAM_FILE, WEIGHTS_FILE, MANIFEST_FILE = "program.bin", "weights.bin", "manifest.json"
@@ -42,6 +42,7 @@ class Header:
     instructions_crc32: int
     weights_bytes: int
     weights_crc32: int
+    parameter_bytes: int
 
     def encode(self) -> bytes:
         """The header's ``HEADER_BYTES`` bytes."""
@@ -105,6 +106,7 @@ class Program:
             instructions_crc32=zlib.crc32(self.words),
             weights_bytes=len(self.weights),
             weights_crc32=zlib.crc32(self.weights),
+            parameter_bytes=self.manifest.parameter_bytes,
         )
         return header.encode() + self.words
 
@@ -136,7 +138,10 @@ class Program:
         except ValueError as error:
             raise ProgramError(f"{MANIFEST_FILE} is not JSON: {error}") from None
         manifest = Manifest.from_json(data)
-        if manifest.configuration_hash != header.configuration:
+        if (manifest.configuration_hash, manifest.parameter_bytes) != (
+            header.configuration,
+            header.parameter_bytes,
+        ):
             raise ProgramError(f"{MANIFEST_FILE} and {PROGRAM_FILE} do not belong together")
         return cls(instructions, weights, manifest)
 

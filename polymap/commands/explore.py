@@ -39,10 +39,12 @@ def explore(
         float | None, typer.Option(metavar="MHz", min=1, help="instead of the board's")
     ] = None,
     axi_bytes: Annotated[
-        int | None, typer.Option(help="width of a bus; default: the widest a memory channel serves")
+        int | None,
+        typer.Option(min=4, help="width of a bus; default: the widest a memory channel serves"),
     ] = None,
     weight_ports: Annotated[
-        int | None, typer.Option(help="buses for weights; default: one for each memory channel")
+        int | None,
+        typer.Option(min=1, help="buses for weights; default: one for each memory channel"),
     ] = None,
     algorithm: Annotated[
         list[str] | None, typer.Option(help="allow only this one; may be repeated")

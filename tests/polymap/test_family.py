@@ -139,7 +139,7 @@ def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
     ]
     buses = [(config.axi_bytes, config.weight_ports) for config in found if config]
     assert buses == [(64, 4), (128, 4), (64, 1), (64, 2)]
-    with pytest.raises(Infeasible, match="memory channels needed 2, available 1"):
+    with pytest.raises(Infeasible, match="memory_channels needed 2, available 1"):
         explore(benchmark("squeezenet"), narrow, array=(8, 8), space=Space(weight_ports=2))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -73,6 +75,21 @@ def test_benchmarks(name: str, parts: int) -> None:
         readers = after.consumers[join.name]
         assert not readers or not all(isinstance(reader, WorkloadPool) for reader in readers)
     assert after.macs == before.macs
+
+
+def test_names_that_are_taken() -> None:
+    b = Builder(np.random.default_rng(1))
+    x = b.input(4, 4, 3)
+    y = b.pool(b.concat(b.conv(x, 2, Window()), x), "max", Window((2, 2), (2, 2)))
+    pool = b.operators[-1]
+    b.tensors[f"{y}.1"] = replace(b.tensors[x], name=f"{y}.1")
+    taken = replace(b.operators[0], name=f"{pool.name}.0", output=f"{y}.1")  # type: ignore[type-var]
+    b.tensors[f"{y}.1"] = replace(b.tensors["t1"], name=f"{y}.1")
+    b.operators.append(taken)
+    network = b.build(y, f"{y}.1")
+    assert {op.name for op in pool_parts(network).operators} >= {op.name for op in (pool, taken)}
+    workload = from_network(network)
+    assert {node.name for node in pool_parts(workload).nodes} >= {f"{pool.name}.0", pool.name}
 
 
 def test_nothing_to_do_changes_nothing() -> None:

@@ -43,7 +43,7 @@ def corrupt(path: Path, position: int) -> None:
     ("position", "message"),
     [
         (0, "not a program: the file starts with b'QMAP'"),
-        (4, "header version 0, this tool reads 1"),
+        (4, "header version 3, this tool reads 2"),
         (8, "CRC-32 of the header"),
         (HEADER_BYTES + 20, "CRC-32 of the instructions"),
     ],
@@ -81,6 +81,14 @@ def test_truncated_weights(folder: Path) -> None:
 def test_other_configuration(config: OverlayConfig, folder: Path) -> None:
     with pytest.raises(ProgramError, match="the program is for configuration"):
         Program.load(folder, replace(config, rows=4))
+
+
+def test_sections_of_the_weights_are_the_headers(folder: Path) -> None:
+    data = json.loads((folder / MANIFEST_FILE).read_text())
+    data["parameter_bytes"] += 64
+    (folder / MANIFEST_FILE).write_text(json.dumps(data))
+    with pytest.raises(ProgramError, match="do not belong together"):
+        Program.load(folder)
 
 
 def test_other_isa_version(

@@ -1,0 +1,57 @@
+"""Which siblings are merged, and on which of the fastest arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from boards.board import U200
+from dse.cost import Infeasible
+from dse.cost.overlay import Overlay
+from dse.mapping import Restriction
+from dse.networks import Workload, benchmark
+from dse.networks.workload import Convolution, ConvShape, Join, Source
+from dse.passes import Passes, apply
+from hw.config import OverlayConfig
+from polymap.choices import Objective
+from polymap.families import Space
+from polymap.merging import Merges
+from polymap.search import explore
+
+
+def joined(branches: int) -> Workload:
+    """1 x 1 convolutions of one tensor, concatenated: parts that are not neighbours need a copy."""
+    names = [f"c{k}" for k in range(branches)]
+    return Workload(
+        "joined",
+        (
+            Source("x", (8, 8, 16)),
+            *(Convolution(name, "x", ConvShape(8, 8, 16, 4, (1, 1))) for name in names),
+            Join("j", tuple(names), (8, 8, 4 * branches), "concat"),
+            Convolution("y", "j", ConvShape(8, 8, 4 * branches, 8, (3, 3), padding=(1, 1, 1, 1))),
+        ),
+    )
+
+
+@pytest.mark.parametrize("branches", [3, 4])
+def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
+    workload = joined(branches)
+    model = Overlay(template=OverlayConfig())
+    groups = Merges(workload, Passes()).worth(model, 16, 16, Restriction())
+    assert apply(workload, Passes(), groups)
+    found = explore(workload, U200, array=(8, 8), space=Space(lanes=(2,)))
+    assert found.certified_gap == 0
+
+
+def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps() -> None:
+    workload = benchmark("googlenet").without_dense()
+    board = replace(U200, dsp=400)
+    best = explore(workload, board)
+    assert best.pareto[-1].latency_ms == best.mapping.latency_ms
+    assert [p.dsp for p in best.pareto] == sorted({p.dsp for p in best.pareto})
+    tight = explore(workload, board, objective=Objective.DSP, latency_ms=best.mapping.latency_ms)
+    assert tight.mapping.latency_ms <= best.mapping.latency_ms
+    assert tight.mapping.dsp <= best.mapping.dsp
+    with pytest.raises(Infeasible, match="latency_ms needed"):
+        explore(workload, board, objective=Objective.DSP, latency_ms=0.9 * best.mapping.latency_ms)
