@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from boards.board import Board
 from dse.cost.infeasible import Infeasible
+from dse.cost.model import IntArray
 from dse.cost.overlay import Overlay
+from dse.cost.overlay.grid import LEAST_TILE
 from dse.cost.overlay.model import LEAST_SIDE
 from dse.mapping import Hardware, Union
+from dse.mapping.hardware import Unless
 from hw.config import TRANSFORMS, OverlayConfig
 from polymap.configuration import configuration
 from polymap.family import Family
@@ -42,9 +47,17 @@ class Space:
     axi_bytes: int | None = None
     weight_ports: int | None = None
 
-    def families(self, board: Board, needs: Needs) -> list[Hardware]:
-        """All overlays that serve a network on a board, at the board's clock, by lanes."""
-        return [self._union(board, needs, lanes) for lanes in self.lanes]
+    def families(self, board: Board, needs: Needs, *, fixed: bool = False) -> list[Hardware]:
+        """All overlays that serve a network on a board, at the board's clock, by lanes.
+
+        ``fixed``: of given arrays; else those of one lane that two lanes beat are left out.
+        """
+        found: dict[int, Hardware] = {}
+        for lanes in sorted(self.lanes, reverse=True):
+            family = self._union(board, needs, lanes)
+            beaten = 2 in found and not fixed
+            found[lanes] = Unless(family, found[2], half_as_high) if beaten else family
+        return list(found.values())
 
     def templates(self, needs: Needs) -> list[OverlayConfig]:
         """Without a board: one overlay for each number of lanes and set of transforms."""
@@ -86,6 +99,18 @@ class Space:
         )
         base = Overlay(template=template, clock_hz=board.clock_hz, folds=self.folds)
         return Family(board, base, depths)
+
+
+def half_as_high(arrays: IntArray) -> IntArray:
+    """The arrays of two lanes with as many reduction lanes and columns as these of one lane.
+
+    They make the same tiles of a layer and load them in half the time, with about half the DSPs, so
+    that an array of one lane is only worth a look where its counterpart does not fit.  (0, 0) where
+    halves would not load faster.
+    """
+    rows, columns = arrays.T
+    halves = np.where(rows >= 2 * LEAST_TILE, -(-rows // 2), 0)
+    return np.stack([halves, columns * (halves > 0)], axis=1)
 
 
 def pool_lanes(board: Board) -> int:

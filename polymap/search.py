@@ -97,7 +97,11 @@ def explore(
         raise InputError("without a board, the array must be given")
     space = space or Space()
     families = _families(
-        workload, board, model, space if passes.fold else replace(space, folds=(1,))
+        workload,
+        board,
+        model,
+        space if passes.fold else replace(space, folds=(1,)),
+        fixed=array is not None,
     )
     _check(workload, families, restriction)
     found = sweep(
@@ -173,10 +177,10 @@ def predict(found: Exploration, subject: Workload | Imported) -> Exploration:
 
 
 def _families(
-    workload: Workload, board: Board | None, model: CostModelName, space: Space
+    workload: Workload, board: Board | None, model: CostModelName, space: Space, *, fixed: bool
 ) -> Sequence[Hardware]:
     if board is not None and model is CostModelName.OVERLAY:
-        return space.families(board, needs(workload))
+        return space.families(board, needs(workload), fixed=fixed)
     if model is CostModelName.OVERLAY:
         return [
             Single(Overlay(template=template, folds=space.folds), {})

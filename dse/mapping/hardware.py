@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -86,6 +86,40 @@ class Union:
 
     def refusal(self, rows: int, columns: int) -> Infeasible:
         return self.families[0].refusal(rows, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Unless:
+    """A family without the arrays of which another family has a better counterpart.
+
+    ``counterparts``: [A, 2], of each array the one of ``other`` that is never slower and takes no
+    more DSPs.
+    """
+
+    family: Hardware
+    other: Hardware
+    counterparts: Callable[[IntArray], IntArray]
+
+    @property
+    def bound(self) -> CostModel:
+        return self.family.bound
+
+    @property
+    def single(self) -> bool:
+        return self.family.single
+
+    def possible(self, arrays: IntArray) -> IntArray:
+        left = self.family.possible(arrays)
+        better = self.counterparts(left)
+        known = {tuple(pair) for pair in self.other.possible(np.unique(better, axis=0)).tolist()}
+        beaten = np.array([tuple(pair) in known for pair in better.tolist()], dtype=bool)
+        return left[~beaten]
+
+    def parts(self, rows: int, columns: int) -> Sequence[Hardware]:
+        return self.family.parts(rows, columns)
+
+    def refusal(self, rows: int, columns: int) -> Infeasible:
+        return self.family.refusal(rows, columns)
 
 
 def smallest(arrays: IntArray) -> tuple[int, int]:

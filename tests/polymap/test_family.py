@@ -12,8 +12,9 @@ import pytest
 from boards.board import KCU1500, U200, Board
 from boards.estimate import estimate
 from dse.cost import Infeasible
+from dse.cost.budget import rectangles
 from dse.cost.overlay import Overlay
-from dse.mapping import map_network
+from dse.mapping import map_network, sweep
 from dse.networks import benchmark
 from dse.networks.workload import Pool
 from polymap.elaboration import DSP48E2
@@ -141,6 +142,23 @@ def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
     assert buses == [(64, 4), (128, 4), (64, 1), (64, 2)]
     with pytest.raises(Infeasible, match="memory_channels needed 2, available 1"):
         explore(benchmark("squeezenet"), narrow, array=(8, 8), space=Space(weight_ports=2))
+
+
+def test_one_lane_is_left_out_only_where_two_beat_it() -> None:
+    """The same front as of all arrays of either number of lanes."""
+    workload, board = benchmark("squeezenet"), replace(U200, dsp=500)
+    needed = needs(workload)
+    arrays = rectangles(board.dsp)
+    arrays = arrays[(arrays >= 2).all(axis=1)]
+    few, every = (
+        sweep(workload, Space().families(board, needed, fixed=fixed), board.budget, arrays=arrays)
+        for fixed in (False, True)
+    )
+    assert few.candidates < 0.7 * every.candidates
+    assert [p.cycles for p in few.pareto] == [p.cycles for p in every.pareto]
+    assert [p.dsp for p in few.pareto] == [p.dsp for p in every.pareto]
+    alone = explore(workload, replace(U200, dsp=450), array=(50, 5))
+    assert alone.lanes in (1, 2)
 
 
 def test_several_networks_and_boards_at_once() -> None:

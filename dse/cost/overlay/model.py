@@ -178,5 +178,8 @@ class Overlay:
 
 
 def _grid(arrays: IntArray, template: OverlayConfig) -> Grid:
+    """The arrays as columns of numbers; a single one as plain numbers, which are faster."""
     rows, columns = arrays.T.astype(np.float64)
+    if len(arrays) == 1:
+        rows, columns = rows[0], columns[0]
     return Grid(rows, columns, template)

@@ -108,11 +108,14 @@ def tiling(block: Block, flow: Dataflow, grid: Grid, channel_tile: Count) -> Til
     """The tiles of a block with a given channel tile."""
     row = block.taps.row if block.taps else 1
     depth = grid.template.accumulator_depth
-    pixel_tile = {
-        Dataflow.WS: row * balanced(block.pixels // row, max(1, depth // row)),
-        Dataflow.IS: grid.columns,
-        Dataflow.NS: grid.rows,
-    }[flow]
+    pixel_tile: Count
+    match flow:
+        case Dataflow.WS:
+            pixel_tile = row * balanced(block.pixels // row, max(1, depth // row))
+        case Dataflow.IS:
+            pixel_tile = grid.columns
+        case Dataflow.NS:
+            pixel_tile = grid.rows
     tiles = Tiles(
         pixels=block.pixels,
         channels=block.channels,
