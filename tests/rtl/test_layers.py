@@ -60,7 +60,7 @@ def layers(draw: st.DrawFn) -> Worst:
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @settings(
-    max_examples=int(EXAMPLES or 60),
+    max_examples=int(EXAMPLES or 40),
     derandomize=EXAMPLES is None,
     deadline=None,
     suppress_health_check=list(HealthCheck),

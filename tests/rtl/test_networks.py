@@ -42,7 +42,7 @@ cases = st.builds(Case, networks(), choices, timings, st.integers(1, 2), st.inte
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @settings(
-    max_examples=int(EXAMPLES or 100),
+    max_examples=int(EXAMPLES or 60),
     derandomize=EXAMPLES is None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
