@@ -13,6 +13,7 @@ from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Json, Lanes
 from polymap.configuration import parse_array
 from polymap.errors import InputError
+from polymap.executors import ExecutorName, executor
 
 
 def explore(
@@ -62,6 +63,10 @@ def explore(
     exact: Annotated[
         bool, typer.Option(help="compile, and predict the cycles of the whole program")
     ] = False,
+    engine: Annotated[
+        ExecutorName | None,
+        typer.Option("--executor", help="what runs the search; default: a process per core"),
+    ] = None,
     calibration: Calibration = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results")] = None,
     as_json: Json = False,
@@ -109,6 +114,7 @@ def explore(
                 concat_in_place=concat_in_place,
             ),
             certify=certify,
+            executor=None if engine is None else executor(engine),
         )
         if exact:
             progress.stage("compiling")

@@ -1,0 +1,30 @@
+"""Searches on other engines."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from boards.board import U200
+from dse.networks import benchmark
+from polymap.errors import InputError
+from polymap.executors import ExecutorName, executor
+from polymap.families import Space
+from polymap.search import explore
+
+
+def test_the_same_design_on_joblib() -> None:
+    pytest.importorskip("joblib")
+    options = {"array": (8, 8), "space": Space(lanes=(2,)), "certify": False}
+    workload = benchmark("squeezenet")
+    ours = explore(workload, U200, **options)
+    other = explore(workload, U200, executor=executor(ExecutorName.JOBLIB), **options)
+    assert other.mapping.choice == ours.mapping.choice
+
+
+def test_a_missing_package() -> None:
+    if importlib.util.find_spec("distributed"):
+        pytest.skip("dask.distributed is installed")
+    with pytest.raises(InputError, match="--executor needs the package distributed"):
+        executor(ExecutorName.DASK)
