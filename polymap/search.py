@@ -8,6 +8,8 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from boards.board import Board
 from dse.cost import Dynamap, Infeasible, as_arrays
 from dse.cost.budget import rectangles
@@ -26,6 +28,7 @@ from dse.mapping import (
     map_network,
     sweep,
 )
+from dse.mapping.front import front
 from dse.mapping.sweep import NEAR
 from dse.network.importer import Imported
 from dse.networks import Workload
@@ -254,11 +257,9 @@ def _fewest_dsps(
 
 def _unbeaten(points: Sequence[ParetoPoint]) -> tuple[ParetoPoint, ...]:
     """The points that no other beats in both latency and DSPs; DSPs ascend."""
-    best: list[ParetoPoint] = []
-    for point in sorted(points, key=lambda point: (point.dsp, point.cycles)):
-        if not best or point.cycles < best[-1].cycles:
-            best.append(point)
-    return tuple(best)
+    dsp = np.array([point.dsp for point in points])
+    cycles = np.array([point.cycles for point in points])
+    return tuple(points[index] for index in front(dsp, cycles))
 
 
 def _check(
