@@ -14,7 +14,7 @@ from boards.board import U200
 from boards.estimate import estimate
 from dse.networks import benchmark
 from hw.config import OverlayConfig
-from polymap.ablation import HEADER, Variant, cells_of
+from polymap.bench.ablation import HEADER, Variant, cells_of
 from polymap.elaboration import DSP48E2
 from polymap.families import Space
 from polymap.search import explore, predict

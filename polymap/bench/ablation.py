@@ -1,4 +1,4 @@
-"""What each part of the design space is worth: ``python -m polymap.ablation [NETWORK ..]``.
+"""What each part of the design space is worth: ``python -m polymap.bench.ablation [NETWORK ..]``.
 
 Markdown tables of GoogLeNet and Inception-v4 on a U200: the best overlay, that of 92 x 66 PEs,
 and the best without each of the choices: chosen by the closed form, then compiled (with random

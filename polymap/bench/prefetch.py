@@ -1,4 +1,4 @@
-"""What the closed form should make of weights that come ahead: ``python -m sim.bench.prefetch``.
+"""What the closed form makes of weights that come ahead: ``python -m polymap.bench.prefetch``.
 
 Each network on one overlay with one and with four weight ports, mapped with every share of the
 waits for weights that ``Overlay.prefetched`` may take off; then compiled, for the exact cycles.

@@ -1,4 +1,4 @@
-"""What an exploration promises, kept by the RTL: ``python -m sim.bench.explored [NETWORK ..]``.
+"""What an exploration promises, kept by the RTL: ``python -m polymap.bench.explored [NETWORK ..]``.
 
 The best design of each network for a board (``--board``, ``--array``), with random weights and one
 random image: the cycles of the exact model, those of the whole overlay in Verilator with ideal

@@ -1,0 +1,1 @@
+"""Measurements of the design-space exploration, each a command."""
