@@ -1,5 +1,5 @@
 # Two commands: make demo, make test. Both set up what they need in .venv.
-.PHONY: demo test lint clean
+.PHONY: demo test test-all lint clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -9,7 +9,8 @@ STAMP := $(VENV)/ready-$(shell cksum < pyproject.toml | cut -d' ' -f1)
 
 help:
 	@echo "make demo   classify handwritten digits on the simulated overlay"
-	@echo "make test   all tests, on WORKERS=$(WORKERS) processes"
+	@echo "make test   all tests but the slow ones, on WORKERS=$(WORKERS) processes"
+	@echo "make test-all   the slow ones, too"
 	@echo "make lint   ruff and mypy"
 
 $(STAMP): pyproject.toml
@@ -27,6 +28,9 @@ demo: $(STAMP)
 	$(VENV)/bin/python -m sim.demo --out build/demo
 
 test: $(STAMP)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+test-all: $(STAMP)
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(STAMP)
