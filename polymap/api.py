@@ -73,7 +73,7 @@ def simulate(
     """
     if isinstance(inputs, str | Path):
         inputs = read_images(inputs, model)
-    validate(inputs, model.host.inputs, "inputs")
+    inputs = validate(inputs, model.host.inputs, "inputs")
     toolchain()  # what is missing shows before the long work
     return simulation.simulate(
         model, inputs, config, mapping=mapping, timing=timing, progress=progress

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.importer import Imported
-from dse.network.inputs import images, join
+from dse.network.inputs import images, join, write_arrays
 from dse.program.compile import compile_network
 from dse.program.manifest import LayerEntry, TensorPlace
 from dse.program.mapping import LayerMapping
@@ -95,7 +95,7 @@ class Result:
     def save(self, folder: Path) -> None:
         """Writes ``outputs.npz`` and ``result.json``."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / OUTPUTS_FILE, allow_pickle=False, **self.outputs)
+        write_arrays(folder / OUTPUTS_FILE, self.outputs)
         (folder / RESULT_FILE).write_text(json.dumps(self.to_json(), indent=1) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,5 +24,8 @@ def save_outputs(path: str, outputs: Sequence[Tensors]) -> None:
     """The inverse, for outputs."""
     if not outputs:
         raise HostError("there are no images")
-    arrays = {name: np.stack([image[name] for image in outputs]) for name in outputs[0]}
-    np.savez(path, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(path, "w") as archive:  # numpy.savez reserves some names
+        for name in outputs[0]:
+            batch = np.stack([image[name] for image in outputs])
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, batch, allow_pickle=False)

@@ -22,6 +22,7 @@ from dse.network.graph import (
     Reshape,
     Tensor,
 )
+from dse.network.names import Names
 from dse.network.report import Problem
 
 QUANTISE = "quantise this node too, or import the float model with calibration arrays"
@@ -47,6 +48,9 @@ def unquantised(draft: Draft) -> Iterator[Problem]:
 def network(draft: Draft, name: str, sha256: str) -> Network:
     """The network of a draft without problems."""
     passes.unify(draft)
+    names = Names(tensor.name for tensor in draft.inputs)  # with the layers', one name space
+    for layer in draft.layers:
+        layer.name = names.fresh(layer.name)
     tensors = {t.name: _tensor(t) for t in (*draft.inputs, *(y.output for y in draft.layers))}
     return Network(
         name=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from dse.network.graph import Network, NetworkError
 from dse.network.handlers import HANDLERS
 from dse.network.host import Cut, Host, Subgraph, subgraph
 from dse.network.lowering import Lowering
+from dse.network.names import Numbering
 from dse.network.report import Problem, Report, UnsupportedError
 from dse.network.source import Source, operator
 
@@ -51,7 +52,7 @@ def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None)
             f" X.npz with some typical inputs ({', '.join(port.name for port in model.inputs)})"
         )
     else:
-        inputs.validate(calibration, model.inputs, "calibration")
+        calibration = inputs.validate(calibration, model.inputs, "calibration")
         network = _quantised(model, lowering, calibration)
     constants.verify(network)
     return Imported(network, _host(model, lowering, network))
@@ -98,12 +99,16 @@ def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
 def _quantised(
     model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray]
 ) -> Network:
-    """Quantise the draft of a float model; its second lowering keeps all names."""
+    """Quantise the draft of a float model; its second lowering gets the names of the first."""
     draft = lowering.draft
-    images = _entry_images(model, lowering, calibration)
-    quantised = quantise.quantise(draft, model.name, images)
+    numbering = Numbering(draft)
+    with numbering.applied():
+        images = _entry_images(model, lowering, calibration)
+        quantised = quantise.quantise(draft, model.name, images)
     again = _lower(source.from_model(quantised, model.name, model.name))
-    problems = (*again.problems, *finish.unquantised(again.draft))
+    numbering.restore(again.draft)
+    named = (replace(one, name=numbering.given(one.name)) for one in again.problems)
+    problems = (*named, *finish.unquantised(again.draft))
     if problems:
         raise UnsupportedError(problems)
     return finish.network(again.draft, model.name, model.sha256)

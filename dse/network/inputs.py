@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from dse.network.source import Port
 Arrays = Mapping[str, npt.NDArray]
 
 LABELS = "labels"
-"""An array of this name may accompany the images; it is not an input."""
+"""An array of this name may accompany the images; it is not an input, unless the model has one."""
 
 
 def read_arrays(path: str | Path) -> dict[str, npt.NDArray]:
@@ -35,14 +36,22 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray]:
 
 def read_inputs(path: str | Path, ports: Sequence[Port]) -> dict[str, npt.NDArray]:
     """The inputs of a model from an ``.npz`` file: by ONNX input name, batch axis first."""
-    arrays = read_arrays(path)
-    arrays.pop(LABELS, None)
-    validate(arrays, ports, str(path))
-    return arrays
+    return validate(read_arrays(path), ports, str(path))
 
 
-def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> None:
-    """Names, types and shapes must be the model's, and all batches of one length."""
+def write_arrays(target: Path | IO[bytes], arrays: Arrays) -> None:
+    """An ``.npz`` file that ``numpy.load`` reads, of any names; ``numpy.savez`` reserves some."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> dict[str, npt.NDArray]:
+    """The inputs among the arrays.
+
+    Names, types and shapes must be the model's, and all batches of one length.
+    """
     expected = {port.name: port for port in ports}
     for name in arrays:
         if name not in expected and name != LABELS:
@@ -63,13 +72,13 @@ def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> None:
     lengths = {len(arrays[name]) for name in expected}
     if len(lengths) != 1 or 0 in lengths:
         raise NetworkError(f"{where}: all inputs must hold the same number of images, at least one")
+    return {name: arrays[name] for name in expected}
 
 
 def images(arrays: Arrays) -> Iterator[dict[str, npt.NDArray]]:
     """The images of a validated batch one after the other, each with a batch axis of one."""
-    named = {name: array for name, array in arrays.items() if name != LABELS}
-    for index in range(len(next(iter(named.values())))):
-        yield {name: array[index : index + 1] for name, array in named.items()}
+    for index in range(len(next(iter(arrays.values())))):
+        yield {name: array[index : index + 1] for name, array in arrays.items()}
 
 
 def join(outputs: Sequence[Arrays]) -> dict[str, npt.NDArray]:

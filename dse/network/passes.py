@@ -6,6 +6,7 @@ import numpy as np
 
 from dse.network.draft import Coefficients, Draft, DraftTensor, Layer
 from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
+from dse.network.names import Names
 
 
 def fold(draft: Draft) -> None:
@@ -79,6 +80,8 @@ def unify(draft: Draft) -> None:
     """
     producers = {layer.output: layer for layer in draft.layers}
     uses = draft.uses()
+    tensors = (*draft.inputs, *producers)
+    names = Names([*(t.name for t in tensors), *(layer.name for layer in draft.layers)])
     inserted: dict[Layer, list[Layer]] = {}
     for layer in reversed(draft.layers):
         if layer.kind not in ("concat", "reshape"):
@@ -94,7 +97,7 @@ def unify(draft: Draft) -> None:
                 before.restrict(low, high)
                 tensor.quantisation = target
                 continue
-            name = f"{layer.name}/requantise_{index}"
+            name = names.fresh(f"{layer.name}/requantise_{index}")
             copy = DraftTensor(name, *tensor.shape, target)
             identity = Layer("max", name, layer.origin, [tensor], copy, low=low, high=high)
             inserted.setdefault(layer, []).append(identity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ IR_VERSION = 10
 OLDEST_OPSET = 7
 _ONNX_DOMAINS = ("", "ai.onnx")
 _MAX_PROTOBUF = 2**31 - 1
+
+_LONGEST_NAME = 2**16 - 10  # of a member of a zip file, with its suffix
 
 _LARGE = 2**14
 
@@ -97,6 +99,8 @@ def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Sourc
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     inputs = [value for value in single.graph.input if value.name not in constants]
     ports = tuple(_single_image(value, where) for value in inputs)
+    _check_names("input", [port.name for port in ports], where)
+    _check_names("output", [value.name for value in model.graph.output], where)
     inferred = _infer(single, where)
     values = (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input)
     return Source(
@@ -197,6 +201,21 @@ def _single_image(value: onnx.ValueInfoProto, where: str) -> Port:
                 f" ({dim.dim_param or 'unnamed'}); export the model with a fixed image size"
             )
     return Port(value.name, _dtype(value), tuple(dim.dim_value for dim in dims))
+
+
+def _check_names(kind: str, names: Sequence[str], where: str) -> None:
+    """The names of inputs and outputs become those of an ``.npz`` file's arrays."""
+    for name in names:
+        if "\0" in name or len(name.encode()) > _LONGEST_NAME:
+            shown = repr(name if len(name) < 40 else f"{name[:40]}...")
+            raise NetworkError(
+                f"{where}: {kind} {shown} has a name that no file can hold: shorten it"
+            )
+        if f"{name}.npy" in names:
+            raise NetworkError(
+                f"{where}: {kind}s {name!r} and {name + '.npy'!r} would be one in an .npz file:"
+                " rename one of them"
+            )
 
 
 def _infer(model: onnx.ModelProto, where: str) -> onnx.ModelProto:

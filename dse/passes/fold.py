@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network import graph as g
+from dse.network.names import Names
 from dse.networks import workload as w
 from dse.passes.errors import PassError
 from dse.passes.placement import Graph, without_copies
@@ -74,16 +75,17 @@ def _folded(graph: Graph, name: str, factor: int) -> Graph:
     shape = folded_shape(layer.conv, factor)
     if isinstance(graph, g.Network):
         return _in_network(graph, name, shape, factor)
-    unfold = w.Reshape(f"{name}.unfold", name, layer.shape)
+    unfold = w.Reshape(Names(graph.node).fresh(f"{name}.unfold"), name, layer.shape)
     return rewrite(graph, {name: (replace(layer, conv=shape), unfold)}, {name: unfold.name})
 
 
 def _in_network(network: g.Network, name: str, shape: w.ConvShape, factor: int) -> g.Network:
     conv = next(conv for conv in network.convolutions() if conv.name == name)
     tensor = network.tensors[conv.output]
+    names = Names([*network.tensors, *(op.name for op in network.operators)])
     folded = replace(
         tensor,
-        name=f"{tensor.name}.folded",
+        name=names.fresh(f"{tensor.name}.folded"),
         width=tensor.width // factor,
         channels=factor * tensor.channels,
         parts=factor * tensor.parts,
@@ -98,7 +100,7 @@ def _in_network(network: g.Network, name: str, shape: w.ConvShape, factor: int) 
         low=conv.low if isinstance(conv.low, int) else np.tile(conv.low, factor),
         high=conv.high if isinstance(conv.high, int) else np.tile(conv.high, factor),
     )
-    unfold = g.Reshape(f"{name}.unfold", folded.name, conv.output)
+    unfold = g.Reshape(names.fresh(f"{name}.unfold"), folded.name, conv.output)
     operators = [
         new for op in network.operators for new in ((wide, unfold) if op is conv else (op,))
     ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dse.network import graph as g
+from dse.network.names import Names
 from dse.networks import workload as w
 from dse.networks.from_network import conv_shape
 from dse.passes.placement import Graph
@@ -55,11 +56,12 @@ def space_to_depth(graph: Graph) -> Graph:
 
 def _in_workload(workload: w.Workload) -> w.Workload:
     nodes: dict[str, tuple[w.Node, ...]] = {}
+    names = Names(workload.node)
     sources = [node.name for node in workload.nodes if isinstance(node, w.Source)]
     for layer in workload.convolutions:
         if layer.input in sources and blockable(layer.conv):
             conv = blocked_shape(layer.conv)
-            blocks = w.Source(f"{layer.name}.blocks", conv.input)
+            blocks = w.Source(names.fresh(f"{layer.name}.blocks"), conv.input)
             nodes[layer.name] = blocks, w.Convolution(layer.name, blocks.name, conv)
     for name in sources:
         readers = workload.consumers[name]
@@ -70,13 +72,14 @@ def _in_workload(workload: w.Workload) -> w.Workload:
 
 def _in_network(network: g.Network) -> g.Network:
     tensors = dict(network.tensors)
+    names = Names([*tensors, *(op.name for op in network.operators)])
     operators: list[g.Operator] = []
     for op in network.operators:
         if isinstance(op, g.Conv) and op.input in network.inputs:
             shape = conv_shape(op, network)
             if blockable(shape):
                 blocked = blocked_shape(shape)
-                name = f"{op.name}.blocks"
+                name = names.fresh(f"{op.name}.blocks")
                 quantisation = tensors[op.input].quantisation
                 tensors[name] = g.Tensor(name, *blocked.input, quantisation)
                 operators.append(g.SpaceToDepth(name, op.input, name, shape.stride))

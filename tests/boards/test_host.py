@@ -267,11 +267,12 @@ def test_status_without_error_passes() -> None:
     check_status({"status": 0, "error": 0, "error_tag": 0})
 
 
-def test_batches_survive_files(images, tmp_path) -> None:
-    save_outputs(str(tmp_path / "batch.npz"), images)
+@pytest.mark.parametrize("name", ["x", "file", "allow_pickle", "a/../b", "漢字"])
+def test_batches_survive_files(images, tmp_path, name: str) -> None:
+    save_outputs(str(tmp_path / "batch.npz"), [{name: image["x"]} for image in images])
     again = load_images(str(tmp_path / "batch.npz"))
     for image, other in zip(images, again, strict=True):
-        np.testing.assert_array_equal(image["x"], other["x"])
+        np.testing.assert_array_equal(image["x"], other[name])
     np.savez(tmp_path / "uneven.npz", a=np.zeros(2), b=np.zeros(3))
     with pytest.raises(HostError, match=r"one number of images, not \[2, 3\]"):
         load_images(str(tmp_path / "uneven.npz"))

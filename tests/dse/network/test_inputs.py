@@ -9,6 +9,7 @@ import pytest
 
 from dse.network import inputs
 from dse.network.graph import NetworkError
+from dse.network.importer import load
 from dse.network.source import Port
 
 PORTS = (
@@ -75,3 +76,48 @@ def test_outputs_are_joined_along_the_batch() -> None:
     joined = inputs.join(results)
     assert joined["y"].shape == (4, 3) and joined["label"].tolist() == [0, 1, 2, 3]
     assert inputs.join([{"scalar": np.array(2.0)}] * 2)["scalar"].tolist() == [2.0, 2.0]
+
+
+NAMES = (
+    "file",
+    "allow_pickle",
+    "args",
+    "arr_0",
+    "x.npy",
+    "a/b",
+    "../up",
+    "/etc/x",
+    "漢字",
+    " ",
+    "n" * 5000,
+)
+
+
+def test_arrays_of_any_name_are_written(tmp_path: Path) -> None:
+    arrays = {name: np.full((2, 3), i, np.int8) for i, name in enumerate(NAMES)}
+    path = tmp_path / "y.npz"
+    inputs.write_arrays(path, arrays)
+    assert [file.name for file in tmp_path.iterdir()] == ["y.npz"]
+    for read in (inputs.read_arrays(path), dict(np.load(path))):
+        assert list(read) == list(NAMES)
+        assert all(np.array_equal(read[name], array) for name, array in arrays.items())
+
+
+def test_labels_may_be_an_input(builder, save) -> None:
+    b = builder
+    path = save(b.model(b.conv(b.input(3, 8, 8, name="labels"), "file", 4, 3, 3)))
+    images = {"labels": np.ones((3, 3, 8, 8), np.float32)}
+    imported = load(path, images)
+    assert [list(image) for image in inputs.images(images)] == [["labels"]] * 3
+    np.savez(path.with_suffix(".npz"), **images)
+    read = inputs.read_inputs(path.with_suffix(".npz"), imported.host.inputs)
+    assert read["labels"].shape == (3, 3, 8, 8)
+
+
+def test_labels_beside_calibration_images_do_not_count(builder, save) -> None:
+    b = builder
+    path = save(b.model(b.conv(b.input(3, 8, 8), "y", 4, 3, 3)))
+    images = np.random.default_rng(0).normal(size=(3, 3, 8, 8)).astype(np.float32)
+    alone = load(path, {"x": images}).network
+    beside = load(path, {"labels": np.array(1), "x": images}).network
+    assert alone.tensors == beside.tensors
