@@ -14,6 +14,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
 from onnx import helper, numpy_helper
 
+from dse.network import external
 from dse.network.graph import NetworkError
 
 IR_VERSION = 10
@@ -68,11 +69,11 @@ def read(path: str | Path) -> Source:
     try:
         data = path.read_bytes()
         model = onnx.load_model_from_string(data)
-        onnx.load_external_data_for_model(model, str(path.parent))
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (DecodeError, onnx.checker.ValidationError, *MALFORMED):
+    except (DecodeError, *MALFORMED):
         raise NetworkError(f"{path}: not an ONNX model, or a truncated one") from None
+    external.load(model, path.parent, str(path))
     return from_model(model, path.stem, str(path), hashlib.sha256(data).hexdigest())
 
 

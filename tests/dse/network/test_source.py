@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,17 +34,6 @@ def test_foreign_files(tmp_path: Path, content: bytes) -> None:
 def test_missing_files(tmp_path: Path) -> None:
     fails(tmp_path / "missing.onnx", "cannot be read: No such file")
     fails(tmp_path, "cannot be read: Is a directory")
-
-
-def test_missing_external_weights(builder, tmp_path: Path) -> None:
-    b = builder
-    path = tmp_path / "external.onnx"
-    model = b.model(b.conv(b.input(3, 40, 40), "a", 40, 3, 3))
-    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
-    assert check(path).supported
-    (tmp_path / "weights.bin").unlink()
-    with pytest.raises(NetworkError):
-        check(path)
 
 
 @settings(
