@@ -80,6 +80,11 @@ class Layer:
         self.low, self.high = (min(max(bound, low), high) for bound in (self.low, self.high))
 
     @property
+    def is_limited(self) -> bool:
+        """Whether it has a range."""
+        return self.low != -np.inf or self.high != np.inf
+
+    @property
     def is_identity(self) -> bool:
         """Whether it changes nothing but the range or the quantisation of its input."""
         return self.kind == "max" and self.window == POINTWISE

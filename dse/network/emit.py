@@ -1,4 +1,4 @@
-"""A draft as a float ONNX model, for onnxruntime's quantiser."""
+"""A draft as a float ONNX model whose outputs are all of its tensors, for calibration."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from dse.network.source import IR_VERSION
 
 OPSET = 21
 
-_NEGLIGIBLE = 1e-30
-"""Weights of dead channels after folding; their scale would not be a normal float."""
+Numbers = dict[DraftTensor, str]
 
 
-def float_model(draft: Draft, name: str) -> onnx.ModelProto:
+def numbers(draft: Draft) -> Numbers:
+    """A name for each tensor of a draft that no name of the user's model can meet."""
+    tensors = (*draft.inputs, *(layer.output for layer in draft.layers))
+    return {tensor: f"t{number}" for number, tensor in enumerate(tensors)}
+
+
+def float_model(draft: Draft, names: Numbers) -> onnx.ModelProto:
     """The draft in float: convolutions, pooling, additions, concatenations and ranges only."""
     nodes: list[onnx.NodeProto] = []
-    weights: list[onnx.TensorProto] = []
+    constants: dict[str, np.ndarray] = {}
     for layer in draft.layers:
-        _emit(layer, draft.outputs, nodes, weights)
+        _emit(layer, names, nodes, constants)
     graph = helper.make_graph(
         nodes,
-        name,
-        [_input(tensor) for tensor in draft.inputs],
-        [helper.make_tensor_value_info(t.name, TensorProto.FLOAT, None) for t in draft.outputs],
-        weights,
+        "calibration",
+        [_input(tensor, names[tensor]) for tensor in draft.inputs],
+        [helper.make_empty_tensor_value_info(names[layer.output]) for layer in draft.layers],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
+    for value in graph.output:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = IR_VERSION
     return model
@@ -37,31 +44,19 @@ def float_model(draft: Draft, name: str) -> onnx.ModelProto:
 
 def _emit(
     layer: Layer,
-    outputs: list[DraftTensor],
+    names: Numbers,
     nodes: list[onnx.NodeProto],
-    weights: list[onnx.TensorProto],
+    constants: dict[str, np.ndarray],
 ) -> None:
-    limited = layer.low != -np.inf or layer.high != np.inf
-    bare = layer.is_identity and limited
-    inputs = [tensor.name for tensor in layer.inputs]
-    output = layer.output.name
-    if not bare:
-        result = f"{output}/unlimited" if limited else output
-        constants = _constants(layer)
-        weights.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
-        attributes = _attributes(layer)
-        op = _OPERATORS[layer.kind]
-        nodes.append(
-            helper.make_node(op, [*inputs, *constants], [result], name=layer.name, **attributes)
-        )
-        inputs = [result]
-    elif layer.inputs[0] in outputs:
-        # onnxruntime would give the input the range of the output, though it is an output itself.
-        nodes.append(helper.make_node("Identity", inputs, [f"{output}/unlimited"]))
-        inputs = [f"{output}/unlimited"]
-    if limited:
-        range_name = layer.name if bare else f"{layer.name}/range"
-        nodes.append(_range(layer, inputs[0], output, range_name, weights))
+    output = names[layer.output]
+    result = f"{output}.unlimited" if layer.is_limited else output
+    inputs = [names[tensor] for tensor in layer.inputs]
+    inputs += _add(constants, output, _constants(layer))
+    operator = _OPERATORS[layer.kind]
+    nodes.append(helper.make_node(operator, inputs, [result], **_attributes(layer)))
+    if layer.is_limited:
+        bounds = {"low": np.float32(layer.low), "high": np.float32(layer.high)}
+        nodes.append(helper.make_node("Clip", [result, *_add(constants, output, bounds)], [output]))
 
 
 _OPERATORS = {
@@ -74,17 +69,23 @@ _OPERATORS = {
 }
 
 
+def _add(constants: dict[str, np.ndarray], output: str, arrays: dict[str, Any]) -> list[str]:
+    """Adds the constants of a layer; their names."""
+    named = {f"{output}.{role}": np.asarray(array) for role, array in arrays.items()}
+    constants.update(named)
+    return list(named)
+
+
 def _constants(layer: Layer) -> dict[str, np.ndarray]:
     constants = {}
     if layer.weight is not None:
         weight = layer.weight.real().astype(np.float32)
-        weight = np.where(np.abs(weight) < _NEGLIGIBLE, np.float32(0), weight)
-        constants[f"{layer.name}/weight"] = np.ascontiguousarray(weight.transpose(0, 3, 1, 2))
+        constants["weight"] = np.ascontiguousarray(weight.transpose(0, 3, 1, 2))
     if layer.bias is not None:
-        constants[f"{layer.name}/bias"] = layer.bias.real().astype(np.float32)
+        constants["bias"] = layer.bias.real().astype(np.float32)
     if layer.kind == "reshape":
         height, width, channels = layer.output.shape
-        constants[f"{layer.name}/shape"] = np.array([1, channels, height, width], np.int64)
+        constants["shape"] = np.array([1, channels, height, width], np.int64)
     return constants
 
 
@@ -109,23 +110,6 @@ def _attributes(layer: Layer) -> dict[str, Any]:
     return attributes
 
 
-def _range(
-    layer: Layer, source: str, output: str, name: str, weights: list[onnx.TensorProto]
-) -> onnx.NodeProto:
-    if layer.low == 0 and layer.high == np.inf:
-        return helper.make_node("Relu", [source], [output], name=name)
-    bounds = []
-    for side, bound in (("low", layer.low), ("high", layer.high)):
-        if np.isinf(bound):
-            bounds.append("")
-            continue
-        bounds.append(f"{name}/{side}")
-        weights.append(numpy_helper.from_array(np.array(bound, np.float32), bounds[-1]))
-    return helper.make_node("Clip", [source, *bounds], [output], name=name)
-
-
-def _input(tensor: DraftTensor) -> onnx.ValueInfoProto:
+def _input(tensor: DraftTensor, name: str) -> onnx.ValueInfoProto:
     height, width, channels = tensor.shape
-    return helper.make_tensor_value_info(
-        tensor.name, TensorProto.FLOAT, [1, channels, height, width]
-    )
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, height, width])

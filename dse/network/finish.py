@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,11 @@ from dse.network.report import Problem
 
 QUANTISE = "quantise this node too, or import the float model with calibration arrays"
 
+Range = tuple[int, int]
+Rounding = Literal["nearest", "inwards"]
+"""How bounds become integers: as QuantizeLinear rounds what comes after a range in a quantised
+model, or so that no result is beyond the real bound, where a range has no rounding after it."""
+
 _IDLE, _SMALLEST_FACTOR, _LARGEST_BIAS = 2.0**-16, 2.0**-40, 2.0**30
 
 
@@ -45,7 +51,7 @@ def unquantised(draft: Draft) -> Iterator[Problem]:
             yield Problem(layer.name, layer.origin, "its output is not quantised", QUANTISE)
 
 
-def network(draft: Draft, name: str, sha256: str) -> Network:
+def network(draft: Draft, name: str, sha256: str, rounding: Rounding = "nearest") -> Network:
     """The network of a draft without problems."""
     passes.unify(draft)
     names = Names(tensor.name for tensor in draft.inputs)  # with the layers', one name space
@@ -55,7 +61,7 @@ def network(draft: Draft, name: str, sha256: str) -> Network:
     return Network(
         name=name,
         tensors=tensors,
-        operators=tuple(_operator(layer) for layer in draft.layers),
+        operators=tuple(_operator(layer, rounding) for layer in draft.layers),
         inputs=tuple(tensor.name for tensor in draft.inputs),
         outputs=tuple(tensor.name for tensor in draft.outputs),
         source_sha256=sha256,
@@ -71,11 +77,11 @@ def _quantisation(tensor: DraftTensor) -> Quantisation:
     return tensor.quantisation
 
 
-def _operator(layer: Layer) -> Operator:
+def _operator(layer: Layer, rounding: Rounding) -> Operator:
     inputs = tuple(tensor.name for tensor in layer.inputs)
     output = layer.output.name
     q = _quantisation(layer.output)
-    low, high = _integer(layer.low, q), _integer(layer.high, q)
+    low, high = _integers_within(layer.low, layer.high, q, rounding)
     match layer.kind:
         case "conv":
             weight, scale, bias = _convolution(layer)
@@ -102,9 +108,25 @@ def _operator(layer: Layer) -> Operator:
             return Reshape(layer.name, inputs[0], output)
 
 
-def _integer(bound: float, q: Quantisation) -> int:
-    """A bound of the range in the tensor's own units."""
-    return int(np.rint(np.clip(bound / q.scale + q.zero_point, INT8_MIN, INT8_MAX)))
+def _integers_within(low: float, high: float, q: Quantisation, rounding: Rounding) -> Range:
+    """A range in the tensor's own units.
+
+    Where no integer lies between the bounds, the one nearest to both is all there is.
+    """
+    if rounding == "inwards":
+        least, most = -_largest(-low, q.scale), _largest(high, q.scale)
+        if least > most:
+            least = most = np.rint((low + high) / 2 / q.scale)
+    else:
+        least, most = np.rint(low / q.scale), np.rint(high / q.scale)
+    least, most = np.clip((least + q.zero_point, most + q.zero_point), INT8_MIN, INT8_MAX)
+    return int(least), int(most)
+
+
+def _largest(bound: float, scale: float) -> float:
+    """The largest integer that DequantizeLinear, in float32, does not take beyond a bound."""
+    integer = np.ceil(bound / scale)
+    return integer if np.float32(integer) * np.float32(scale) <= bound else integer - 1
 
 
 def _convolution(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from dse.network import constants, finish, inputs, passes, quantise, source
 from dse.network.draft import DraftTensor
-from dse.network.graph import Network, NetworkError
+from dse.network.graph import Network, NetworkError, Quantisation
 from dse.network.handlers import HANDLERS
 from dse.network.host import Cut, Host, Subgraph, subgraph
 from dse.network.lowering import Lowering
-from dse.network.names import Numbering
 from dse.network.report import Problem, Report, UnsupportedError
 from dse.network.source import Source, operator
 
@@ -44,16 +43,11 @@ def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None)
     problems = _problems(model, lowering)
     if problems:
         raise UnsupportedError(problems)
-    if _kind(model) == "quantised":
-        network = finish.network(lowering.draft, model.name, model.sha256)
-    elif calibration is None:
-        raise NetworkError(
-            f"{path}: a float model needs calibration images to be quantised: pass --calibration"
-            f" X.npz with some typical inputs ({', '.join(port.name for port in model.inputs)})"
-        )
-    else:
-        calibration = inputs.validate(calibration, model.inputs, "calibration")
-        network = _quantised(model, lowering, calibration)
+    rounding: finish.Rounding = "nearest"
+    if _kind(model) == "float":
+        _calibrate(model, lowering, calibration)
+        rounding = "inwards"
+    network = finish.network(lowering.draft, model.name, model.sha256, rounding)
     constants.verify(network)
     return Imported(network, _host(model, lowering, network))
 
@@ -96,32 +90,32 @@ def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
     return (Problem(model.name, "model", reason, "run it on the host"),)
 
 
-def _quantised(
-    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray]
-) -> Network:
-    """Quantise the draft of a float model; its second lowering gets the names of the first."""
-    draft = lowering.draft
-    numbering = Numbering(draft)
-    with numbering.applied():
-        images = _entry_images(model, lowering, calibration)
-        quantised = quantise.quantise(draft, model.name, images)
-    again = _lower(source.from_model(quantised, model.name, model.name))
-    numbering.restore(again.draft)
-    named = (replace(one, name=numbering.given(one.name)) for one in again.problems)
-    problems = (*named, *finish.unquantised(again.draft))
-    if problems:
-        raise UnsupportedError(problems)
-    return finish.network(again.draft, model.name, model.sha256)
+def _calibrate(
+    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray] | None
+) -> None:
+    """Quantise the draft of a float model."""
+    if calibration is None:
+        raise NetworkError(
+            f"{model.name}: a float model needs calibration images to be quantised: pass"
+            " --calibration X.npz with some typical inputs"
+            f" ({', '.join(port.name for port in model.inputs)})"
+        )
+    calibration = inputs.validate(calibration, model.inputs, "calibration")
+    for tensor, name in lowering.entries.items():
+        if model.dtypes[name].kind in "iu":
+            tensor.quantisation = Quantisation(1.0, -128 if model.dtypes[name] == np.uint8 else 0)
+    images = _entry_images(model, lowering, calibration)
+    quantise.quantise(lowering.draft, model.name, images)
 
 
 def _entry_images(
     model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray]
-) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
+) -> Iterator[dict[DraftTensor, npt.NDArray[np.float32]]]:
     head = _head(model, lowering)
     for image in inputs.images(calibration):
         values = {**image, **head.run(image)}
         yield {
-            tensor.name: values[name].astype(np.float32).reshape(_nchw(tensor))
+            tensor: values[name].astype(np.float32).reshape(_nchw(tensor))
             for tensor, name in lowering.entries.items()
         }
 

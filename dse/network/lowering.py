@@ -26,6 +26,9 @@ from dse.network.values import (
     quantisation,
 )
 
+_ON_THE_OVERLAY = (np.int8, np.uint8, np.float16, np.float32, np.float64)
+"""Types of tensors that can enter the overlay: integers as they are, reals quantised."""
+
 Handler = Callable[["Lowering", onnx.NodeProto], None]
 
 
@@ -86,6 +89,10 @@ class Lowering:
             raise Unsupported(
                 f"the shape of its input {value.name!r} is not that of one image",
                 "export the model with a batch axis and fixed image size",
+            )
+        if dtype not in _ON_THE_OVERLAY:
+            raise Unsupported(
+                f"its input {value.name!r} is {dtype}", "the overlay computes with int8 numbers"
             )
         quantised = value.quantisation or known
         for tensor, entry in self.entries.items():

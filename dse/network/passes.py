@@ -90,7 +90,7 @@ def unify(draft: Draft) -> None:
         assert target is not None
         for index, tensor in enumerate(layer.inputs):
             before = producers.get(tensor)
-            low, high = max(layer.low, _limits(tensor)[0]), min(layer.high, _limits(tensor)[1])
+            low, high = max(layer.low, limits(tensor)[0]), min(layer.high, limits(tensor)[1])
             if tensor.quantisation == target and layer.low == -np.inf and layer.high == np.inf:
                 continue
             if before is not None and uses[tensor] == 1 and before.kind != "reshape":
@@ -105,7 +105,7 @@ def unify(draft: Draft) -> None:
     draft.layers = [new for layer in draft.layers for new in (*inserted.get(layer, ()), layer)]
 
 
-def _limits(tensor: DraftTensor) -> tuple[float, float]:
+def limits(tensor: DraftTensor) -> tuple[float, float]:
     """The real values a tensor can hold."""
     q = tensor.quantisation
     assert q is not None

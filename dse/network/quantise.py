@@ -1,70 +1,126 @@
-"""Quantisation of a float draft by onnxruntime.quantization, calibrated on images."""
+"""Quantisation of a float draft: int8 activations by the least and largest value of each tensor.
+
+A scale is all that calibration decides.  Ranges of activations (Relu, Clip) stay in the draft and
+hold whatever calibration saw.  Weights become symmetric int8 per output channel in ``finish``.
+"""
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+import onnxruntime
 
 from dse.network import emit
-from dse.network.draft import Draft
-from dse.network.graph import NetworkError
-from dse.network.source import IR_VERSION, first_line
+from dse.network.draft import Draft, DraftTensor, Layer
+from dse.network.graph import INT8_MAX, INT8_MIN, NetworkError, Quantisation
+from dse.network.passes import limits
+from dse.network.source import first_line
 
+Range = tuple[float, float]
 
-class _Images(CalibrationDataReader):
-    """One image after the other, as onnxruntime wants them."""
+_UNSEEN_INPUT: Range = (-4.0, 4.0)
+"""The range of an input that calibration saw only as zero: four standard deviations."""
 
-    def __init__(self, images: Iterator[Mapping[str, npt.NDArray]]) -> None:
-        self._images = images
-
-    def get_next(self) -> Mapping[str, npt.NDArray] | None:
-        return next(self._images, None)
+_UNSEEN = 2.0**-16
+"""A tensor that moved by less than this share of what it can reach counts as never seen."""
 
 
 def quantise(
-    draft: Draft, name: str, images: Iterator[Mapping[str, npt.NDArray[np.float32]]]
-) -> onnx.ModelProto:
-    """A QDQ model of the draft: int8 activations, int8 weights per output channel, float biases.
-
-    ``images``: the draft's inputs by name, NCHW, one image at a time.
-    """
-    model = onnx.shape_inference.infer_shapes(emit.float_model(draft, name))
-    add_pre_process_metadata(model)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # not-a-numbers, which end in an error below
-        path = Path(folder) / "quantised.onnx"
-        try:
-            _quantise(model, path, images)
-        except Exception as error:  # onnxruntime raises AssertionError, its own Fail and others
-            raise NetworkError(
-                f"onnxruntime cannot quantise {name!r}: {first_line(error)};"
-                " check that weights and calibration images are sound"
-            ) from error
-        quantised = onnx.load(path)
-    quantised.ir_version = IR_VERSION
-    return quantised
-
-
-def _quantise(
-    model: onnx.ModelProto, path: Path, images: Iterator[Mapping[str, npt.NDArray]]
+    draft: Draft, name: str, images: Iterator[Mapping[DraftTensor, npt.NDArray[np.float32]]]
 ) -> None:
-    quantize_static(
-        model,
-        path,
-        _Images(images),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QInt8,
-        weight_type=QuantType.QInt8,
-        extra_options={"ForceQuantizeNoInputCheck": True, "QuantizeBias": False},
-    )
+    """Give every tensor of a draft its quantisation.
+
+    ``images``: the draft's inputs, NCHW, one image at a time.
+    """
+    seen = _calibrate(draft, name, images)
+    for tensor in draft.inputs:
+        if tensor.quantisation is None:
+            low, high = _with_zero(seen[tensor])
+            tensor.quantisation = _quantisation(*((low, high) if low < high else _UNSEEN_INPUT))
+    for layer in draft.layers:
+        tensor = layer.output
+        tensor.quantisation = _passed_on(layer) or _quantisation(*_range(layer, seen[tensor]))
+
+
+def _calibrate(
+    draft: Draft, name: str, images: Iterator[Mapping[DraftTensor, npt.NDArray[np.float32]]]
+) -> dict[DraftTensor, Range]:
+    """The least and largest value of each tensor over all images."""
+    names = emit.numbers(draft)
+    seen = dict.fromkeys(names, (np.inf, -np.inf))
+    try:
+        session = _session(emit.float_model(draft, names).SerializeToString())
+        outputs = [layer.output for layer in draft.layers]
+        for image in images:
+            results = session.run(None, {names[t]: array for t, array in image.items()})
+            for tensor, array in (*image.items(), *zip(outputs, results, strict=True)):
+                low, high = seen[tensor]
+                seen[tensor] = min(low, float(array.min())), max(high, float(array.max()))
+                if not np.isfinite(seen[tensor]).all():
+                    raise ValueError(f"{tensor.name!r} has values that are not finite")
+    except Exception as error:  # onnxruntime raises its own Fail and others
+        raise NetworkError(
+            f"{name!r} cannot be calibrated: {first_line(error)};"
+            " check that weights and calibration images are sound"
+        ) from error
+    return seen
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _passed_on(layer: Layer) -> Quantisation | None:
+    """The quantisation of a layer's inputs, if it can give on their values as they are."""
+    known = {tensor.quantisation for tensor in layer.inputs}
+    gives_on = layer.kind in ("max", "reshape", "concat") and not layer.is_limited
+    return known.pop() if gives_on and len(known) == 1 else None
+
+
+def _range(layer: Layer, seen: Range) -> Range:
+    """The range that a layer's output shall hold: what it reached, or else all it can reach."""
+    low, high = _with_zero(seen)
+    least, most = _with_zero(tuple(np.clip(_reach(layer), layer.low, layer.high)))
+    if high - low > (most - least) * _UNSEEN:
+        return low, high
+    if least < most:
+        return least, most
+    return limits(layer.inputs[0])  # it can only be zero, which every quantisation holds
+
+
+def _reach(layer: Layer) -> Range:
+    """The least and largest value that a layer can compute from what its inputs can hold."""
+    low, high = np.transpose([limits(tensor) for tensor in layer.inputs])
+    if layer.kind == "add":
+        return float(low.sum()), float(high.sum())
+    if layer.weight is None:
+        return float(low.min()), float(high.max())
+    weight = layer.weight.real().reshape(len(layer.weight.values), -1).astype(np.float64)
+    bias = 0.0 if layer.bias is None else layer.bias.real()
+    positive, negative = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+    least = low[0] * positive + high[0] * negative + bias
+    most = high[0] * positive + low[0] * negative + bias
+    return float(least.min()), float(most.max())
+
+
+def _with_zero(values: Range) -> Range:
+    """Zero must be held exactly: padding reads it."""
+    return min(values[0], 0.0), max(values[1], 0.0)
+
+
+def _quantisation(low: float, high: float) -> Quantisation:
+    """The int8 values that cover [low, high], which holds zero.
+
+    The scale is a float32, rounded so that the ends do not move outwards: DequantizeLinear of the
+    integer at an end is not beyond it.
+    """
+    steps = INT8_MAX - INT8_MIN
+    scale = np.float32((high - low) / steps)
+    while scale * np.float32(steps) > np.float32(high - low):
+        scale = np.nextafter(scale, np.float32(0))
+    zero_point = int(np.clip(np.rint(INT8_MIN - low / float(scale)), INT8_MIN, INT8_MAX))
+    return Quantisation(float(scale), zero_point)

@@ -16,7 +16,6 @@ from dse.network.draft import Draft, DraftTensor, Layer
 from dse.network.graph import NetworkError, Quantisation
 from dse.network.importer import Imported, check, load
 from dse.network.inputs import images, join
-from dse.network.names import Numbering
 from dse.networks.from_network import from_network
 from dse.passes.fold import fold
 from dse.passes.space_to_depth import space_to_depth
@@ -117,21 +116,6 @@ def test_layers_and_inputs_share_one_name_space() -> None:
     image, result = DraftTensor("x", 4, 4, 2, q), DraftTensor("y", 4, 4, 2, q)
     draft = Draft([image], [Layer("max", "x", "Relu", [image], result, low=0.0)], [result])
     assert [op.name for op in finish.network(draft, "net", "").operators] == ["x.1"]
-
-
-def test_numbers_are_given_back() -> None:
-    image, result = DraftTensor("x", 4, 4, 2), DraftTensor("t0", 4, 4, 2)
-    draft = Draft([image], [Layer("max", "n7", "Relu", [image], result)], [result])
-    numbering = Numbering(draft)
-    with numbering.applied():
-        assert (image.name, result.name, draft.layers[0].name) == ("t0", "t1", "n0")
-        derived = DraftTensor("t1_scale", 1, 1, 1), DraftTensor("elsewhere", 1, 1, 1)
-        taken = DraftTensor("t0", 4, 4, 2)
-        made = Draft([taken, *derived], [], [])
-    assert (image.name, result.name, draft.layers[0].name) == ("x", "t0", "n7")
-    numbering.restore(made)
-    assert [tensor.name for tensor in made.inputs] == ["x", "t0_scale", "elsewhere"]
-    assert numbering.given("n0/range") == "n7/range"
 
 
 @pytest.mark.parametrize(
