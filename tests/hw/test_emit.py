@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """Emission: shared modules, port names, determinism, and the mistakes that would be silent."""
 
 from __future__ import annotations

@@ -1,0 +1,262 @@
+"""AXI masters: bursts stay within pages and add up to the commands, no beat is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from amaranth.hdl import Cat, Mux, Signal, Value
+
+from hw.bus.arbiter import ReadArbiter
+from hw.bus.axi import OKAY, PAGE_BYTES, burst_beats
+from hw.bus.reader import BurstPlanner, BurstReader
+from hw.bus.writer import BurstWriter
+from tests.formal.kit import Follower, Proof, Verdict, mutated, seeded
+from tests.formal.test_queue import hold
+
+
+def moves(stream: Any) -> Any:
+    """A transfer in this cycle."""
+    return stream.valid & stream.ready
+
+
+def abort_is_held(proof: Proof, component: Any) -> None:
+    """The contract: until idle."""
+    aborting = Signal()
+    proof.m.d.sync += aborting.eq(component.abort & ~component.idle)
+    proof.assume(~aborting | component.abort)
+
+
+def planned(planner: Any, *, data_bytes: int) -> Proof:
+    """Each burst follows the one before; together they are the command."""
+    proof = Proof(planner)
+    address, beats = planner.o.p.address, planner.o.p.beats
+    rest, following = Signal(32), Signal(64)
+    with proof.m.If(moves(planner.o)):
+        proof.m.d.sync += [rest.eq(rest - beats), following.eq(following + beats * data_bytes)]
+    with proof.m.If(moves(planner.i)):
+        start = planner.i.p.address & -data_bytes
+        proof.m.d.sync += [rest.eq(planner.i.p.beats), following.eq(start)]
+    with proof.m.If(planner.abort):
+        proof.m.d.sync += rest.eq(0)
+
+    offered = planner.o.valid
+    proof.require_stable(planner.o, unless=_before(proof, planner.abort))
+    proof.require(~offered | ((beats != 0) & (beats <= rest)))
+    proof.require(~offered | (address == following))
+    last = (address % PAGE_BYTES) + beats * data_bytes
+    proof.require(~offered | (last <= PAGE_BYTES))
+    proof.require(~offered | (beats <= burst_beats(data_bytes)))
+    proof.require(planner.idle == (rest == 0))
+    proof.require(~planner.i.ready | (rest == 0))
+
+    beat, shift = proof.inner("beat"), data_bytes.bit_length() - 1
+    proof.require((proof.inner("remaining") == rest) & (beat << shift == following))
+    to_end = proof.inner("to_end")
+    proof.require(~offered | (beats == Mux(rest < to_end, rest, to_end)))
+    return proof
+
+
+def _before(proof: Proof, value: Any) -> Any:
+    """The value a cycle ago."""
+    before = Signal.like(value, name="before")
+    proof.m.d.sync += before.eq(value)
+    return before
+
+
+@pytest.mark.parametrize("data_bytes", [1, 64, 128])
+def test_bursts(data_bytes: int) -> None:
+    planner = BurstPlanner(data_bytes=data_bytes)
+    assert planned(planner, data_bytes=data_bytes).verdict() is Verdict.PROVED
+
+
+@seeded(
+    ("Mux(remaining < to_end, remaining, to_end)", "Mux(remaining < 64, remaining, 64)"),
+    ("remaining.eq(remaining - beats)", "remaining.eq(remaining - 1)"),
+    ("with m.Elif(remaining != 0):", "with m.If(remaining != 0):"),
+)
+def test_wrong_bursts(text: str, other: str) -> None:
+    planner = mutated(BurstPlanner, text, other)(data_bytes=64)
+    assert planned(planner, data_bytes=64).verdict(depth=6) is Verdict.REFUTED
+
+
+def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
+    """The slave answers what it was asked, whenever it likes; all beats come out, in order."""
+    proof = Proof(reader)
+    ar, r = reader.axi.ar, reader.axi.r
+    asked = Signal(range(4 * depth))  # beats that the slave owes
+    proof.m.d.sync += asked.eq(asked + Mux(moves(ar), ar.p.len + 1, 0) - r.valid)
+    proof.assume(~r.valid | (asked != 0))
+    abort_is_held(proof, reader)
+
+    dropped = _before(proof, reader.abort)
+    proof.require_stable(ar)
+    proof.require_stable(reader.o, unless=dropped)
+    proof.require(r.ready)
+    proof.require(ar.p.len < burst_beats(data_bytes))
+    offered = Mux(ar.valid, ar.p.len + 1, 0)
+    proof.require(reader.idle == (~ar.valid & (asked == 0) & proof.inner("planner.idle")))
+    level = proof.inner("queue.level")
+    follower = Follower(
+        proof,
+        i=(r.valid & ~reader.abort, Cat(r.p.data, r.p.resp != OKAY)),
+        o=(moves(reader.o), Cat(reader.o.payload, reader.error)),
+        level=level,
+        flush=reader.abort,
+    )
+    proof.require(~(r.valid & ~reader.abort) | proof.inner("queue.i__ready"))
+
+    hold(proof, "queue.fifo", follower, depth=depth, block=True)
+    room, pending = proof.inner("room"), proof.inner("pending")
+    proof.require(pending == asked + offered)
+    proof.require((pending <= depth) & (room <= depth))
+    proof.require(dropped | (room + pending + level == depth))
+    proof.require(~dropped | (level == 0))
+    beats = proof.inner("planner.beats")
+    burst = burst_beats(data_bytes)
+    proof.require(~proof.inner("planner.planned") | ((beats != 0) & (beats <= burst)))
+    return proof
+
+
+@pytest.fixture
+def short_bursts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four beats, and three unanswered writes: counters and memories that z3 is quick with."""
+    monkeypatch.setattr("hw.bus.axi.MAX_BURST", 4)
+    monkeypatch.setattr("hw.bus.writer.BURSTS", 3)
+
+
+@pytest.mark.usefixtures("short_bursts")
+def test_reader() -> None:
+    reader = BurstReader(data_bytes=1, depth=6)
+    assert read(reader, data_bytes=1, depth=6).verdict() is Verdict.PROVED
+
+
+@pytest.mark.usefixtures("short_bursts")
+@seeded(
+    ("(room >= planner.o.p.beats)", "(room + 1 >= planner.o.p.beats)"),
+    ("pending + taken - r.valid", "pending + taken - (r.valid & ~self.abort)"),
+    ("(~ar.valid | ar.ready)),", "1),"),
+    ("queue.o.p.failed)", "queue.i.p.failed)"),
+)
+def test_wrong_readers(text: str, other: str) -> None:
+    reader = mutated(BurstReader, text, other)(data_bytes=1, depth=6)
+    assert read(reader, data_bytes=1, depth=6).verdict(depth=9) is Verdict.REFUTED
+
+
+class Place:
+    """A followed word that is inside of a FIFO at a place of its own."""
+
+    def __init__(self, inside: Any, ahead: Any, word: Any) -> None:
+        self.inside, self.ahead, self.word = inside, ahead, word
+
+
+def written(writer: Any, *, bursts: int, beats: int) -> Proof:
+    """Each address is followed by its beats; they are those of `i_data`, or write nothing."""
+    proof = Proof(writer)
+    aw, w, b = writer.axi.aw, writer.axi.w, writer.axi.b
+    issue, issued = proof.inner("bursts.i__valid"), proof.inner("bursts.i__payload")
+    ends = moves(w) & w.p.last
+    under_way, owed = Signal(range(bursts + 1)), Signal(range(bursts + 1))
+    sent = Signal(range(beats + 1))  # beats of the burst under way
+    proof.m.d.sync += [
+        under_way.eq(under_way + issue - ends),
+        owed.eq(owed + ends - b.valid),
+        sent.eq(Mux(ends, 0, sent + moves(w))),
+    ]
+    # A response comes behind the burst's last beat and its address.
+    proof.assume(~b.valid | (owed > (aw.valid & (under_way == 0))))
+    abort_is_held(proof, writer)
+
+    proof.require_stable(aw)
+    proof.require_stable(w)
+    given, free = _before(proof, moves(writer.i_data)), _before(proof, ~w.valid | w.ready)
+    data = _before(proof, Value.cast(writer.i_data.payload))
+    same = Value.cast(w.payload)[: len(data)] == data
+    proof.require(~given | (w.valid & same))
+    made = w.valid & free & ~given
+    proof.require(~made | (_before(proof, writer.abort) & (w.p.strb == 0)))
+    proof.require(~_before(proof, issue) | (aw.valid & (aw.p.len == _before(proof, issued) - 1)))
+    follower = Follower(proof, i=(issue, issued), o=(ends, sent + 1), level=under_way)
+    proof.require(~issue | (issued != 0))
+    proof.require(
+        writer.idle == (~aw.valid & (under_way + owed == 0) & proof.inner("planner.idle"))
+    )
+
+    left, unanswered = proof.inner("left"), proof.inner("unanswered")
+    level, consume = proof.inner("bursts.level"), proof.inner("bursts.fifo.consume")
+    last = w.valid & w.p.last
+    front = (left != 0) + last
+    proof.require(unanswered == under_way + owed)
+    proof.require((unanswered <= bursts) & (under_way == level + front) & (left <= beats))
+    proof.require(~(w.valid & ~w.p.last) | (left != 0))
+    proof.require((sent == 0) | w.valid | (left != 0))
+    for row in range(bursts):  # the planner's bursts have beats
+        there = Mux(row >= consume, row - consume, row + bursts - consume) < level
+        length = proof.word("bursts.fifo.storage", Value.cast(row))
+        proof.require(~there | ((length != 0) & (length <= beats)))
+    planner_beats = proof.inner("planner.beats")
+    proof.require(~proof.inner("planner.planned") | (planner_beats != 0))
+    proof.require(planner_beats <= beats)
+    inside, ahead, word = follower.inside, follower.ahead, follower.word
+    begun = Mux(last, 0, sent + w.valid)
+    proof.require(~(inside & (left != 0) & (ahead == last)) | (begun + left == word))
+    proof.require(~(inside & last & (ahead == 0)) | (sent + 1 == word))
+    queued = Place(inside & (ahead >= front), (ahead - front)[: len(ahead)], word)
+    hold(proof, "bursts.fifo", queued, depth=bursts, block=False)
+    return proof
+
+
+@pytest.mark.usefixtures("short_bursts")
+def test_writer() -> None:
+    assert written(BurstWriter(data_bytes=1), bursts=3, beats=4).verdict() is Verdict.PROVED
+
+
+@pytest.mark.usefixtures("short_bursts")
+@seeded(
+    ("(left == 0) | (take & (left == 1))", "(left == 0) | (left == 1)"),
+    ("w.p.last.eq(left == 1)", "w.p.last.eq(left <= 2)"),
+    ("Mux(self.abort, 0, self.i_data.p.strobe)", "self.i_data.p.strobe"),
+    ("(unanswered == 0) & planner.idle", "planner.idle"),
+    ("with m.If(advance):", "with m.If(1):"),
+)
+def test_wrong_writers(text: str, other: str) -> None:
+    writer = mutated(BurstWriter, text, other)(data_bytes=1)
+    assert written(writer, bursts=3, beats=4).verdict(depth=9) is Verdict.REFUTED
+
+
+def arbitrated(arbiter: Any) -> Proof:
+    """Each address of a client goes on once, each beat to the client that asked."""
+    proof = Proof(arbiter)
+    clients, out = (arbiter.i0, arbiter.i1), arbiter.o
+    for client in clients:
+        proof.assume_stable(client.ar)
+    proof.require_stable(out.ar)
+    proof.require(moves(out.ar) == moves(clients[0].ar) + moves(clients[1].ar))
+    proof.require(moves(out.r) == moves(clients[0].r) + moves(clients[1].r))
+    for number, client in enumerate(clients):
+        same = (client.ar.p.addr == out.ar.p.addr) & (client.ar.p.len == out.ar.p.len)
+        proof.require(~moves(client.ar) | (same & (out.ar.p.id == number)))
+        beat = Value.cast(client.r.payload) == Value.cast(out.r.payload)
+        proof.require(~moves(client.r) | (beat & (out.r.p.id == number)))
+        passed = Signal(name=f"passed_{number}")  # the other went first, while this one waited
+        waits = client.ar.valid & ~client.ar.ready
+        proof.m.d.sync += passed.eq(waits & (passed | moves(out.ar)))
+        proof.require(~passed | ~moves(clients[1 - number].ar))
+        turn = Mux(proof.inner("locked"), number, 1 - number)
+        proof.require(~passed | (proof.inner("last") == turn))
+    return proof
+
+
+def test_arbiter() -> None:
+    assert arbitrated(ReadArbiter(data_bytes=1)).verdict() is Verdict.PROVED
+
+
+@seeded(
+    ("locked | ~other_asks", "~other_asks"),
+    ("Mux(locked | ~other_asks, last, ~last)", "Mux(locked | ~other_asks, last, 0)"),
+    ("client.ar.ready.eq(self.o.ar.ready)", "client.ar.ready.eq(1)"),
+    ("self.o.r.valid & (self.o.r.p.id == number)", "self.o.r.valid"),
+)
+def test_wrong_arbiters(text: str, other: str) -> None:
+    arbiter = mutated(ReadArbiter, text, other)(data_bytes=1)
+    assert arbitrated(arbiter).verdict(depth=5) is Verdict.REFUTED

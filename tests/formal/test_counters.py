@@ -1,0 +1,89 @@
+"""Counters: tokens never run short or over, credits are exact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Array, Signal, Value
+
+from hw.config import OverlayConfig
+from hw.engines.tokens import ENGINES, TOKEN_BITS, Tokens
+from hw.sequence.resources import OutputRoom
+from tests.formal.kit import Proof, Verdict, mutated, seeded
+
+
+def counted(tokens: Any) -> Proof:
+    """Of any pair of engines: what is consumed was posted, and nothing else is waited for."""
+    proof = Proof(tokens)
+    source = proof.constant(range(ENGINES), "source")
+    destination = proof.constant(range(ENGINES), "destination")
+    proof.assume((source < ENGINES) & (destination < ENGINES))
+    most = (1 << TOKEN_BITS) - 1
+    there = Signal(TOKEN_BITS + 1)  # tokens of the pair
+    wait, post = Array(tokens.wait)[destination], Array(tokens.post)[source]
+    asks = wait.payload.bit_select(source, 1)
+    posted = post.valid & post.payload.bit_select(destination, 1)
+    taken = wait.valid & wait.ready & asks
+    proof.m.d.sync += there.eq(there + posted - taken)
+    proof.assume(~posted | (there != most))  # the compiler's proof
+
+    proof.require(there <= most)
+    proof.require(~taken | (there != 0))
+    others = Value.cast(0)  # some other source that `destination` waits for has posted nothing
+    for engine in range(ENGINES):
+        for target in range(ENGINES):
+            count = proof.inner(f"count_{engine}_{target}")
+            mine = (source == engine) & (destination == target)
+            proof.require(~mine | (count == there))
+            late = tokens.wait[target].payload[engine] & (count == 0) & (source != engine)
+            others |= (destination == target) & late
+    proof.require(wait.ready == ~(others | (asks & (there == 0))))
+    return proof
+
+
+def test_tokens() -> None:
+    assert counted(Tokens()).verdict() is Verdict.PROVED
+
+
+@seeded(
+    ("taken = wait.valid & wait.ready &", "taken = wait.valid &"),
+    ("| ~wait.payload).all()", "| ~wait.payload).any()"),
+    ("count + posted - taken", "count + (posted & ~taken) - taken"),
+    ("post.payload[destination]", "post.payload.any()"),
+)
+def test_wrong_tokens(text: str, other: str) -> None:
+    assert counted(mutated(Tokens, text, other)()).verdict(depth=5) is Verdict.REFUTED
+
+
+CONFIG = OverlayConfig(rows=2, columns=3)
+
+
+def credited(room: Any) -> Proof:
+    """Words are reserved that are free, and come back once."""
+    proof = Proof(room)
+    depth = CONFIG.output_depth
+    used = Signal(range(depth + 1))
+    proof.m.d.sync += used.eq(used + room.i_reserve - room.i_returned)
+    proof.assume(room.i_reserve <= room.o_room)
+    proof.assume(~room.i_returned | (used != 0))
+    proof.require(room.o_room + used == depth)
+
+    busy = Signal.like(room.o_spacing)  # cycles that the last wave still keeps the output
+    proof.m.d.sync += busy.eq(busy - (busy != 0))
+    with proof.m.If(room.i_busy != 0):
+        proof.m.d.sync += busy.eq(room.i_busy)
+    proof.require(room.o_spacing == busy)
+    return proof
+
+
+def test_output_room() -> None:
+    assert credited(OutputRoom(config=CONFIG)).verdict() is Verdict.PROVED
+
+
+@seeded(
+    ("self.o_room - self.i_reserve + self.i_returned", "self.o_room - self.i_reserve"),
+    ("self.o_spacing - 1, 0)", "self.o_spacing - 1, 1)"),
+)
+def test_wrong_output_rooms(text: str, other: str) -> None:
+    room = mutated(OutputRoom, text, other)(config=CONFIG)
+    assert credited(room).verdict(depth=4) is Verdict.REFUTED
