@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from dse.network.places import RANDOM
-from dse.network.source import IR_VERSION, attribute, node_name
+from dse.network.shapes import Opsets, infer, known_constant
+from dse.network.source import IR_VERSION, attribute, node_inputs, node_name, operator
 from dse.network.values import Const, Unsupported, Value
 
-_MAX_FILLED = 2**31
+_ENDLESS = frozenset(("Loop", "Scan"))
+"""Operators that may run for ever."""
 
 
 def can_fold(node: onnx.NodeProto) -> bool:
     """Whether constant inputs make the node's outputs constant."""
-    return node.op_type not in RANDOM
+    return node.op_type not in RANDOM | _ENDLESS
 
 
 def fold(
-    node: onnx.NodeProto, op: str, values: Mapping[str, Value], opset: int
+    node: onnx.NodeProto, op: str, values: Mapping[str, Value], opsets: Opsets
 ) -> dict[str, Value]:
-    """The outputs of a node by name; a DequantizeLinear keeps its integers."""
-    consts = {name: value for name, value in values.items() if isinstance(value, Const)}
+    """The outputs of a node by name; a DequantizeLinear keeps its integers.
+
+    ``values``: constants by name, among them all that the node reads.
+    """
+    consts = {n: v for n in node_inputs(node) if isinstance(v := values[n], Const)}
+    if op == "If":
+        return _branch(node, consts, opsets)
+    infer(node, {name: known_constant(const) for name, const in consts.items()}, opsets)
     if op == "DequantizeLinear":
         return {node.output[0]: _dequantised(node, consts)}
     if op == "ConstantOfShape":
@@ -34,11 +41,14 @@ def fold(
     if op == "Transpose" and consts[node.input[0]].scale is not None:
         return {node.output[0]: _transposed(node, consts[node.input[0]])}
     arrays = {name: const.real() for name, const in consts.items()}
+    names = [name for name in node.output if name]
     graph = helper.make_graph(
-        [node], "fold", [], [helper.make_empty_tensor_value_info(n) for n in node.output if n]
+        [_plain(node)],
+        "fold",
+        [helper.make_empty_tensor_value_info(name) for name in arrays],
+        [helper.make_empty_tensor_value_info(name) for name in names],
     )
-    graph.input.extend(helper.make_empty_tensor_value_info(name) for name in arrays)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(node.domain, opset)])
+    model = helper.make_model(graph, opset_imports=opsets)
     model.ir_version = IR_VERSION
     try:
         results = ReferenceEvaluator(model).run(None, arrays)
@@ -47,8 +57,33 @@ def fold(
             f"it cannot be evaluated ahead ({type(error).__name__}: {error})".splitlines()[0],
             "replace it by its result, e.g. with onnxruntime's optimiser",
         ) from error
-    names = [name for name in node.output if name]
     return {name: Const(np.asarray(result)) for name, result in zip(names, results, strict=True)}
+
+
+def _branch(node: onnx.NodeProto, consts: Mapping[str, Const], opsets: Opsets) -> dict[str, Value]:
+    """The outputs of the branch that an If takes."""
+    taken = "then_branch" if consts[node.input[0]].array.any() else "else_branch"
+    graph = attribute(node, taken)
+    values: dict[str, Value] = dict(consts)
+    values.update({t.name: Const(numpy_helper.to_array(t)) for t in graph.initializer})
+    for inner in graph.node:
+        if not can_fold(inner):
+            raise Unsupported(
+                f"its {taken} holds {operator(inner)}, which is not evaluated ahead",
+                "replace it by its result, e.g. with onnxruntime's optimiser",
+            )
+        values.update(fold(inner, operator(inner), values, opsets))
+    return {name: values[value.name] for name, value in zip(node.output, graph.output, strict=True)}
+
+
+def _plain(node: onnx.NodeProto) -> onnx.NodeProto:
+    """ONNX Runtime's own QuantizeLinear is, on eight bits, ONNX's."""
+    if node.op_type != "QuantizeLinear":
+        return node
+    plain = onnx.NodeProto()
+    plain.CopyFrom(node)
+    plain.domain = ""
+    return plain
 
 
 def _dequantised(node: onnx.NodeProto, consts: Mapping[str, Const]) -> Const:
@@ -76,6 +111,4 @@ def _filled(node: onnx.NodeProto, shape: Const) -> Const:
         (onnx.numpy_helper.to_array(a.t) for a in node.attribute), np.zeros(1, np.float32)
     )
     extents = tuple(int(n) for n in shape.array)
-    if math.prod(extents) > _MAX_FILLED:
-        raise Unsupported(f"its constant has shape {extents}", "export the model again")
     return Const(np.broadcast_to(filler.reshape(()), extents))

@@ -46,3 +46,13 @@ HANDLERS: dict[str, Handler] = {
     "Unsqueeze": shape.unsqueeze,
 }
 """By operator name; ONNX Runtime's own operators need no domain."""
+
+WEIGHTS: dict[str, Handler] = {
+    "Conv": window.check_weights,
+    "Gemm": dense.check_gemm,
+    "MatMul": dense.check_matmul,
+    "QGemm": quantised.check_gemm,
+    "QLinearConv": quantised.check_conv,
+    "QLinearMatMul": quantised.check_matmul,
+}
+"""What can be said of layers whose inputs have unknown shapes: whether their weights are legal."""

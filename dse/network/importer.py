@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from dse.network import constants, finish, inputs, passes, quantise, source
 from dse.network.draft import DraftTensor
-from dse.network.graph import Network, NetworkError, Quantisation
-from dse.network.handlers import HANDLERS
+from dse.network.graph import Network, NetworkError, Quantisation, Tensor
+from dse.network.handlers import HANDLERS, WEIGHTS
 from dse.network.host import Cut, Host, Subgraph, subgraph
 from dse.network.lowering import Lowering
 from dse.network.report import Problem, Report, UnsupportedError
-from dse.network.source import Source, operator
+from dse.network.source import Known, Source, operator
 
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QGemm")
 
@@ -61,14 +61,13 @@ def check(path: str | Path) -> Report:
         path=str(path),
         kind=_kind(model),
         layers=tuple((layer.name, layer.kind) for layer in lowering.draft.layers),
-        head=tuple(lowering.head),
-        tail=tuple(lowering.tail),
+        places={place: tuple(names) for place, names in lowering.places.items()},
         problems=problems,
     )
 
 
 def _lower(model: Source) -> Lowering:
-    return Lowering(model, HANDLERS)
+    return Lowering(model, HANDLERS, WEIGHTS)
 
 
 def _kind(model: Source) -> Literal["float", "quantised"]:
@@ -102,8 +101,9 @@ def _calibrate(
         )
     calibration = inputs.validate(calibration, model.inputs, "calibration")
     for tensor, name in lowering.entries.items():
-        if model.dtypes[name].kind in "iu":
-            tensor.quantisation = Quantisation(1.0, -128 if model.dtypes[name] == np.uint8 else 0)
+        dtype = lowering.known[name].dtype
+        if dtype is not None and dtype.kind in "iu":
+            tensor.quantisation = Quantisation(1.0, -128 if dtype == np.uint8 else 0)
     images = _entry_images(model, lowering, calibration)
     quantise.quantise(lowering.draft, model.name, images)
 
@@ -123,7 +123,7 @@ def _entry_images(
 def _host(model: Source, lowering: Lowering, network: Network) -> Host:
     sources = {port.name: port.dtype for port in model.inputs}
     entries = tuple(
-        Cut(name, model.dtypes[name], model.shapes[name], network.tensors[tensor.name])
+        _entry(name, lowering.known[name], network.tensors[tensor.name])
         for tensor, name in lowering.entries.items()
     )
     exits = tuple(
@@ -139,6 +139,11 @@ def _host(model: Source, lowering: Lowering, network: Network) -> Host:
         head=_head(model, lowering),
         tail=subgraph(model, known, set(model.outputs)),
     )
+
+
+def _entry(name: str, known: Known, tensor: Tensor) -> Cut:
+    assert known.dtype is not None and known.shape is not None
+    return Cut(name, known.dtype, known.shape, tensor)
 
 
 def _head(model: Source, lowering: Lowering) -> Subgraph:

@@ -12,7 +12,7 @@ from dse.network.graph import Quantisation, Window
 from dse.network.lower_window import require_weights
 from dse.network.lowering import Lowering
 from dse.network.source import attribute, node_name
-from dse.network.values import Const, Unsupported, View
+from dse.network.values import Const, Unsupported, View, require
 
 
 def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -38,6 +38,18 @@ def matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
     connect(lowering, node, lowering.operand(node), matmul_weight(weight), None)
 
 
+def check_gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    require_weights(gemm_weight(node, weight))
+
+
+def check_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    require_weights(matmul_weight(weight))
+
+
 def gemm_weight(node: onnx.NodeProto, weight: Const) -> Coefficients:
     """The weights [Cout, K] of a Gemm."""
     if attribute(node, "transA", 0):
@@ -56,6 +68,10 @@ def matmul_weight(weight: Const) -> Coefficients:
 
 def gemm_bias(bias: Const, outputs: int, beta: float) -> Coefficients:
     """The bias [Cout] of a Gemm, which may be broadcast."""
+    require(
+        bias.array.shape in ((), (1,), (1, 1), (outputs,), (1, outputs)),
+        f"its bias of shape {bias.array.shape} does not fit {outputs} outputs",
+    )
     if bias.scale is not None and beta == 1 and bias.array.size == outputs:
         return Const(bias.array.reshape(-1), bias.scale, bias.zero_point, 0).coefficients(0)
     values = np.broadcast_to(bias.real().reshape(-1), (outputs,))

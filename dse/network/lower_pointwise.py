@@ -13,7 +13,7 @@ from dse.network.graph import Quantisation
 from dse.network.lowering import Lowering
 from dse.network.remedies import UNKNOWN_REMEDY, unknown
 from dse.network.source import attribute, node_name, operator
-from dse.network.values import Const, Unsupported, View
+from dse.network.values import Const, Unsupported, View, require
 
 Reals = npt.NDArray[np.float64]
 
@@ -61,13 +61,14 @@ def identity(lowering: Lowering, node: onnx.NodeProto) -> None:
 def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
     if attribute(node, "training_mode", 0) or not attribute(node, "spatial", 1):
         raise Unsupported("it is in training mode", "export the model for inference")
-    scale, offset, mean, variance = (
-        np.asarray(lowering.array(node, index), np.float64) for index in range(1, 5)
-    )
-    gain = scale / np.sqrt(variance + cast(float, attribute(node, "epsilon", 1e-5)))
+    parameters = [np.asarray(lowering.array(node, index), np.float64) for index in range(1, 5)]
     x = lowering.operand(node)
-    if gain.shape != (x.tensor.channels,):
-        raise Unsupported("its parameters are not per channel", UNKNOWN_REMEDY)
+    require(
+        all(array.shape == (x.tensor.channels,) for array in parameters),
+        f"its parameters are not one value for each of {x.tensor.channels} channels",
+    )
+    scale, offset, mean, variance = parameters
+    gain = scale / np.sqrt(variance + cast(float, attribute(node, "epsilon", 1e-5)))
     affine(lowering, node, x, gain, offset - mean * gain)
 
 

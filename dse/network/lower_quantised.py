@@ -11,7 +11,7 @@ from dse.network.draft import Coefficients, DraftTensor, Layer
 from dse.network.graph import Quantisation
 from dse.network.lower_dense import connect, gemm_weight, matmul_weight
 from dse.network.lower_pointwise import add, affine, join, per_channel
-from dse.network.lower_window import convolve, global_pool, pool
+from dse.network.lower_window import convolve, global_pool, pool, require_weights
 from dse.network.lowering import Lowering
 from dse.network.source import attribute, node_name
 from dse.network.values import Const, HostValue, Unsupported, View, quantisation
@@ -96,6 +96,19 @@ def qlinear_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
 def qlinear_global_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
     output, _ = parameters(lowering, node, 3, 4)
     global_pool(lowering, node, "average", _operand(lowering, node, 0), output)
+
+
+def check_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
+    require_weights(_weight(lowering, node, 3, 0).coefficients(0))
+
+
+def check_gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
+    axis = 0 if attribute(node, "transB", 0) else 1
+    require_weights(gemm_weight(node, _weight(lowering, node, 3, axis)))
+
+
+def check_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    require_weights(matmul_weight(_weight(lowering, node, 3, 1)))
 
 
 def parameters(

@@ -76,12 +76,13 @@ def shape(lowering: Lowering, node: onnx.NodeProto) -> None:
     match value:
         case View():
             extents = value.shape
-        case HostValue() if value.name in lowering.source.shapes:
-            extents = lowering.source.shapes[value.name]
         case Const():
             extents = value.array.shape
         case HostValue() | AfterValue() | UnknownValue():
-            raise Unsupported("the shape of its input is not known", "export fixed shapes")
+            known = lowering.known[node.input[0]].shape
+            if known is None:
+                raise Unsupported("the shape of its input is not known", "export fixed shapes")
+            extents = known
     start, end = (cast("int | None", attribute(node, name)) for name in ("start", "end"))
     lowering.set(node, Const(np.array(extents[start:end], np.int64)))
 
@@ -98,6 +99,9 @@ def _view(lowering: Lowering, node: onnx.NodeProto, x: View, shape: tuple[int, .
     if math.prod(shape) != math.prod(x.shape):
         raise Unsupported(
             f"it makes {shape} of {x.shape}",
-            "the overlay runs one image at a time; export the model for any batch",
+            "the overlay runs one image at a time; export the model with a batch of one",
         )
+    if x.tensor in lowering.stand_ins:
+        lowering.set(node, lowering.stand_in(node.output[0], shape, x.dtype))
+        return
     lowering.set(node, View(x.tensor, shape, x.dtype))

@@ -12,7 +12,7 @@ from dse.network.draft import Coefficients, DraftTensor, Layer
 from dse.network.graph import Quantisation, Window
 from dse.network.lowering import Lowering
 from dse.network.source import attribute, node_name
-from dse.network.values import REQUANTISE_WEIGHTS, Unsupported, View
+from dse.network.values import REQUANTISE_WEIGHTS, Unsupported, View, require
 
 
 def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -26,6 +26,12 @@ def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
         weight.coefficients(0),
         None if bias is None else bias.coefficients(0),
     )
+
+
+def check_weights(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    require_weights(weight.coefficients(0))
 
 
 def convolve(
@@ -45,6 +51,7 @@ def convolve(
             "only two-dimensional convolutions are supported",
         )
     require_weights(weight)
+    _require_fit(node, x.tensor.channels, weight, bias)
     window, size = _window(node, x.tensor, cast(tuple[int, int], weight.values.shape[2:]))
     result = DraftTensor(node.output[0], *size, weight.values.shape[0], output)
     lowering.add(
@@ -61,6 +68,27 @@ def convolve(
         )
     )
     show(lowering, node, result, dtype or x.dtype)
+
+
+def _require_fit(
+    node: onnx.NodeProto, channels: int, weight: Coefficients, bias: Coefficients | None
+) -> None:
+    """Weights, bias, groups and channels must belong together: onnx's own rules leave that open."""
+    groups = cast(int, attribute(node, "group", 1))
+    cout, cin, *kernel = weight.values.shape
+    require(
+        groups > 0 and cin * groups == channels,
+        f"its weights are for {cin} channels in each of {groups} groups, its input has {channels}",
+    )
+    require(cout % groups == 0, f"its {cout} filters do not divide into {groups} groups")
+    require(
+        bias is None or bias.values.shape == (cout,),
+        f"its bias does not have one value for each of {cout} filters",
+    )
+    require(
+        attribute(node, "kernel_shape", kernel) == kernel,
+        f"its kernel_shape is not that of its weights, {kernel}",
+    )
 
 
 def max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -109,6 +137,10 @@ def pool(
     if not isinstance(kernel, list) or len(kernel) != 2:
         raise Unsupported(f"its kernel is {kernel}", "only two-dimensional pooling is supported")
     window, size = _window(node, x.tensor, (kernel[0], kernel[1]))
+    require(
+        all(pad < kernel[axis % 2] for axis, pad in enumerate(window.padding)),
+        f"its padding {window.padding} is not smaller than its kernel {kernel}",
+    )
     _require_taps(window, x.tensor, size)
     include = bool(attribute(node, "count_include_pad", 0)) and kind == "average"
     _add_pool(lowering, node, kind, x, window, size, include, output)
@@ -220,7 +252,8 @@ def _window(
         if ceil and (count - 1) * stride[axis] >= size[axis] + pads[axis]:
             count -= 1
         outputs.append(count)
-    if min(outputs) < 1:
+    padded = (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3])
+    if min(outputs) < 1 or reach[0] > padded[0] or reach[1] > padded[1]:
         raise Unsupported(
             f"its window of {kernel} does not fit into {size}", "use a larger image or padding"
         )
@@ -257,7 +290,27 @@ def _pair(node: onnx.NodeProto, name: str) -> tuple[int, int]:
 def _require_taps(window: Window, x: DraftTensor, output: tuple[int, int]) -> None:
     """Every pooling window must touch the image: there is no maximum or average of nothing."""
     for axis, n in enumerate((x.height, x.width)):
-        taps = np.arange(window.kernel[axis]) * window.dilation[axis] - window.padding[axis]
-        at = np.arange(output[axis])[:, None] * window.stride[axis] + taps
-        if not np.all(np.any((at >= 0) & (at < n), axis=1)):
+        if not _all_touch(
+            n,
+            output[axis],
+            window.kernel[axis],
+            window.stride[axis],
+            window.dilation[axis],
+            window.padding[axis],
+        ):
             raise Unsupported("one of its windows lies wholly in the padding", "reduce the padding")
+
+
+def _all_touch(n: int, count: int, kernel: int, stride: int, dilation: int, before: int) -> bool:
+    """Whether each of ``count`` windows has a tap on one of ``n`` pixels.
+
+    Taps no further apart than the image is long cannot miss it between them: then the first and
+    the last window tell.
+    """
+    starts = [0, count - 1] if kernel == 1 or dilation <= n else range(count)
+    for start in starts:
+        first = start * stride - before
+        tap = max(0, -(first // dilation))  # the first that is not before the image
+        if tap >= kernel or first + tap * dilation >= n:
+            return False
+    return True

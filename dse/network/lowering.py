@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -12,8 +13,17 @@ from dse.network.draft import Draft, DraftTensor, Layer
 from dse.network.graph import Quantisation
 from dse.network.places import COMPUTE, HEAD, TAIL
 from dse.network.remedies import UNKNOWN_REMEDY, unknown
-from dse.network.report import Problem
-from dse.network.source import MALFORMED, Source, first_line, node_inputs, node_name, operator
+from dse.network.report import Place, Problem
+from dse.network.shapes import Misfit, infer, known_constant
+from dse.network.source import (
+    MALFORMED,
+    Known,
+    Source,
+    first_line,
+    node_inputs,
+    node_name,
+    operator,
+)
 from dse.network.values import (
     AfterValue,
     Const,
@@ -24,6 +34,7 @@ from dse.network.values import (
     View,
     extents,
     quantisation,
+    stand_in,
 )
 
 _ON_THE_OVERLAY = (np.int8, np.uint8, np.float16, np.float32, np.float64)
@@ -31,25 +42,31 @@ _ON_THE_OVERLAY = (np.int8, np.uint8, np.float16, np.float32, np.float64)
 
 Handler = Callable[["Lowering", onnx.NodeProto], None]
 
+SINGLE = "export the model with a batch of one image"
+_MEASURES = ("Shape", "Size")
+
 
 class Lowering:
     """The state of one walk over a model.
 
     Afterwards ``draft`` holds the layers, ``problems`` the nodes that could not be lowered,
     ``entries`` the ONNX tensor behind each draft input, ``exits`` the overlay's tensors that the
-    host reads, by ONNX name, and ``head``/``tail`` the names of the nodes left to the host.
+    host reads, by ONNX name, and ``places`` where every node of the model went, by name.
     """
 
-    def __init__(self, source: Source, handlers: dict[str, Handler]) -> None:
+    def __init__(
+        self, source: Source, handlers: dict[str, Handler], weights: dict[str, Handler]
+    ) -> None:
         self.source = source
         self.draft = Draft()
         self.problems: list[Problem] = []
         self.entries: dict[DraftTensor, str] = {}
         self.exits: dict[str, View] = {}
-        self.head: list[str] = []
-        self.tail: list[str] = []
+        self.places: dict[Place, list[str]] = {place: [] for place in get_args(Place)}
         self.values: dict[str, Value] = {}
-        self._handlers = handlers
+        self.known: dict[str, Known] = {}
+        self.stand_ins: set[DraftTensor] = set()
+        self._handlers, self._weights = handlers, weights
         self._names: set[str] = set()
         self._layers: set[str] = set()
         graph = source.model.graph
@@ -58,7 +75,10 @@ class Lowering:
         self._read.update(source.outputs)
         for port in source.inputs:
             self.values[port.name] = HostValue(port.name, port.name)
-        self.values.update({name: Const(array) for name, array in source.constants.items()})
+            self.known[port.name] = Known(port.shape, port.dtype)
+        for name, array in source.constants.items():
+            self.values[name] = Const(array)
+            self.known[name] = Known(array.shape, array.dtype, array)
         for index, node in enumerate(graph.node):
             self._lower(index, node)
         for name in source.outputs:
@@ -83,16 +103,20 @@ class Lowering:
 
     def enter(self, value: HostValue, known: Quantisation | None = None) -> View:
         """Make a value of the host an input of the network."""
-        shape = self.source.shapes.get(value.name)
-        dtype = self.source.dtypes.get(value.name)
-        if not shape or dtype is None or shape[0] != 1:
+        shape, dtype = self.known[value.name].shape, self.known[value.name].dtype
+        if shape is None or dtype is None:
             raise Unsupported(
-                f"the shape of its input {value.name!r} is not that of one image",
+                f"the shape of its input {value.name!r} depends on values at run time",
                 "export the model with a batch axis and fixed image size",
             )
         if dtype not in _ON_THE_OVERLAY:
             raise Unsupported(
                 f"its input {value.name!r} is {dtype}", "the overlay computes with int8 numbers"
+            )
+        if not shape or shape[0] != 1:
+            raise Unsupported(
+                f"its input {value.name!r} of shape {shape} is not one image",
+                "export the model with the batch as its first axis",
             )
         quantised = value.quantisation or known
         for tensor, entry in self.entries.items():
@@ -133,33 +157,87 @@ class Lowering:
         """Record the value of the node's first output."""
         self.values[node.output[0]] = value
 
+    def stand_in(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> View:
+        """A tensor in place of one that no layer makes, so that what follows can be judged."""
+        tensor = DraftTensor(_unique(name, self._names), *stand_in(shape))
+        self.draft.inputs.append(tensor)
+        self.stand_ins.add(tensor)
+        return View(tensor, shape, dtype)
+
     # The walk.
 
     def _lower(self, index: int, node: onnx.NodeProto) -> None:
+        made: dict[str, Known] = {}
         try:
-            self._place(index, node)
-        except MALFORMED as error:
-            reason = f"its inputs or attributes are inconsistent: {first_line(error)}"
-            self._report(node, operator(node), Unsupported(reason, "export the model again"))
+            if not self._is_constant(node):
+                made = self._made(node)
+            self._expect(node, made)
+            place = self._place(index, node)
+        except (Unsupported, *MALFORMED) as error:
+            self._expect(node, made)
+            self._report(node, error)
             self._forget(node)
+            place = "unsupported"
+        self.places[place].append(node_name(node))
+        for name in node.output:
+            value = self.values.get(name)
+            if isinstance(value, Const):
+                self.known[name] = known_constant(value)
+            elif isinstance(value, View):
+                self.known[name] = Known(value.shape, value.dtype)
 
-    def _place(self, index: int, node: onnx.NodeProto) -> None:
+    def _made(self, node: onnx.NodeProto) -> dict[str, Known]:
+        """What onnx knows of the node's outputs, which must be legal for one image alone."""
+        operands = {name: self.known[name] for name in node_inputs(node)}
+        batch, batched = self.source.batch, self.source.batched
+        try:
+            made = infer(node, operands, self.source.model.opset_import)
+        except Misfit as error:
+            if not batched:
+                raise
+            raise Unsupported(f"it is made for {batch} images: {error}", SINGLE) from None
+        for name, known in made.items():
+            together = batched[name].shape if name in batched else None
+            if operator(node) in _MEASURES or known.shape is None or together is None:
+                continue
+            if not known.shape or together != (batch * known.shape[0], *known.shape[1:]):
+                raise Unsupported(
+                    f"it makes {together} of {batch} images, but {known.shape} of one", SINGLE
+                )
+        return made
+
+    def _is_constant(self, node: onnx.NodeProto) -> bool:
+        constant = all(isinstance(self.values[name], Const) for name in node_inputs(node))
+        return constant and folding.can_fold(node)
+
+    def _expect(self, node: onnx.NodeProto, made: dict[str, Known]) -> None:
+        """Note what the node's outputs will be, or what the model declares where that is open."""
+        for name in node.output:
+            found = made.get(name)
+            if found is None or found.shape is None:
+                found = self.source.declared.get(name, found)
+            self.known[name] = found or Known(None, None)
+
+    def _place(self, index: int, node: onnx.NodeProto) -> Place:
         """Decide who runs the node: nobody (a constant), the host, or the overlay."""
         values = [self.values[name] for name in node_inputs(node)]
         op = operator(node)
         variables = [value for value in values if not isinstance(value, Const)]
-        if not variables and folding.can_fold(node):
-            self._fold(node, op)
-        elif any(isinstance(value, AfterValue) for value in variables):
-            self._leave_to_tail(node)
-        elif op in HEAD and len(variables) == 1 and isinstance(variables[0], HostValue):
-            self._leave_to_head(node, op, variables[0])
-        elif op in self._handlers and any(isinstance(v, UnknownValue) for v in variables):
+        if self._is_constant(node):
+            self.values.update(folding.fold(node, op, self.values, self.source.model.opset_import))
+            return "constant"
+        if any(isinstance(value, AfterValue) for value in variables):
+            return self._leave_to_tail(node)
+        if op in HEAD and len(variables) == 1 and isinstance(variables[0], HostValue):
+            return self._leave_to_head(node, op, variables[0])
+        if op in self._handlers and any(isinstance(v, UnknownValue) for v in variables):
+            if op in self._weights:
+                self._weights[op](self, node)
             self._forget(node)
-        else:
-            self._handle(index, node, op)
+            return "unjudged"
+        return self._handle(index, node, op)
 
-    def _handle(self, index: int, node: onnx.NodeProto, op: str) -> None:
+    def _handle(self, index: int, node: onnx.NodeProto, op: str) -> Place:
         try:
             if op not in self._handlers:
                 raise unknown(op)
@@ -167,44 +245,30 @@ class Lowering:
                 if name in self._read:
                     raise Unsupported(f"its further output {name!r} is used", UNKNOWN_REMEDY)
             self._handlers[op](self, node)
-        except Unsupported as problem:
+        except Unsupported:
             if op in TAIL and index not in self._feeds_compute:
-                self._leave_to_tail(node)
-                return
-            self._report(node, op, problem)
-            self._forget(node)
+                return self._leave_to_tail(node)
+            raise
+        return "overlay" if isinstance(self.values[node.output[0]], View) else "constant"
 
-    def _fold(self, node: onnx.NodeProto, op: str) -> None:
-        values = {name: self.values[name] for name in node.input if name}
-        try:
-            results = folding.fold(node, op, values, self.source.opset)
-        except Unsupported as problem:
-            self._report(node, op, problem)
-            self._forget(node)
-            return
-        self.values.update(results)
-
-    def _leave_to_head(self, node: onnx.NodeProto, op: str, value: HostValue) -> None:
+    def _leave_to_head(self, node: onnx.NodeProto, op: str, value: HostValue) -> Place:
         name, root, known = node.output[0], node.output[0], None
         if op in ("QuantizeLinear", "DequantizeLinear"):
-            try:
-                scale, zero = self.array(node, 1), self.array(node, 2)
-                assert scale is not None
-                known, _ = quantisation(scale, zero)
-            except Unsupported as problem:
-                self._report(node, op, problem)
+            scale, zero = self.array(node, 1), self.array(node, 2)
+            assert scale is not None
+            known, _ = quantisation(scale, zero)
             root = value.root
         self.values[name] = HostValue(name, root, known)
         self.values.update({name: UnknownValue() for name in node.output[1:] if name})
-        self.head.append(node_name(node))
+        return "head"
 
-    def _leave_to_tail(self, node: onnx.NodeProto) -> None:
+    def _leave_to_tail(self, node: onnx.NodeProto) -> Place:
         for name in node_inputs(node):
             value = self.values[name]
             if isinstance(value, View):
                 self._exit(name, value)
         self.values.update({name: AfterValue() for name in node.output if name})
-        self.tail.append(node_name(node))
+        return "tail"
 
     def _exit(self, name: str, view: View) -> None:
         self.exits[name] = view
@@ -212,20 +276,21 @@ class Lowering:
             self._names.discard(view.tensor.name)
             view.tensor.name = _unique(name, self._names)
 
-    def _report(self, node: onnx.NodeProto, op: str, problem: Unsupported) -> None:
-        self.problems.append(Problem(node_name(node), op, problem.reason, problem.remedy))
+    def _report(self, node: onnx.NodeProto, error: Exception) -> None:
+        if not isinstance(error, Unsupported):
+            reason = f"its inputs or attributes are inconsistent: {first_line(error)}"
+            error = Unsupported(reason, "export the model again")
+        problem = Problem(node_name(node), operator(node), error.reason, error.remedy)
+        self.problems.append(problem)
 
     def _forget(self, node: onnx.NodeProto) -> None:
         """Give the outputs of a node that was not lowered what is known of them: their shapes."""
-        for name in node.output:
-            shape = self.source.shapes.get(name)
-            if name and shape and 2 <= len(shape) <= 4:
-                dtype = self.source.dtypes.get(name, np.dtype(np.float32))
-                tensor = DraftTensor(_unique(name, self._names), *extents(shape))
-                self.draft.inputs.append(tensor)
-                self.values[name] = View(tensor, shape, dtype)
-            elif name:
+        for name in filter(None, node.output):
+            shape, dtype = self.known[name].shape, self.known[name].dtype
+            if shape is None:
                 self.values[name] = UnknownValue()
+            else:
+                self.values[name] = self.stand_in(name, shape, dtype or np.dtype(np.float32))
 
 
 def _unique(name: str, taken: set[str]) -> str:

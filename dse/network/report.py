@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,20 +33,40 @@ class UnsupportedError(NetworkError):
         super().__init__(f"{len(self.problems)} unsupported {nodes}: {lines}{more}")
 
 
+Place = Literal["constant", "head", "overlay", "tail", "unsupported", "unjudged"]
+"""Where a node goes: nowhere, for it is constant; to the host, before or after the overlay; to the
+overlay; or it cannot be executed; "unjudged" are those behind it whose inputs' shapes are open."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What would become of a model: layers on the overlay, nodes on the host, problems.
 
     ``kind``: "float" models need calibration arrays to be imported, "quantised" ones do not.
     ``layers``: the overlay's operators in execution order, as (name, kind) pairs.
+    ``places``: where every node goes, by name.
     """
 
     path: str
     kind: Literal["float", "quantised"]
     layers: tuple[tuple[str, str], ...]
-    head: tuple[str, ...]
-    tail: tuple[str, ...]
+    places: Mapping[Place, tuple[str, ...]]
     problems: tuple[Problem, ...]
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The nodes that the host runs before the overlay."""
+        return self.places["head"]
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The nodes that the host runs after the overlay."""
+        return self.places["tail"]
+
+    @property
+    def nodes(self) -> int:
+        """All nodes of the model."""
+        return sum(map(len, self.places.values()))
 
     @property
     def supported(self) -> bool:

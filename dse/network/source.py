@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnx.inliner
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
 from onnx import helper, numpy_helper
 
@@ -42,11 +43,21 @@ class Port:
 
 
 @dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of a tensor: its shape, its type, and its values if it is constant."""
+
+    shape: tuple[int, ...] | None
+    dtype: np.dtype | None
+    array: npt.NDArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Source:
     """A checked ONNX model whose batch is one image.
 
     ``model`` lacks its large initializers: they are inputs of it, and as arrays in ``constants``.
-    ``shapes`` and ``dtypes``: what onnx's shape inference found.
+    ``declared``: what it says itself of the tensors in between, for one image.  ``batch``: how many
+    images it was fixed to, and ``batched``: its shapes then; both tell whether one image is legal.
     """
 
     name: str
@@ -55,12 +66,9 @@ class Source:
     inputs: tuple[Port, ...]
     outputs: tuple[str, ...]
     constants: Mapping[str, npt.NDArray]
-    shapes: Mapping[str, tuple[int, ...]]
-    dtypes: Mapping[str, np.dtype]
-
-    @property
-    def opset(self) -> int:
-        return _opset(self.model)
+    declared: Mapping[str, Known]
+    batch: int
+    batched: Mapping[str, Known]
 
 
 def read(path: str | Path) -> Source:
@@ -82,6 +90,8 @@ def from_model(model: onnx.ModelProto, name: str, where: str, sha256: str = "") 
     if not model.graph.node or not model.graph.output:
         raise NetworkError(f"{where}: not an ONNX model, or an empty one: it has no nodes")
     try:
+        if model.functions:
+            model = onnx.inliner.inline_local_functions(model)
         return _single(model, name, where, sha256)
     except NetworkError:
         raise
@@ -97,13 +107,15 @@ def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Sourc
     _check(single, where)
     for value in single.graph.output:
         value.type.tensor_type.ClearField("shape")
+    exported = onnx.ModelProto()
+    exported.CopyFrom(single)
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     inputs = [value for value in single.graph.input if value.name not in constants]
+    batch = _batch(inputs)
+    batched = _known(exported) if batch > 1 else {}
     ports = tuple(_single_image(value, where) for value in inputs)
     _check_names("input", [port.name for port in ports], where)
     _check_names("output", [value.name for value in model.graph.output], where)
-    inferred = _infer(single, where)
-    values = (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input)
     return Source(
         name=name,
         model=single,
@@ -111,8 +123,9 @@ def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Sourc
         inputs=ports,
         outputs=tuple(value.name for value in model.graph.output),
         constants=constants,
-        shapes={v.name: shape for v in values if (shape := _shape(v)) is not None},
-        dtypes={v.name: _dtype(v) for v in values if v.type.tensor_type.elem_type},
+        declared={**_declared(model, batch), **_divided(batched, batch)},
+        batch=batch,
+        batched=batched,
     )
 
 
@@ -219,20 +232,53 @@ def _check_names(kind: str, names: Sequence[str], where: str) -> None:
             )
 
 
-def _infer(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    if model.ByteSize() > _MAX_PROTOBUF:
-        return model
+def _batch(inputs: Sequence[onnx.ValueInfoProto]) -> int:
+    """The number of images that a model is fixed to; 1 if it is free."""
+    dims = [value.type.tensor_type.shape.dim for value in inputs]
+    return max([1, *(axes[0].dim_value for axes in dims if axes)])
+
+
+def _known(model: onnx.ModelProto) -> dict[str, Known]:
+    """All that onnx finds by itself; nothing if it finds a fault."""
     try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except onnx.shape_inference.InferenceError as error:
-        raise NetworkError(f"{where}: shapes are inconsistent: {first_line(error)}") from None
+        graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, *MALFORMED):
+        return {}
+    values = (*graph.input, *graph.value_info, *graph.output)
+    return {value.name: known_type(value.type) for value in values}
 
 
-def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:
-    tensor = value.type.tensor_type
-    if not tensor.HasField("shape") or any(not d.HasField("dim_value") for d in tensor.shape.dim):
-        return None
-    return tuple(dim.dim_value for dim in tensor.shape.dim)
+def _declared(model: onnx.ModelProto, batch: int) -> dict[str, Known]:
+    """What a model says of its tensors, the first axis of which may be the batch."""
+    declared = {}
+    for value in model.graph.value_info:
+        single = onnx.TypeProto()
+        single.CopyFrom(value.type)
+        dims = single.tensor_type.shape.dim
+        if dims and (dims[0].dim_param or dims[0].dim_value == batch):
+            dims[0].dim_value = 1
+        declared[value.name] = known_type(single)
+    return declared
+
+
+def _divided(batched: Mapping[str, Known], batch: int) -> dict[str, Known]:
+    """The share of one image in the tensors of a batch."""
+    return {
+        name: Known((known.shape[0] // batch, *known.shape[1:]), known.dtype)
+        for name, known in batched.items()
+        if known.shape and known.shape[0] % batch == 0
+    }
+
+
+def known_type(value: onnx.TypeProto) -> Known:
+    """What is known of a tensor of that type."""
+    tensor = value.tensor_type
+    if not tensor.elem_type:
+        return Known(None, None)
+    shape = None
+    if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+        shape = tuple(dim.dim_value for dim in tensor.shape.dim)
+    return Known(shape, np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
 
 
 def _dtype(value: onnx.ValueInfoProto) -> np.dtype:

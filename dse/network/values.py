@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,15 @@ class Unsupported(Exception):
 REQUANTISE_WEIGHTS = (
     "quantise again with symmetric int8 weights (onnxruntime.quantization with QuantType.QInt8)"
 )
+
+
+INCONSISTENT = "correct the model, or export it again"
+
+
+def require(legal: bool, reason: str) -> None:
+    """Refuse a node that no one can execute."""
+    if not legal:
+        raise Unsupported(reason, INCONSISTENT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +150,11 @@ def extents(shape: tuple[int, ...]) -> tuple[int, int, int]:
     raise Unsupported(
         f"a tensor of shape {shape} is no image", "only tensors of two to four axes are supported"
     )
+
+
+def stand_in(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(height, width, channels) of as many values, for a tensor that the overlay will not hold."""
+    if 2 <= len(shape) <= 4:
+        return extents(shape)
+    channels = shape[1] if len(shape) > 1 else 1
+    return math.prod(shape) // max(1, channels), 1, channels

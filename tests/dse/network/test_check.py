@@ -96,7 +96,7 @@ def test_preprocessing_is_the_hosts(builder, save) -> None:
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
-        ({"pads": [0, 0, -1, 0]}, "padding"),
+        ({"pads": [0, 0, -1, 0]}, "negative"),
         ({"strides": [2]}, "strides"),
         ({"dilations": [9, 9]}, "does not fit"),
     ],
