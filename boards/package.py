@@ -8,7 +8,10 @@ from pathlib import Path
 from boards import kcu1500, xrt
 from boards.board import KCU1500, Board, BoardError
 from boards.kernel import KERNEL, kernel_verilog, weight_ports
+from dse.files.writing import writing
 from hw.emit import Verilog
+
+BUILD = "build.sh"
 
 
 def package(board: Board, verilog: Verilog, out_dir: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -22,8 +25,7 @@ def package(board: Board, verilog: Verilog, out_dir: str | os.PathLike[str]) -> 
         raise BoardError(f"board {board.name!r} has no packaging")
     texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **texts}
     folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    (folder / "build.sh").chmod(0o755)
+    with writing(folder) as files:
+        for name, text in texts.items():
+            files.text(name, text, executable=name == BUILD)
     return tuple(folder / name for name in texts)

@@ -10,6 +10,7 @@ from typing import Any
 from hw.winograd.matrices import F2, F4, Transform
 
 ISA_VERSION = 3
+CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
 TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
@@ -207,7 +208,14 @@ class OverlayConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> OverlayConfig:
-        """The inverse of ``to_json``; unknown names are refused."""
+        """The inverse of ``to_json``; unknown names are refused, and other versions than ours."""
+        version = data.get("version", CONFIGURATION_VERSION)
+        if version != CONFIGURATION_VERSION:
+            raise ConfigError(
+                f"the configuration is of version {version!r}, this tool reads version "
+                f"{CONFIGURATION_VERSION}: make it again"
+            )
+        data = {name: value for name, value in data.items() if name != "version"}
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(data) - known):
             raise ConfigError(f"unknown overlay parameters: {', '.join(unknown)}")

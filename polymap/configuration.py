@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import re
-from dataclasses import fields
+import typing
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from hw.config import OverlayConfig, power_of_two
+from dse.files import documents
+from hw.config import CONFIGURATION_VERSION, OverlayConfig, power_of_two
 from polymap.errors import InputError, about
 
 WEIGHT_ROWS = 8192
@@ -45,7 +48,7 @@ def configure(
     array: str | None = None, lanes: int | None = None, path: str | Path | None = None
 ) -> OverlayConfig:
     """The configuration that the command line and a file, if any, add up to."""
-    given: dict[str, int] = {} if path is None else read_parameters(path)
+    given: dict[str, Any] = {} if path is None else read_parameters(path)
     asked: dict[str, int] = {}
     if array is not None:
         asked["rows"], asked["columns"] = parse_array(array)
@@ -64,25 +67,36 @@ def configure(
         return configuration(**parameters)
 
 
-def read_parameters(path: str | Path) -> dict[str, int]:
+def read_parameters(path: str | Path) -> dict[str, Any]:
     """Parameters by name from a JSON file: an object of them, or one that has it as an entry.
 
     So the manifest of a program and the side-car of an elaborated overlay will do as well.
     """
     try:
-        data = json.loads(Path(path).read_text())
+        return _parameters(documents.read_json(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not a JSON file: {error}") from None
+    except documents.DocumentError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _parameters(data: Any) -> dict[str, Any]:
+    what = 'an object of overlay parameters, like {"rows": 16}'
+    if isinstance(data, dict) and documents.CHECKSUM in data:
+        documents.unseal(data)
     if isinstance(data, dict):
         data = data.get(_KEY, data)
     if not isinstance(data, dict):
-        raise InputError(f'{path}: must be an object of overlay parameters, like {{"rows": 16}}')
-    texts = {field.name for field in fields(OverlayConfig) if isinstance(field.default, str)}
-    for name, value in data.items():
-        if name in texts and not isinstance(value, str):
-            raise InputError(f"{path}: {name} must be a text, not {value!r}")
-        if name not in texts and (not isinstance(value, int) or isinstance(value, bool)):
-            raise InputError(f"{path}: {name} must be an integer, not {value!r}")
-    return data
+        raise documents.DocumentError(f"must be {what}")
+    given = documents.versioned(data, "the file", CONFIGURATION_VERSION, required=False)
+    named = {name: value for name, value in given.items() if name != "version"}
+    return dict(documents.build(_form(), named))
+
+
+@functools.cache
+def _form() -> type[Mapping[str, Any]]:
+    """Any of the overlay's parameters, in their types; their ranges are its own to check."""
+    from typing_extensions import TypedDict  # pydantic's, until Python 3.12
+
+    hints = typing.get_type_hints(OverlayConfig)
+    return TypedDict("Parameters", hints, total=False)  # type: ignore[operator]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from boards.board import Board
+from dse.files.writing import writing
 from hw.array.primitive import Primitive
 from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from hw.emit import Verilog, emit
@@ -64,9 +64,9 @@ class Elaborated:
 
     def save(self, folder: str | Path) -> None:
         """Writes ``polymap.v`` and ``polymap.json``."""
-        self.verilog.write(Path(folder) / VERILOG_FILE)
-        text = json.dumps(self.to_json(), indent=1)
-        (Path(folder) / SIDE_CAR_FILE).write_text(text + "\n")
+        with writing(folder) as files:
+            files.text(VERILOG_FILE, self.verilog.text)
+            files.json(SIDE_CAR_FILE, self.to_json())
 
 
 def elaborate(config: OverlayConfig, *, board: Board | None = None) -> Elaborated:

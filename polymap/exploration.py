@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 from boards.board import Board
 from dse.cost import CostModel
 from dse.cost.overlay import Overlay, program_cycles
+from dse.files.writing import writing
 from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restriction
 from dse.network.graph import Network
 from dse.networks import Workload
 from dse.passes import Passes
 from dse.program import LayerMapping
-from hw.config import OverlayConfig
+from dse.program.mapping import MAPPING_VERSION
+from hw.config import CONFIGURATION_VERSION, OverlayConfig
 from polymap.choices import Objective
 from polymap.memories import with_tensors
 
 if TYPE_CHECKING:
     from polymap.report import Execution  # its plotting takes a while to import
 
-MAPPING_FILE, CONFIGURATION_FILE, RESULT_FILE = (
-    "mapping.json",
-    "configuration.json",
-    "exploration.json",
-)
+MAPPING_FILE, CONFIGURATION_FILE = "mapping.json", "configuration.json"
+RESULT_FILE, REPORT_FILE = "exploration.json", "report.html"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,22 +124,19 @@ class Exploration:
 
     def save(self, folder: str | Path) -> None:
         """Writes mapping, configuration, everything, and on a board the report."""
-        folder = Path(folder)
         choices, config, mapping = self.choices, self.configuration, self.mapping
-        documents: dict[str, Mapping[str, Any]] = {
-            MAPPING_FILE: _labels_json(mapping) if choices is None else choices.to_json(),
-            CONFIGURATION_FILE: {"rows": mapping.rows, "columns": mapping.columns, "lanes": 1}
-            if config is None
-            else config.to_json(),
-            RESULT_FILE: self.to_json(),
-        }
-        for name, data in documents.items():
-            (folder / name).write_text(json.dumps(data, indent=1) + "\n")
-        if self.board is not None:
-            self._report(self.board, folder)
+        chosen = _labels_json(mapping) if choices is None else choices.to_json()
+        array = {"rows": mapping.rows, "columns": mapping.columns, "lanes": 1}
+        parameters = array if config is None else config.to_json()
+        with writing(folder) as files:
+            files.json(MAPPING_FILE, {"version": MAPPING_VERSION, **chosen})
+            files.json(CONFIGURATION_FILE, {"version": CONFIGURATION_VERSION, **parameters})
+            if self.board is not None:
+                files.text(REPORT_FILE, self._report(self.board))
+            files.json(RESULT_FILE, self.to_json())
 
-    def _report(self, board: Board, folder: Path) -> None:
-        from polymap.report import REPORT_FILE, baselines, report_data, write_report
+    def _report(self, board: Board) -> str:
+        from polymap.report import baselines, report_data, report_page
 
         data = report_data(
             self.workload,
@@ -158,7 +152,7 @@ class Exploration:
             config=self.configuration,
             execution=self.execution,
         )
-        write_report(data, folder / REPORT_FILE)
+        return report_page(data)
 
     def _exact_json(self) -> dict[str, Any] | None:
         if self.execution is None:

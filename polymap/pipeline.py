@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from tqdm import tqdm
 
+from dse.files.writing import write
 from dse.search import (
     Granule,
     Method,
@@ -104,8 +105,7 @@ def _write(
 ) -> None:
     if out is not None:
         try:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "pipeline.json").write_text(json.dumps(result, indent=2) + "\n")
+            write(out / "pipeline.json", json.dumps(result, indent=2) + "\n")
         except OSError as error:
             raise SearchError(f"directory {out}: cannot be written ({error.strerror})") from error
         write_plot(outcome.design, out / "pipeline.html")

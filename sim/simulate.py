@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dse.files.arrays import write_arrays
+from dse.files.writing import writing
 from dse.network.importer import Imported
-from dse.network.inputs import images, join, write_arrays
+from dse.network.inputs import images, join
 from dse.program.compile import compile_network
 from dse.program.manifest import LayerEntry, TensorPlace
 from dse.program.mapping import LayerMapping
@@ -94,9 +95,11 @@ class Result:
 
     def save(self, folder: Path) -> None:
         """Writes ``outputs.npz`` and ``result.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_arrays(folder / OUTPUTS_FILE, self.outputs)
-        (folder / RESULT_FILE).write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        with writing(folder) as files:
+            with files.open(OUTPUTS_FILE) as stream:
+                write_arrays(stream, self.outputs)
+            sums = {"outputs_sha256": files.sha256(OUTPUTS_FILE)}
+            files.json(RESULT_FILE, {**self.to_json(), **sums})
 
 
 def simulate(

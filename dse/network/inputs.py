@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
+from dse.files.arrays import Accept, ArraysError, read_npz
+from dse.files.arrays import write_arrays as write_arrays
 from dse.network.graph import NetworkError
 from dse.network.source import Port
 
@@ -22,29 +21,29 @@ LABELS = "labels"
 
 def read_arrays(path: str | Path) -> dict[str, npt.NDArray]:
     """The arrays of an ``.npz`` file."""
-    try:
-        with Path(path).open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zlib.error, zipfile.BadZipFile):
-        raise NetworkError(f"{path}: not an .npz file of arrays, or a truncated one") from None
+    return _read(path)
 
 
 def read_inputs(path: str | Path, ports: Sequence[Port]) -> dict[str, npt.NDArray]:
     """The inputs of a model from an ``.npz`` file: by ONNX input name, batch axis first."""
-    return validate(read_arrays(path), ports, str(path))
+    expected = {port.name: port for port in ports}
+
+    def accept(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
+        if name == LABELS and name not in expected:
+            return False
+        _check(name, dtype, shape, expected, str(path))
+        return True
+
+    return validate(_read(path, accept), ports, str(path))
 
 
-def write_arrays(target: Path | IO[bytes], arrays: Arrays) -> None:
-    """An ``.npz`` file that ``numpy.load`` reads, of any names; ``numpy.savez`` reserves some."""
-    with zipfile.ZipFile(target, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+def _read(path: str | Path, accept: Accept | None = None) -> dict[str, npt.NDArray]:
+    try:
+        return read_npz(path, accept)
+    except OSError as error:
+        raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ArraysError as error:
+        raise NetworkError(f"{path}: {error}") from None
 
 
 def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> dict[str, npt.NDArray]:
@@ -53,26 +52,34 @@ def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> dict[str, npt
     Names, types and shapes must be the model's, and all batches of one length.
     """
     expected = {port.name: port for port in ports}
-    for name in arrays:
-        if name not in expected and name != LABELS:
-            raise NetworkError(
-                f"{where}: the model has no input {name!r}; it has {', '.join(expected)}"
-            )
-    for name, port in expected.items():
+    for name, array in arrays.items():
+        if name in expected or name != LABELS:
+            _check(name, array.dtype, array.shape, expected, where)
+    for name in expected:
         if name not in arrays:
             raise NetworkError(f"{where}: input {name!r} is missing")
-        array = arrays[name]
-        if array.dtype != port.dtype:
-            raise NetworkError(f"{where}: input {name!r} must be {port.dtype}, not {array.dtype}")
-        if array.ndim != len(port.shape) or array.shape[1:] != port.shape[1:]:
-            shape = ", ".join(("N", *map(str, port.shape[1:])))
-            raise NetworkError(f"{where}: input {name!r} must be ({shape}), not {array.shape}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if arrays[name].dtype.kind == "f" and not np.isfinite(arrays[name]).all():
             raise NetworkError(f"{where}: input {name!r} holds values that are not finite")
     lengths = {len(arrays[name]) for name in expected}
     if len(lengths) != 1 or 0 in lengths:
         raise NetworkError(f"{where}: all inputs must hold the same number of images, at least one")
     return {name: arrays[name] for name in expected}
+
+
+def _check(
+    name: str, dtype: np.dtype, shape: tuple[int, ...], expected: Mapping[str, Port], where: str
+) -> None:
+    """The name, type and shape of one array."""
+    port = expected.get(name)
+    if port is None:
+        raise NetworkError(
+            f"{where}: the model has no input {name!r}; it has {', '.join(expected)}"
+        )
+    if dtype != port.dtype:
+        raise NetworkError(f"{where}: input {name!r} must be {port.dtype}, not {dtype}")
+    if len(shape) != len(port.shape) or shape[1:] != port.shape[1:]:
+        wanted = ", ".join(("N", *map(str, port.shape[1:])))
+        raise NetworkError(f"{where}: input {name!r} must be ({wanted}), not {shape}")
 
 
 def images(arrays: Arrays) -> Iterator[dict[str, npt.NDArray]]:

@@ -14,7 +14,14 @@ from dse.network.graph import Network, SpaceToDepth
 from dse.program.instruction import Action
 from dse.program.layers import ConvLayer, Layer
 from dse.program.lifetime import completions
-from dse.program.manifest import MANIFEST_VERSION, HostTensor, LayerEntry, Manifest, TensorPlace
+from dse.program.manifest import (
+    MANIFEST_VERSION,
+    HostTensor,
+    LayerEntry,
+    Manifest,
+    Memory,
+    TensorPlace,
+)
 from dse.program.mapping import LayerMapping
 from dse.program.memory import MemoryPlan, Span
 from dse.program.schedule import Schedule
@@ -24,7 +31,11 @@ from hw.isa import Base, Opcode
 
 FIRST_ACTION = 1  # number of the first instruction after BEGIN
 
-MEMORY_NAMES = {None: "tensor", Base.INPUT: "input", Base.OUTPUT: "output"}
+MEMORY_NAMES: Mapping[Base | None, Memory] = {
+    None: "tensor",
+    Base.INPUT: "input",
+    Base.OUTPUT: "output",
+}
 
 
 @dataclass(frozen=True)

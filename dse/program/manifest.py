@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Gt
 
+from dse.files.documents import DocumentError, build, versioned
 from dse.network.blocks import space_to_depth
 from dse.program.errors import ProgramError
+from hw.config import ConfigError, OverlayConfig
 
-MANIFEST_VERSION = 3
+MANIFEST_VERSION = 4
+
+Count = Annotated[int, Ge(0)]
+Length = Annotated[int, Gt(0)]
+Shape = tuple[Length, Length, Length]
+Memory = Literal["tensor", "input", "output"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +33,17 @@ class HostTensor:
     """
 
     name: str
-    offset: int
-    shape: tuple[int, int, int]
+    offset: Count
+    shape: Shape
     scale: float
     zero_point: int
-    block: tuple[int, int] = (1, 1)
+    block: tuple[Length, Length] = (1, 1)
+
+    @property
+    def size(self) -> int:
+        """Bytes of it in INPUT or OUTPUT, where blocks may reach beyond the image."""
+        (height, width, channels), (rows, columns) = self.shape, self.block
+        return -(-height // rows) * -(-width // columns) * rows * columns * channels
 
     def lay_out(self, image: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
         """The bytes of an input as INPUT holds them."""
@@ -46,13 +61,13 @@ class TensorPlace:
     """
 
     name: str
-    shape: tuple[int, int, int]
-    memory: str
-    address: int
-    pitch: int
+    shape: Shape
+    memory: Memory
+    address: Count
+    pitch: Count
     lifetime: tuple[int, int]
-    complete_after: tuple[int, ...]
-    tags: tuple[int, ...]
+    complete_after: tuple[Count, ...]
+    tags: tuple[Count, ...]
 
 
 @dataclass(frozen=True)
@@ -64,16 +79,16 @@ class LayerEntry:
     with.  ``cycles``: predicted, of its engine; ``weight_beats``: of the bus.
     """
 
-    tag: int
+    tag: Count
     name: str
-    kind: str
+    kind: Literal["conv", "max", "average"]
     output: str
     fused: str
     algorithm: str
     dataflow: str
-    macs: int
-    cycles: int
-    weight_beats: int
+    macs: Count
+    cycles: Count
+    weight_beats: Count
 
 
 @dataclass(frozen=True)
@@ -88,24 +103,29 @@ class Manifest:
     network: str
     isa_version: int
     configuration_hash: int
-    configuration: dict[str, int]
+    configuration: dict[str, int | str]
     sha256: dict[str, str]
-    instructions: int
-    parameter_bytes: int
-    weights_bytes: int
-    weights_crc32: int
-    input_bytes: int
-    output_bytes: int
-    tensor_bytes_used: int
+    instructions: Count
+    parameter_bytes: Count
+    weights_bytes: Count
+    weights_crc32: Count
+    input_bytes: Count
+    output_bytes: Count
+    tensor_bytes_used: Count
     inputs: tuple[HostTensor, ...]
     outputs: tuple[HostTensor, ...]
     layers: tuple[LayerEntry, ...]
     tensors: tuple[TensorPlace, ...]
 
+    @cached_property
+    def overlay(self) -> OverlayConfig:
+        """What the program is for."""
+        return OverlayConfig.from_json(self.configuration)
+
     @property
     def weight_ports(self) -> int:
         """Stripes of the weights."""
-        return int(self.configuration["weight_ports"])
+        return self.overlay.weight_ports
 
     def tensor(self, name: str) -> TensorPlace:
         """The place of a tensor."""
@@ -117,24 +137,35 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: Any) -> Manifest:
-        """Rebuild a manifest; ProgramError if it is none or of another version."""
-        if not isinstance(data, dict) or data.get("version") != MANIFEST_VERSION:
-            raise ProgramError(f"the manifest is not of version {MANIFEST_VERSION}")
+        """Rebuild a manifest; ProgramError if it is none or contradicts itself."""
         try:
-            return _build(cls, data)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            found = build(cls, versioned(data, "the manifest", MANIFEST_VERSION))
+        except DocumentError as error:
             raise ProgramError(f"the manifest is damaged: {error}") from None
+        for fault in found._faults():
+            raise ProgramError(f"the manifest is damaged: {fault}")
+        return found
+
+    def _faults(self) -> Iterator[str]:
+        try:
+            overlay = self.overlay
+        except ConfigError as error:
+            yield f"configuration: {error}"
+            return
+        if overlay.hash != self.configuration_hash:
+            yield "configuration_hash is not that of the configuration"
+        yield from _outside("inputs", self.inputs, self.input_bytes)
+        yield from _outside("outputs", self.outputs, self.output_bytes)
+        if self.parameter_bytes > self.weights_bytes:
+            yield f"parameter_bytes must be at most {self.weights_bytes}"
+        for place in self.tensors:
+            if any(number >= self.instructions for number in place.complete_after):
+                yield f"tensor {place.name!r} waits for an instruction that there is not"
 
 
-def _build(kind: Any, data: Any) -> Any:
-    """A dataclass from plain data, by its type hints."""
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        if unknown := sorted(set(data) - set(hints)):
-            raise ValueError(f"unknown keys {unknown}")
-        return typing.cast(Any, kind)(
-            **{name: _build(hints[name], value) for name, value in data.items()}
-        )
-    if typing.get_origin(kind) is tuple:
-        return tuple(_build(typing.get_args(kind)[0], value) for value in data)
-    return data
+def _outside(what: str, tensors: Sequence[HostTensor], room: int) -> Iterator[str]:
+    """Tensors that do not lie in their region."""
+    for tensor in tensors:
+        end = tensor.offset + tensor.size
+        if end > room:
+            yield f"{what}: {tensor.name!r} ends at byte {end:,} of {room:,}"

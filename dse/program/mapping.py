@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge
+
+from dse.files.documents import DocumentError, build, read_json, versioned
 from dse.program.errors import ProgramError
 from hw.isa import Dataflow
+
+MAPPING_VERSION = 1
 
 
 class Algorithm(enum.Enum):
@@ -61,89 +65,88 @@ class LayerMapping:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The inverse of ``from_json``."""
-        layers = {}
-        for name, choice in self.layers.items():
-            entry: dict[str, Any] = {"algorithm": choice.algorithm.value}
-            if choice.tile is not None:
-                entry["tile"] = choice.tile
-            if choice.dataflow is not None:
-                entry["dataflow"] = choice.dataflow.name
-            if choice.fold != 1:
-                entry["fold"] = choice.fold
-            layers[name] = entry
-        data: dict[str, Any] = {"layers": layers}
+        """The inverse of ``from_json``, but for the version."""
+        data: dict[str, Any] = {"layers": {n: _entry(c) for n, c in self.layers.items()}}
         if self.merge:
             data["merge"] = [list(group) for group in self.merge]
-        switches = {name: getattr(self, name) for name in _SWITCHES}
-        return data | {name: on for name, on in switches.items() if on != _SWITCHES[name]}
+        default = LayerMapping()
+        for name in ("space_to_depth", "pool_parts", "concat_in_place"):
+            if getattr(self, name) != getattr(default, name):
+                data[name] = getattr(self, name)
+        return data
 
     @classmethod
     def from_json(cls, data: Any) -> LayerMapping:
         """Parse ``{"layers": {name: {"dataflow": .., "algorithm": .., "tile": .., "fold": ..}}}``.
 
-        Further keys: ``"merge": [[name, ..], ..]``, and true or false for ``"space_to_depth"``,
-        ``"pool_parts"`` and ``"concat_in_place"``.
+        Further keys: ``"merge": [[name, ..], ..]``, true or false for ``"space_to_depth"``,
+        ``"pool_parts"`` and ``"concat_in_place"``, and ``"version"``.
         """
-        _require(isinstance(data, dict), "must be an object", data)
-        keys = ["layers", "merge", *_SWITCHES]
-        _require(set(data) <= set(keys), f"may only have the keys {keys}", sorted(data))
-        layers = data.get("layers", {})
-        _require(isinstance(layers, dict), "'layers' must be an object", layers)
-        choices = {name: _choice(name, entry) for name, entry in layers.items()}
-        return cls(choices, _groups(data.get("merge", [])), **_switches(data))
+        try:
+            data = dict(versioned(data, "the file", MAPPING_VERSION, required=False))
+            data.pop("version", None)
+            form = build(_Form, data)
+        except DocumentError as error:
+            raise ProgramError(f"mapping: {error}") from None
+        return cls(
+            {name: entry.choice for name, entry in form.layers.items()},
+            form.merge,
+            form.space_to_depth,
+            form.pool_parts,
+            form.concat_in_place,
+        )
 
     @classmethod
     def load(cls, path: Path) -> LayerMapping:
         """Read a mapping.json."""
         try:
-            return cls.from_json(json.loads(path.read_text()))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            return cls.from_json(read_json(path))
+        except OSError as error:
+            raise ProgramError(f"cannot read the mapping {path}: {error.strerror}") from None
+        except DocumentError as error:
             raise ProgramError(f"cannot read the mapping {path}: {error}") from None
 
 
-_SWITCHES = {
-    name: getattr(LayerMapping(), name)
-    for name in ("space_to_depth", "pool_parts", "concat_in_place")
-}
+def _entry(choice: Choice) -> dict[str, Any]:
+    entry: dict[str, Any] = {"algorithm": choice.algorithm.value}
+    if choice.tile is not None:
+        entry["tile"] = choice.tile
+    if choice.dataflow is not None:
+        entry["dataflow"] = choice.dataflow.name
+    if choice.fold != 1:
+        entry["fold"] = choice.fold
+    return entry
 
 
-def _groups(data: Any) -> tuple[tuple[str, ...], ...]:
-    lists = isinstance(data, list) and all(isinstance(group, list) for group in data)
-    known = lists and all(isinstance(name, str) for group in data for name in group)
-    _require(known, "'merge' must be a list of lists of layer names", data)
-    return tuple(tuple(group) for group in data)
+@dataclass(frozen=True)
+class _Entry:
+    """A layer's choice as the file has it."""
+
+    algorithm: Algorithm = Algorithm.IM2COL
+    tile: int | None = None
+    dataflow: str | None = None
+    fold: Annotated[int, Ge(1)] = 1
+
+    def __post_init__(self) -> None:
+        flows = [flow.name for flow in Dataflow]
+        if self.dataflow is not None and self.dataflow not in flows:
+            raise ValueError(f"dataflow must be one of {', '.join(flows)}, not {self.dataflow!r}")
+        known = (None, 2, 4) if self.algorithm is Algorithm.WINOGRAD else (None,)
+        if self.tile not in known:
+            raise ValueError(f"tile must be 2 or 4, and only with winograd, not {self.tile}")
+
+    @property
+    def choice(self) -> Choice:
+        flow = None if self.dataflow is None else Dataflow[self.dataflow]
+        return Choice(flow, self.algorithm, self.tile, self.fold)
 
 
-def _switches(data: Mapping[str, Any]) -> dict[str, bool]:
-    found = {name: data.get(name, default) for name, default in _SWITCHES.items()}
-    for name, on in found.items():
-        _require(isinstance(on, bool), f"{name!r} must be true or false", on)
-    return found
+@dataclass(frozen=True)
+class _Form:
+    """The whole file."""
 
-
-def _choice(name: str, entry: Any) -> Choice:
-    _require(isinstance(entry, dict), f"layer {name!r} must be an object", entry)
-    keys = {"dataflow", "algorithm", "tile", "fold"}
-    _require(set(entry) <= keys, f"layer {name!r} may only have {sorted(keys)}", sorted(entry))
-    dataflow = entry.get("dataflow")
-    flows = [flow.name for flow in Dataflow]
-    known = dataflow is None or dataflow in flows
-    _require(known, f"layer {name!r}: dataflow must be one of {', '.join(flows)}", dataflow)
-    algorithm = entry.get("algorithm", Algorithm.IM2COL.value)
-    values = [value.value for value in Algorithm]
-    what = f"layer {name!r}: algorithm must be one of {', '.join(values)}"
-    _require(algorithm in values, what, algorithm)
-    tile = entry.get("tile")
-    known = tile is None or (algorithm == Algorithm.WINOGRAD.value and tile in (2, 4))
-    _require(known, f"layer {name!r}: tile must be 2 or 4, and only with winograd", tile)
-    fold = entry.get("fold", 1)
-    known = isinstance(fold, int) and not isinstance(fold, bool) and fold >= 1
-    _require(known, f"layer {name!r}: fold must be a positive number of pixels", fold)
-    flow = None if dataflow is None else Dataflow[dataflow]
-    return Choice(flow, Algorithm(algorithm), tile, fold)
-
-
-def _require(condition: bool, what: str, value: Any) -> None:
-    if not condition:
-        raise ProgramError(f"mapping: {what}, not {value!r}")
+    layers: dict[str, _Entry] = field(default_factory=dict)
+    merge: tuple[tuple[str, ...], ...] = ()
+    space_to_depth: bool = False
+    pool_parts: bool = False
+    concat_in_place: bool = True

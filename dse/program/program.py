@@ -8,16 +8,19 @@ the first instruction, behind the header, at an address that is a multiple of it
 
 from __future__ import annotations
 
-import json
+import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from dse.files.documents import DocumentError, read_json, seal, unseal, versioned
+from dse.files.writing import writing
 from dse.program.errors import ProgramError
 from dse.program.instruction import Instruction
-from dse.program.manifest import Manifest
+from dse.program.manifest import MANIFEST_VERSION, Manifest
 from hw.bus.registers import WEIGHT_BASES
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import INSTRUCTION_BYTES
@@ -29,6 +32,7 @@ _HEADER = struct.Struct("<4sIIIIIQIQ16x")
 _CRC = struct.Struct("<I")  # of the header before it, in its last bytes
 
 PROGRAM_FILE, WEIGHTS_FILE, MANIFEST_FILE = "program.bin", "weights.bin", "manifest.json"
+_FILES = "files"  # key of the manifest: checksums of the other two, by name
 
 
 @dataclass(frozen=True)
@@ -111,17 +115,18 @@ class Program:
         return header.encode() + self.words
 
     def save(self, folder: Path) -> None:
-        """Write the three files."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / PROGRAM_FILE).write_bytes(self.encode())
-        (folder / WEIGHTS_FILE).write_bytes(self.weights)
-        text = json.dumps(self.manifest.to_json(), indent=1)
-        (folder / MANIFEST_FILE).write_text(text + "\n")
+        """Write the three files; the manifest, which is the last, knows the others' checksums."""
+        with writing(folder) as files:
+            files.bytes(PROGRAM_FILE, self.encode())
+            files.bytes(WEIGHTS_FILE, self.weights)
+            sums = {name: files.sha256(name) for name in (PROGRAM_FILE, WEIGHTS_FILE)}
+            files.json(MANIFEST_FILE, seal({**self.manifest.to_json(), _FILES: sums}))
 
     @classmethod
     def load(cls, folder: Path, config: OverlayConfig | None = None) -> Program:
         """Read and check the three files; ``config``: the overlay that the program must fit."""
-        header, instructions = read_program(_read(folder / PROGRAM_FILE))
+        program = _read(folder / PROGRAM_FILE)
+        header, instructions = read_program(program)
         if config is not None and header.configuration != config.hash:
             raise ProgramError(
                 f"the program is for configuration {header.configuration:#010x}, "
@@ -133,17 +138,31 @@ class Program:
                 f"{WEIGHTS_FILE} has {len(weights)} bytes, the program needs {header.weights_bytes}"
             )
         _check_crc(WEIGHTS_FILE, weights, header.weights_crc32)
-        try:
-            data = json.loads(_read(folder / MANIFEST_FILE))
-        except ValueError as error:
-            raise ProgramError(f"{MANIFEST_FILE} is not JSON: {error}") from None
-        manifest = Manifest.from_json(data)
-        if (manifest.configuration_hash, manifest.parameter_bytes) != (
-            header.configuration,
-            header.parameter_bytes,
-        ):
-            raise ProgramError(f"{MANIFEST_FILE} and {PROGRAM_FILE} do not belong together")
+        manifest, sums = _read_manifest(folder / MANIFEST_FILE)
+        found = {PROGRAM_FILE: _sha256(program), WEIGHTS_FILE: _sha256(weights)}
+        if sums != found:
+            raise ProgramError(
+                f"{MANIFEST_FILE}, {PROGRAM_FILE} and {WEIGHTS_FILE} do not belong together: "
+                "compile the model again"
+            )
         return cls(instructions, weights, manifest)
+
+
+def _read_manifest(path: Path) -> tuple[Manifest, Any]:
+    """The manifest, and the checksums of the other files by name."""
+    try:
+        data = versioned(read_json(path), "the manifest", MANIFEST_VERSION)
+        data = unseal(data)
+    except OSError as error:
+        raise ProgramError(f"cannot read {path}: {error.strerror}") from None
+    except DocumentError as error:
+        raise ProgramError(f"{path.name}: {error}") from None
+    sums = data.pop(_FILES, None)
+    return Manifest.from_json(data), sums
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def read_program(data: bytes) -> tuple[Header, tuple[Instruction, ...]]:

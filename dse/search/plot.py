@@ -5,6 +5,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dse.files.writing import write
 from dse.search.design import Design
 from dse.search.errors import SearchError
 
@@ -51,6 +52,6 @@ def write_plot(design: Design, path: Path) -> None:
     """
     page = balance_figure(design).to_html(include_plotlyjs=True, full_html=True)
     try:
-        path.write_text(page, encoding="utf-8")
+        write(path, page)
     except OSError as error:
         raise SearchError(f"plot {path}: cannot be written ({error.strerror})") from error

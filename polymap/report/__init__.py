@@ -3,10 +3,9 @@
 from polymap.report.baselines import Baseline, baselines
 from polymap.report.data import Event, Execution, ReportData, Rival, Roof, Timeline
 from polymap.report.gather import report_data
-from polymap.report.page import REPORT_FILE, write_report
+from polymap.report.page import report_page, write_report
 
 __all__ = [
-    "REPORT_FILE",
     "Baseline",
     "Event",
     "Execution",
@@ -16,5 +15,6 @@ __all__ = [
     "Timeline",
     "baselines",
     "report_data",
+    "report_page",
     "write_report",
 ]

@@ -137,8 +137,7 @@ def _least_traffic(
 
 def _program_traffic(program: Program) -> dict[str, float]:
     """Bytes of each layer's LOADs, STOREs and WEIGHTS."""
-    configuration = program.manifest.configuration
-    beat = configuration["axi_bytes"] * configuration["weight_ports"]
+    beat = program.manifest.overlay.weight_beat_bytes
     names = {entry.tag: entry.name for entry in program.manifest.layers}
     bytes_of = dict.fromkeys(names.values(), 0.0)
     for instruction in program.instructions:

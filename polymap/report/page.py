@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dse.files.writing import write
 from polymap.report import tables
 from polymap.report.arrays import front, heat_map
 from polymap.report.comparison import comparison
@@ -19,8 +20,6 @@ from polymap.report.gantt import gantt
 from polymap.report.layers import layer_bars
 from polymap.report.roofline import roofline
 from polymap.report.tables import Table
-
-REPORT_FILE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -36,18 +35,22 @@ class Section:
 
 def write_report(data: ReportData, path: str | Path) -> None:
     """Write the report to a file."""
+    write(path, report_page(data))
+
+
+def report_page(data: ReportData) -> str:
+    """The report, HTML."""
     environment = Environment(
         loader=PackageLoader("polymap.report", "."), autoescape=True, undefined=StrictUndefined
     )
     with style():
         shown = _performance(data) if data.mapping.layers else ()
         sections = (*shown, *_hardware(data))
-    text = environment.get_template("page.html").render(
+    return environment.get_template("page.html").render(
         title=f"{printable(data.mapping.network)} on {data.board.name}",
         facts=tables.facts(data),
         sections=sections,
     )
-    Path(path).write_text(text, encoding="utf-8")
 
 
 def _performance(data: ReportData) -> Iterator[Section]:

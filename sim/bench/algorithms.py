@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from dse.cost.dynamap import WINOGRAD, Dynamap
 from dse.cost.model import Label
+from dse.files.writing import write
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
 from dse.network.importer import Imported, load
 from dse.network.inputs import images, read_arrays, read_inputs
@@ -168,7 +169,7 @@ def bench_network(network: Network, image: Image, config: OverlayConfig, out: Pa
         found[name] = one = measure(network, image, forced[name], simulation, config)
         print(f"{name:<12}{one.cycles:>12,}{one.mismatches:>4} mismatches", file=sys.stderr)
         if out is not None:
-            out.write_text(json.dumps({name: asdict(one) for name, one in found.items()}) + "\n")
+            write(out, json.dumps({name: asdict(one) for name, one in found.items()}) + "\n")
 
     for name in list(forced):
         run(name)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import pickle
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
 import hw
+from dse.files.writing import write
 from hw.config import OverlayConfig
 from hw.emit import Verilog, emit
 from hw.overlay import Overlay
@@ -28,10 +27,7 @@ def emit_overlay(config: OverlayConfig) -> Verilog:
         kept: Verilog = pickle.loads(path.read_bytes())
         return kept
     verilog = emit(Overlay(config=config), TOP, clock="ap_clk", reset="ap_rst_n")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(pickle.dumps(verilog))
-    os.replace(file.name, path)
+    write(path, pickle.dumps(verilog))
     return verilog
 
 

@@ -72,18 +72,29 @@ def test_partial_file(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"tensor_bytes": 8192}')
     assert configure("4x6", 1, path) == configuration(4, 6, 1, tensor_bytes=8192)
+    path.write_text('{"version": 1, "tensor_bytes": 8192}')
+    assert configure("4x6", 1, path) == configuration(4, 6, 1, tensor_bytes=8192)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "not a JSON file"),
+        ("{", "not a JSON document"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"rows": 4, "rows": 4}', "the key 'rows' occurs twice"),
+        ('{"rows": NaN}', "NaN is not a number of JSON"),
+        ('{"rows": 1e999}', "the number '1e999' is too large"),
+        ('{"rows": 4.0}', "rows must be an integer, not 4.0"),
+        ('{"rows": null}', "rows must be an integer, not None"),
+        ('{"winograd": 2}', "winograd must be a text, not 2"),
+        ('{"version": 2}', "of version 2, this tool reads version 1"),
+        ('{"rows": 4, "checksum": "x"}', "changed by hand"),
         ("[1]", "must be an object of overlay parameters"),
         ('{"configuration": 3}', "must be an object of overlay parameters"),
         ('{"rows": "4"}', "rows must be an integer, not '4'"),
         ('{"rows": true}', "rows must be an integer, not True"),
         ('{"rows": 8}', "rows is 8, the command line says 4: drop one of them"),
-        ('{"depth": 8}', "unknown overlay parameters: depth"),
+        ('{"depth": 8}', "depth is no key that is known here"),
         ('{"tensor_bytes": 1000}', "tensor_bytes must be a power of two, not 1000"),
     ],
 )

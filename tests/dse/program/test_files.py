@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dse.files.documents import CHECKSUM, seal
 from dse.network.graph import Network
 from dse.program import LayerMapping, Program, ProgramError, compile_network, read_program
 from dse.program.program import HEADER_BYTES, MANIFEST_FILE, PROGRAM_FILE, WEIGHTS_FILE
@@ -83,14 +85,6 @@ def test_other_configuration(config: OverlayConfig, folder: Path) -> None:
         Program.load(folder, replace(config, rows=4))
 
 
-def test_sections_of_the_weights_are_the_headers(folder: Path) -> None:
-    data = json.loads((folder / MANIFEST_FILE).read_text())
-    data["parameter_bytes"] += 64
-    (folder / MANIFEST_FILE).write_text(json.dumps(data))
-    with pytest.raises(ProgramError, match="do not belong together"):
-        Program.load(folder)
-
-
 def test_other_isa_version(
     network: Network, config: OverlayConfig, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,13 +99,31 @@ def test_missing_file(folder: Path) -> None:
         Program.load(folder)
 
 
+def change(folder: Path, *, sealed: bool = True, **entries: Any) -> None:
+    """Other entries in the manifest, with the right checksum or the old one."""
+    path = folder / MANIFEST_FILE
+    data = {**json.loads(path.read_text()), **entries}
+    path.write_text(json.dumps(seal(unsealed(data)) if sealed else data))
+
+
+def unsealed(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name != CHECKSUM}
+
+
+def output(folder: Path, **entries: Any) -> list[Any]:
+    """The manifest's outputs, the first of them changed."""
+    first, *others = json.loads((folder / MANIFEST_FILE).read_text())["outputs"]
+    return [{**first, **entries}, *others]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not JSON"),
-        ("[]", "not of version 3"),
-        ('{"version": 3, "colour": 2}', "unknown keys"),
-        ('{"version": 3}', "damaged"),
+        ("{", "not a JSON document"),
+        ("[]", "must be an object"),
+        ('{"version": 3, "colour": 2}', "of version 3, this tool reads version 4"),
+        ('{"version": 4}', "checksum"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_damaged_manifest(folder: Path, text: str, message: str) -> None:
@@ -120,9 +132,51 @@ def test_damaged_manifest(folder: Path, text: str, message: str) -> None:
         Program.load(folder)
 
 
-def test_foreign_manifest(folder: Path) -> None:
-    path = folder / MANIFEST_FILE
-    data = json.loads(path.read_text())
-    path.write_text(json.dumps({**data, "configuration_hash": 1}))
+def test_manifest_changed_by_hand(folder: Path) -> None:
+    change(folder, sealed=False, outputs=output(folder, offset=8))
+    with pytest.raises(ProgramError, match="changed by hand"):
+        Program.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"offset": "0"}, r"outputs\[0\]\.offset must be an integer, not '0'"),
+        ({"offset": -8}, r"outputs\[0\]\.offset must be at least 0, not -8"),
+        ({"offset": 1 << 40}, "ends at byte"),
+        ({"shape": [1, 2]}, r"outputs\[0\]\.shape\[2\] is missing"),
+        ({"colour": 2}, r"outputs\[0\]\.colour is no key"),
+    ],
+)
+def test_output_of_a_manifest(folder: Path, entry: dict[str, Any], message: str) -> None:
+    change(folder, outputs=output(folder, **entry))
+    with pytest.raises(ProgramError, match=message):
+        Program.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"configuration_hash": 1}, "configuration_hash is not that of the configuration"),
+        ({"configuration": {}}, "configuration_hash is not that"),
+        ({"configuration": {"rows": 1}}, "configuration: rows must be"),
+        ({"instructions": 1}, "waits for an instruction that there is not"),
+        ({"input_bytes": 1}, "inputs: 'x' ends at byte"),
+        ({"files": {}}, "do not belong together"),
+    ],
+)
+def test_contradictions(folder: Path, entries: dict[str, Any], message: str) -> None:
+    change(folder, **entries)
+    with pytest.raises(ProgramError, match=message):
+        Program.load(folder)
+
+
+def test_files_of_two_programs(
+    network: Network, config: OverlayConfig, folder: Path, tmp_path: Path
+) -> None:
+    mapping = LayerMapping.from_json({"layers": {"a": {"dataflow": "NS"}}})
+    other = tmp_path / "other"
+    compile_network(network, config, mapping).save(other)
+    (other / MANIFEST_FILE).replace(folder / MANIFEST_FILE)
     with pytest.raises(ProgramError, match="do not belong together"):
         Program.load(folder)

@@ -26,22 +26,26 @@ def test_forced_dataflow(network: Network, config: OverlayConfig, flow: Dataflow
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([], "must be an object"),
-        ({"layer": {}}, "may only have the keys"),
-        ({"layers": []}, "'layers' must be an object"),
-        ({"layers": {"a": 3}}, "layer 'a' must be an object, not 3"),
-        ({"layers": {"a": {"flow": "WS"}}}, "layer 'a' may only have"),
-        ({"layers": {"a": {"dataflow": "OS"}}}, "must be one of WS, IS, NS, not 'OS'"),
-        ({"layers": {"a": {"algorithm": "fft"}}}, "one of im2col, kn2row, winograd, not 'fft'"),
-        ({"layers": {"a": {"algorithm": "winograd", "tile": 3}}}, "tile must be 2 or 4"),
+        ([], "the file must be an object, not"),
+        ({"layer": {}}, "layer is no key that is known here"),
+        ({"layers": []}, "layers must be an object"),
+        ({"layers": {"a": 3}}, "layers.a must be an object, not 3"),
+        ({"layers": {"a": {"flow": "WS"}}}, "layers.a.flow is no key that is known here"),
+        ({"layers": {"a": {"dataflow": "OS"}}}, "dataflow must be one of WS, IS, NS, not 'OS'"),
+        (
+            {"layers": {"a": {"algorithm": "fft"}}},
+            "layers.a.algorithm must be one of 'im2col', 'kn2row' or 'winograd', not 'fft'",
+        ),
+        ({"layers": {"a": {"algorithm": "winograd", "tile": 3}}}, "a: tile must be 2 or 4"),
         ({"layers": {"a": {"algorithm": "im2col", "tile": 2}}}, "only with winograd, not 2"),
-        ({"layers": {"a": {"algorithm": []}}}, "must be one of im2col"),
-        ({"layers": {"a": {"fold": 0}}}, "fold must be a positive number of pixels, not 0"),
-        ({"layers": {"a": {"fold": True}}}, "fold must be a positive number of pixels, not True"),
-        ({"merge": ["a"]}, "'merge' must be a list of lists of layer names"),
-        ({"merge": [["a", 1]]}, "'merge' must be a list of lists of layer names"),
-        ({"space_to_depth": 2}, "'space_to_depth' must be true or false, not 2"),
-        ({"concat_in_place": None}, "'concat_in_place' must be true or false, not None"),
+        ({"layers": {"a": {"algorithm": []}}}, "must be one of 'im2col'"),
+        ({"layers": {"a": {"fold": 0}}}, "layers.a.fold must be at least 1, not 0"),
+        ({"layers": {"a": {"fold": True}}}, "layers.a.fold must be an integer, not True"),
+        ({"merge": ["a"]}, r"merge\[0\] must be a list, not 'a'"),
+        ({"merge": [["a", 1]]}, r"merge\[0\]\[1\] must be a text, not 1"),
+        ({"space_to_depth": 2}, "space_to_depth must be true or false, not 2"),
+        ({"concat_in_place": None}, "concat_in_place must be true or false, not None"),
+        ({"version": 9}, "of version 9, this tool reads version 1"),
     ],
 )
 def test_refused(data: Any, message: str) -> None:
@@ -63,6 +67,7 @@ def test_json_round_trip() -> None:
     assert LayerMapping.from_json(data).to_json() == data
     data |= {"merge": [["d", "e"]], "space_to_depth": True, "concat_in_place": False}
     assert LayerMapping.from_json(data).to_json() == data
+    assert LayerMapping.from_json({"version": 1, **data}).to_json() == data
 
 
 def test_unreadable(tmp_path: Path) -> None:
