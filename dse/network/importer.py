@@ -95,7 +95,7 @@ def _calibrate(
     """Quantise the draft of a float model."""
     if calibration is None:
         raise NetworkError(
-            f"{model.name}: a float model needs calibration images to be quantised: pass"
+            "a float model needs calibration images to be quantised: pass"
             " --calibration X.npz with some typical inputs"
             f" ({', '.join(port.name for port in model.inputs)})"
         )
