@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from boards.host.job import HostError, Tensors
+from dse.files.arrays import ArraysError, read_npz, write_arrays
+from dse.files.writing import writing
+from dse.program.manifest import HostTensor
 
 
-def load_images(path: str) -> list[Tensors]:
-    """One mapping of tensors for each image."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
-    counts = {len(array) for array in arrays.values()}
-    if len(counts) != 1:
-        raise HostError(f"{path}: inputs must have one number of images, not {sorted(counts)}")
-    return [{name: array[k] for name, array in arrays.items()} for k in range(counts.pop())]
+def load_images(path: str | Path, inputs: Sequence[HostTensor]) -> list[Tensors]:
+    """One mapping of tensors for each image; ArraysError if they are not those of the program."""
+    places = {place.name: place for place in inputs}
+
+    def accept(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
+        if name not in places:
+            known = ", ".join(map(repr, places))
+            raise ArraysError(f"the program has no input {name!r}; it has {known}")
+        wanted = places[name].shape
+        if dtype != np.int8 or shape[1:] != wanted:
+            raise ArraysError(
+                f"input {name!r} must be int8 of shape (images, {', '.join(map(str, wanted))}), "
+                f"not {dtype} of {shape}"
+            )
+        return True
+
+    try:
+        arrays = read_npz(path, accept)
+        if missing := [name for name in places if name not in arrays]:
+            raise ArraysError(f"input {missing[0]!r} is missing")
+        counts = sorted({len(array) for array in arrays.values()})
+        if len(counts) != 1 or counts[0] == 0:
+            raise ArraysError(f"inputs must have one number of images, at least 1, not {counts}")
+    except ArraysError as error:
+        raise ArraysError(f"{path}: {error}") from None
+    return [{name: array[k] for name, array in arrays.items()} for k in range(counts[0])]
 
 
-def save_outputs(path: str, outputs: Sequence[Tensors]) -> None:
+def save_outputs(path: str | Path, outputs: Sequence[Tensors]) -> None:
     """The inverse, for outputs."""
     if not outputs:
         raise HostError("there are no images")
-    with zipfile.ZipFile(path, "w") as archive:  # numpy.savez reserves some names
-        for name in outputs[0]:
-            batch = np.stack([image[name] for image in outputs])
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, batch, allow_pickle=False)
+    batch = {name: np.stack([image[name] for image in outputs]) for name in outputs[0]}
+    path = Path(path)
+    with writing(path.parent) as files, files.open(path.name) as stream:
+        write_arrays(stream, batch)

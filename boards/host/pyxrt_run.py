@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from boards.host import command
 from boards.host.batch import load_images, save_outputs
 from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_written
 from boards.kernel import KERNEL, arguments
@@ -32,12 +36,19 @@ class Card:
 
     def __init__(self, pyxrt: Any, xclbin: str, *, device: int = 0) -> None:
         self._xrt = pyxrt
-        self._device = pyxrt.device(device)
-        uuid = self._device.load_xclbin(xclbin)
-        self._kernel = pyxrt.kernel(self._device, uuid, KERNEL, pyxrt.kernel.exclusive)
+        with _failing(f"card {device} cannot be opened"):
+            self._device = pyxrt.device(device)
+        with _failing(f"{xclbin} cannot be loaded"):
+            uuid = self._device.load_xclbin(xclbin)
+        with _failing(f"{xclbin} has no kernel {KERNEL} that is free"):
+            self._kernel = pyxrt.kernel(self._device, uuid, KERNEL, pyxrt.kernel.exclusive)
 
     def run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
         """The outputs of each image."""
+        with _failing("the card failed"):
+            return self._run(job, images)
+
+    def _run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
         names = [argument.name for argument in arguments(job.weight_ports)]
         buffers = {
             name: self._xrt.bo(
@@ -72,7 +83,21 @@ class Card:
     def _read(self, buffer: Any) -> bytes:
         size = buffer.size()
         buffer.sync(self._xrt.xclBOSyncDirection.XCL_BO_SYNC_BO_FROM_DEVICE, size, 0)
-        return bytes(buffer.read(size, 0).tobytes())
+        data = bytes(buffer.read(size, 0).tobytes())
+        if len(data) != size:
+            raise HostError(f"the card delivered {len(data)} of {size} bytes")
+        return data
+
+
+@contextmanager
+def _failing(what: str) -> Iterator[None]:
+    """The binding raises whatever its C++ side throws."""
+    try:
+        yield
+    except HostError:
+        raise
+    except Exception as error:
+        raise HostError(f"{what}: {error}") from error
 
 
 def main() -> None:
@@ -84,11 +109,23 @@ def main() -> None:
     parser.add_argument("outputs")
     parser.add_argument("--device", type=int, default=0)
     options = parser.parse_args()
-    pyxrt = importlib.import_module("pyxrt")  # of the XRT installation, not a package
+    pyxrt = _binding()
     job = Job.load(options.program)
+    images = load_images(options.inputs, job.program.manifest.inputs)
+    Path(options.xclbin).open("rb").close()  # XRT's own message does not say why it cannot
     card = Card(pyxrt, options.xclbin, device=options.device)
-    save_outputs(options.outputs, card.run(job, load_images(options.inputs)))
+    save_outputs(options.outputs, card.run(job, images))
+
+
+def _binding() -> Any:
+    try:
+        return importlib.import_module("pyxrt")  # of the XRT installation, not a package
+    except ImportError as error:
+        raise HostError(
+            f"XRT's Python binding is missing ({error}): source setup.sh of XRT, usually "
+            "/opt/xilinx/xrt/setup.sh"
+        ) from error
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run(main, "pyxrt_run"))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from boards.channels import region_channels
+from boards.host import command
 from boards.host.batch import load_images, save_outputs
 from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, base_words, check_status
 from boards.kcu1500 import CHANNEL_BYTES, WORD_BYTES, channel_address
@@ -36,9 +39,12 @@ class Card:
     """
 
     def __init__(self, device: Path = DEVICE) -> None:
-        self._registers = os.open(f"{device}_user", os.O_RDWR)
-        self._to_card = os.open(f"{device}_h2c_0", os.O_WRONLY)
-        self._from_card = os.open(f"{device}_c2h_0", os.O_RDONLY)
+        self._device = device
+        with ExitStack() as opened:
+            self._registers = _open(opened, f"{device}_user", os.O_RDWR)
+            self._to_card = _open(opened, f"{device}_h2c_0", os.O_WRONLY)
+            self._from_card = _open(opened, f"{device}_c2h_0", os.O_RDONLY)
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -49,22 +55,32 @@ class Card:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        for file in (self._registers, self._to_card, self._from_card):
-            os.close(file)
+        self._opened.close()
 
     def read_register(self, offset: int) -> int:
         """A 32-bit register."""
-        return int.from_bytes(os.pread(self._registers, 4, offset), "little")
+        with self._failing(f"register {offset:#x} cannot be read"):
+            data = os.pread(self._registers, 4, offset)
+        if len(data) != 4:
+            raise HostError(f"{self._device}: register {offset:#x} gave {len(data)} of 4 bytes")
+        return int.from_bytes(data, "little")
 
     def write_register(self, offset: int, value: int) -> None:
         """A 32-bit register."""
-        os.pwrite(self._registers, value.to_bytes(4, "little"), offset)
+        with self._failing(f"register {offset:#x} cannot be written"):
+            count = os.pwrite(self._registers, value.to_bytes(4, "little"), offset)
+        if count != 4:
+            raise HostError(f"{self._device}: register {offset:#x} took {count} of 4 bytes")
 
     def write(self, address: int, data: bytes) -> None:
         """DRAM."""
         view = memoryview(data)
         while view:
-            count = os.pwrite(self._to_card, view[:CHUNK], address)
+            with self._failing(f"{len(view)} bytes cannot be written"):
+                count = os.pwrite(self._to_card, view[:CHUNK], address)
+            if not count:
+                written = len(data) - len(view)
+                raise HostError(f"{self._device}: the card took {written} of {len(data)} bytes")
             view, address = view[count:], address + count
 
     def read(self, address: int, size: int) -> bytes:
@@ -72,9 +88,10 @@ class Card:
         data = bytearray()
         while len(data) < size:
             wanted = min(CHUNK, size - len(data))
-            part = os.pread(self._from_card, wanted, address + len(data))
+            with self._failing(f"{wanted} bytes cannot be read"):
+                part = os.pread(self._from_card, wanted, address + len(data))
             if not part:
-                raise HostError(f"the card delivered {len(data)} of {size} bytes")
+                raise HostError(f"{self._device}: the card delivered {len(data)} of {size} bytes")
             data += part
         return bytes(data)
 
@@ -94,15 +111,46 @@ class Card:
             results.append(job.output_tensors(region))
         return results
 
+    def _control(self) -> int:
+        """The control register; a card that has left the bus reads as ones, DONE among them."""
+        value = self.read_register(REGISTERS["control"].offset)
+        if value == 0xFFFFFFFF:
+            raise HostError(f"{self._device}: the card does not answer: reset it, or the machine")
+        return value
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """The driver's errors name neither the device nor what was wanted of it."""
+        try:
+            yield
+        except OSError as error:
+            raise HostError(f"{self._device}: {what}: {error.strerror}") from error
+
     def _execute(self) -> None:
         control = REGISTERS["control"].offset
         self.write_register(control, 1 << Control.START)
         deadline = time.monotonic() + TIMEOUT_S
-        while not self.read_register(control) >> Control.DONE & 1:
+        while not self._control() >> Control.DONE & 1:
             if time.monotonic() > deadline:
                 raise HostError(f"the run did not end within {TIMEOUT_S:g} s")
         names = ("status", "error", "error_tag")
         check_status({name: self.read_register(REGISTERS[name].offset) for name in names})
+
+
+def _open(opened: ExitStack, path: str, flags: int) -> int:
+    """A file of the driver, closed with all others."""
+    try:
+        file = os.open(path, flags)
+    except FileNotFoundError as error:
+        raise HostError(
+            f"{path}: no such device: load the driver xdma, or name the card with --device"
+        ) from error
+    except PermissionError as error:
+        raise HostError(f"{path}: permission denied: run as a user who may use it") from error
+    except OSError as error:
+        raise HostError(f"{path}: cannot be opened: {error.strerror}") from error
+    opened.callback(os.close, file)
+    return file
 
 
 def place(sizes: Mapping[str, int], channels: Mapping[str, int]) -> dict[str, int]:
@@ -135,9 +183,10 @@ def main() -> None:
     parser.add_argument("--device", type=Path, default=DEVICE, help="path without _user and _h2c_0")
     options = parser.parse_args()
     job = Job.load(options.program)
+    images = load_images(options.inputs, job.program.manifest.inputs)
     with Card(options.device) as card:
-        save_outputs(options.outputs, card.run(job, load_images(options.inputs)))
+        save_outputs(options.outputs, card.run(job, images))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run(main, "xdma_run"))

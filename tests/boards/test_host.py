@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,10 @@ from boards.host import pyxrt_run, xdma_run
 from boards.host.batch import load_images, save_outputs
 from boards.host.job import FILL, HostError, Job, check_status
 from boards.kernel import KERNEL
+from dse.files.arrays import ArraysError
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
 from dse.program import compile_network
+from dse.program.manifest import HostTensor
 from hw.bus.registers import REGISTERS, Control, Status
 from hw.config import OverlayConfig
 from hw.isa import Error
@@ -269,10 +273,163 @@ def test_status_without_error_passes() -> None:
 
 @pytest.mark.parametrize("name", ["x", "file", "allow_pickle", "a/../b", "漢字"])
 def test_batches_survive_files(images, tmp_path, name: str) -> None:
+    places = [HostTensor(name, 0, (5, 4, 3), 0.5, 0)]
     save_outputs(str(tmp_path / "batch.npz"), [{name: image["x"]} for image in images])
-    again = load_images(str(tmp_path / "batch.npz"))
+    again = load_images(str(tmp_path / "batch.npz"), places)
     for image, other in zip(images, again, strict=True):
         np.testing.assert_array_equal(image["x"], other[name])
-    np.savez(tmp_path / "uneven.npz", a=np.zeros(2), b=np.zeros(3))
-    with pytest.raises(HostError, match=r"one number of images, not \[2, 3\]"):
-        load_images(str(tmp_path / "uneven.npz"))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "input 'x' is missing"),
+        ({"x": np.zeros((2, 5, 4, 3))}, r"must be int8 of shape \(images, 5, 4, 3\), not float64"),
+        ({"x": np.zeros((5, 4, 3), np.int8)}, r"not int8 of \(5, 4, 3\)"),
+        ({"x": np.zeros((0, 5, 4, 3), np.int8)}, r"at least 1, not \[0\]"),
+        ({"x": np.int8(3)}, r"not int8 of \(\)"),
+        ({"z": np.zeros(3, np.int8)}, "no input 'z'; it has 'x'"),
+    ],
+)
+def test_bad_batches(job, tmp_path, arrays, message) -> None:
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(ArraysError, match=message) as caught:
+        load_images(tmp_path / "x.npz", job.program.manifest.inputs)
+    assert str(caught.value).startswith(f"{tmp_path / 'x.npz'}: ")
+
+
+class Driver(xdma_run.Card):
+    """The XDMA driver's files with nothing behind them."""
+
+    def __init__(self, folder: Path, size: int = 1 << 16) -> None:
+        for name in ("user", "h2c_0", "c2h_0"):
+            (folder / f"xdma0_{name}").write_bytes(bytes(size))
+        super().__init__(folder / "xdma0")
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "act", "message"),
+    [
+        ("pwrite", 0, lambda card: card.write(0, b"x" * 64), "the card took 0 of 64 bytes"),
+        ("pwrite", 0, lambda card: card.write_register(16, 1), "0x10 took 0 of 4 bytes"),
+        ("pwrite", 3, lambda card: card.write_register(16, 1), "0x10 took 3 of 4 bytes"),
+        ("pread", b"", lambda card: card.read(0, 64), "delivered 0 of 64 bytes"),
+        ("pread", b"xy", lambda card: card.read_register(16), "0x10 gave 2 of 4 bytes"),
+        ("pwrite", OSError(5, "Input/output error"), lambda card: card.write(0, b"x"), "Input/out"),
+        ("pread", OSError(110, "Timed out"), lambda card: card.read(0, 8), "read: Timed out"),
+        ("pread", OSError(19, "No device"), lambda card: card.read_register(0), "No device"),
+        ("pread", b"\xff" * 4, lambda card: card._execute(), "the card does not answer"),
+    ],
+)
+def test_driver_that_fails(tmp_path, monkeypatch, call, answer, act, message) -> None:
+    def failing(*arguments: object) -> object:
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    with Driver(tmp_path) as card:
+        monkeypatch.setattr(os, call, failing)
+        with pytest.raises(HostError, match=message) as caught:
+            act(card)
+        monkeypatch.undo()
+    assert str(tmp_path / "xdma0") in str(caught.value)
+
+
+def test_driver_that_takes_little_at_a_time(tmp_path, monkeypatch) -> None:
+    whole = os.pwrite
+    with Driver(tmp_path) as card:
+        monkeypatch.setattr(os, "pwrite", lambda file, data, at: whole(file, data[:7], at))
+        card.write(3, bytes(range(100)))
+    assert (tmp_path / "xdma0_h2c_0").read_bytes()[3:103] == bytes(range(100))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (FileNotFoundError(2, "No such file"), "xdma0_h2c_0: no such device: load the driver"),
+        (PermissionError(13, "Permission denied"), "xdma0_h2c_0: permission denied"),
+        (OSError(16, "Device or resource busy"), "cannot be opened: Device or resource busy"),
+    ],
+)
+def test_device_that_cannot_be_opened(tmp_path, monkeypatch, error, message) -> None:
+    opened, closed = [], []
+    really, close = os.open, os.close
+
+    def failing(path: str, flags: int) -> int:
+        if path.endswith("h2c_0"):
+            raise error
+        opened.append(really(path, flags))
+        return opened[-1]
+
+    (tmp_path / "xdma0_user").write_bytes(bytes(64))
+    monkeypatch.setattr(os, "open", failing)
+    monkeypatch.setattr(os, "close", lambda file: closed.append(file) or close(file))
+    with pytest.raises(HostError, match=message):
+        xdma_run.Card(tmp_path / "xdma0")
+    assert opened == closed and opened
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("device", "card 3 cannot be opened: boom"),
+        ("load_xclbin", "x.xclbin cannot be loaded: boom"),
+        ("kernel", "x.xclbin has no kernel polymap_kernel that is free: boom"),
+        ("bo", "the card failed: boom"),
+    ],
+)
+def test_xrt_that_fails(job, images, monkeypatch, part, message) -> None:
+    def boom(*arguments: object) -> object:
+        raise RuntimeError("boom")
+
+    xrt = Xrt(job)
+    if part == "load_xclbin":
+        monkeypatch.setattr(
+            xrt, "device", lambda number: SimpleNamespace(load_xclbin=boom), raising=False
+        )
+    else:
+        monkeypatch.setattr(Xrt, part, boom)
+    boom.normal = boom.exclusive = ""  # type: ignore[attr-defined]
+    with pytest.raises(HostError, match=message):
+        pyxrt_run.Card(xrt, "x.xclbin", device=3).run(job, images)
+
+
+def test_xrt_that_times_out(job, images, monkeypatch) -> None:
+    monkeypatch.setattr(Xrt._Kernel, "__call__", lambda *a: SimpleNamespace(wait=lambda ms: "late"))
+    with pytest.raises(HostError, match="the run did not end: late"):
+        pyxrt_run.Card(Xrt(job), "x.xclbin").run(job, images)
+
+
+def test_xrt_that_delivers_little(job, images, monkeypatch) -> None:
+    monkeypatch.setattr(Xrt.bo, "read", lambda self, size, skip: self.data[: size // 2])
+    with pytest.raises(HostError, match=r"the card delivered \d+ of \d+ bytes"):
+        pyxrt_run.Card(Xrt(job), "x.xclbin").run(job, images)
+
+
+def command(*arguments: object) -> tuple[int, str]:
+    """Exit code and stderr of a host's command line."""
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_command_lines_fail_in_one_line(job, images, tmp_path) -> None:
+    program, inputs = tmp_path / "program", tmp_path / "x.npz"
+    save_outputs(inputs, images)
+    device = tmp_path / "xdma7"
+    xdma = "boards.host.xdma_run"
+    said = [
+        command(xdma, "--device", device, program, inputs, tmp_path / "y.npz"),
+        command(xdma, tmp_path / "nowhere", inputs, tmp_path / "y.npz"),
+        command(xdma, program, tmp_path / "nowhere.npz", tmp_path / "y.npz"),
+        command("boards.host.pyxrt_run", "x.xclbin", program, inputs, tmp_path / "y.npz"),
+    ]
+    assert [code for code, _ in said] == [1, 2, 2, 1]
+    assert all(text.count("\n") == 1 and text.endswith("\n") for _, text in said)
+    assert said[0][1].startswith(f"xdma_run: {device}_user: no such device: load the driver")
+    assert said[1][1].startswith("xdma_run: cannot read ")
+    assert said[2][1] == f"xdma_run: {tmp_path / 'nowhere.npz'}: No such file or directory\n"
+    assert said[3][1].startswith("pyxrt_run: XRT's Python binding is missing")
+    assert not (tmp_path / "y.npz").exists()
