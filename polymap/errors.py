@@ -31,7 +31,6 @@ _REFUSALS = {
     "sim.verilator": "ToolError",
 }
 _FAILURES = {"sim.runner": "SimulationError"}
-_UNSUPPORTED = {"dse.network.report": "UnsupportedError"}
 
 
 @contextmanager
@@ -61,11 +60,7 @@ def describe(error: Exception, command: str) -> tuple[str, int]:
 
 
 def one_line(error: Exception) -> str:
-    """An error's message in one line, all unsupported nodes of a network included."""
-    if _is(error, _UNSUPPORTED):
-        problems = error.problems  # type: ignore[attr-defined]  # of UnsupportedError
-        nodes = "node" if len(problems) == 1 else "nodes"
-        return f"{len(problems)} unsupported {nodes}: {'; '.join(map(str, problems))}"
+    """An error's message in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -22,15 +22,45 @@ class Problem:
         return f"{self.name} ({self.operator}): {self.reason}; {self.remedy}"
 
 
+@dataclass(frozen=True)
+class Group:
+    """All problems with one operator."""
+
+    operator: str
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        first, count = self.problems[0], len(self.problems)
+        nodes = f"1 node, {first.name}" if count == 1 else f"{count} nodes, first {first.name}"
+        reasons = {(problem.reason, problem.remedy) for problem in self.problems}
+        others = len(reasons) - 1
+        more = f" (and {others} other {_plural('reason', others)})" if others else ""
+        return f"{self.operator}: {nodes}: {first.reason}; {first.remedy}{more}"
+
+
+def groups(problems: Sequence[Problem]) -> tuple[Group, ...]:
+    """The problems by operator, in the order in which the model meets them."""
+    found: dict[str, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.operator, []).append(problem)
+    return tuple(Group(operator, tuple(same)) for operator, same in found.items())
+
+
+def total(problems: Sequence[Problem]) -> str:
+    """How many nodes there are problems with."""
+    return f"{len(problems)} unsupported {_plural('node', len(problems))}"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
+
+
 class UnsupportedError(NetworkError):
-    """A model has unsupported nodes; ``problems`` lists all of them."""
+    """A model has unsupported nodes; ``problems`` lists all of them, the message by operator."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        nodes = "node" if len(self.problems) == 1 else "nodes"
-        lines = "; ".join(str(problem) for problem in self.problems[:3])
-        more = f"; and {len(self.problems) - 3} more" if len(self.problems) > 3 else ""
-        super().__init__(f"{len(self.problems)} unsupported {nodes}: {lines}{more}")
+        super().__init__(f"{total(problems)}: {'; '.join(map(str, groups(problems)))}")
 
 
 Place = Literal["constant", "head", "overlay", "tail", "unsupported", "unjudged"]

@@ -4,43 +4,69 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 import polymap
+from dse.network.report import groups, total
 from polymap.commands import output
 from polymap.commands.options import Json, Model
 from polymap.errors import InputError
 
 
-def check(model: Model, as_json: Json = False) -> None:
-    """Say whether the overlay can execute a model, and list every node that it cannot."""
+def check(
+    model: Model,
+    every: Annotated[
+        bool, typer.Option("--all", help="list every node, not only the first")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether the overlay can execute a model, and what to do about the rest."""
     report = polymap.check(model)
     if as_json:
         layers = [{"name": name, "kind": kind} for name, kind in report.layers]
-        output.document({**asdict(report), "layers": layers, "supported": report.supported})
-    else:
+        ends = {"head": report.head, "tail": report.tail}
+        data = {**asdict(report), "layers": layers, **ends, "nodes": report.nodes}
+        output.document({**data, "supported": report.supported})
+    elif report.supported:
         _tell(report)
+    else:
+        _explain(report, every)
     if not report.supported:
-        names = ", ".join(problem.name for problem in report.problems)
-        count = len(report.problems)
+        counts = ", ".join(f"{len(one.problems)} {one.operator}" for one in groups(report.problems))
         raise InputError(
-            f"{model}: {count} unsupported {'node' if count == 1 else 'nodes'}: {names}"
+            f"{model}: {total(report.problems)} of {report.nodes}: {counts}"
+            + ("" if every or as_json else "; --all lists them")
+        )
+
+
+def _explain(report: polymap.Report, every: bool) -> None:
+    """What cannot be executed, by operator or node by node."""
+    for line in report.problems if every else groups(report.problems):
+        typer.echo(str(line))
+    unjudged = report.places["unjudged"]
+    if unjudged:
+        names = f"first {unjudged[0]}" if len(unjudged) > 1 and not every else ", ".join(unjudged)
+        typer.echo(
+            f"not judged, because the shapes before them are not known: {len(unjudged)}, {names}"
         )
 
 
 def _tell(report: polymap.Report) -> None:
-    for problem in report.problems:
-        typer.echo(str(problem))
-    if not report.supported:
-        return
+    """What runs where."""
     kinds = Counter(kind for _, kind in report.layers)
     layers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    overlay, constant = (len(report.places[place]) for place in ("overlay", "constant"))
     typer.echo(f"{report.path}: supported, a {report.kind} model")
     typer.echo(f"  on the overlay: {layers or 'nothing'}")
     for where, nodes in (("before", report.head), ("after", report.tail)):
         if nodes:
             typer.echo(f"  on the host {where} it: {', '.join(nodes)}")
+    typer.echo(
+        f"  of {report.nodes} nodes: {overlay} on the overlay, {constant} constant,"
+        f" {len(report.head) + len(report.tail)} on the host"
+    )
     if report.kind == "float":
         typer.echo(
             "  compile and simulate need --calibration X.npz, typical inputs, to quantise it"

@@ -18,6 +18,7 @@ def test_supported(invoke: Callable[..., Any], quantised: Path) -> None:
     assert answer.code == 0
     assert f"{quantised}: supported, a quantised model" in answer.stdout
     assert "on the overlay: 2 conv, 1 max" in answer.stdout
+    assert "nodes: " in answer.stdout and "constant" in answer.stdout
     assert answer.stderr == ""
 
 
@@ -33,18 +34,51 @@ def test_json(invoke: Callable[..., Any], quantised: Path) -> None:
     assert data["kind"] == "quantised"
     assert data["problems"] == []
     assert {"name": "first", "kind": "conv"} in data["layers"]
+    assert sum(map(len, data["places"].values())) == data["nodes"]
 
 
 def test_unsupported(invoke: Callable[..., Any], unsupported: Path) -> None:
     answer = invoke("check", unsupported)
+    assert answer.code == 2
+    assert answer.stdout == (
+        "HardSwish: 5 nodes, first swish0: the overlay has no curved activations; "
+        "retrain with Relu or Clip (ReLU6)\n"
+    )
+    assert answer.stderr == (
+        f"polymap check: {unsupported}: 5 unsupported nodes of 6: 5 HardSwish; --all lists them\n"
+    )
+
+
+def test_all_unsupported_nodes(invoke: Callable[..., Any], unsupported: Path) -> None:
+    answer = invoke("check", unsupported, "--all")
     assert answer.code == 2
     assert answer.stdout.splitlines() == [
         f"swish{n} (HardSwish): the overlay has no curved activations; "
         "retrain with Relu or Clip (ReLU6)"
         for n in range(5)
     ]
-    names = ", ".join(f"swish{n}" for n in range(5))
-    assert answer.stderr == f"polymap check: {unsupported}: 5 unsupported nodes: {names}\n"
+    assert answer.stderr.endswith(": 5 unsupported nodes of 6: 5 HardSwish\n")
+
+
+def test_nodes_that_cannot_be_judged(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    make = onnx.helper.make_node
+    nodes = [
+        make("Strange", ["x"], ["a"], "strange", domain="org.example"),
+        make("MaxPool", ["a"], ["b"], "pool", kernel_shape=[2, 2]),
+        make("Relu", ["b"], ["y"], "relu"),
+    ]
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes, "net", [value("x", 1, [1, 3, 8, 8])], [value("y", 1, None)]
+    )
+    opsets = [onnx.helper.make_opsetid(*pair) for pair in (("", 17), ("org.example", 1))]
+    path = tmp_path / "strange.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    last = invoke("check", path).stdout.splitlines()[-1]
+    assert last == "not judged, because the shapes before them are not known: 2, first pool"
+    assert invoke("check", path, "--all").stdout.endswith(": 2, pool, relu\n")
+    data = json.loads(invoke("check", path, "--json").stdout)
+    assert data["places"]["unjudged"] == ["pool", "relu"] and data["nodes"] == 3
 
 
 def test_unsupported_json(invoke: Callable[..., Any], unsupported: Path) -> None:

@@ -119,12 +119,10 @@ def test_bad_overlay(
     assert message in refused("compile", quantised, *arguments, "--out", tmp_path)
 
 
-def test_all_unsupported_nodes_are_named(
-    refused: Callable[..., str], unsupported: Path, tmp_path: Path
-) -> None:
+def test_unsupported_nodes(refused: Callable[..., str], unsupported: Path, tmp_path: Path) -> None:
     line = refused("compile", unsupported, *ARRAY, "--out", tmp_path)
     assert line.startswith(f"polymap compile: {unsupported}: 5 unsupported nodes: ")
-    assert all(f"swish{n} (HardSwish)" in line for n in range(5))
+    assert "HardSwish: 5 nodes, first swish0: " in line
 
 
 def test_missing_calibration(

@@ -27,12 +27,18 @@ def test_describe(error: Exception, line: str, code: int) -> None:
     assert found == code
 
 
-def test_all_unsupported_nodes() -> None:
+def test_unsupported_nodes_are_told_by_operator() -> None:
     problems = [Problem(f"n{n}", "Op", "why", "what") for n in range(5)]
-    assert one_line(UnsupportedError(problems)) == "5 unsupported nodes: " + "; ".join(
-        f"n{n} (Op): why; what" for n in range(5)
+    line = "5 unsupported nodes: Op: 5 nodes, first n0: why; what"
+    assert one_line(UnsupportedError(problems)) == line
+    other = Problem("m", "Other", "why", "what")
+    assert one_line(UnsupportedError([*problems, other])) == (
+        f"6{line[1:]}; Other: 1 node, m: why; what"
     )
-    assert one_line(UnsupportedError(problems[:1])) == "1 unsupported node: n0 (Op): why; what"
+    mixed = [problems[0], Problem("m", "Op", "else", "what"), Problem("l", "Op", "or", "what")]
+    assert one_line(UnsupportedError(mixed)) == (
+        "3 unsupported nodes: Op: 3 nodes, first n0: why; what (and 2 other reasons)"
+    )
 
 
 @pytest.mark.parametrize(
