@@ -58,7 +58,7 @@ class Layer:
 
     ``origin``: the ONNX operator it stems from.  ``low``/``high``: real range of the output.
     ``weight``: [Cout, Ky, Kx, Cin / groups].  ``affine``: a gain and an offset per channel, as a
-    1 x 1 depthwise convolution.
+    1 x 1 depthwise convolution.  ``integers``: it gives on integers, whatever they mean.
     """
 
     kind: Kind
@@ -71,6 +71,7 @@ class Layer:
     weight: Coefficients | None = None
     bias: Coefficients | None = None
     affine: bool = False
+    integers: bool = False
     count_include_pad: bool = False
     low: float = -np.inf
     high: float = np.inf

@@ -49,6 +49,11 @@ def unquantised(draft: Draft) -> Iterator[Problem]:
             yield Problem(layer.name, layer.origin, "its weights are not quantised", QUANTISE)
         elif layer.output.quantisation is None:
             yield Problem(layer.name, layer.origin, "its output is not quantised", QUANTISE)
+        elif layer.integers and any(
+            t.quantisation != layer.output.quantisation for t in layer.inputs
+        ):
+            reason = "its integers are read with another scale than those of its input"
+            yield Problem(layer.name, layer.origin, reason, "quantise the model again")
 
 
 def network(draft: Draft, name: str, sha256: str, rounding: Rounding = "nearest") -> Network:

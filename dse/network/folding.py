@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from dse.network.places import RANDOM
 from dse.network.shapes import Opsets, infer, known_constant
 from dse.network.source import IR_VERSION, attribute, node_inputs, node_name, operator
-from dse.network.values import Const, Unsupported, Value
+from dse.network.values import REQUANTISE_WEIGHTS, Const, Unsupported, Value
 
 _ENDLESS = frozenset(("Loop", "Scan"))
 """Operators that may run for ever."""
@@ -95,6 +95,8 @@ def _dequantised(node: onnx.NodeProto, consts: Mapping[str, Const]) -> Const:
         raise Unsupported(
             f"{node_name(node)} dequantises in blocks", "quantise per output channel or per tensor"
         )
+    if not values.dtype.name.startswith(("int", "uint")):
+        raise Unsupported(f"it dequantises {values.dtype}", REQUANTISE_WEIGHTS)
     return Const(values, scale, zero, axis)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 
 from dse.network.draft import Coefficients, DraftTensor, Layer
-from dse.network.graph import Quantisation
+from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
 from dse.network.lowering import Lowering
 from dse.network.remedies import UNKNOWN_REMEDY, unknown
 from dse.network.source import attribute, node_name, operator
@@ -76,6 +76,8 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
     """Add, Sub, Mul, Div: of a tensor and constants per channel, or the sum of two tensors."""
     constants = [isinstance(lowering.values[name], Const) for name in node.input]
     op = operator(node)
+    if any(isinstance(v := lowering.values[name], View) and v.is_quantised for name in node.input):
+        raise Unsupported("it computes with integers", "dequantise its inputs first")
     if not any(constants):
         if op != "Add":
             raise Unsupported("the overlay cannot combine two tensors this way", UNKNOWN_REMEDY)
@@ -83,7 +85,7 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
         return
     variable = constants.index(False)
     x = lowering.operand(node, variable)
-    if x.is_quantised or (op == "Div" and variable == 1):
+    if op == "Div" and variable == 1:
         raise unknown(op)
     array = lowering.array(node, 1 - variable)
     assert array is not None
@@ -96,6 +98,17 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
         "Div": (1 / constant if op == "Div" else one, zero),
     }[op]
     affine(lowering, node, x, gain, offset)
+
+
+def covering(operands: list[DraftTensor]) -> Quantisation | None:
+    """The quantisation that covers every sum: of the intermediate of a sum of three or more."""
+    known = [tensor.quantisation for tensor in operands]
+    if any(q is None for q in known):
+        return None
+    low = sum(q.scale * (INT8_MIN - q.zero_point) for q in known if q)
+    high = sum(q.scale * (INT8_MAX - q.zero_point) for q in known if q)
+    scale = (high - low) / (INT8_MAX - INT8_MIN)
+    return Quantisation(scale, int(np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)))
 
 
 def sum_(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -117,8 +130,9 @@ def add(
     for index, x in enumerate(operands[1:], start=1):
         last = index == len(operands) - 1
         suffix = "" if last else f"_{index}"
-        result = DraftTensor(node.output[0] + suffix, *first.tensor.shape, output if last else None)
         inputs = [total, x.tensor]
+        known = output if last else covering(inputs)
+        result = DraftTensor(node.output[0] + suffix, *first.tensor.shape, known)
         total = lowering.add(Layer("add", node_name(node) + suffix, node.op_type, inputs, result))
     lowering.set(node, View(total, first.shape, first.dtype))
 
@@ -146,7 +160,8 @@ def join(
             raise Unsupported(
                 "one of its inputs is reshaped before it", "join the images before reshaping"
             )
-    if output is None and first.is_quantised:
+    integers = output is None and first.is_quantised
+    if integers:
         output = first.tensor.quantisation
         if any(x.tensor.quantisation != output for x in operands):
             raise Unsupported(
@@ -155,7 +170,7 @@ def join(
     channels = sum(x.tensor.channels for x in operands)
     result = DraftTensor(node.output[0], *first.tensor.shape[:2], channels, output)
     tensors = [x.tensor for x in operands]
-    lowering.add(Layer("concat", node_name(node), node.op_type, tensors, result))
+    lowering.add(Layer("concat", node_name(node), node.op_type, tensors, result, integers=integers))
     lowering.set(node, View(result, (1, channels, *first.shape[2:]), first.dtype))
 
 

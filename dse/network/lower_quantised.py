@@ -7,47 +7,50 @@ from typing import cast
 import numpy as np
 import onnx
 
-from dse.network.draft import Coefficients, DraftTensor, Layer
+from dse.network.draft import Coefficients
 from dse.network.graph import Quantisation
 from dse.network.lower_dense import connect, gemm_weight, matmul_weight
 from dse.network.lower_pointwise import add, affine, join, per_channel
 from dse.network.lower_window import convolve, global_pool, pool, require_weights
 from dse.network.lowering import Lowering
-from dse.network.source import attribute, node_name
+from dse.network.source import attribute
 from dse.network.values import Const, HostValue, Unsupported, View, quantisation
 
 
 def quantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
-    """Give the tensor its quantisation, or requantise a tensor that has one already."""
+    """Round a tensor to its quantisation, or to another one than it has.
+
+    The layer joins the one before it where no one else reads what is not rounded yet.
+    """
     x = lowering.operand(node)
-    known, dtype = parameters(lowering, node, 1, 2)
+    known = lowering.quantisation(node)
+    dtype = lowering.known[node.output[0]].dtype
+    assert dtype is not None
     tensor = x.tensor
-    if tensor.quantisation is None:
-        tensor.quantisation = known
-    elif tensor.quantisation != known:
-        result = DraftTensor(node.output[0], *tensor.shape, known)
-        tensor = lowering.add(Layer("max", node_name(node), node.op_type, [tensor], result))
+    if tensor.quantisation != known:
+        tensor = lowering.rounded(node, tensor, known)
     lowering.set(node, View(tensor, x.shape, dtype))
 
 
 def dequantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
-    known, _ = parameters(lowering, node, 1, 2)
-    x = _quantised(lowering, node, 0, known)
-    scale = lowering.array(node, 1)
-    assert scale is not None
-    lowering.set(node, View(x.tensor, x.shape, scale.dtype))
+    x = _quantised(lowering, node, 0, lowering.quantisation(node))
+    dtype = lowering.known[node.output[0]].dtype
+    assert dtype is not None
+    lowering.set(node, View(x.tensor, x.shape, dtype))
 
 
 def qlinear_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
     x = _operand(lowering, node, 0)
-    output, dtype = parameters(lowering, node, 6, 7)
+    dtype = _type(lowering, node, 7, x)
+    output = parameters(lowering, node, 6, 7, dtype)
     weight = _weight(lowering, node, 3, 0).coefficients(0)
     convolve(lowering, node, x, weight, _bias(lowering, node, 8, x, weight), output, dtype)
 
 
 def qlinear_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
     x = _operand(lowering, node, 0)
-    output, dtype = parameters(lowering, node, 6, 7)
+    dtype = _type(lowering, node, 7, x)
+    output = parameters(lowering, node, 6, 7, dtype)
     weight = matmul_weight(_weight(lowering, node, 3, 1))
     connect(lowering, node, x, weight, None, output, dtype)
 
@@ -58,7 +61,8 @@ def qgemm(lowering: Lowering, node: onnx.NodeProto) -> None:
         raise Unsupported(
             "its output is not quantised", "quantise its output too, so that its scale is known"
         )
-    output, dtype = parameters(lowering, node, 7, 8)
+    dtype = _type(lowering, node, 8, x)
+    output = parameters(lowering, node, 7, 8, dtype)
     axis = 0 if attribute(node, "transB", 0) else 1
     weight = gemm_weight(node, _weight(lowering, node, 3, axis))
     bias = _bias(lowering, node, 6, x, weight)
@@ -68,34 +72,40 @@ def qgemm(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def qlinear_add(lowering: Lowering, node: onnx.NodeProto) -> None:
-    output, dtype = parameters(lowering, node, 6, 7)
     constant = [isinstance(lowering.values[node.input[index]], Const) for index in (0, 3)]
+    operands = [_operand(lowering, node, i) for i, c in zip((0, 3), constant, strict=True) if not c]
+    x = operands[0]
+    dtype = _type(lowering, node, 7, x)
+    output = parameters(lowering, node, 6, 7, dtype)
     if not any(constant):
-        operands = [_operand(lowering, node, index) for index in (0, 3)]
         add(lowering, node, operands, output)
-        result = lowering.values[node.output[0]]
-        assert isinstance(result, View)
-        lowering.set(node, View(result.tensor, result.shape, dtype))
         return
-    x = _operand(lowering, node, 3 if constant[0] else 0)
     offset = per_channel(x, _weight(lowering, node, 0 if constant[0] else 3, 0).real())
     affine(lowering, node, x, np.ones_like(offset), offset, output, dtype)
 
 
 def qlinear_concat(lowering: Lowering, node: onnx.NodeProto) -> None:
-    output, _ = parameters(lowering, node, 0, 1)
     operands = [_operand(lowering, node, index) for index in range(2, len(node.input), 3)]
+    output = parameters(lowering, node, 0, 1, _type(lowering, node, 1, operands[0]))
     join(lowering, node, operands, cast(int, attribute(node, "axis", 1)), output)
 
 
 def qlinear_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    output, _ = parameters(lowering, node, 3, 4)
-    pool(lowering, node, "average", _operand(lowering, node, 0), output)
+    x = _operand(lowering, node, 0)
+    output = parameters(lowering, node, 3, 4, _type(lowering, node, 4, x))
+    pool(lowering, node, "average", x, output)
 
 
 def qlinear_global_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    output, _ = parameters(lowering, node, 3, 4)
-    global_pool(lowering, node, "average", _operand(lowering, node, 0), output)
+    x = _operand(lowering, node, 0)
+    output = parameters(lowering, node, 3, 4, _type(lowering, node, 4, x))
+    global_pool(lowering, node, "average", x, output)
+
+
+def _type(lowering: Lowering, node: onnx.NodeProto, zero_point: int, x: View) -> np.dtype:
+    """The type of what a node writes: its zero point's, or else its input's."""
+    zero = lowering.array(node, zero_point)
+    return x.dtype if zero is None else zero.dtype
 
 
 def check_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -112,17 +122,19 @@ def check_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def parameters(
-    lowering: Lowering, node: onnx.NodeProto, scale: int, zero_point: int
-) -> tuple[Quantisation, np.dtype]:
-    """The quantisation and type that two inputs of a node hold."""
+    lowering: Lowering, node: onnx.NodeProto, scale: int, zero_point: int, dtype: np.dtype
+) -> Quantisation:
+    """The quantisation of integers of a type that two inputs of a node hold."""
     scales = lowering.array(node, scale)
     assert scales is not None
-    return quantisation(scales, lowering.array(node, zero_point))
+    return quantisation(scales, lowering.array(node, zero_point), dtype)
 
 
 def _operand(lowering: Lowering, node: onnx.NodeProto, index: int) -> View:
     """A quantised tensor followed by its scale and zero point."""
-    known, _ = parameters(lowering, node, index + 1, index + 2)
+    dtype = lowering.known[node.input[index]].dtype
+    assert dtype is not None
+    known = parameters(lowering, node, index + 1, index + 2, dtype)
     return _quantised(lowering, node, index, known)
 
 

@@ -183,6 +183,7 @@ def _add_pool(
             result,
             window,
             count_include_pad=include,
+            integers=kind == "max" and x.is_quantised,
         )
     )
     show(lowering, node, result, x.dtype)
@@ -213,7 +214,8 @@ def spatial(lowering: Lowering, node: onnx.NodeProto, x: View) -> View:
             "remove it; on the overlay channels are innermost",
         )
     result = DraftTensor(f"{tensor.name}_reshaped", height, width, channels, tensor.quantisation)
-    lowering.add(Layer("reshape", result.name, "Reshape", [tensor], result))
+    layer = Layer("reshape", result.name, "Reshape", [tensor], result, integers=x.is_quantised)
+    lowering.add(layer)
     return View(result, x.shape, x.dtype)
 
 

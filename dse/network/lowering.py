@@ -19,6 +19,7 @@ from dse.network.source import (
     MALFORMED,
     Known,
     Source,
+    attribute,
     first_line,
     node_inputs,
     node_name,
@@ -67,6 +68,7 @@ class Lowering:
         self.known: dict[str, Known] = {}
         self.stand_ins: set[DraftTensor] = set()
         self._handlers, self._weights = handlers, weights
+        self._rounded: dict[tuple[DraftTensor, Quantisation], DraftTensor] = {}
         self._names: set[str] = set()
         self._layers: set[str] = set()
         graph = source.model.graph
@@ -118,6 +120,8 @@ class Lowering:
                 f"its input {value.name!r} of shape {shape} is not one image",
                 "export the model with the batch as its first axis",
             )
+        if value.refusal is not None:
+            raise value.refusal
         quantised = value.quantisation or known
         for tensor, entry in self.entries.items():
             root = self.values[entry]
@@ -146,12 +150,33 @@ class Lowering:
         value = self.constant(node, index)
         return None if value is None else value.real()
 
+    def quantisation(self, node: onnx.NodeProto) -> Quantisation:
+        """What a QuantizeLinear writes or a DequantizeLinear reads."""
+        integers = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
+        dtype = self.known[integers].dtype
+        scale, zero_point = self.array(node, 1), self.array(node, 2)
+        assert dtype is not None and scale is not None
+        if attribute(node, "block_size", 0):
+            raise Unsupported("it quantises in blocks", "quantise activations per tensor")
+        return quantisation(scale, zero_point, dtype)
+
     def add(self, layer: Layer) -> DraftTensor:
         """Append a layer; it and its output get names of their own."""
         layer.name = _unique(layer.name, self._layers)
         layer.output.name = _unique(layer.output.name, self._names)
         self.draft.layers.append(layer)
         return layer.output
+
+    def rounded(
+        self, node: onnx.NodeProto, tensor: DraftTensor, known: Quantisation
+    ) -> DraftTensor:
+        """The tensor in a quantisation that it does not have, made once however many read it."""
+        found = self._rounded.get((tensor, known))
+        if found is None:
+            result = DraftTensor(node.output[0], *tensor.shape, known)
+            found = self.add(Layer("max", node_name(node), node.op_type, [tensor], result))
+            self._rounded[tensor, known] = found
+        return found
 
     def set(self, node: onnx.NodeProto, value: Value) -> None:
         """Record the value of the node's first output."""
@@ -252,15 +277,23 @@ class Lowering:
         return "overlay" if isinstance(self.values[node.output[0]], View) else "constant"
 
     def _leave_to_head(self, node: onnx.NodeProto, op: str, value: HostValue) -> Place:
-        name, root, known = node.output[0], node.output[0], None
+        name = node.output[0]
         if op in ("QuantizeLinear", "DequantizeLinear"):
-            scale, zero = self.array(node, 1), self.array(node, 2)
-            assert scale is not None
-            known, _ = quantisation(scale, zero)
-            root = value.root
-        self.values[name] = HostValue(name, root, known)
+            self.values[name] = self._quantised_on_host(node, value)
+        else:
+            self.values[name] = HostValue(name, name)
         self.values.update({name: UnknownValue() for name in node.output[1:] if name})
         return "head"
+
+    def _quantised_on_host(self, node: onnx.NodeProto, value: HostValue) -> HostValue:
+        """A second, different quantisation makes another tensor of it."""
+        name = node.output[0]
+        try:
+            known = self.quantisation(node)
+        except Unsupported as refusal:
+            return HostValue(name, name, refusal=refusal)
+        same = value.refusal is None and value.quantisation in (None, known)
+        return HostValue(name, value.root if same else name, known)
 
     def _leave_to_tail(self, node: onnx.NodeProto) -> Place:
         for name in node_inputs(node):

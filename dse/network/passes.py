@@ -18,6 +18,8 @@ def fold(draft: Draft) -> None:
         source = layer.inputs[0]
         before = producers.get(source)
         if before is not None and uses[source] == 1 and _absorb(before, layer):
+            if layer.origin == "QuantizeLinear" and layer.output not in draft.outputs:
+                layer.output.name = before.output.name
             before.output = layer.output
         else:
             kept.append(layer)
@@ -28,9 +30,11 @@ def fold(draft: Draft) -> None:
 
 def _absorb(before: Layer, layer: Layer) -> bool:
     between, after = before.output.quantisation, layer.output.quantisation
+    if layer.is_identity and between is not None and between != after:
+        return False
+    if layer.is_identity and not layer.is_limited:
+        return True
     if layer.is_identity and before.kind in ("conv", "max", "average", "add"):
-        if between is not None and between != after:
-            return False
         before.restrict(layer.low, layer.high)
         return True
     unlimited = before.low == -np.inf and before.high == np.inf
@@ -46,30 +50,41 @@ def _absorb(before: Layer, layer: Layer) -> bool:
     return True
 
 
+_GIVES_ON = ("max", "reshape", "concat")
+"""Kinds of layers that choose among values and change none: rounding may come before or after."""
+
+
 def complete(draft: Draft) -> None:
-    """Pass quantisations on where an operator cannot change them."""
-    for layer in reversed(draft.layers):
-        if layer.kind in ("max", "reshape", "concat"):
-            for tensor in layer.inputs:
-                tensor.quantisation = tensor.quantisation or layer.output.quantisation
+    """Pass quantisations on where rounding commutes with an operator.
+
+    Backwards, to a tensor that everyone reads in the same quantisation; forwards, where the
+    results are values of the input's quantisation as they are.
+    """
+    readers: dict[DraftTensor, list[Layer]] = {}
+    for layer in draft.layers:
+        for tensor in layer.inputs:
+            readers.setdefault(tensor, []).append(layer)
+    made = [layer.output for layer in draft.layers]
+    for tensor in (*reversed(made), *draft.inputs):
+        after = {
+            layer.output.quantisation if layer.kind in _GIVES_ON else None
+            for layer in readers.get(tensor, ())
+        }
+        if tensor.quantisation is None and len(after) == 1 and tensor not in draft.outputs:
+            tensor.quantisation = after.pop()
     for layer in draft.layers:
         known = {tensor.quantisation for tensor in layer.inputs}
-        if layer.kind in ("max", "reshape", "concat") and len(known) == 1:
-            layer.output.quantisation = layer.output.quantisation or known.pop()
-    for layer in draft.layers:
-        if layer.kind == "add" and layer.output.quantisation is None:
-            layer.output.quantisation = _sum(layer.inputs)
+        if layer.output.quantisation is None and layer.kind in _GIVES_ON and len(known) == 1:
+            q = known.pop()
+            if q is not None and all(_holds(q, bound) for bound in (layer.low, layer.high)):
+                layer.output.quantisation = q
 
 
-def _sum(operands: list[DraftTensor]) -> Quantisation | None:
-    """The quantisation that covers every sum: of the intermediate of a sum of three or more."""
-    known = [tensor.quantisation for tensor in operands]
-    if any(q is None for q in known):
-        return None
-    low = sum(q.scale * (INT8_MIN - q.zero_point) for q in known if q)
-    high = sum(q.scale * (INT8_MAX - q.zero_point) for q in known if q)
-    scale = (high - low) / (INT8_MAX - INT8_MIN)
-    return Quantisation(scale, int(np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)))
+def _holds(q: Quantisation, bound: float) -> bool:
+    """Whether a bound is a value of a quantisation, or beyond all of them."""
+    low, high = _reals(q)
+    near = np.float32(np.rint(bound / q.scale)) * np.float32(q.scale) if np.isfinite(bound) else 0
+    return not low < bound < high or near == np.float32(bound)
 
 
 def unify(draft: Draft) -> None:
@@ -107,6 +122,9 @@ def unify(draft: Draft) -> None:
 
 def limits(tensor: DraftTensor) -> tuple[float, float]:
     """The real values a tensor can hold."""
-    q = tensor.quantisation
-    assert q is not None
+    assert tensor.quantisation is not None
+    return _reals(tensor.quantisation)
+
+
+def _reals(q: Quantisation) -> tuple[float, float]:
     return q.scale * (INT8_MIN - q.zero_point), q.scale * (INT8_MAX - q.zero_point)

@@ -79,12 +79,13 @@ class HostValue:
     """A tensor the host computes before the overlay starts.
 
     ``root``: its name before any quantisation.  ``quantisation``: known if a QuantizeLinear made
-    it, so that it can enter the overlay.
+    it, so that it can enter the overlay; ``refusal``: why it cannot, though one made it.
     """
 
     name: str
     root: str
     quantisation: Quantisation | None = None
+    refusal: Unsupported | None = None
 
 
 @dataclass(frozen=True)
@@ -117,25 +118,23 @@ Value = Const | HostValue | View | AfterValue | UnknownValue
 
 
 def quantisation(
-    scale: npt.NDArray, zero_point: npt.NDArray | None
-) -> tuple[Quantisation, np.dtype]:
-    """The overlay's quantisation and the model's type, of a scale and zero point of the model."""
-    zero = np.zeros((), np.uint8) if zero_point is None else zero_point
+    scale: npt.NDArray, zero_point: npt.NDArray | None, dtype: np.dtype
+) -> Quantisation:
+    """The overlay's quantisation of a tensor of the model's type ``dtype``."""
+    zero = np.zeros((), dtype) if zero_point is None else zero_point
     if scale.size != 1 or zero.size != 1:
         raise Unsupported(
             "its activations have a scale per channel", "quantise activations per tensor"
         )
-    if zero.dtype not in (np.int8, np.uint8):
-        raise Unsupported(
-            f"its activations are {zero.dtype}", "quantise activations to int8 or uint8"
-        )
-    shift = 128 if zero.dtype == np.uint8 else 0
+    if dtype not in (np.int8, np.uint8):
+        raise Unsupported(f"its activations are {dtype}", "quantise activations to int8 or uint8")
+    require(zero.dtype == dtype, f"its zero point is {zero.dtype}, its activations are {dtype}")
     real = float(scale.reshape(()))
     if not (np.isfinite(real) and real > 0):
         raise Unsupported(
             f"its scale is {real}", "quantise again with a calibration that covers this tensor"
         )
-    return Quantisation(real, int(zero.reshape(())) - shift), zero.dtype
+    return Quantisation(real, int(zero.reshape(())) - (128 if dtype == np.uint8 else 0))
 
 
 def extents(shape: tuple[int, ...]) -> tuple[int, int, int]:
