@@ -84,6 +84,7 @@ class Host:
     """From the model's inputs to the overlay's, and from the overlay's outputs to the model's.
 
     Both ways one image at a time, in the model's own types and shapes with a batch of one.
+    ``constants``: outputs that depend on no image.
     """
 
     inputs: tuple[Port, ...]
@@ -92,6 +93,7 @@ class Host:
     exits: tuple[Cut, ...]
     head: Subgraph
     tail: Subgraph
+    constants: Arrays
 
     def before(self, image: Arrays) -> dict[str, npt.NDArray[np.int8]]:
         """The network's inputs by tensor name, int8 HWC, of one image of the model's inputs."""
@@ -103,7 +105,7 @@ class Host:
     ) -> dict[str, npt.NDArray]:
         """The model's outputs by name, of the network's outputs (and the image they stem from)."""
         values = {cut.name: cut.to_model(tensors[cut.tensor.name]) for cut in self.exits}
-        values = {**image, **values}
+        values = {**image, **self.constants, **values}
         values.update(self.tail.run(values))
         return {name: values[name] for name in self.outputs}
 

@@ -18,6 +18,7 @@ from dse.network.host import Cut, Host, Subgraph, subgraph
 from dse.network.lowering import Lowering
 from dse.network.report import Problem, Report, UnsupportedError
 from dse.network.source import Known, Source, operator
+from dse.network.values import Const
 
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QGemm")
 
@@ -131,14 +132,24 @@ def _host(model: Source, lowering: Lowering, network: Network) -> Host:
         for name, view in lowering.exits.items()
     )
     known = sources | {cut.name: cut.dtype for cut in exits}
+    constant = {name: v for name in model.outputs if isinstance(v := lowering.values[name], Const)}
     return Host(
         inputs=model.inputs,
         outputs=model.outputs,
         entries=entries,
         exits=exits,
         head=_head(model, lowering),
-        tail=subgraph(model, known, set(model.outputs)),
+        tail=subgraph(model, known, set(model.outputs) - set(constant)),
+        constants={
+            name: _read_only(value.real().astype(lowering.known[name].dtype))
+            for name, value in constant.items()
+        },
     )
+
+
+def _read_only(array: npt.NDArray) -> npt.NDArray:
+    array.setflags(write=False)
+    return array
 
 
 def _entry(name: str, known: Known, tensor: Tensor) -> Cut:

@@ -89,10 +89,15 @@ def images(arrays: Arrays) -> Iterator[dict[str, npt.NDArray]]:
 
 
 def join(outputs: Sequence[Arrays]) -> dict[str, npt.NDArray]:
-    """The outputs of single images as one batch by output name."""
+    """The outputs of single images as one batch by output name.
+
+    A read-only array is a constant of the model, the same for all images.
+    """
     if not outputs:
         return {}
     return {
-        name: np.concatenate([np.atleast_1d(image[name]) for image in outputs])
-        for name in outputs[0]
+        name: first
+        if not first.flags.writeable
+        else np.concatenate([np.atleast_1d(image[name]) for image in outputs])
+        for name, first in outputs[0].items()
     }

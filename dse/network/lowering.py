@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from dse.network import folding
+from dse.network.batch import SINGLE, Together
 from dse.network.draft import Draft, DraftTensor, Layer
 from dse.network.graph import Quantisation
 from dse.network.places import COMPUTE, HEAD, TAIL
@@ -43,9 +44,6 @@ _ON_THE_OVERLAY = (np.int8, np.uint8, np.float16, np.float32, np.float64)
 
 Handler = Callable[["Lowering", onnx.NodeProto], None]
 
-SINGLE = "export the model with a batch of one image"
-_MEASURES = ("Shape", "Size")
-
 
 class Lowering:
     """The state of one walk over a model.
@@ -69,6 +67,8 @@ class Lowering:
         self.stand_ins: set[DraftTensor] = set()
         self._handlers, self._weights = handlers, weights
         self._rounded: dict[tuple[DraftTensor, Quantisation], DraftTensor] = {}
+        opsets = source.model.opset_import
+        self._together = Together(source.batch, source.inputs, opsets, source.opset)
         self._names: set[str] = set()
         self._layers: set[str] = set()
         graph = source.model.graph
@@ -87,6 +87,9 @@ class Lowering:
             value = self.values[name]
             if isinstance(value, View):
                 self._exit(name, value)
+            refusal = self._together.refusal(name, isinstance(value, Const))
+            if refusal is not None and not self.problems:
+                self.problems.append(Problem(name, "output", refusal, SINGLE))
         self.draft.outputs = list(dict.fromkeys(view.tensor for view in self.exits.values()))
 
     # What handlers call.
@@ -197,7 +200,14 @@ class Lowering:
             if not self._is_constant(node):
                 made = self._made(node)
             self._expect(node, made)
+            operands = self._operands(node)
+            self._together.require_first(node)
             place = self._place(index, node)
+            if place == "constant":
+                self._together.fold(node, self.values)
+            else:
+                single, made = made, {}  # if it is refused, the model's own declarations are better
+                self._together.judge(node, operands, single)
         except (Unsupported, *MALFORMED) as error:
             self._expect(node, made)
             self._report(node, error)
@@ -210,26 +220,21 @@ class Lowering:
                 self.known[name] = known_constant(value)
             elif isinstance(value, View):
                 self.known[name] = Known(value.shape, value.dtype)
+                self._together.follow(name, self.known[name])
 
     def _made(self, node: onnx.NodeProto) -> dict[str, Known]:
         """What onnx knows of the node's outputs, which must be legal for one image alone."""
-        operands = {name: self.known[name] for name in node_inputs(node)}
         batch, batched = self.source.batch, self.source.batched
         try:
-            made = infer(node, operands, self.source.model.opset_import)
+            made = infer(node, self._operands(node), self.source.model.opset_import)
         except Misfit as error:
             if not batched:
                 raise
             raise Unsupported(f"it is made for {batch} images: {error}", SINGLE) from None
-        for name, known in made.items():
-            together = batched[name].shape if name in batched else None
-            if operator(node) in _MEASURES or known.shape is None or together is None:
-                continue
-            if not known.shape or together != (batch * known.shape[0], *known.shape[1:]):
-                raise Unsupported(
-                    f"it makes {together} of {batch} images, but {known.shape} of one", SINGLE
-                )
         return made
+
+    def _operands(self, node: onnx.NodeProto) -> dict[str, Known]:
+        return {name: self.known[name] for name in node_inputs(node)}
 
     def _is_constant(self, node: onnx.NodeProto) -> bool:
         constant = all(isinstance(self.values[name], Const) for name in node_inputs(node))
@@ -251,6 +256,8 @@ class Lowering:
         if self._is_constant(node):
             self.values.update(folding.fold(node, op, self.values, self.source.model.opset_import))
             return "constant"
+        if op == "Shape" and self.known[node.input[0]].shape is not None:
+            return self._handle(index, node, op)
         if any(isinstance(value, AfterValue) for value in variables):
             return self._leave_to_tail(node)
         if op in HEAD and len(variables) == 1 and isinstance(variables[0], HostValue):
@@ -277,6 +284,7 @@ class Lowering:
         return "overlay" if isinstance(self.values[node.output[0]], View) else "constant"
 
     def _leave_to_head(self, node: onnx.NodeProto, op: str, value: HostValue) -> Place:
+        self._together.require_apart(node, self._operands(node))
         name = node.output[0]
         if op in ("QuantizeLinear", "DequantizeLinear"):
             self.values[name] = self._quantised_on_host(node, value)
@@ -296,6 +304,7 @@ class Lowering:
         return HostValue(name, value.root if same else name, known)
 
     def _leave_to_tail(self, node: onnx.NodeProto) -> Place:
+        self._together.require_apart(node, self._operands(node))
         for name in node_inputs(node):
             value = self.values[name]
             if isinstance(value, View):

@@ -43,10 +43,15 @@ def known_constant(const: Const) -> Known:
     return Known(const.array.shape, np.dtype(np.float32))
 
 
-def infer(node: onnx.NodeProto, operands: Mapping[str, Known], opsets: Opsets) -> dict[str, Known]:
+def infer(
+    node: onnx.NodeProto,
+    operands: Mapping[str, Known],
+    opsets: Opsets,
+    limit: float = MAX_ELEMENTS,
+) -> dict[str, Known]:
     """What is known of a node's outputs; Unsupported if the operands do not fit the node.
 
-    No tensor may have more than ``MAX_ELEMENTS``: that is known here before anything is computed.
+    No tensor may have more than ``limit`` elements: that is known before anything is computed.
     """
     if any(known.dtype is None for known in operands.values()):
         return {}
@@ -58,9 +63,9 @@ def infer(node: onnx.NodeProto, operands: Mapping[str, Known], opsets: Opsets) -
     read = {name: operands[name] for name in node_inputs(node) if name in operands}
     made = _inferred(node, read, opsets)
     for known in made.values():
-        if known.shape is not None and math.prod(known.shape) > MAX_ELEMENTS:
+        if known.shape is not None and math.prod(known.shape) > limit:
             raise Unsupported(
-                f"it makes a tensor of {known.shape}, more than {MAX_ELEMENTS:,} elements",
+                f"it makes a tensor of {known.shape}, more than {limit:,} elements",
                 "export the model for smaller images",
             )
     return made

@@ -22,6 +22,10 @@ IR_VERSION = 10
 """Written on every model handed to ONNX Runtime, which lags behind onnx's newest."""
 
 OLDEST_OPSET = 7
+
+ANY = 1009
+"""A number of images that stands for any: a prime that no shape of a CNN has by chance."""
+
 _ONNX_DOMAINS = ("", "ai.onnx")
 _MAX_PROTOBUF = 2**31 - 1
 
@@ -57,7 +61,7 @@ class Source:
 
     ``model`` lacks its large initializers: they are inputs of it, and as arrays in ``constants``.
     ``declared``: what it says itself of the tensors in between, for one image.  ``batch``: how many
-    images it was fixed to, and ``batched``: its shapes then; both tell whether one image is legal.
+    images it was fixed to, or ``ANY``, and ``batched``: its shapes if they are several.
     """
 
     name: str
@@ -69,6 +73,10 @@ class Source:
     declared: Mapping[str, Known]
     batch: int
     batched: Mapping[str, Known]
+
+    @property
+    def opset(self) -> int:
+        return _opset(self.model)
 
 
 def read(path: str | Path) -> Source:
@@ -112,7 +120,7 @@ def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Sourc
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     inputs = [value for value in single.graph.input if value.name not in constants]
     batch = _batch(inputs)
-    batched = _known(exported) if batch > 1 else {}
+    batched = _known(exported) if batch not in (1, ANY) else {}
     ports = tuple(_single_image(value, where) for value in inputs)
     _check_names("input", [port.name for port in ports], where)
     _check_names("output", [value.name for value in model.graph.output], where)
@@ -205,9 +213,13 @@ def _single_image(value: onnx.ValueInfoProto, where: str) -> Port:
     dims = value.type.tensor_type.shape.dim
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
         raise NetworkError(f"{where}: input {value.name!r} has no shape; export it with one")
-    if dims:
-        dims[0].Clear()
-        dims[0].dim_value = 1
+    if not dims:
+        raise NetworkError(
+            f"{where}: input {value.name!r} is a single number without a batch axis;"
+            " make it a constant, or give it one"
+        )
+    dims[0].Clear()
+    dims[0].dim_value = 1
     for axis, dim in enumerate(dims):
         if dim.dim_value < 1:
             raise NetworkError(
@@ -233,9 +245,10 @@ def _check_names(kind: str, names: Sequence[str], where: str) -> None:
 
 
 def _batch(inputs: Sequence[onnx.ValueInfoProto]) -> int:
-    """The number of images that a model is fixed to; 1 if it is free."""
-    dims = [value.type.tensor_type.shape.dim for value in inputs]
-    return max([1, *(axes[0].dim_value for axes in dims if axes)])
+    """The number of images that a model is fixed to; ``ANY`` if it is free."""
+    shapes = [value.type.tensor_type.shape.dim for value in inputs]
+    fixed = [dims[0].dim_value for dims in shapes if dims]
+    return ANY if 0 in fixed else max([1, *fixed])
 
 
 def _known(model: onnx.ModelProto) -> dict[str, Known]:
