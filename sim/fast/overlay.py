@@ -9,25 +9,29 @@ from importlib import metadata
 from pathlib import Path
 
 import hw
-from dse.files.writing import write
 from hw.config import OverlayConfig
 from hw.emit import Verilog, emit
 from hw.overlay import Overlay
+from sim.cache import Cache
 from sim.runner import FastSimulation
 from sim.verilator import build_folder
 
 TOP = "polymap"
+VERILOG = "verilog.pickle"
 HIERARCHICAL_PES = 256  # from so many on, building the columns apart pays
 
 
 def emit_overlay(config: OverlayConfig) -> Verilog:
     """The overlay's Verilog, with an RTL kernel's clock and reset."""
-    path = build_folder() / f"polymap-{config.hash:08x}-{_sources()}.pickle"
-    if path.exists():
-        kept: Verilog = pickle.loads(path.read_bytes())
-        return kept
-    verilog = emit(Overlay(config=config), TOP, clock="ap_clk", reset="ap_rst_n")
-    write(path, pickle.dumps(verilog))
+
+    def make(parts: Path) -> None:
+        verilog = emit(Overlay(config=config), TOP, clock="ap_clk", reset="ap_rst_n")
+        (parts / VERILOG).write_bytes(pickle.dumps(verilog))
+
+    name = f"{TOP}-{config.hash:08x}-{_sources()}"
+    cache = Cache(build_folder())
+    entry = cache.find(name) or cache.keep(name, make)
+    verilog: Verilog = pickle.loads((entry / VERILOG).read_bytes())
     return verilog
 
 
