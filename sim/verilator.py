@@ -30,8 +30,8 @@ WAIVERS = (
     "SYMRSVDWORD",  # XRT names the port `interrupt`; C++ sees __SYM__interrupt
 )
 WARNINGS = ("-Wall", *(f"-Wno-{waiver}" for waiver in WAIVERS))
-CELLS = Path(hw.__path__[0]) / "cells.v"
-"""The ports of vendors' cells, for designs that are made of them."""
+CELLS = Path(hw.__path__[0]) / "cells"
+"""A file for each vendor's cell that designs are made of, with its ports alone."""
 PREFIX = "Vtop"
 EXECUTABLE = "simulate"
 JOBS = min(2, os.cpu_count() or 1)
@@ -141,7 +141,7 @@ def lint(verilog: Verilog, *, folder: Path | None = None) -> None:
     parts.mkdir(parents=True, exist_ok=True)
     source = verilog.write(parts / "design.v")
     arguments = ["--lint-only", *WARNINGS, "--top-module", verilog.top, str(source)]
-    verilator().run([*arguments, "-v", str(CELLS)], log=parts / "lint.log", folder=parts)
+    verilator().run([*arguments, "-y", str(CELLS)], log=parts / "lint.log", folder=parts)
     shutil.rmtree(parts)
 
 

@@ -35,7 +35,7 @@ def compile_with_icarus(text: str, top: str, folder: Path) -> Path:
     source, compiled = folder / "design.v", folder / "design.vvp"
     source.write_text(text)
     said = _run(
-        ["iverilog", "-g2012", "-o", str(compiled), "-s", top, str(source), "-l", str(CELLS)],
+        ["iverilog", "-g2012", "-o", str(compiled), "-s", top, str(source), "-y", str(CELLS)],
         folder,
     )
     if said.strip():
@@ -50,9 +50,9 @@ def yosys_check(text: str, top: str, folder: Path, *, then: Sequence[str] = ()) 
         raise MissingTool(YOSYS)
     source = folder / "design.v"
     source.write_text(text)
-    (folder / CELLS.name).write_bytes(CELLS.read_bytes())  # it sees the current folder alone
+    cells = [shutil.copy(cell, folder) for cell in CELLS.glob("*.v")]  # it sees no other folder
     script = [
-        f"read_verilog -lib {CELLS.name}",
+        *(f"read_verilog -lib {Path(cell).name}" for cell in cells),
         f"read_verilog {source.name}",
         f"hierarchy -check -top {top}",
         "proc",

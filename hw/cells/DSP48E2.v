@@ -1,5 +1,5 @@
-// The vendor's cells that emitted designs instantiate, by their ports and attributes alone: for
-// tools that check a design without the vendor's own library.  hw/array/dsp48.py instantiates them.
+// Ports and attributes of the slice that hw/array/dsp48.py instantiates, for tools that check a
+// design without the vendor's library.
 
 /* verilator lint_off UNDRIVEN */
 /* verilator lint_off UNUSEDPARAM */
