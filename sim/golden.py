@@ -1,6 +1,6 @@
 """The golden model: the overlay's arithmetic in numpy integers, operator by operator.
 
-The hardware equals it in every bit; onnxruntime is within one unit of it (docs/network.md).
+The hardware equals it in every bit; float arithmetic is within one unit of it (docs/network.md).
 Sums are taken by matrix products in float64.  They are exact: a product of ``x - zero point`` and a
 weight is below 2**15, so that every partial sum of up to 2**38 of them is an integer below 2**53.
 """

@@ -1,9 +1,8 @@
-"""The golden model against onnxruntime on the same integers: within one unit of it."""
+"""The golden model against float arithmetic on the same integers: within one unit of it."""
 
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from dse.network.graph import (
     Window,
 )
 from sim import golden
+from tests.meaning import evaluate
 
 TALLY: dict[str, list[int]] = {}
 """Compared values and mismatches by kind of operator, over all tests of this file."""
@@ -37,22 +37,10 @@ def report():
 
 
 def reference(network: Network, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Every tensor that onnxruntime computes, int8 HWC.
-
-    Its quantised average counts taps beyond the padding where ``ceil_mode`` makes windows reach
-    there, unlike ONNX and its own float average: such models run unfused.
-    """
-    options = onnxruntime.SessionOptions()
-    if any(isinstance(op, Pool) and op.count_include_pad for op in network.operators):
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    model = qdq_model(network, intermediate=True).SerializeToString()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    """Every tensor as the network's ONNX model defines it, int8 HWC."""
     feeds = {name: x.transpose(2, 0, 1)[None].copy() for name, x in inputs.items()}
-    names = [output.name for output in session.get_outputs()]
-    results = session.run(names, feeds)
-    return {name: y[0].transpose(1, 2, 0) for name, y in zip(names, results, strict=True)}
+    results = evaluate(qdq_model(network, intermediate=True), feeds)
+    return {name: y[0].transpose(1, 2, 0) for name, y in results.items()}
 
 
 def compare(kind: str, network: Network, seed: int) -> None:
