@@ -16,7 +16,7 @@ import numpy as np
 from hw.bus.registers import REGISTERS, Control
 from hw.emit import Verilog
 from hw.isa import Engine
-from sim.fast.job import EVENT, Dump, Job, Run, Timing
+from sim.fast.job import CHANNELS, EVENT, Dump, Job, Run, Timing
 from sim.verilator import build
 
 SOURCE = Path(__file__).parent / "fast" / "main.cpp"
@@ -104,12 +104,11 @@ class _Script:
         self.lines.append(f"timing {_timing_words(job.timing)}")
         for name, data in job.regions.items():
             self._load(addresses[name], data)
-        for name, address in addresses.items():
-            offset = REGISTERS[name].offset
-            self._write(offset, address & 0xFFFFFFFF)
-            self._write(offset + 4, address >> 32)
-        if job.watchdog is not None:
-            self._write(REGISTERS["watchdog"].offset, job.watchdog)
+        if job.cut is not None:
+            self._load(addresses["input"], job.inputs[0])
+            self._settings(job, addresses)
+            self.lines.append(f"cut {job.cut}")
+        self._settings(job, addresses)
         self.lines.append("clear")
         for dump in job.dumps:
             counts = [dump.retired.get(engine, 0) for engine in Engine]
@@ -122,6 +121,14 @@ class _Script:
             self._load(addresses["input"], data)
             self.lines += [f"run {job.limit}", save]
         return outputs
+
+    def _settings(self, job: Job, addresses: dict[str, int]) -> None:
+        for name, address in addresses.items():
+            offset = REGISTERS[name].offset
+            self._write(offset, address & 0xFFFFFFFF)
+            self._write(offset + 4, address >> 32)
+        if job.watchdog is not None:
+            self._write(REGISTERS["watchdog"].offset, job.watchdog)
 
     def finish(self) -> None:
         """Writes the job file."""
@@ -174,7 +181,8 @@ def _read_results(folder: Path, jobs: Sequence[Job], places: Sequence[Path]) -> 
                     dumps=_split_dumps(taken, record["dumped"], job.dumps),
                     events=run_events,
                     registers=record["registers"],
-                    beats={name: record[f"{name}_beats"] for name in ("read0", "read1", "write0")},
+                    beats={name: record[f"{name}_beats"] for name in CHANNELS},
+                    bursts={name: record[f"{name}_bursts"] for name in CHANNELS},
                 )
             )
     return runs
@@ -216,7 +224,7 @@ def design_header(verilog: Verilog, *, tensor_bytes: int) -> str:
         f"constexpr uint64_t TENSOR_BYTES = {tensor_bytes};",
         f"#define POLYMAP_READ_MASTERS(X) {' '.join(f'X({master})' for master in masters)}",
         f"#define HAS_TRACE {int('trace_write_valid' in widths)}",
-        f"constexpr uint32_t START = {1 << Control.START};",
+        *(f"constexpr uint32_t CONTROL_{bit.name} = {1 << bit};" for bit in Control),
         *(
             f"constexpr uint32_t REGISTER_{name.upper()} = {register.offset};"
             for name, register in REGISTERS.items()

@@ -42,6 +42,10 @@ class LiteMaster {
         pins_.read_address_valid = 1;
         done_ = false;
     }
+    void reset() {
+        pins_.write_address_valid = pins_.write_valid = pins_.read_address_valid = 0;
+        done_ = true;
+    }
     bool done() const { return done_; }
     uint32_t value() const { return value_; }
 

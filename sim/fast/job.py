@@ -14,6 +14,10 @@ EVENT = np.dtype(
 )
 
 
+CHANNELS = ("read0", "read1", "write0")
+SLVERR, DECERR = 2, 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timing:
     """How the memory behaves; ``None`` is never.
@@ -28,6 +32,9 @@ class Timing:
     hang_at, hang_for : nothing moves for so many cycles from that cycle of the run on.
     error_read0, error_read1, error_write : the run's n-th burst of ``gmem0``, of each weight port,
         or of writes gets an error response.
+    error_response : SLVERR (2) or DECERR (3).
+    error_beat : first beat of a read burst with it; the last, if the burst is shorter.
+    error_port : the one weight port of ``error_read1``, from 0 on; ``None`` is each.
     """
 
     latency: int = 4
@@ -40,6 +47,9 @@ class Timing:
     error_read0: int | None = None
     error_read1: int | None = None
     error_write: int | None = None
+    error_response: int = SLVERR
+    error_beat: int = 0
+    error_port: int | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -47,6 +57,7 @@ class Timing:
             ("rate", 1, 1024),
             ("stall", 0, 99),
             ("outstanding", 1, 1 << 10),
+            ("error_response", SLVERR, DECERR),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -84,6 +95,8 @@ class Job:
     timing : of the memory.
     watchdog : cycles, or None for the register's reset value.
     limit : cycles after which a run counts as hung.
+    cut : cycles after which the reset pin ends a run that comes before all others and is not
+        reported; registers are then written again.
     """
 
     regions: Mapping[str, bytes]
@@ -93,6 +106,7 @@ class Job:
     timing: Timing = IDEAL
     watchdog: int | None = None
     limit: int = 1 << 32
+    cut: int | None = None
 
     def with_program(self, program: bytes) -> Job:
         """The job with other instructions."""
@@ -118,8 +132,8 @@ class Run:
     dumps : for each of the job's dumps pixels x channels of int8, or None if it did not happen.
     events : starts and retirements of instructions (``EVENT``), in order.
     registers : all registers after the run, by name.
-    beats : data beats moved by ``gmem0``'s reads (read0), each weight port (read1) and writes
-        (write0).
+    beats, bursts : data beats moved, and addresses taken, by ``gmem0``'s reads (read0), each weight
+        port (read1) and writes (write0).
     """
 
     output: bytes
@@ -127,6 +141,7 @@ class Run:
     events: np.ndarray
     registers: dict[str, int]
     beats: dict[str, int]
+    bursts: dict[str, int]
 
     @property
     def cycles(self) -> int:

@@ -8,7 +8,8 @@
 //   dump LOAD CONV POOL STORE ADDRESS PITCH CHANNELS PIXELS   what runs dump, and when: once the
 //                                            engines have retired so many instructions
 //   clear                                    no dumps
-//   run LIMIT                                start, wait for done; at most LIMIT cycles
+//   run LIMIT                                await idle, start, wait for done; at most LIMIT cycles
+//   cut CYCLES                               await idle, start, reset after so many cycles
 //   reset, waves FILE
 //
 // Arguments: the job, the JSON lines, the dumps, the events.
@@ -22,6 +23,8 @@
 #include "world.h"
 
 namespace {
+
+constexpr uint64_t IDLE_CYCLES = 100'000;  // that a run before this one may take to end
 
 uint64_t number(const std::string& text) { return std::stoull(text, nullptr, 0); }
 
@@ -45,7 +48,7 @@ class Job {
             {"dram", {&Job::dram, 3}},   {"timing", {&Job::timing, 0}}, {"load", {&Job::load, 4}},
             {"save", {&Job::save, 3}},   {"write", {&Job::write, 2}},   {"read", {&Job::read, 1}},
             {"dump", {&Job::dump, 8}},   {"clear", {&Job::clear, 0}},   {"run", {&Job::run, 1}},
-            {"reset", {&Job::reset, 0}}, {"waves", {&Job::waves, 1}},
+            {"reset", {&Job::reset, 0}}, {"waves", {&Job::waves, 1}}, {"cut", {&Job::cut, 1}},
         };
         const auto found = commands.find(name);
         if (found == commands.end() || words.size() < found->second.second)
@@ -67,6 +70,8 @@ class Job {
             {"seed", &Timing::seed},               {"hang_at", &Timing::hang_at},
             {"hang_for", &Timing::hang_for},       {"error_read0", &Timing::error_read0},
             {"error_read1", &Timing::error_read1}, {"error_write", &Timing::error_write},
+            {"error_beat", &Timing::error_beat},   {"error_port", &Timing::error_port},
+            {"error_response", &Timing::error_response},
         };
         world_.timing() = Timing();
         for (const std::string& word : words) {
@@ -112,11 +117,9 @@ class Job {
     void waves(const Words& words) { world_.open_waves(words[0]); }
 
     void run(const Words& words) {
+        if (hung_) return;  // the overlay cannot start
         const uint64_t limit = number(words[0]);
-        world_.write_register(REGISTER_GLOBAL_INTERRUPT_ENABLE, 1);
-        world_.write_register(REGISTER_INTERRUPT_ENABLE, 1);
-        world_.begin_run(run_);
-        world_.write_register(REGISTER_CONTROL, START);
+        start();
         while (!world_.interrupt() && world_.cycle() < limit) {
             world_.tick();
             if (world_.cycle() % 1024 == 0) progress();
@@ -124,8 +127,36 @@ class Job {
         const bool ended = world_.interrupt();
         const uint64_t cycles = world_.cycle();
         if (ended) world_.write_register(REGISTER_INTERRUPT_STATUS, 1);
+        hung_ = !ended;
         report(ended, cycles);
         ++run_;
+    }
+
+    void cut(const Words& words) {
+        if (hung_) return;
+        start();
+        while (world_.cycle() < number(words[0])) world_.tick();
+        world_.reset();
+    }
+
+    void start() {
+        world_.write_register(REGISTER_GLOBAL_INTERRUPT_ENABLE, 1);
+        world_.write_register(REGISTER_INTERRUPT_ENABLE, 1);
+        await_idle();
+        world_.require_quiet();
+        world_.begin_run(run_);
+        world_.write_register(REGISTER_CONTROL, CONTROL_START);
+    }
+
+    // As every host must: the overlay is idle, and no end of another run is left to be read.
+    void await_idle() {
+        world_.begin_run(run_);
+        while (!(world_.read_register(REGISTER_CONTROL) & CONTROL_IDLE))
+            if (world_.cycle() > IDLE_CYCLES)
+                throw std::runtime_error("run " + std::to_string(run_) +
+                                         ": the overlay did not become idle before it");
+        const uint32_t pending = world_.read_register(REGISTER_INTERRUPT_STATUS);
+        if (pending) world_.write_register(REGISTER_INTERRUPT_STATUS, pending);
     }
 
     void report(bool ended, uint64_t cycles) {
@@ -134,6 +165,7 @@ class Job {
         for (unsigned channel = 0; channel < 3; ++channel) {
             static const char* const names[] = {"read0", "read1", "write0"};
             results_ << ", \"" << names[channel] << "_beats\": " << world_.beats(channel);
+            results_ << ", \"" << names[channel] << "_bursts\": " << world_.bursts(channel);
         }
         results_ << ", \"registers\": {";
         const char* separator = "";
@@ -166,6 +198,7 @@ class Job {
     World& world_;
     std::ofstream results_, dumps_, events_;
     uint32_t run_ = 0;
+    bool hung_ = false;
     std::chrono::steady_clock::time_point reported_{};
 };
 

@@ -30,6 +30,9 @@ struct Timing {
     uint64_t error_read0 = NEVER;  // number of the burst in a run that gets an error response
     uint64_t error_read1 = NEVER;
     uint64_t error_write = NEVER;
+    uint64_t error_response = SLVERR;
+    uint64_t error_beat = 0;      // of the burst, from which on it has the response; or the last
+    uint64_t error_port = NEVER;  // of the weights; NEVER: all
 
     bool hangs(uint64_t cycle) const { return cycle >= hang_at && cycle - hang_at < hang_for; }
 };
@@ -90,9 +93,12 @@ struct Burst {
     unsigned beats;
     uint8_t id;
     uint8_t response;
+    unsigned from;  // first beat that has the response
     uint64_t due;   // earliest cycle of the first beat or of the response
     uint64_t order;
     unsigned done = 0;
+
+    uint8_t response_now() const { return done < from ? uint8_t{OKAY} : response; }
 };
 
 // Takes addresses, and checks the rules that a master must keep.
@@ -121,14 +127,24 @@ class AddressSlave {
         if (address_ % DATA_BYTES) fail("address is not aligned to a beat");
         if (address_ / PAGE_BYTES != (address_ + bytes - 1) / PAGE_BYTES)
             fail("burst crosses a 4 KiB boundary");
+        const bool failing = count_ == error;
+        const uint64_t told = failing ? timing_.error_response : OKAY;
         const bool inside = memory.holds(address_, bytes);
-        const uint8_t response = count_ == error ? SLVERR : inside ? OKAY : DECERR;
-        burst = {address_, beats, pins_.id, response, cycle + timing_.latency, count_};
+        const uint8_t response = inside ? uint8_t(told) : uint8_t{DECERR};
+        const uint64_t from = inside && failing ? timing_.error_beat : 0;
+        burst = {address_, beats, pins_.id, response, unsigned(std::min<uint64_t>(from, beats - 1)),
+                 cycle + timing_.latency, count_};
         ++count_;
         return true;
     }
 
+    void reset() {
+        pins_.ready = 0;
+        waiting_ = false;
+    }
+
     void begin_run() { count_ = 0; }
+    uint64_t count() const { return count_; }
 
    private:
     [[noreturn]] void fail(const char* what) const {
@@ -161,7 +177,6 @@ class ReadSlave {
           address_(address, timing, random_),
           pins_(pins),
           timing_(timing),
-          error_(number ? &Timing::error_read1 : &Timing::error_read0),
           pace_(timing, random_) {}
 
     void drive(uint64_t cycle, Memory& memory) {
@@ -174,12 +189,13 @@ class ReadSlave {
         if (current_ == bursts_.end()) return;
         const Burst& burst = *current_;
         const uint64_t at = burst.address + uint64_t{burst.done} * DATA_BYTES;
-        if (burst.response == DECERR)
+        const uint8_t response = burst.response_now();
+        if (response == DECERR)
             std::memset(pins_.data, 0xEE, DATA_BYTES);
         else
             std::memcpy(pins_.data, memory.at(at, DATA_BYTES), DATA_BYTES);
         pins_.id = burst.id;
-        pins_.response = burst.response;
+        pins_.response = response;
         pins_.last = burst.done + 1 == burst.beats;
         pins_.valid = 1;
         pace_.spend();
@@ -192,7 +208,14 @@ class ReadSlave {
             if (++current_->done == current_->beats) bursts_.erase(current_);
         }
         Burst burst;
-        if (address_.sample(cycle, timing_.*error_, memory, burst)) bursts_.push_back(burst);
+        if (address_.sample(cycle, error(), memory, burst)) bursts_.push_back(burst);
+    }
+
+    // What was asked for is forgotten.
+    void reset() {
+        address_.reset();
+        bursts_.clear();
+        pins_.valid = 0;
     }
 
     void after_edge() {
@@ -205,9 +228,18 @@ class ReadSlave {
         beats_ = 0;
     }
     uint64_t beats() const { return beats_; }
+    uint64_t bursts() const { return address_.count(); }
+    size_t outstanding() const { return bursts_.size(); }
 
    private:
     using Position = std::list<Burst>::iterator;
+
+    // Number of the burst of a run that gets an error.
+    uint64_t error() const {
+        if (number_ == 0) return timing_.error_read0;
+        const bool mine = timing_.error_port == NEVER || timing_.error_port == number_ - 1;
+        return mine ? timing_.error_read1 : NEVER;
+    }
 
     // The oldest burst; while stalls are random, sometimes the oldest of another id.
     Position choose(uint64_t cycle) {
@@ -226,7 +258,6 @@ class ReadSlave {
     AddressSlave address_;
     ReadChannel pins_;
     const Timing& timing_;
-    uint64_t Timing::*error_;
     Pace pace_;
     std::list<Burst> bursts_;
     Position current_;
@@ -275,12 +306,21 @@ class WriteSlave {
         if (answered_) pins_.response_valid = 0;
     }
 
+    void reset() {
+        address_.reset();
+        bursts_.clear();
+        responses_.clear();
+        pins_.ready = pins_.response_valid = 0;
+    }
+    size_t outstanding() const { return bursts_.size() + responses_.size(); }
+
     void begin_run(uint32_t run) {
         address_.begin_run();
         random_.seed(timing_.seed * 1000 + 2 * run + 1);
         beats_ = 0;
     }
     uint64_t beats() const { return beats_; }
+    uint64_t bursts() const { return address_.count(); }
 
    private:
     void take_beat(uint64_t cycle, Memory& memory) {

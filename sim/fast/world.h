@@ -43,9 +43,16 @@ class World {
 #endif
     }
 
+    // The reset pin, of the overlay and of all that is connected to it; the memory keeps its bytes.
     void reset() {
         top_.ap_rst_n = 0;
-        for (int i = 0; i < 16; ++i) tick();
+        for (int i = 0; i < 16; ++i) {
+            for (ReadSlave& read : reads_) read.reset();
+            write0_.reset();
+            control_.reset();
+            low();
+            high();
+        }
         top_.ap_rst_n = 1;
         for (int i = 0; i < 4; ++i) tick();
     }
@@ -55,20 +62,25 @@ class World {
         const uint64_t now = cycle();
         for (ReadSlave& read : reads_) read.drive(now, memory_);
         write0_.drive(now);
-        top_.ap_clk = 0;
-        top_.eval();
-        step_waves();
+        low();
         for (ReadSlave& read : reads_) read.sample(now, memory_);
         write0_.sample(now, memory_);
         control_.sample();
         sample_trace(now);
-        top_.ap_clk = 1;
-        top_.eval();
-        step_waves();
+        high();
         for (ReadSlave& read : reads_) read.after_edge();
         write0_.after_edge();
         control_.after_edge();
         ++cycles_;
+    }
+
+    // An idle overlay expects nothing from the memory.
+    void require_quiet() const {
+        size_t left = write0_.outstanding();
+        for (const ReadSlave& read : reads_) left += read.outstanding();
+        if (left)
+            throw std::runtime_error("the overlay is idle with " + std::to_string(left) +
+                                     " bursts under way");
     }
 
     // Restarts what counts from the start of a run.
@@ -97,6 +109,9 @@ class World {
     uint64_t beats(unsigned channel) const {
         return channel < 2 ? reads_[channel].beats() : write0_.beats();
     }
+    uint64_t bursts(unsigned channel) const {
+        return channel < 2 ? reads_[channel].bursts() : write0_.bursts();
+    }
 
     void open_waves(const std::string& path) {
 #if VM_TRACE
@@ -110,6 +125,17 @@ class World {
     }
 
    private:
+    void low() {
+        top_.ap_clk = 0;
+        top_.eval();
+        step_waves();
+    }
+    void high() {
+        top_.ap_clk = 1;
+        top_.eval();
+        step_waves();
+    }
+
     void finish_access() {
         for (int i = 0; i < 1000; ++i) {
             tick();

@@ -122,10 +122,13 @@ async def run_job(dut: Any) -> None:
     await bench.reset()
     for name, region in job.regions.items():
         bench.memory.write(offsets[name], region)
-    for name, offset in offsets.items():
-        await bench.write_register(name, MEMORY_BASE + offset)
-    if job.watchdog is not None:
-        await bench.write_register("watchdog", job.watchdog)
+    await _set_up(bench, job, offsets)
+    if job.cut is not None:
+        bench.memory.write(offsets["input"], job.inputs[0])
+        await bench.write_register("control", 1 << Control.START)
+        await ClockCycles(dut.ap_clk, job.cut)
+        await bench.reset()
+        await _set_up(bench, job, offsets)
     results = []
     for data in job.inputs:
         bench.memory.write(offsets["input"], data)
@@ -133,3 +136,10 @@ async def run_job(dut: Any) -> None:
         output = bytes(bench.memory.read(offsets["output"], job.output_bytes))
         results.append((output, registers))
     Path(os.environ[RESULT]).write_bytes(pickle.dumps(results))
+
+
+async def _set_up(bench: OverlayBench, job: Job, offsets: dict[str, int]) -> None:
+    for name, offset in offsets.items():
+        await bench.write_register(name, MEMORY_BASE + offset)
+    if job.watchdog is not None:
+        await bench.write_register("watchdog", job.watchdog)

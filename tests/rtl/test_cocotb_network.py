@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,13 @@ from tests.sim.test_functional import branchy
 CONFIG = OVERLAYS["3x4"]
 
 
-@pytest.mark.parametrize("stall", [0, 40])
-def test_a_network(stall: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stall", "cut"), [(0, None), (40, 1500)])
+def test_a_network(stall: int, cut: int | None, tmp_path: Path) -> None:
+    """Also behind a run that a reset has cut."""
     case = Case(branchy(), tuple(map(Choice, Dataflow)), Timing(stall=stall, seed=3), images=2)
     program = case.compile(CONFIG)
-    runs = run_job(emit_overlay(CONFIG), job(case, program), folder=tmp_path)
+    made = replace(job(case, program), cut=cut)
+    runs = run_job(emit_overlay(CONFIG), made, folder=tmp_path)
     for run, entry in zip(runs, case.entries(), strict=True):
         assert run.registers["error"] == Error.NONE
         assert run.registers["isa_version"] == ISA_VERSION

@@ -24,7 +24,6 @@ from tests.sim.test_functional import branchy
 WATCHDOG = 400
 FOREVER = 1 << 40
 OUTSIDE = 1 << 39  # an offset beyond all memory
-BURSTS = 64  # more than a run has on any channel
 
 
 @dataclass(frozen=True)
@@ -134,26 +133,6 @@ def test_a_program_without_end(target: Target) -> None:
     count = len(target.program.instructions)
     (one,) = target.run([target.broken(target.changed(0, instructions=count - 1))])
     fails(one, Error.ILLEGAL_OPCODE)
-
-
-@pytest.mark.parametrize("stall", [0, 40])
-@pytest.mark.parametrize(
-    ("fault", "error", "least"),
-    [
-        ("error_read0", Error.BUS_READ, 6),
-        ("error_read1", Error.BUS_READ, 5),
-        ("error_write", Error.BUS_WRITE, 2),
-    ],
-)
-def test_error_responses(target: Target, fault: str, error: Error, least: int, stall: int) -> None:
-    """To each burst in turn, until there are no more."""
-    timings = [Timing(stall=stall, seed=n + 1, **{fault: n}) for n in range(BURSTS)]
-    runs = target.run([target.broken(timing=timing) for timing in timings])
-    count = [one.error for one in runs].index(Error.NONE)
-    assert count >= least
-    for one in runs[:count]:
-        fails(one, error)
-    target.verify(runs[count:])
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,13 @@ from sim.fast.job import Dump, Job
 
 TAG = 0x1234
 BEATS = 150
+HASTY = 31
 
 
 class CopyKernel(wiring.Component):
     """output[i] = input[i] ^ weights[i] for as many beats as the program's first word says.
+
+    With the word's bit ``HASTY`` it is done, and idle, before its writes have been answered.
 
     Input and program share gmem0 with the output, the weights come from gmem1.  Each beat is traced
     as a tensor memory write, one byte further than the output; STORE retires with ``TAG``.
@@ -97,6 +100,7 @@ class CopyKernel(wiring.Component):
             *(part.i.p.beats.eq(beats) for part in parts),
         ]
         asked = Signal(len(parts))
+        hasty = Signal()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [control.idle.eq(1), control.accept.eq(control.start)]
@@ -108,8 +112,9 @@ class CopyKernel(wiring.Component):
             with m.State("PROGRAM"):
                 m.d.comb += program.o.ready.eq(1)
                 with m.If(program.o.valid):
-                    m.d.sync += [beats.eq(program.o.payload), left.eq(program.o.payload)]
-                    m.d.sync += asked.eq(0)
+                    count = program.o.payload[:HASTY]
+                    m.d.sync += [beats.eq(count), left.eq(count), asked.eq(0)]
+                    m.d.sync += hasty.eq(program.o.payload[HASTY])
                     m.next = "COPY"
             with m.State("COPY"):
                 for bit, part in enumerate(parts):
@@ -124,7 +129,7 @@ class CopyKernel(wiring.Component):
                 with m.If(output.i_data.valid & output.i_data.ready):
                     m.d.comb += self.trace_write_valid.eq(1)
                     m.d.sync += left.eq(left - 1)
-                with m.If((left == 0) & asked.all() & output.idle):
+                with m.If((left == 0) & asked.all() & (output.idle | hasty)):
                     m.d.comb += [control.done.eq(1), self.trace_retire.eq(1 << Engine.STORE)]
                     m.next = "IDLE"
         m.d.comb += control.running.eq(~control.idle)

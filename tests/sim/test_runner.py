@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from hw.isa import Engine, Error
-from sim.fast.job import DDR, Timing
+from sim.fast.job import DDR, DECERR, Timing
 from sim.runner import FastSimulation, SimulationError
 from sim.verilator import build_folder
-from tests.sim.copy_kernel import BEATS, TAG, kernel, xor_job
+from tests.sim.copy_kernel import BEATS, HASTY, TAG, kernel, xor_job
 
 
 @functools.cache
@@ -30,6 +30,7 @@ def test_regions_outputs_and_trace(data_bytes: int, timing: Timing) -> None:
     for run, output in zip(runs, 2 * expected, strict=True):
         assert run.error == Error.NONE
         assert run.beats == {"read0": BEATS + 1, "read1": BEATS, "write0": BEATS}
+        assert run.bursts == {"read0": 1 + 3, "read1": 3, "write0": 3}
         assert [tuple(event)[2:] for event in run.events] == [
             (Engine.LOAD, 0, 0),
             (Engine.STORE, 1, TAG),
@@ -75,6 +76,38 @@ def test_an_error_response_is_injected_once(fault: str, error: Error) -> None:
     good, _ = xor_job(4)
     runs = simulation(4).run(bad, good)
     assert [run.error for run in runs] == 3 * [error] + 3 * [Error.NONE]
+
+
+@pytest.mark.parametrize(
+    ("fault", "injected"),
+    [
+        ({"error_read1": 1, "error_port": 0}, True),
+        ({"error_read1": 1, "error_port": 1}, False),  # it has no such port
+        ({"error_read1": 2, "error_beat": 100, "error_response": DECERR}, True),  # its last beat
+        ({"error_read1": 3}, False),  # no such burst
+    ],
+)
+def test_an_error_response_where_it_is_asked_for(fault: dict[str, int], injected: bool) -> None:
+    for run in simulation(4).run(xor_job(4, timing=Timing(**fault))[0]):
+        assert (run.error is Error.BUS_READ) == injected
+
+
+@pytest.mark.parametrize("timing", [Timing(latency=60), Timing(stall=40, seed=3)])
+def test_a_reset_forgets_what_was_under_way(timing: Timing) -> None:
+    """In the overlay and in the memory: the run behind it is as the first one ever."""
+    made, expected = xor_job(4, timing=timing)
+    (first, *_) = simulation(4).run(made)
+    for cut in (3, 40, 90, 150, first.cycles - 3):
+        runs = simulation(4).run(replace(made, cut=cut))
+        assert [run.output for run in runs] == expected
+        assert runs[0].cycles == first.cycles
+
+
+def test_bursts_that_an_idle_overlay_left_are_found() -> None:
+    made, _ = xor_job(4, timing=Timing(latency=100))
+    hasty = made.with_program((BEATS | 1 << HASTY).to_bytes(4, "little"))
+    with pytest.raises(SimulationError, match="the overlay is idle with"):
+        simulation(4).run(hasty)
 
 
 def test_a_hang_ends_or_is_reported() -> None:
