@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from hw.winograd.matrices import F2, F4, Transform
@@ -12,6 +12,8 @@ from hw.winograd.matrices import F2, F4, Transform
 ISA_VERSION = 3
 CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
+MOST = {"tensor_bytes": 1 << 28, "weight_words": 1 << 20, "parameter_depth": 1 << 16}
+ACCUMULATOR_BITS = (20, 40)
 TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 
@@ -73,14 +75,14 @@ class OverlayConfig:
         self._range("rows", 2, 1024)
         self._range("columns", 2, 1024)
         self._range("lanes", 1, 2)
-        self._range("tensor_bytes", 256, 1 << 28)
+        self._range("tensor_bytes", 256, MOST["tensor_bytes"])
         self._range("tensor_copies", 1, 2)
         self._range("accumulator_depth", 4, 1 << 14)
-        self._range("weight_words", 4, 1 << 20)
-        self._range("parameter_depth", 4, 1 << 16)
+        self._range("weight_words", 4, MOST["weight_words"])
+        self._range("parameter_depth", 4, MOST["parameter_depth"])
         self._range("axi_bytes", 4, 128)
         self._range("weight_ports", 1, MAX_WEIGHT_PORTS)
-        self._range("accumulator_bits", 20, 40)
+        self._range("accumulator_bits", *ACCUMULATOR_BITS)
         self._range("pool_lanes", 0, 256)
         self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
         self._check_winograd()
@@ -91,17 +93,9 @@ class OverlayConfig:
             value = getattr(self, name)
             if value != power_of_two(value):
                 raise ConfigError(f"{name} must be a power of two, not {value}")
-        if self.weight_words < 2 * max(self.rows, self.columns):
-            need = 2 * max(self.rows, self.columns)
-            raise ConfigError(f"weight_words must be at least {need}, not {self.weight_words}")
-        if self.parameter_depth < 2 * self.columns:
-            raise ConfigError(
-                f"parameter_depth must be at least {2 * self.columns}, not {self.parameter_depth}"
-            )
-        if self.tensor_bytes < 4 * self.tensor_word:
-            raise ConfigError(
-                f"tensor_bytes must be at least {4 * self.tensor_word}, not {self.tensor_bytes}"
-            )
+        for name, least in self.least_memories.items():
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
 
     def _check_winograd(self) -> None:
         if self.winograd not in TRANSFORMS:
@@ -125,6 +119,27 @@ class OverlayConfig:
         value = getattr(self, name)
         if not isinstance(value, int) or not low <= value <= high:
             raise ConfigError(f"{name} must be an integer in [{low}, {high}], not {value!r}")
+
+    @classmethod
+    def raised(cls, **parameters: Any) -> OverlayConfig:
+        """The configuration whose memories are the ones asked for, or the nearest legal ones."""
+        ample = cls(**{**parameters, **MOST})
+        least = ample.least_memories
+        asked = {f.name: parameters.get(f.name, f.default) for f in fields(cls) if f.name in MOST}
+        memories = {name: min(max(asked[name], least[name]), MOST[name]) for name in MOST}
+        return replace(ample, **memories)
+
+    @property
+    def least_memories(self) -> dict[str, int]:
+        """The smallest memories that serve the array and the buses; all are powers of two but one.
+
+        Two bursts of weights and of channel records, and a tensor memory of four words.
+        """
+        return {
+            "weight_words": 2 * max(self.rows, self.columns),
+            "parameter_depth": power_of_two(2 * self.columns),
+            "tensor_bytes": 4 * self.tensor_word,
+        }
 
     @property
     def reduction(self) -> int:

@@ -14,10 +14,11 @@ from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restrict
 from dse.network.graph import Network
 from dse.networks import Workload
 from dse.passes import Passes
-from dse.program import LayerMapping
+from dse.program import LayerMapping, compile_network
 from dse.program.mapping import MAPPING_VERSION
 from hw.config import CONFIGURATION_VERSION, OverlayConfig
 from polymap.choices import Objective
+from polymap.family import fits
 from polymap.memories import with_tensors
 
 if TYPE_CHECKING:
@@ -84,12 +85,18 @@ class Exploration:
         )
 
     def compiled(self, network: Network) -> Exploration:
-        """The same with the program, its exact cycles, and tensor memory for its activations."""
+        """The same with the program, its exact cycles, and tensor memory for its activations.
+
+        Where the board has no room for that memory, some activations move to DRAM.
+        """
         if self.configuration is None:
             raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
         from polymap.report import Execution
 
         config, program = with_tensors(network, self.configuration, self.choices)
+        if self.board is not None and not fits(config, self.board):
+            config = self.configuration
+            program = compile_network(network, config, self.choices)
         execution = Execution(program, program_cycles(program, config))
         return replace(self, configuration=config, execution=execution)
 
@@ -122,7 +129,7 @@ class Exploration:
             "pareto": [_point_json(point) for point in self.pareto],
         }
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, report: bool = True) -> None:
         """Writes mapping, configuration, everything, and on a board the report."""
         choices, config, mapping = self.choices, self.configuration, self.mapping
         chosen = _labels_json(mapping) if choices is None else choices.to_json()
@@ -131,7 +138,7 @@ class Exploration:
         with writing(folder) as files:
             files.json(MAPPING_FILE, {"version": MAPPING_VERSION, **chosen})
             files.json(CONFIGURATION_FILE, {"version": CONFIGURATION_VERSION, **parameters})
-            if self.board is not None:
+            if report and self.board is not None:
                 files.text(REPORT_FILE, self._report(self.board))
             files.json(RESULT_FILE, self.to_json())
 

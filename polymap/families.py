@@ -16,7 +16,7 @@ from dse.cost.overlay.model import LEAST_SIDE
 from dse.mapping import Hardware, Union
 from dse.mapping.hardware import Unless
 from hw.config import TRANSFORMS, OverlayConfig
-from polymap.configuration import configuration
+from polymap.configuration import WEIGHT_ROWS
 from polymap.family import Family
 from polymap.needs import Needs
 
@@ -62,10 +62,11 @@ class Space:
     def templates(self, needs: Needs) -> list[OverlayConfig]:
         """Without a board: one overlay for each number of lanes and set of transforms."""
         return [
-            configuration(
-                LEAST_SIDE,
-                LEAST_SIDE,
-                lanes,
+            OverlayConfig.raised(
+                rows=LEAST_SIDE,
+                columns=LEAST_SIDE,
+                lanes=lanes,
+                weight_words=WEIGHT_ROWS // lanes,
                 winograd=winograd,
                 scratch_words=DEPTHS["scratch_words"][-1] if TRANSFORMS[winograd] else 0,
                 axi_bytes=self.axi_bytes or OverlayConfig.axi_bytes,
@@ -75,11 +76,12 @@ class Space:
                 accumulator_bits=needs.accumulator_bits(winograd),
             )
             for lanes in self.lanes
-            for winograd in self.winograd
+            for winograd in needs.possible(self.winograd)
         ]
 
     def _union(self, board: Board, needs: Needs, lanes: int) -> Union:
-        families = tuple(self._family(board, needs, lanes, kind) for kind in self.winograd)
+        kinds = needs.possible(self.winograd)
+        families = tuple(self._family(board, needs, lanes, kind) for kind in kinds)
         return Union(tuple(family.bound for family in families), families)
 
     def _family(self, board: Board, needs: Needs, lanes: int, winograd: str) -> Family:
@@ -87,7 +89,9 @@ class Space:
         if not TRANSFORMS[winograd]:
             del depths["scratch_words"]
         deepest = {name: options[-1] for name, options in depths.items()}
-        template = OverlayConfig(
+        template = OverlayConfig.raised(
+            rows=LEAST_SIDE,
+            columns=LEAST_SIDE,
             lanes=lanes,
             winograd=winograd,
             pool_lanes=pool_lanes(board),

@@ -28,6 +28,16 @@ SURE = 0.99
 leaves (at most 0.7 % were found)."""
 
 
+def resources(config: OverlayConfig, board: Board) -> Resources:
+    """What an overlay takes of a board."""
+    return estimate(config, primitive=DSP48E2, uram=board.uram > 0)
+
+
+def fits(config: OverlayConfig, board: Board) -> bool:
+    """Whether a board has room for an overlay."""
+    return resources(config, board).fits(board)
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """All overlays of a board with the same lanes and transforms; depths of buffers are open.
@@ -79,7 +89,7 @@ class Family:
         total, available = self._resources(config), limits(self.board)
         bound = max(available, key=lambda name: getattr(total, name) / max(available[name], 1))
         needed = getattr(total, bound)
-        parts = breakdown(config, primitive=DSP48E2, uram=self._uram)
+        parts = breakdown(config, primitive=DSP48E2, uram=self.board.uram > 0)
         largest = max(parts, key=lambda name: getattr(parts[name], bound))
         return Infeasible(
             f"an overlay of {rows} x {columns} on board {self.board.name!r}",
@@ -162,14 +172,10 @@ class Family:
         return fitting
 
     def _fits(self, config: OverlayConfig) -> bool:
-        return self._resources(config).fits(self.board)
+        return fits(config, self.board)
 
     def _resources(self, config: OverlayConfig) -> Resources:
-        return estimate(config, primitive=DSP48E2, uram=self._uram)
-
-    @property
-    def _uram(self) -> bool:
-        return self.board.uram > 0
+        return resources(config, self.board)
 
 
 def _maximal(fit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dse.networks.workload import Convolution, ConvShape, Join, Pool, Reshape, Workload
-from hw.config import TRANSFORMS, power_of_two
+from dse.cost.infeasible import Infeasible
+from dse.networks.to_network import to_network
+from dse.networks.workload import ConvShape, Workload
+from dse.program.compile import whole_memory
+from hw.config import ACCUMULATOR_BITS, TRANSFORMS, power_of_two
 from hw.winograd.matrices import INPUT_MAX, INPUT_MIN, WEIGHT_MAX, signed_bits
 
 SHALLOWEST_PARAMETERS = 4096
@@ -32,7 +36,21 @@ class Needs:
     def accumulator_bits(self, winograd: str) -> int:
         """Width of the accumulators, with the bits that the output transform drops."""
         shifts = [2 * transform.scale_shift for transform in TRANSFORMS[winograd]]
-        return max([self.sum_bits, *(self.raw_bits + shift for shift in shifts)])
+        return max([ACCUMULATOR_BITS[0], self.sum_bits, *(self.raw_bits + n for n in shifts)])
+
+    def possible(self, kinds: Sequence[str]) -> tuple[str, ...]:
+        """Those of some sets of transforms for which accumulators can be wide enough."""
+        bits = {kind: self.accumulator_bits(kind) for kind in kinds}
+        found = tuple(kind for kind in kinds if bits[kind] <= ACCUMULATOR_BITS[1])
+        if found:
+            return found
+        raise Infeasible(
+            "the sums of the network's largest layer",
+            bound="accumulator_bits",
+            needed=min(bits.values()),
+            available=ACCUMULATOR_BITS[1],
+            remedy="split that layer, or leave it out",
+        )
 
 
 def needs(workload: Workload) -> Needs:
@@ -41,7 +59,7 @@ def needs(workload: Workload) -> Needs:
     tiled = [conv for conv in convs if conv.stride == conv.dilation == (1, 1) and conv.taps > 1]
     widest = max((conv.cout for conv in convs), default=1)
     return Needs(
-        tensor_bytes=power_of_two(_peak(workload)),
+        tensor_bytes=whole_memory(to_network(workload, seed=None)),
         parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
@@ -52,33 +70,3 @@ def _bits(conv: ConvShape, largest_input: int) -> int:
     """Bits of a sum of the largest inputs and weights."""
     products = conv.taps * conv.cin // conv.groups
     return signed_bits(-products * largest_input * WEIGHT_MAX)
-
-
-def _peak(workload: Workload) -> int:
-    """Bytes of the buffers that live at once, at the worst time.
-
-    Reshapes share their input's buffer, and what is concatenated the result's.  A pooling behind a
-    convolution runs beside it, so that the convolution's input lives as well.
-    """
-    home = {node.name: node.name for node in workload.nodes}
-    for node in reversed(workload.nodes):
-        if isinstance(node, Join) and node.kind == "concat":
-            home.update(dict.fromkeys(node.inputs, home[node.name]))
-    for node in workload.nodes:
-        if isinstance(node, Reshape):
-            home[node.name] = home[node.input]
-    first: dict[str, int] = {}
-    last: dict[str, int] = {}
-    size: dict[str, int] = {}
-    for time, node in enumerate(workload.nodes):
-        for name in (*node.inputs, node.name):
-            first.setdefault(home[name], time)
-            last[home[name]] = time
-        if isinstance(node, Pool) and isinstance(before := workload.node[node.input], Convolution):
-            last[home[before.input]] = time
-        height, width, channels = node.shape
-        size[home[node.name]] = max(size.get(home[node.name], 0), height * width * channels)
-    return max(
-        sum(size[name] for name in size if first[name] <= time <= last[name])
-        for time in range(len(workload.nodes))
-    )

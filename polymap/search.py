@@ -35,12 +35,15 @@ from dse.networks import Workload
 from dse.networks.to_network import to_network
 from dse.passes import Passes, apply
 from dse.passes.merge import Group
+from hw.config import OverlayConfig
 from polymap.choices import CostModelName, Objective
 from polymap.errors import InputError
 from polymap.exploration import Exploration
 from polymap.families import Space
+from polymap.family import fits
 from polymap.merging import Merges
 from polymap.needs import needs
+from polymap.shapes import Subject
 
 SLACK = 1.1
 """How many times the least latency the array of fewest DSPs may take, unless said otherwise."""
@@ -135,9 +138,7 @@ def explore(
         merged=best.groups,
         restriction=restriction or Restriction(),
         model=chosen,
-        configuration=chosen.config(mapping.rows, mapping.columns)
-        if isinstance(chosen, Overlay)
-        else None,
+        configuration=_configuration(best, board),
         mapping=mapping,
         pareto=_unbeaten([*found.pareto, *(one.point for one in candidates)])
         if array is None
@@ -146,6 +147,17 @@ def explore(
         certified_gap=gap,
         seconds=perf_counter() - start,
     )
+
+
+def _configuration(best: _Candidate, board: Board | None) -> OverlayConfig | None:
+    """The chosen overlay, with memory for what merging has joined if the board has room."""
+    model, mapping = best.point.model, best.mapping
+    if not isinstance(model, Overlay):
+        return None
+    config = model.config(mapping.rows, mapping.columns)
+    whole = max(config.tensor_bytes, needs(best.workload).tensor_bytes)
+    larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
+    return larger if board is None or fits(larger, board) else config
 
 
 def explore_all(
@@ -169,14 +181,14 @@ def _explore_one(options: Mapping[str, Any], task: tuple[Workload, Board]) -> Ex
     return explore(*task, **options)
 
 
-def predict(found: Exploration, subject: Workload | Imported) -> Exploration:
+def predict(found: Exploration, subject: Subject) -> Exploration:
     """The same with the compiled program and its exact cycles.
 
-    ``subject`` : the network explored; of bare shapes, random weights are compiled.
+    ``subject`` : the network explored; cycles do not depend on its weights.
     """
-    if isinstance(subject, Imported):
-        return found.compiled(subject.network)
-    return found.compiled(to_network(subject))
+    if isinstance(subject, Workload):
+        return found.compiled(to_network(subject))
+    return found.compiled(subject.network if isinstance(subject, Imported) else subject)
 
 
 def _families(

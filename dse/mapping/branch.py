@@ -225,9 +225,14 @@ class Search:
 
 def _bounds(task: tuple[CostGraph, IntArray]) -> FloatArray:
     graph, arrays = task
-    return lower_bound(graph.condensed(arrays))
+    return _each(lower_bound(graph.condensed(arrays)), arrays)
 
 
 def _optima(task: tuple[CostGraph, IntArray]) -> FloatArray:
     graph, arrays = task
-    return solve(graph.condensed(arrays)).cost
+    return _each(solve(graph.condensed(arrays)).cost, arrays)
+
+
+def _each(costs: FloatArray, arrays: IntArray) -> FloatArray:
+    """A number an array; there is but one where nothing depends on the array."""
+    return np.broadcast_to(costs, len(arrays))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import FloatArray, IntArray
 from dse.mapping.problem import Problem
+from dse.mapping.quiet import quiet
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,8 @@ def solve_milp(problem: Problem) -> MilpSolution:
 
 
 def _solver() -> highspy.Highs:
-    solver = highspy.Highs()
+    with quiet():  # the constructor prints a banner before any option can be set
+        solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("mip_rel_gap", 0.0)
     solver.setOptionValue("mip_abs_gap", 1e-9)

@@ -80,7 +80,7 @@ class NetworkMapping:
     def utilisation(self) -> float:
         """Of the multipliers, by direct convolution's MACs: above 1 thanks to fast algorithms."""
         macs = sum(layer.macs for layer in self.layers)
-        return macs / (self.cycles * self.peak_macs)
+        return macs / (self.cycles * self.peak_macs) if macs else 0.0
 
     @property
     def latency_ms(self) -> float:

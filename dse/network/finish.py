@@ -148,7 +148,8 @@ def _convolution(
     smallest = np.maximum(sy * _SMALLEST_FACTOR, np.abs(real_bias) / _LARGEST_BIAS) / sx
     weak = scale < smallest
     shrink = np.where(weak, scale / smallest, 1.0).reshape(-1, 1, 1, 1)
-    weight = np.rint(weight * shrink).astype(np.int8)
+    if weak.any():
+        weight = np.rint(weight * shrink).astype(np.int8)
     scale = np.where(weak, smallest, scale)
     bias = real_bias if layer.bias is None else _integers(layer.bias, sx * scale)
     return weight, scale, bias.astype(np.int32)
@@ -159,7 +160,7 @@ def _quantised_weight(
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
     """Symmetric int8 weights; the gains of an affine layer are quantised here, exactly."""
     if weight.scale is not None:
-        return weight.values.astype(np.int8), weight.scale.astype(np.float64)
+        return weight.values.astype(np.int8, copy=False), weight.scale.astype(np.float64)
     peak = np.abs(weight.values).reshape(len(weight.values), -1).max(axis=1).astype(np.float64)
     scale = np.where(peak > 0, peak / 127, 1.0)
     column = scale.reshape(-1, *[1] * (weight.values.ndim - 1))

@@ -9,8 +9,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from dse.network import constants, finish, inputs, passes, quantise, source
+from dse.network import outline as outlines
 from dse.network.draft import DraftTensor
 from dse.network.graph import Network, NetworkError, Quantisation, Tensor
 from dse.network.handlers import HANDLERS, WEIGHTS
@@ -51,6 +53,28 @@ def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None)
     network = finish.network(lowering.draft, model.name, model.sha256, rounding)
     constants.verify(network)
     return Imported(network, _host(model, lowering, network))
+
+
+def outline(model: onnx.ModelProto | str | Path) -> Network:
+    """The network of a model, with weights of zero if it is a float one: that needs no calibration.
+
+    Layers have the names that ``load`` gives them.  Raises as ``load`` does.
+    """
+    if isinstance(model, onnx.ModelProto):
+        name = model.graph.name or "onnx"
+        read = source.from_model(model, name, name)
+    else:
+        read = source.read(model)
+    lowering = _lower(read)
+    problems = _problems(read, lowering)
+    if problems:
+        raise UnsupportedError(problems)
+    if _kind(read) == "float":
+        outlines.outline(lowering.draft)
+    network = finish.network(lowering.draft, read.name, read.sha256)
+    if _kind(read) == "quantised":
+        constants.verify(network)
+    return network
 
 
 def check(path: str | Path) -> Report:

@@ -14,20 +14,26 @@ from dse.network.graph import (
     Slice,
     SpaceToDepth,
 )
+from dse.network.prune import prune
 from dse.networks import workload as w
 
 
 def from_network(network: Network) -> w.Workload:
-    """Nodes are named after the operators; tensors are known by the operator that writes them."""
+    """Nodes are named after the operators; tensors are known by the operator that writes them.
+
+    What no output needs is left out, as the compiler leaves it out.
+    """
+    network = prune(network)
     writer = {op.output: op.name for op in network.operators}
     writer.update({name: name for name in network.inputs})
     nodes: list[w.Node] = [
         w.Source(name, network.tensors[name].shape)
         for name in network.inputs
-        if name not in rearranged(network)
+        if name not in rearranged(network) and (network.consumers[name] or name in network.outputs)
     ]
     nodes += [_node(op, network, writer) for op in network.operators]
-    return w.Workload(network.name, tuple(nodes))
+    held = {writer[name] for name in network.outputs if network.consumers[name]}
+    return w.Workload(network.name, tuple(nodes), frozenset(held))
 
 
 def _node(op: Operator, network: Network, writer: dict[str, str]) -> w.Node:

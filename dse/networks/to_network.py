@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Window
+from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Slice, Window
 from dse.network.tensor import Quantisation, Tensor
 from dse.networks import workload as w
 
 QUANTISATION = Quantisation(0.05, 0)
 
 
-def to_network(workload: w.Workload, *, seed: int = 0) -> Network:
-    """The network; every tensor that nobody reads is an output.
+def to_network(workload: w.Workload, *, seed: int | None = 0) -> Network:
+    """The network of the same inputs and outputs; ``seed`` None: all weights are zero.
 
     A workload does not say how its poolings are padded: as evenly as the output's extent needs.
     """
-    rng = np.random.default_rng(seed)
+    rng = None if seed is None else np.random.default_rng(seed)
     tensors = {node.name: Tensor(node.name, *node.shape, QUANTISATION) for node in workload.nodes}
     operators = [
         _operator(node, workload, rng) for node in workload.nodes if not isinstance(node, w.Source)
     ]
     inputs = [node.name for node in workload.nodes if isinstance(node, w.Source)]
-    outputs = [name for name, readers in workload.consumers.items() if not readers]
-    return Network(workload.name, tensors, tuple(operators), tuple(inputs), tuple(outputs))
+    return Network(workload.name, tensors, tuple(operators), tuple(inputs), workload.outputs)
 
 
-def _operator(node: w.Node, workload: w.Workload, rng: np.random.Generator) -> Operator:
+def _operator(node: w.Node, workload: w.Workload, rng: np.random.Generator | None) -> Operator:
     match node:
         case w.Convolution():
             return _conv(node, rng)
@@ -35,6 +34,8 @@ def _operator(node: w.Node, workload: w.Workload, rng: np.random.Generator) -> O
             return Pool(node.name, node.input, node.name, node.kind, window)
         case w.Reshape():
             return Reshape(node.name, node.input, node.name)
+        case w.Slice(channel=channel):
+            return Slice(node.name, node.input, node.name, channel)
         case w.Join(kind="add") if len(node.inputs) == 2:
             return Add(node.name, *node.inputs, node.name)
         case w.Join(kind="concat"):
@@ -42,15 +43,16 @@ def _operator(node: w.Node, workload: w.Workload, rng: np.random.Generator) -> O
     raise w.WorkloadError(f"{node.name!r}: apply graph passes to the network, not to its workload")
 
 
-def _conv(node: w.Convolution, rng: np.random.Generator) -> Conv:
+def _conv(node: w.Convolution, rng: np.random.Generator | None) -> Conv:
     conv = node.conv
     shape = (conv.cout, *conv.kernel, conv.cin // conv.groups)
     spread = 1 / (64 * np.sqrt(np.prod(shape[1:])))
+    zeros = np.broadcast_to(np.int8(0), shape)
     return Conv(
         node.name,
         node.input,
         node.name,
-        rng.integers(-127, 128, shape, dtype=np.int8),
+        zeros if rng is None else rng.integers(-127, 128, shape, dtype=np.int8),
         np.full(conv.cout, spread),
         np.zeros(conv.cout, np.int32),
         Window(conv.kernel, conv.stride, conv.dilation, conv.padding),

@@ -5,7 +5,7 @@ Weights, scales and activation functions are absent: two networks of equal shape
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any, Literal
@@ -25,6 +25,8 @@ class ConvShape:
     ``kernel``, ``stride`` and ``dilation`` are (y, x); ``padding`` is (top, left, bottom, right).
     Names follow the literature: O1 x O2 output pixels, K1 x K2 taps, Cin and Cout channels.
     ``contiguous``: the input's rows are contiguous in memory; not so in a range of other channels.
+    ``unfolded``: why the result must be written pixel by pixel; empty: it need not.
+    ``own_products``: multiplications of an output value that no pass has added; 0: all.
     """
 
     height: int
@@ -37,6 +39,8 @@ class ConvShape:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     contiguous: bool = True
+    unfolded: str = ""
+    own_products: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         sizes = (self.height, self.width, self.cin, self.cout, self.groups)
@@ -79,7 +83,12 @@ class ConvShape:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of the direct convolution."""
-        return self.o1 * self.o2 * self.taps * self.cin // self.groups * self.cout
+        return self.o1 * self.o2 * self.products * self.cout
+
+    @property
+    def products(self) -> int:
+        """Multiplications of an output value."""
+        return self.own_products or self.taps * self.cin // self.groups
 
     @property
     def is_dense(self) -> bool:
@@ -178,10 +187,16 @@ Node = Source | Convolution | Pool | Reshape | Slice | Join
 
 @dataclass(frozen=True)
 class Workload:
-    """Nodes in execution order; every node's name also names the tensor that it writes."""
+    """Nodes in execution order; every node's name also names the tensor that it writes.
+
+    ``held``: results that leave the network although nodes read them; those unread leave anyway.
+    ``ignored``: what the model also asks for and no workload can say, as texts.
+    """
 
     name: str
     nodes: tuple[Node, ...]
+    held: frozenset[str] = frozenset()
+    ignored: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         shapes: dict[str, Shape] = {}
@@ -193,6 +208,8 @@ class Workload:
                 raise WorkloadError(f"{self.name}: {node.name!r} is written twice")
             _check_shapes(node, [shapes[name] for name in node.inputs])
             shapes[node.name] = node.shape
+        if unknown := sorted(self.held - shapes.keys()):
+            raise WorkloadError(f"{self.name}: nothing writes the outputs {unknown}")
 
     @cached_property
     def node(self) -> dict[str, Node]:
@@ -207,6 +224,12 @@ class Workload:
             for name in dict.fromkeys(node.inputs):
                 found[name].append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """The tensors that leave the network, in execution order."""
+        unread = {name for name, readers in self.consumers.items() if not readers}
+        return tuple(node.name for node in self.nodes if node.name in unread | self.held)
 
     @cached_property
     def convolutions(self) -> tuple[Convolution, ...]:
@@ -228,7 +251,7 @@ class Workload:
                 dropped.add(node.name)
             else:
                 kept.append(node)
-        return replace(self, nodes=tuple(kept))
+        return replace(self, nodes=tuple(kept), held=self.held - dropped)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""

@@ -1,9 +1,9 @@
 """Graph passes that a mapping may use; each works on workloads and on quantised networks."""
 
-from dse.passes.apply import Passes, apply
+from dse.passes.apply import Passes, apply, rearrange
 from dse.passes.concat import insert_copies
 from dse.passes.errors import PassError
-from dse.passes.fold import fold, fold_factors, folded_shape
+from dse.passes.fold import fold, fold_factors, folded_shape, note_unfolded
 from dse.passes.merge import merge, merged_name, siblings
 from dse.passes.placement import note_contiguity
 from dse.passes.pool_parts import pool_parts
@@ -22,7 +22,9 @@ __all__ = [
     "merge",
     "merged_name",
     "note_contiguity",
+    "note_unfolded",
     "pool_parts",
+    "rearrange",
     "siblings",
     "space_to_depth",
 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from dse.networks.workload import Workload
 from dse.passes.concat import insert_copies
+from dse.passes.fold import note_unfolded
 from dse.passes.merge import Group, merge, siblings
-from dse.passes.placement import note_contiguity
+from dse.passes.placement import Graph, note_contiguity
 from dse.passes.pool_parts import pool_parts
 from dse.passes.space_to_depth import space_to_depth
 
@@ -24,15 +26,35 @@ class Passes:
     concat_in_place: bool = True
 
 
+class Switches(Protocol):
+    """What a search's passes and a compiler's mapping have in common."""
+
+    @property
+    def space_to_depth(self) -> bool: ...
+    @property
+    def pool_parts(self) -> bool: ...
+
+
+def rearrange(graph: Graph, passes: Switches, groups: Sequence[Sequence[str]]) -> Graph:
+    """The graph behind the passes, in their fixed order, but for folding: search and compiler
+    map the layers of this one.
+
+    ``groups``: what to merge.
+    """
+    if passes.space_to_depth:
+        graph = space_to_depth(graph)
+    if passes.pool_parts:
+        graph = pool_parts(graph)
+    return merge(graph, groups)
+
+
 def apply(workload: Workload, passes: Passes, groups: Sequence[Group] | None = None) -> Workload:
     """The workload that the compiler makes, but for folding; names are the compiler's.
 
     ``groups``: what to merge, by default all of ``siblings``.
     """
-    if passes.space_to_depth:
-        workload = space_to_depth(workload)
-    if passes.pool_parts:
-        workload = pool_parts(workload)
-    if passes.merge:
-        workload = merge(workload, siblings(workload) if groups is None else groups)
+    if groups is None:
+        groups = siblings(rearrange(workload, passes, ()))
+    workload = rearrange(workload, passes, groups if passes.merge else ())
+    workload = note_unfolded(workload, passes.concat_in_place)
     return note_contiguity(insert_copies(workload, passes.concat_in_place))

@@ -12,12 +12,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from dse.legality import against_folding, tails
 from dse.network import graph as g
 from dse.network.names import Names
 from dse.networks import workload as w
 from dse.passes.errors import PassError
-from dse.passes.placement import Graph, without_copies
-from dse.passes.rewrite import rewrite, shapes, unfused
+from dse.passes.placement import Graph, placement
+from dse.passes.rewrite import rewrite, shapes
 
 
 def folded_shape(conv: w.ConvShape, factor: int) -> w.ConvShape:
@@ -25,7 +26,7 @@ def folded_shape(conv: w.ConvShape, factor: int) -> w.ConvShape:
 
     The windows reach as far as before, so the padding stays.
     """
-    if why := obstacle(conv, factor):
+    if why := against_folding(conv, factor):
         raise PassError(f"folding by {factor!r}: {why}")
     (ky, kx), (sy, sx) = conv.kernel, conv.stride
     return replace(
@@ -38,43 +39,53 @@ def folded_shape(conv: w.ConvShape, factor: int) -> w.ConvShape:
 
 def fold_factors(conv: w.ConvShape) -> tuple[int, ...]:
     """All factors by which a convolution can be folded, 1 included."""
-    return tuple(f for f in range(1, conv.o2 + 1) if not obstacle(conv, f))
+    return tuple(f for f in range(1, conv.o2 + 1) if not against_folding(conv, f))
 
 
-def obstacle(conv: w.ConvShape, factor: int) -> str:
-    """Why a convolution cannot be folded by ``factor``; empty if it can."""
-    if factor < 1:
-        return "the factor must be positive"
-    if conv.o2 % factor:
-        return f"the output is {conv.o2} pixels wide, which is no multiple"
-    if factor > 1 and conv.groups > 1:
-        return f"the convolution has {conv.groups} groups"
-    if factor > 1 and conv.dilation[1] > 1:
-        return f"the kernel is dilated by {conv.dilation[1]}"
-    return ""
-
-
-def fold(graph: Graph, factors: Mapping[str, int]) -> Graph:
+def fold(graph: Graph, factors: Mapping[str, int], in_place: bool = True) -> Graph:
     """The graph with convolutions folded, by name; a Reshape unfolds each result.
 
-    PassError where a factor is illegal, where the result would have to be copied to its place in a
-    concatenation, and where it is a summand: an addition is only fused with an unfolded result.
+    PassError where a factor is illegal.  ``in_place``: of concatenations, see ``insert_copies``.
     """
+    convs = {x.name: x.conv for x in note_unfolded(shapes(graph), in_place).convolutions}
     for name, factor in factors.items():
-        what = f"layer {name!r} cannot be folded by {factor}"
         try:
-            folded = _folded(graph, name, factor)
+            if name not in convs:
+                raise PassError(f"there is no convolution {name!r}")
+            graph = _folded(graph, name, folded_shape(convs[name], factor), factor)
         except PassError as error:
-            raise PassError(f"{what}: {error}") from None
-        graph = without_copies(graph, folded, what)
+            raise PassError(f"layer {name!r} cannot be folded by {factor}: {error}") from None
     return graph
 
 
-def _folded(graph: Graph, name: str, factor: int) -> Graph:
-    layer = unfused(shapes(graph), name)
-    shape = folded_shape(layer.conv, factor)
+def note_unfolded(workload: w.Workload, in_place: bool = True) -> w.Workload:
+    """The workload whose convolutions know whether their results must be written as they are.
+
+    A folded result is dense, so that it cannot lie in the channel range of a concatenation; and
+    only an unfolded one can be fused with an addition.
+    """
+    places = placement(workload, in_place).places
+    fused = set(tails(workload).values())
+
+    def reason(name: str, channels: int) -> str:
+        if name in fused:
+            return "its result is a summand, added by the convolution itself"
+        return "" if places[name].pitch == channels else "a concatenation would need a copy"
+
+    def noted(node: w.Node) -> w.Node:
+        if not isinstance(node, w.Convolution):
+            return node
+        why = reason(node.name, node.conv.cout)
+        return replace(node, conv=replace(node.conv, unfolded=why))
+
+    return replace(workload, nodes=tuple(noted(node) for node in workload.nodes))
+
+
+def _folded(graph: Graph, name: str, shape: w.ConvShape, factor: int) -> Graph:
     if isinstance(graph, g.Network):
         return _in_network(graph, name, shape, factor)
+    layer = graph.node[name]
+    assert isinstance(layer, w.Convolution)
     unfold = w.Reshape(Names(graph.node).fresh(f"{name}.unfold"), name, layer.shape)
     return rewrite(graph, {name: (replace(layer, conv=shape), unfold)}, {name: unfold.name})
 

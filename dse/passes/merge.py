@@ -14,11 +14,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from dse.legality import against_merging
 from dse.network import graph as g
 from dse.networks import workload as w
 from dse.passes.errors import PassError
 from dse.passes.placement import Graph, without_copies
-from dse.passes.rewrite import rewrite, shapes, unfused
+from dse.passes.rewrite import rewrite, shapes
 
 Group = tuple[str, ...]
 Limit = int | npt.NDArray[np.int8]
@@ -66,24 +67,9 @@ def _alike(workload: w.Workload) -> list[list[str]]:
     """Unfused 1 x 1 convolutions of the same tensor and stride."""
     found: dict[tuple[str, tuple[int, int]], list[str]] = {}
     for layer in workload.convolutions:
-        try:
-            _check(workload, (layer.name,))
-        except PassError:
-            continue
-        found.setdefault((layer.input, layer.conv.stride), []).append(layer.name)
+        if not against_merging(workload, (layer.name,)):
+            found.setdefault((layer.input, layer.conv.stride), []).append(layer.name)
     return list(found.values())
-
-
-def _check(workload: w.Workload, group: Sequence[str]) -> list[w.Convolution]:
-    """The group's layers; PassError if they are no siblings."""
-    layers = [unfused(workload, name) for name in group]
-    for layer in layers:
-        conv = layer.conv
-        if conv.kernel != (1, 1) or any(conv.padding) or conv.groups > 1:
-            raise PassError(f"{layer.name!r} is no plain 1 x 1 convolution")
-        if (layer.input, conv.stride) != (layers[0].input, layers[0].conv.stride):
-            raise PassError(f"{layer.name!r} reads other pixels than {group[0]!r}")
-    return layers
 
 
 def _possible(graph: Graph, group: Group) -> bool:
@@ -96,13 +82,13 @@ def _possible(graph: Graph, group: Group) -> bool:
 
 def _merged(graph: Graph, group: Sequence[str]) -> Graph:
     what = f"layers {', '.join(map(repr, group))} cannot be merged"
-    if len(group) < 2 or len(set(group)) < len(group):
+    if len(group) < 2:
         raise PassError(f"{what}: two different ones are the least")
     workload = shapes(graph)
-    try:
-        layers = _check(workload, group)
-    except PassError as error:
-        raise PassError(f"{what}: {error}") from None
+    if why := against_merging(workload, group):
+        raise PassError(f"{what}: {why}")
+    layers = [layer for layer in workload.convolutions if layer.name in group]
+    layers.sort(key=lambda layer: group.index(layer.name))
     refusal = PassError(what)
     for order in _orders(workload, layers):
         try:

@@ -88,18 +88,17 @@ def _workload_items(workload: w.Workload) -> list[_Item]:
 def placement(graph: g.Network | w.Workload, in_place: bool = True) -> Placement:
     """Inputs of concatenations are placed in turn, else copied; all, without ``in_place``.
 
-    Names are a network's tensors or a workload's nodes; outputs of these are what no one reads.
-    PassError if a slice cannot be where it has to be.
+    Names are a network's tensors or a workload's nodes.  PassError if a slice cannot be where it
+    has to be.
     """
     if isinstance(graph, g.Network):
         return _Placer(_network_items(graph), graph.outputs).run(in_place)
-    outputs = [name for name, readers in graph.consumers.items() if not readers]
-    return _Placer(_workload_items(graph), outputs).run(in_place)
+    return _Placer(_workload_items(graph), graph.outputs).run(in_place)
 
 
-def without_copies(before: Graph, after: Graph, what: str) -> Graph:
+def without_copies(before: Graph, after: Graph, what: str, in_place: bool = True) -> Graph:
     """``after``, or PassError if it needs more copies than ``before``."""
-    if len(placement(after).copies) > len(placement(before).copies):
+    if len(placement(after, in_place).copies) > len(placement(before, in_place).copies):
         raise PassError(f"{what}: a concatenation would need a copy")
     return after
 

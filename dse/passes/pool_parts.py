@@ -32,7 +32,7 @@ def _in_workload(workload: w.Workload) -> w.Workload:
         pools = [reader for reader in readers if isinstance(reader, w.Pool)]
         if not isinstance(join, w.Join) or join.kind != "concat":
             continue
-        if pools and len(pools) == len(readers):
+        if pools and len(pools) == len(readers) and join.name not in workload.held:
             nodes[join.name] = ()
             nodes |= {pool.name: _pooled(workload, join, pool, names) for pool in pools}
     return rewrite(workload, nodes, {}) if nodes else workload

@@ -7,26 +7,12 @@ from dataclasses import replace
 
 from dse.network.graph import Network
 from dse.networks.from_network import from_network
-from dse.networks.workload import Convolution, Join, Node, Source, Workload
-from dse.passes.errors import PassError
+from dse.networks.workload import Join, Node, Source, Workload
 
 
 def shapes(graph: Network | Workload) -> Workload:
     """The graph as a workload: its layers by name."""
     return from_network(graph) if isinstance(graph, Network) else graph
-
-
-def unfused(workload: Workload, name: str) -> Convolution:
-    """The convolution of that name; PassError if there is none, or an addition needs its result.
-
-    Only a convolution that writes its result as it is can be fused with the addition.
-    """
-    layer = workload.node.get(name)
-    if not isinstance(layer, Convolution):
-        raise PassError(f"there is no convolution {name!r}")
-    if any(isinstance(node, Join) and node.kind == "add" for node in workload.consumers[name]):
-        raise PassError(f"the result of {name!r} is a summand")
-    return layer
 
 
 def rewrite(
@@ -36,7 +22,8 @@ def rewrite(
     found: list[Node] = []
     for node in workload.nodes:
         found += nodes[node.name] if node.name in nodes else [_reading(node, renamed)]
-    return replace(workload, nodes=tuple(found))
+    held = frozenset(renamed.get(name, name) for name in workload.held)
+    return replace(workload, nodes=tuple(found), held=held)
 
 
 def _reading(node: Node, renamed: Mapping[str, str]) -> Node:

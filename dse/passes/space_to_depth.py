@@ -41,6 +41,7 @@ def blocked_shape(conv: w.ConvShape) -> w.ConvShape:
         stride=(1, 1),
         padding=(y.before, x.before, y.after, x.after),
         dilation=(1, 1),
+        own_products=conv.products,
     )
 
 
@@ -65,7 +66,7 @@ def _in_workload(workload: w.Workload) -> w.Workload:
             nodes[layer.name] = blocks, w.Convolution(layer.name, blocks.name, conv)
     for name in sources:
         readers = workload.consumers[name]
-        if readers and all(reader.name in nodes for reader in readers):
+        if name not in workload.held and readers and all(r.name in nodes for r in readers):
             nodes[name] = ()
     return rewrite(workload, nodes, {})
 

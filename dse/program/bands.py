@@ -43,7 +43,7 @@ def find_bands(
     """All pairs of a convolution and a pooling that gain by it."""
     found = (
         _best(time, conv, follower, pool, layout, config, mapping)
-        for time, conv, follower, pool in _pairs(network, layers)
+        for time, conv, follower, pool in pairs(network, layers)
     )
     return tuple(bands for bands in found if bands is not None)
 
@@ -84,7 +84,7 @@ def _best(
     return best
 
 
-def _pairs(
+def pairs(
     network: Network, layers: Sequence[Layer]
 ) -> Iterator[tuple[int, ConvLayer, int, PoolLayer]]:
     """A convolution and the first pooling that reads its result, and no other's."""

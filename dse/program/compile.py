@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dse.network.graph import Network, verify
+from dse.network.prune import prune
 from dse.passes.concat import insert_copies
-from dse.program.bands import find_bands
+from dse.program.bands import find_bands, pairs
 from dse.program.describe import Compiled, describe
 from dse.program.entries import without_host
 from dse.program.instruction import Instruction, make
 from dse.program.layers import Layer
+from dse.program.lifetime import lifetimes, waited_for
 from dse.program.mapping import LayerMapping
-from dse.program.memory import MemoryPlan, plan_memory
+from dse.program.memory import MemoryPlan, plan_memory, room
 from dse.program.order import interleave
 from dse.program.prefetch import prefetch
 from dse.program.program import Program
-from dse.program.prune import prune
 from dse.program.residual import fuse, insert_identities
 from dse.program.schedule import schedule
 from dse.program.tokens import assign_tokens, verify_tokens
@@ -29,7 +30,8 @@ def compile_network(
 ) -> Program:
     """Compile a network for an overlay; ProgramError says what does not fit and why."""
     mapping = mapping or LayerMapping()
-    own, entries = without_host(prune(transform(network, mapping)))
+    network = prune(network)
+    own, entries = without_host(transform(network, mapping))
     lowered = insert_copies(insert_identities(own), mapping.concat_in_place)
     verify(lowered)
     layout = lay_out(lowered)
@@ -51,6 +53,19 @@ def compile_network(
     )
     verify_tokens(instructions, config)
     return Program(instructions, compiled.weights, manifest)
+
+
+def whole_memory(network: Network) -> int:
+    """The least tensor memory in which all activations of a network find room.
+
+    Layers follow each other in their own order; poolings run beside their neighbours.
+    """
+    lowered = insert_copies(insert_identities(without_host(prune(network))[0]))
+    layers, layout = fuse(lowered), lay_out(lowered)
+    beside = waited_for(lowered, layers)
+    for conv, _, pool, _ in pairs(lowered, layers):
+        beside += [(conv, pool), (pool, conv)]
+    return room(lifetimes(lowered, layers, layout, beside), layout)
 
 
 def _ordered(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +10,11 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from dse.files.documents import DocumentError, build, read_json, versioned
+from dse.legality import Algorithm
 from dse.program.errors import ProgramError
 from hw.isa import Dataflow
 
 MAPPING_VERSION = 1
-
-
-class Algorithm(enum.Enum):
-    """How a convolution becomes matrix products."""
-
-    IM2COL = "im2col"
-    KN2ROW = "kn2row"
-    WINOGRAD = "winograd"
 
 
 @dataclass(frozen=True)

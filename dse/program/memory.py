@@ -13,7 +13,7 @@ from dse.program.layers import Layer
 from dse.program.lifetime import Lifetime, lifetimes, waited_for
 from dse.program.strips import StripPlan, plan_strips, strip_bytes
 from dse.program.views import Layout
-from hw.config import OverlayConfig
+from hw.config import OverlayConfig, power_of_two
 from hw.isa import Base
 
 DRAM_ALIGNMENT = 128
@@ -99,6 +99,15 @@ def plan_memory(
     homes |= {name: Home(None, placed[name]) for name in live if name not in spilled}
     peak = max((placed[name] + demand.bytes for name, demand in demands.items()), default=0)
     return MemoryPlan(homes, live, strips, inputs, outputs, input_bytes, output_bytes, peak)
+
+
+def room(live: Mapping[str, Lifetime], layout: Layout) -> int:
+    """The least power of two of bytes in which all buffers find their places."""
+    demands = {name: Demand(layout.buffers[name], lifetime) for name, lifetime in live.items()}
+    capacity = power_of_two(max((demand.bytes for demand in demands.values()), default=1))
+    while allocate(demands, capacity) is None:
+        capacity *= 2
+    return capacity
 
 
 def _demands(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dse.cost.overlay.taps import Taps
 from dse.cost.overlay.tiling import CONV_CYCLES
+from dse.legality import group_sizes, most_channels
 from dse.network.graph import Conv
 from dse.program.dataflow import Block, Tiling, balanced, best_tiling, parts, tile
 from dse.program.errors import ProgramError
@@ -17,7 +18,7 @@ from dse.program.mapping import Algorithm, Choice
 from dse.program.runs import Runs, form_runs
 from dse.program.views import View
 from dse.program.winograd_tiles import legal_transforms, tiled, too_small, winograd_tiling
-from hw.config import OverlayConfig, ceil_div
+from hw.config import OverlayConfig
 from hw.isa import Dataflow
 from hw.winograd.matrices import Transform
 
@@ -75,7 +76,7 @@ def cut(
     transforms = legal_transforms(conv, choice, config)
     plans = [
         _Plan(conv, view, size, pixels, config, flow, choice.algorithm, transform)
-        for size in _group_counts(conv.groups)
+        for size in group_sizes(conv.groups)
         for flow in ([forced] if forced is not None else Dataflow)
         for transform in transforms
     ]
@@ -160,7 +161,7 @@ class _Plan:
 
     def _part(self, channels: int) -> int:
         """Channels of one CONV of a block."""
-        return balanced(channels, self.config.parameter_depth // 2, self.config.columns)
+        return balanced(channels, most_channels(self.config.parameter_depth), self.config.columns)
 
     def _tiling(self, groups: int, channels: int) -> Tiling | None:
         runs = form_runs(self.conv, self.view, 0, groups, self.algorithm)
@@ -169,8 +170,3 @@ class _Plan:
             return winograd_tiling(shape, self.config, self.flow)
         block = _block(runs, self.algorithm, self.pixels, channels, self.config, self.flow)
         return best_tiling(block, self.config, self.flow)
-
-
-def _group_counts(groups: int) -> list[int]:
-    """Groups per CONV for each possible number of CONVs."""
-    return list(dict.fromkeys(ceil_div(groups, count) for count in range(1, groups + 1)))

@@ -1,7 +1,7 @@
 """Residual additions: every Add becomes the tail of a convolution, since the writer adds.
 
-A convolution qualifies if its result has no other use; where neither operand comes from such a
-convolution, an identity is put in front, which changes no value.
+Which convolution, ``dse.legality.tails`` says; where neither operand comes from one that qualifies,
+an identity is put in front, which changes no value.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from dse.legality import tails
 from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Slice, Window
 from dse.network.names import Names
+from dse.networks.from_network import from_network
 from dse.program.layers import ConvLayer, Layer, PoolLayer
 
 
@@ -20,8 +22,9 @@ def insert_identities(network: Network) -> Network:
     names = Names([*network.tensors, *(op.name for op in network.operators)])
     tensors = dict(network.tensors)
     operators: list[Operator] = []
+    fused = tails(from_network(network))
     for op in network.operators:
-        if isinstance(op, Add) and fusible(network, op) is None:
+        if isinstance(op, Add) and op.name not in fused:
             name = names.fresh(f"{op.name}.identity")
             tensors[name] = replace(tensors[op.a], name=name)
             operators.append(_identity(name, op.a, tensors[op.a].channels))
@@ -32,40 +35,20 @@ def insert_identities(network: Network) -> Network:
 
 def fuse(network: Network) -> tuple[Layer, ...]:
     """The layers in execution order; a fused convolution takes the place of its Add."""
-    fused = {
-        conv.output
-        for op in network.operators
-        if isinstance(op, Add) and (conv := fusible(network, op))
-    }
+    fused = tails(from_network(network))
+    convs = {conv.name: conv for conv in network.convolutions()}
     layers: list[Layer] = []
     for op in network.operators:
         match op:
-            case Conv() if op.output not in fused:
+            case Conv() if op.name not in fused.values():
                 layers.append(ConvLayer(op))
             case Pool():
                 layers.append(PoolLayer(op))
             case Add():
-                conv = fusible(network, op)
-                assert conv is not None, f"{op.name!r} has no convolution: insert_identities first"
-                layers.append(ConvLayer(conv, op))
+                layers.append(ConvLayer(convs[fused[op.name]], op))
             case Conv() | Concat() | Reshape() | Slice():
                 pass
     return tuple(layers)
-
-
-def fusible(network: Network, add: Add) -> Conv | None:
-    """The convolution that the addition can be the tail of: the later one if there are two."""
-    if add.a == add.b:
-        return None
-    order = {op.output: index for index, op in enumerate(network.operators)}
-    found = [
-        op
-        for name in (add.a, add.b)
-        if isinstance(op := network.producers.get(name), Conv)
-        and network.consumers[name] == (add,)
-        and name not in network.outputs
-    ]
-    return max(found, key=lambda conv: order[conv.output], default=None)
 
 
 def _identity(name: str, source: str, channels: int) -> Conv:

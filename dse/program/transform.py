@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dse.network.graph import Network
-from dse.passes import PassError, fold, merge, merged_name, pool_parts, space_to_depth
+from dse.passes import PassError, fold, merged_name, rearrange
 from dse.program.errors import ProgramError
 from dse.program.mapping import LayerMapping
 
@@ -14,14 +14,10 @@ def transform(network: Network, mapping: LayerMapping) -> Network:
     Tensors of the network keep their names and bytes, but for concatenations that are not made.
     """
     try:
-        if mapping.space_to_depth:
-            network = space_to_depth(network)
-        if mapping.pool_parts:
-            network = pool_parts(network)
-        network = merge(network, mapping.merge)
+        network = rearrange(network, mapping, mapping.merge)
         mapping.check(conv.name for conv in network.convolutions())
         factors = {name: choice.fold for name, choice in mapping.layers.items() if choice.fold > 1}
-        return fold(network, factors)
+        return fold(network, factors, mapping.concat_in_place)
     except PassError as error:
         raise ProgramError(f"mapping: {error}") from None
 

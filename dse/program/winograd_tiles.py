@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from dse.cost.overlay.grid import Grid
 from dse.cost.overlay.tiling import Tiled, Tiling, winograd_tilings
+from dse.legality import against_algorithm, transforms
 from dse.network.graph import Conv
 from dse.program.dataflow import cheapest
 from dse.program.errors import ProgramError
@@ -38,21 +39,16 @@ def legal_transforms(
     """The transforms that a layer may take; (None,) for another algorithm than Winograd."""
     if choice.algorithm is not Algorithm.WINOGRAD:
         return (None,)
-    what = f"layer {conv.name!r}: winograd"
-    if choice.dataflow is Dataflow.NS:
-        raise ProgramError(f"{what} needs the dataflow WS or IS, not NS")
-    if conv.window.stride != (1, 1) or conv.window.dilation != (1, 1):
-        raise ProgramError(
-            f"{what} needs stride 1 and dilation 1, not {conv.window.stride} and "
-            f"{conv.window.dilation}: choose im2col or kn2row"
-        )
-    found = [t for t in config.transforms if choice.tile in (None, t.m)]
+    if why := against_algorithm(conv.window, choice.algorithm, choice.dataflow):
+        raise ProgramError(f"layer {conv.name!r}: {why}")
+    found = transforms(config.transforms, choice.tile)
     if not found:
         tile = f"tiles of {choice.tile}" if choice.tile else "a transform"
         raise ProgramError(
-            f"{what} needs an overlay with {tile}, this one has winograd {config.winograd!r}"
+            f"layer {conv.name!r}: winograd needs an overlay with {tile}, this one has winograd "
+            f"{config.winograd!r}"
         )
-    return tuple(found)
+    return found
 
 
 def too_small(

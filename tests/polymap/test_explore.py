@@ -10,6 +10,8 @@ from typing import Any
 import onnx
 import pytest
 
+import polymap
+
 PAPER = ("--board", "u200", "--model", "dynamap")
 PROMISED = {
     *("array", "lanes", "dsp", "cycles", "latency_ms", "mapping_seconds", "explore_seconds"),
@@ -116,9 +118,13 @@ def test_foreign_model(refused: Callable[..., str], tmp_path: Path) -> None:
     assert f"{path}: not an ONNX model" in refused("explore", path, *PAPER)
 
 
-def test_what_no_workload_can_say(refused: Callable[..., str], unsupported: Path) -> None:
+def test_what_check_refuses(refused: Callable[..., str], unsupported: Path, tmp_path: Path) -> None:
+    """In the words of whatever else reads the model."""
     line = refused("explore", unsupported, *PAPER)
-    assert line.startswith(f"polymap explore: {unsupported}: operator 'swish0' (HardSwish)")
+    compiled = refused("compile", unsupported, "--array", "4x6", "--lanes", "1", "--out", tmp_path)
+    assert line.removeprefix("polymap explore: ") == compiled.removeprefix("polymap compile: ")
+    for problem in polymap.check(unsupported).problems:
+        assert problem.reason in line
 
 
 def test_light_models_need_no_weights(invoke: Callable[..., Any]) -> None:

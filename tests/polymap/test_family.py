@@ -16,7 +16,9 @@ from dse.cost.budget import rectangles
 from dse.cost.overlay import Overlay
 from dse.mapping import map_network, sweep
 from dse.networks import benchmark
-from dse.networks.workload import Pool
+from dse.networks.to_network import to_network
+from dse.program import compile_network
+from hw.config import OverlayConfig
 from polymap.elaboration import DSP48E2
 from polymap.families import Space
 from polymap.family import Family
@@ -170,18 +172,15 @@ def test_several_networks_and_boards_at_once() -> None:
     assert found["squeezenet", "kcu1500"].mapping.choice == alone.mapping.choice
 
 
-def test_needs_of_a_chain() -> None:
-    """AlexNet's largest neighbours, with poolings, and the sums of its widest layer."""
-    workload = benchmark("alexnet")
+def test_needs_of_a_network() -> None:
+    """Memory in which the compiler keeps all activations on chip; sums of the widest layer."""
+    workload = benchmark("squeezenet")
     found = needs(workload)
-    sizes = {node.name: int(np.prod(node.shape)) for node in workload.nodes}
-    together = [
-        sizes[node.name]
-        + sizes[node.inputs[0]]
-        + (sizes[workload.node[node.inputs[0]].inputs[0]] if isinstance(node, Pool) else 0)
-        for node in workload.nodes
-        if node.inputs
-    ]
-    assert found.tensor_bytes == 1 << (max(together) - 1).bit_length()
+    config = OverlayConfig(tensor_bytes=found.tensor_bytes, tensor_copies=2)
+    network = to_network(workload, seed=None)
+    for part, homes in ((1, {"tensor"}), (4, {"tensor", "output"})):
+        less = replace(config, tensor_bytes=found.tensor_bytes // part)
+        program = compile_network(network, less)
+        assert {place.memory for place in program.manifest.tensors} == homes
     widest = max(layer.conv.taps * layer.conv.cin for layer in workload.convolutions)
     assert found.sum_bits == (255 * 127 * widest).bit_length() + 1

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dse.cost.model import Label
+from dse.legality import WINOGRAD_FLOWS, Algorithm, against_algorithm, against_folding
 from dse.networks.workload import ConvShape
-from dse.passes.fold import obstacle
-from dse.program.mapping import Algorithm, Choice
+from dse.program.mapping import Choice
 from hw.config import OverlayConfig
 from hw.isa import Dataflow
 from hw.winograd.matrices import Transform
-
-WINOGRAD_FLOWS = (Dataflow.WS, Dataflow.IS)
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,10 @@ class Way:
 
     def legal(self, conv: ConvShape) -> bool:
         """Whether a convolution can be executed so; a 1 x 1 kernel is left to im2col."""
-        if self.algorithm is Algorithm.IM2COL:
-            return not obstacle(conv, self.fold)
-        plain = conv.stride == conv.dilation == (1, 1)
-        return conv.taps > 1 and (plain or self.transform is None)
+        if self.algorithm is not Algorithm.IM2COL and conv.taps == 1:
+            return False
+        against = against_algorithm(conv, self.algorithm, self.dataflow)
+        return not (against or against_folding(conv, self.fold))
 
 
 @lru_cache

@@ -14,11 +14,12 @@ from dse.cost.overlay.labels import Way, ways
 from dse.cost.overlay.movement import behind, load_cycles, pool_cycles, pool_lanes
 from dse.cost.overlay.shapes import extents, packings
 from dse.cost.overlay.tiling import CONV_CYCLES, Tiled, tilings, winograd_tilings
+from dse.legality import most_channels
 from dse.networks.workload import ConvShape, Shape
 from dse.passes import folded_shape
-from hw.config import OverlayConfig, power_of_two
+from hw.config import OverlayConfig
 
-PLAIN, FOLDED = "plain", "folded"
+PLAIN = "plain"
 DISPATCH = 1  # cycles from a layer's retirement to the start of one that waits for it
 DSP_FACTOR = 27  # bits of a slice's wider factor
 LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
@@ -29,9 +30,8 @@ class Overlay:
     """Cycles of our own overlay, one layer after the other, in closed form.
 
     A layer takes fill and drain, and between them the longer of array and weight stream.  Whole
-    tensors stay on chip in one layout, so layers meet without conversions; a folded layer's output
-    must be dense, so that it cannot lie in the channel range of a concat or be added to.  What
-    poolings and the input's LOAD take is charged where the array waits for them (`transition`).
+    tensors stay on chip in one layout, so layers meet without conversions.  What poolings and the
+    input's LOAD take is charged where the array waits for them (`transition`).
 
     Parameters
     ----------
@@ -61,14 +61,7 @@ class Overlay:
 
     def config(self, rows: int, columns: int) -> OverlayConfig:
         """The configuration of an array: the template's memories, raised to the least it needs."""
-        template = self.template
-        least = {
-            "weight_words": 2 * max(rows, columns),
-            "parameter_depth": power_of_two(2 * columns),
-            "tensor_bytes": 4 * power_of_two(max(template.lanes * rows, columns)),
-        }
-        raised = {name: max(getattr(template, name), value) for name, value in least.items()}
-        return replace(template, rows=rows, columns=columns, **raised)
+        return OverlayConfig.raised(**{**vars(self.template), "rows": rows, "columns": columns})
 
     def way(self, label: Label) -> Way:
         """What a layer's label stands for."""
@@ -91,8 +84,7 @@ class Overlay:
         return (Label(PLAIN),)
 
     def layout(self, label: Label) -> str:
-        known = ways(self.template, self.folds)
-        return FOLDED if label in known and known[label].fold > 1 else PLAIN
+        return PLAIN
 
     def transition(
         self,
@@ -101,18 +93,13 @@ class Overlay:
         target: Sequence[Label],
         arrays: IntArray,
     ) -> FloatArray:
-        """Cycles in which the reader waits; infinite from a folded layer into a join.
-
-        The input's LOAD is shared by its readers.
-        """
+        """Cycles in which the reader waits; the input's LOAD is shared by its readers."""
         waits = np.zeros((1, 1, 1))
         if crossing.loaded:
             waits = waits + load_cycles(crossing.source, self.template) / crossing.readers
         if crossing.pools:
             waits = waits + self._poolings(crossing, arrays).reshape(-1, 1, 1)
-        joined = crossing.join and not crossing.pools
-        refused = [inf if joined and self.layout(label) == FOLDED else 0.0 for label in source]
-        return waits + np.repeat(np.array(refused)[None, :, None], len(target), axis=2)
+        return np.broadcast_to(waits, (len(waits), len(source), len(target)))
 
     def resources(self, arrays: IntArray) -> Mapping[str, IntArray]:
         """DSPs as ``boards.estimate`` counts them: elements, requantisation, residuals, pooling."""
@@ -160,7 +147,7 @@ class Overlay:
             conv = folded_shape(conv, way.fold)
         for groups in packings(conv.groups):
             whole = extents(conv, way, groups, grid.reduction)
-            pieces = -(-whole.channels // (self.template.parameter_depth // 2))
+            pieces = -(-whole.channels // most_channels(self.template.parameter_depth))
             shape = replace(whole, channels=-(-whole.channels // pieces))
             found = (
                 winograd_tilings(shape, way.dataflow, grid)

@@ -9,16 +9,17 @@ from dse.cost.overlay.grid import Count, ceil_div
 from dse.cost.overlay.labels import Way
 from dse.cost.overlay.taps import Taps
 from dse.cost.overlay.tiling import Block, Tiled
+from dse.legality import Algorithm, group_sizes
 from dse.networks.workload import ConvShape
-from dse.program.mapping import Algorithm
 from hw.isa import Dataflow
 from hw.winograd.matrices import TAPS
 
 
 def packings(groups: int) -> list[int]:
-    """Groups per CONV for each possible number of CONVs, powers of two apart."""
-    sizes = {-(-groups // (1 << k)) for k in range(groups.bit_length())}
-    return sorted(sizes | {1, groups})
+    """Of the compiler's packings those into one CONV, two, four, ..., and one for each group."""
+    sizes = group_sizes(groups)
+    counts = {-(-groups // (1 << k)) for k in range(groups.bit_length())}
+    return [size for size in reversed(sizes) if size in counts or size == 1]
 
 
 def extents(conv: ConvShape, way: Way, groups: int, reduction: Count) -> Block | Tiled:

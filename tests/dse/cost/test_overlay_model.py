@@ -26,6 +26,7 @@ from dse.networks.workload import (
     Source,
     Workload,
 )
+from dse.passes import note_unfolded
 from dse.program import LayerMapping, bands
 from hw.config import OverlayConfig
 
@@ -109,7 +110,7 @@ def test_prefetch_hides_a_share_of_the_wait_for_weights() -> None:
     assert all(ahead[name] == alone[name] for name in ("fill", "array", "drain"))
 
 
-PLAIN, FOLDED = Label("im2col", "WS"), Label("im2col", "WS", "fold2")
+PLAIN = Label("im2col", "WS")
 POOL = PoolShape("max", (3, 3), (2, 2), (28, 28, 96), (14, 14, 96))
 TARGET = (Label("plain"),)
 
@@ -119,33 +120,28 @@ def crossing(**fields: Any) -> Crossing:
     return Crossing(shape=shape, **fields)
 
 
-def test_a_folded_layer_cannot_fill_a_join() -> None:
-    model = Overlay()
-    source = (PLAIN, FOLDED)
-    assert model.layout(PLAIN) == model.layout(TARGET[0]) != model.layout(FOLDED)
-    for join in ("concat", "add"):
-        costs = model.transition(crossing(join=join), source, TARGET, as_arrays(8, 8))
-        assert costs.ravel().tolist() == [0, np.inf]
-        pooled = crossing(join=join, pools=(POOL,), readers=2)
-        assert np.isfinite(model.transition(pooled, source, TARGET, as_arrays(8, 8))).all()
-    assert not model.transition(crossing(), source, TARGET, as_arrays(8, 8)).any()
-
-
 def waits(crossing: Crossing, copies: int, arrays: Any) -> Any:
     model = Overlay(template=OverlayConfig(tensor_copies=copies))
     return model.transition(crossing, (PLAIN,), TARGET, arrays)[:, 0, 0]
 
 
-def test_neither_can_one_that_others_read_as_well() -> None:
-    """Folding pays for ``a`` alone; with a reader beside the concat it is refused all the same."""
+def test_only_results_that_may_lie_dense_are_folded() -> None:
+    """Folding pays for ``a``; not where a concatenation or the addition of its own needs it."""
     shape = (16, 16, 4)
     first = Convolution("a", "x", ConvShape(16, 16, 3, 4, (5, 5), padding=(2, 2, 2, 2)))
     chain = (Source("x", (16, 16, 3)), first, conv("b", "a", shape, 4), conv("c", "b", shape, 4))
     beside = Join("ab", ("a", "b"), (16, 16, 8), "concat")
-    for nodes, folded in ((chain, True), ((*chain, beside), False)):
-        mapping = map_network(Workload("net", nodes), Overlay(), 32, 32)
-        label = {layer.name: layer.label for layer in mapping.layers}["a"]
-        assert label.variant.startswith("fold") == folded
+    for more, folded in (
+        ((), "abc"),
+        ((beside,), "c"),
+        ((Pool("p", "a", shape, "max", (1, 1), (1, 1)), replace(beside, inputs=("p", "b"))), "ac"),
+        ((Join("sum", ("a", "c"), shape, "add"),), "ab"),
+    ):
+        network = Workload("net", (*chain, *more))
+        mapping = map_network(note_unfolded(network), Overlay(), 32, 32)
+        labels = {layer.name: layer.label for layer in mapping.layers}
+        found = "".join(name for name in "abc" if labels[name].variant.startswith("fold"))
+        assert found == folded, more
 
 
 def test_a_pooling_starves_the_array_of_a_single_memory() -> None:

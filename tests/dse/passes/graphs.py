@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dse.network.graph import Network
+from dse.network.prune import prune
 from dse.networks import from_network
 from dse.passes import PassError
 from sim import golden
@@ -32,13 +32,8 @@ def same_bytes(network: Network, changed: Network, seed: int) -> None:
 
 
 def commutes(network: Network, change: Callable[[Any], Any]) -> None:
-    """The changed network's workload is the changed workload.
-
-    A workload's outputs are what no one reads, so the network's are made the same.
-    """
-    unread = [name for name, readers in network.consumers.items() if not readers]
-    written = {*network.producers, *network.inputs}
-    network = replace(network, outputs=tuple(name for name in unread if name in written))
+    """The changed network's workload is the changed workload."""
+    network = prune(network)
     workload = from_network(network)
 
     def outcome(graph: Any) -> Any:

@@ -106,8 +106,12 @@ def net(*, concat: bool = False, add: bool = False) -> Network:
     ("network", "factors", "message"),
     [
         (net(), {"conv0": 3}, "'conv0' cannot be folded by 3: folding by 3: the output is 8"),
-        (net(concat=True), {"conv0": 2}, "'conv0' cannot be folded by 2: a concatenation would"),
-        (net(add=True), {"conv0": 2}, "the result of 'conv0' is a summand"),
+        (
+            net(concat=True),
+            {"conv0": 2},
+            "'conv0' cannot be folded by 2: folding by 2: a concatenation",
+        ),
+        (net(add=True), {"conv0": 2}, "its result is a summand, added by the"),
         (net(), {"pool": 2}, "there is no convolution 'pool'"),
     ],
 )

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dse.network.graph import Add, Concat, Conv, Network, Pool, Reshape, Tensor, Window
+from dse.network.prune import prune
 from dse.passes.concat import insert_copies
 from dse.program import compile_network
 from dse.program.mapping import Choice
 from dse.program.packing import cut
-from dse.program.prune import prune
 from dse.program.residual import fuse, insert_identities
 from dse.program.runs import form_runs
 from dse.program.views import lay_out
