@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import psutil
 
+_PATIENCE = 5.0  # seconds that killed processes have to be gone
 Processes = Sequence[psutil.Process]
 
 
@@ -56,3 +57,4 @@ def _end(listed: Callable[[], Processes]) -> None:
     for one in stopped.values():
         with suppress(psutil.NoSuchProcess):
             one.kill()
+    psutil.wait_procs(list(stopped.values()), timeout=_PATIENCE)

@@ -27,28 +27,31 @@ class _Program:
     signal: int | None = None
 
 
+def watch(name: str) -> None:
+    """From now on a signal ends the process as ``command`` has it: for modules that import much."""
+    _Program.name = name
+    sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _interrupt)
+
+
 def command(main: Callable[[], int | None], name: str) -> int:
     """Runs a program's main function; its exit code.
 
     A signal ends the process with the code that shells give it, 130 for Ctrl-C, whatever the code
     that it interrupts makes of the exception.
     """
-    _Program.name = name
-    sys.unraisablehook = _unraisable
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, _interrupt)
+    watch(name)
     try:
-        code = main() or 0
-    except BaseException:
+        return main() or 0
+    finally:
         _stop_if_asked()
-        raise
-    _stop_if_asked()
-    return code
+        _ignore()  # what was asked for is done; Python itself takes a while to end
 
 
 def came() -> bool:
-    """Whether the program was told to stop: what it fails with then is of no interest."""
+    """Whether the program was told to stop: whatever it fails with then has this cause."""
     return _Program.signal is not None
 
 
@@ -85,8 +88,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _uncaught(*error: Any) -> None:
+    _stop_if_asked()
+    sys.__excepthook__(*error)
+
+
 def _unraisable(found: Any) -> None:
-    """An exception where none can be raised, such as in a destructor."""
+    """For an exception where none can be raised, such as in a destructor."""
     _stop_if_asked()
     sys.__unraisablehook__(found)
 
@@ -96,11 +104,15 @@ def _stop_if_asked() -> None:
         _stop()
 
 
+def _ignore() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _stop() -> None:
     from dse.children import end_all  # late, so that programs start fast
 
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    _ignore()
     end_all()
     with suppress(OSError, ValueError):
         sys.stdout.flush()

@@ -6,6 +6,7 @@ command line starts without waiting for the others or failing for want of a pack
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ _REFUSALS = {
     "sim.verilator": "ToolError",
 }
 _FAILURES = {"sim.runner": "SimulationError"}
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOMEM)
 
 
 @contextmanager
@@ -47,6 +49,10 @@ def about(path: str | Path) -> Iterator[None]:
 def describe(error: Exception, command: str) -> tuple[str, int]:
     """The line for an error that ended a command, and the exit code."""
     text = one_line(error)
+    full = _no_room(error)
+    if full is not None:
+        where = f"{full.filename}: " if full.filename else ""
+        return f"{where}{full.strerror}: nothing was written", FAILURE
     if _is(error, _REFUSALS):
         return text, BAD_INPUT
     if isinstance(error, ModuleNotFoundError):
@@ -57,6 +63,15 @@ def describe(error: Exception, command: str) -> tuple[str, int]:
         return f"the simulation failed: {text}", FAILURE
     kind = type(error).__name__
     return f"internal error, {kind}: {text}; `polymap --debug {command} ...` shows where", FAILURE
+
+
+def _no_room(error: BaseException | None) -> OSError | None:
+    """The failure of a disk that is behind an error, if any."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def one_line(error: Exception) -> str:

@@ -22,7 +22,6 @@ from dse.search import (
     load_network,
     run,
 )
-from dse.search.plot import write_plot
 from dse.search.report import check_clock, summary, to_json, to_tables
 
 _BAR = "{desc}: {elapsed}{postfix}"
@@ -103,6 +102,10 @@ def _windows(alpha: float | None, beta: float | None) -> Windows | None:
 def _write(
     outcome: Outcome, result: dict[str, Any], *, plot: Path | None, out: Path | None
 ) -> None:
+    if out is None and plot is None:
+        return
+    from dse.search.plot import write_plot  # its plotting takes a while to import
+
     if out is not None:
         try:
             write(out / "pipeline.json", json.dumps(result, indent=2) + "\n")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 from tqdm import tqdm
 
+from dse import interrupt
 from dse.network.importer import load
 from dse.network.inputs import LABELS, read_arrays
 from hw.config import OverlayConfig
@@ -106,4 +107,4 @@ def report(summary: dict[str, float], result: Result, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interrupt.command(main, "demo"))

@@ -77,11 +77,15 @@ class FastSimulation:
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            for line in process.stdout:
-                if progress is not None:
-                    run, cycle = line.split()
-                    progress(int(run), int(cycle))
-            message = process.stderr.read().strip()
+            try:
+                for line in process.stdout:
+                    if progress is not None:
+                        run, cycle = line.split()
+                        progress(int(run), int(cycle))
+                message = process.stderr.read().strip()
+            except BaseException:
+                process.kill()
+                raise
         if process.returncode:
             raise SimulationError(message or f"simulation ended with code {process.returncode}")
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dse import interrupt
 from hw.array.array import Array
 from hw.config import OverlayConfig
 from hw.emit import CLOCK, Verilog, emit
@@ -82,4 +83,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interrupt.command(main, "speed"))

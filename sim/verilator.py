@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata, util
 from pathlib import Path
 
 import hw
+from dse import children
 from hw.emit import Verilog
 from sim.cache import Cache
 
@@ -80,15 +81,11 @@ class Toolchain:
     def run(self, arguments: Sequence[str], *, log: Path, folder: Path) -> None:
         """Runs Verilator; the output goes to ``log``, its first error into the exception."""
         with log.open("w") as file:
-            code = subprocess.run(
-                [str(self.binary), *arguments],
-                cwd=folder,
-                env=dict(self.environment),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                check=False,
-            ).returncode
+            command = [str(self.binary), *arguments]
+            code = children.run(command, cwd=folder, env=self.environment, output=file)
         if code:
+            if not shutil.disk_usage(folder).free:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
             raise ToolError(f"verilator failed: {_first_error(log)} (log: {log})")
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from dse import interrupt
 from dse.cost.budget import Budget, rectangles
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import CostModel, IntArray
@@ -99,10 +101,18 @@ class Sweep:
         }
 
 
-def processes() -> ProcessPoolExecutor:
+@contextmanager
+def processes() -> Iterator[ProcessPoolExecutor]:
     """A process per core: numpy calls as short as these leave threads waiting for each other."""
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context(method))
+    context = multiprocessing.get_context(method)
+    pool = ProcessPoolExecutor(os.cpu_count(), context, initializer=interrupt.ignored)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def sweep(

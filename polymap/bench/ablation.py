@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from boards.board import U200
+from dse import interrupt
 from dse.mapping import Restriction
 from dse.mapping.sweep import processes
 from dse.networks import benchmark
@@ -116,4 +117,4 @@ def main(*networks: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(interrupt.command(lambda: main(*sys.argv[1:]), "ablation"))

@@ -8,6 +8,7 @@ memory, and the bytes in which outputs and intermediate tensors differ from the 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import onnx
 
 from boards.board import BOARDS, board
+from dse import interrupt
 from dse.network import importer
 from dse.network.export import qdq_model
 from dse.networks import benchmark
@@ -90,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(interrupt.command(main, "explored"))

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 
 from boards.board import U200
+from dse import interrupt
 from dse.cost.overlay import Overlay
 from dse.mapping import map_network
 from dse.networks import benchmark
@@ -47,4 +48,4 @@ def main(*networks: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(interrupt.command(lambda: main(*sys.argv[1:]), "prefetch"))

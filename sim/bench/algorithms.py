@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dse import interrupt
 from dse.cost.dynamap import WINOGRAD, Dynamap
 from dse.cost.model import Label
 from dse.files.writing import write
@@ -240,4 +241,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(interrupt.command(main, "algorithms"))

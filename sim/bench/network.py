@@ -8,6 +8,7 @@ The package ships its networks without weights: they are drawn at random, seeded
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from dse import interrupt
 from dse.cost.overlay import program_cycles
 from dse.network.graph import NetworkError
 from dse.network.importer import Imported, load
@@ -132,4 +134,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(interrupt.command(main, "network"))

@@ -12,9 +12,11 @@ crosses the bus once, in whole words of the array.  Transformed offline, an oper
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dse import interrupt
 from dse.networks import benchmark
 from dse.networks.workload import ConvShape
 from dse.program.winograd import OPERAND_BYTES, round_offsets
@@ -192,4 +194,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(interrupt.command(main, "weights"))
