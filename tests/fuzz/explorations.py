@@ -2,34 +2,44 @@
 
 What ``explore`` writes is compiled through its files, runs in the functional model with the golden
 model's bytes, and takes the foretold cycles; every fiftieth in RTL as well.  A refusal must name a
-bound that is broken.  ``--networks DIR`` does the same to the models of a folder.
+bound that is broken.  ``--networks DIR`` does the same to the models of a folder, but
+runs only the smaller ones in the functional model.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 import polymap
 from boards.board import BOARDS, Board
 from dse.cost import Infeasible
 from dse.cost.overlay import program_cycles
+from dse.network import importer, source
 from dse.network.graph import Network
+from dse.network.randomise import randomise
 from dse.networks import from_network
 from dse.passes import Passes
 from dse.program import Program, compile_network
 from hw.config import OverlayConfig
 from polymap.choices import Objective
+from polymap.errors import one_line
 from polymap.exploration import CONFIGURATION_FILE, MAPPING_FILE, Exploration
 from sim import functional, golden
 from tests.fuzz.campaign import Verdict, command
 from tests.fuzz.drawn import drawn_network
 
+ARRAY = 16, 32  # for models of a folder
+FUNCTIONAL_MACS = 200_000_000  # larger ones do not run in the functional model
 RTL_EVERY = 50
 RTL_SIDE = 6  # rows and columns, at most, of overlays that are built
 
@@ -59,8 +69,11 @@ def judge(seed: int) -> Verdict:
     return kept(network, found, rtl=rtl)
 
 
-def kept(network: Network, found: Exploration, *, rtl: bool = False) -> Verdict:
-    """Whether an exploration's files compile, with and without exact cycles, and come true."""
+def kept(network: Network, found: Exploration, *, run: bool = True, rtl: bool = False) -> Verdict:
+    """Whether an exploration's files compile, with and without exact cycles, and come true.
+
+    ``run``: in the functional model as well.
+    """
     assert found.configuration is not None
     compile_network(network, found.configuration, found.choices)
     found = found.compiled(network)
@@ -70,6 +83,8 @@ def kept(network: Network, found: Exploration, *, rtl: bool = False) -> Verdict:
     cycles = program_cycles(program, config).total
     if cycles != foretold:
         return Verdict(kind="other cycles", good=False, detail=f"{foretold} became {cycles}")
+    if not run:
+        return Verdict(kind="cycles kept", good=True)
     wrong = _differences(network, program, config)
     if wrong:
         return Verdict(kind="other bytes", good=False, detail=", ".join(wrong))
@@ -154,5 +169,55 @@ def _rtl_cycles(network: Network, program: Program, config: OverlayConfig) -> in
     return run.cycles
 
 
+def judge_model(paths: Sequence[Path], number: int) -> Verdict:
+    """A model of a folder, its weights drawn, on the array of 16 x 32.
+
+    It is explored as it is, without calibration, and compiled calibrated.
+    """
+    path = paths[number]
+    report = polymap.check(path)
+    if not report.supported:
+        return _refused_alike(path, report)
+    found = polymap.explore(
+        polymap.workload(path), None, array=ARRAY, certify=False, executor=Serial()
+    )
+    network = _calibrated(path)
+    small = network.macs() < FUNCTIONAL_MACS
+    verdict = kept(network, found, run=small)
+    return replace(verdict, detail=f"{path.name}: {verdict.detail}")
+
+
+def _refused_alike(path: Path, report: polymap.Report) -> Verdict:
+    try:
+        polymap.workload(path)
+    except Exception as error:
+        alike = all(problem.reason in one_line(error) for problem in report.problems)
+        kind = "refused by check and explore"
+        return Verdict(kind=kind, good=alike, detail=f"{path.name}: {one_line(error)}")
+    return Verdict(kind="refused by check alone", good=False, detail=path.name)
+
+
+def _calibrated(path: Path) -> Network:
+    rng = np.random.default_rng(1)
+    with tempfile.TemporaryDirectory() as folder:
+        filled = Path(folder) / path.name
+        onnx.save(randomise(onnx.load(path), 1), filled)
+        ports = source.read(filled).inputs
+        image = {port.name: rng.normal(size=port.shape).astype(port.dtype) for port in ports}
+        return importer.load(filled, image).network
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--networks", type=Path, help="a folder of ONNX models")
+    options, rest = parser.parse_known_args(argv)
+    text = __doc__.splitlines()[0]
+    if options.networks is None:
+        return command(judge, text, count=200, argv=rest)
+    paths = sorted(options.networks.glob("*.onnx"))
+    return command(partial(judge_model, paths), text, count=len(paths), argv=rest)
+
+
 if __name__ == "__main__":
-    sys.exit(command(judge, __doc__.splitlines()[0], count=200))
+    sys.exit(main())
