@@ -14,14 +14,18 @@ class ExecutorName(enum.Enum):
     """What ``--executor`` takes."""
 
     JOBLIB = "joblib"
-    DASK = "dask"
 
 
 class Joblib:
     """joblib, with its own backend and as many workers as there are cores."""
 
     def __init__(self) -> None:
-        self._joblib = _imported("joblib", "joblib")
+        try:
+            self._joblib: Any = importlib.import_module("joblib")
+        except ImportError:
+            raise InputError(
+                "--executor joblib needs the package joblib: pip install joblib"
+            ) from None
 
     def map(self, fn: Callable[[Any], Any], items: Iterable[Any], /) -> list[Any]:
         """The function's values, in order."""
@@ -31,26 +35,6 @@ class Joblib:
         return made
 
 
-class Dask:
-    """The dask cluster that ``DASK_SCHEDULER_ADDRESS`` names, or a local one."""
-
-    def __init__(self) -> None:
-        self._client = _imported("dask.distributed", "distributed").Client()
-
-    def map(self, fn: Callable[[Any], Any], items: Iterable[Any], /) -> list[Any]:
-        """The function's values, in order."""
-        futures = self._client.map(fn, list(items), pure=False)
-        found: list[Any] = self._client.gather(futures)
-        return found
-
-
-def executor(name: ExecutorName) -> Joblib | Dask:
+def executor(name: ExecutorName) -> Joblib:
     """The engine of a name; InputError if its package is missing."""
-    return Joblib() if name is ExecutorName.JOBLIB else Dask()
-
-
-def _imported(module: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise InputError(f"--executor needs the package {package}: pip install {package}") from None
+    return {ExecutorName.JOBLIB: Joblib}[name]()

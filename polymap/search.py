@@ -169,7 +169,7 @@ def explore_all(
 ) -> dict[tuple[str, str], Exploration]:
     """Every network on every board, side by side: explorations by names of network and board.
 
-    ``executor``: one of ``concurrent.futures``, or whatever else has its ``map``, such as dask's.
+    ``executor``: one of ``concurrent.futures``, or whatever else has its ``map``.
     ``options``: as ``explore``'s.
     """
     tasks = [(network, board) for network in networks for board in boards]

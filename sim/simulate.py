@@ -10,12 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dse.cost.overlay import program_cycles
 from dse.files.arrays import write_arrays
 from dse.files.writing import writing
 from dse.network.importer import Imported
 from dse.network.inputs import images, join
 from dse.program.compile import compile_network
-from dse.program.manifest import LayerEntry, TensorPlace
+from dse.program.manifest import TensorPlace
 from dse.program.mapping import LayerMapping
 from dse.program.program import Program
 from hw.config import OverlayConfig
@@ -23,6 +24,7 @@ from hw.isa import Engine, Error
 from sim import golden
 from sim.fast.job import IDEAL, Dump, Job, Run, Timing
 from sim.fast.overlay import build_overlay
+from sim.layers import LayerResult, layer_results, utilisation
 from sim.runner import FastSimulation, SimulationError
 
 OUTPUTS_FILE, RESULT_FILE = "outputs.npz", "result.json"
@@ -30,27 +32,6 @@ OUTPUTS_FILE, RESULT_FILE = "outputs.npz", "result.json"
 Arrays = Mapping[str, npt.NDArray]
 Tensors = Mapping[str, npt.NDArray[np.int8]]
 Progress = Callable[[int, int], None]  # cycles done, cycles expected, over all images
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerResult:
-    """What one layer took, in the slowest image.
-
-    Parameters
-    ----------
-    cycles : from its start, or the end of the layer before it on the same engine, to its end.
-    predicted_cycles : by the compiler.
-    utilisation : multiply-accumulates per cycle and multiplier of the array; 0 without any.
-    """
-
-    name: str
-    kind: str
-    algorithm: str
-    dataflow: str
-    macs: int
-    cycles: int
-    predicted_cycles: int
-    utilisation: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +44,7 @@ class Result:
     images : number of images.
     cycles : of one image; the slowest, if stalls make them differ.
     cycles_per_image : of each.
+    predicted_cycles : of one image, by the exact model; equal if the memory is ideal.
     mismatches : bytes in which the RTL differs from the golden model, over all outputs and all
         intermediate tensors of all images.
     mismatched_tensors : those bytes by tensor.
@@ -78,6 +60,7 @@ class Result:
     images: int
     cycles: int
     cycles_per_image: tuple[int, ...]
+    predicted_cycles: int
     mismatches: int
     mismatched_tensors: Mapping[str, int]
     compared_tensors: tuple[str, ...]
@@ -145,6 +128,7 @@ def simulate(
         results.append(host.after(image, found))
     slowest = max(runs, key=lambda run: run.cycles)
     macs = network.macs()
+    foretold = program_cycles(program, config, timing)
     return Result(
         network=network.name,
         config=config,
@@ -152,12 +136,13 @@ def simulate(
         images=len(runs),
         cycles=slowest.cycles,
         cycles_per_image=tuple(run.cycles for run in runs),
+        predicted_cycles=foretold.total,
         mismatches=sum(wrong.values()),
         mismatched_tensors={name: count for name, count in wrong.items() if count},
         compared_tensors=tuple(wrong),
         macs=macs,
         utilisation=utilisation(macs, slowest.cycles, config),
-        layers=tuple(layer_results(slowest, program, config)),
+        layers=tuple(layer_results(slowest, foretold, program, config)),
         counters=slowest.registers,
         verilog_sha256=simulation.verilog.sha256,
     )
@@ -272,40 +257,3 @@ def compare(expected: Tensors, found: Tensors, wanted: Sequence[str]) -> dict[st
         else expected[name].size
         for name in wanted
     }
-
-
-def layer_results(run: Run, program: Program, config: OverlayConfig) -> list[LayerResult]:
-    """Cycles of each layer from the events of a run."""
-    return [
-        _layer_result(entry, _layer_cycles(run, entry), config) for entry in program.manifest.layers
-    ]
-
-
-def _layer_result(entry: LayerEntry, cycles: int, config: OverlayConfig) -> LayerResult:
-    return LayerResult(
-        name=entry.name,
-        kind=entry.kind,
-        algorithm=entry.algorithm,
-        dataflow=entry.dataflow,
-        macs=entry.macs,
-        cycles=cycles,
-        predicted_cycles=entry.cycles,
-        utilisation=utilisation(entry.macs, cycles, config),
-    )
-
-
-def _layer_cycles(run: Run, entry: LayerEntry) -> int:
-    engine = Engine.CONV if entry.kind == "conv" else Engine.POOL
-    events = run.events[run.events["engine"] == engine]
-    mine = events[events["tag"] == entry.tag]
-    ends = mine["cycle"][mine["retire"] == 1]
-    if not len(ends):
-        return 0
-    start, end = int(mine["cycle"].min()), int(ends.max())
-    before = events["cycle"][(events["retire"] == 1) & (events["tag"] != entry.tag)]
-    return end - max(start, int(before[before < end].max(initial=0)))
-
-
-def utilisation(macs: int, cycles: int, config: OverlayConfig) -> float:
-    """Multiply-accumulates per cycle and multiplier of the array."""
-    return macs / (max(1, cycles) * config.rows * config.columns * config.lanes)

@@ -125,6 +125,8 @@ def explore(
         output.document(found.to_json())
         return
     _tell(found)
+    for what in network.ignored:
+        typer.echo(f"left out, since the overlay cannot execute it: {what}")
     if out is not None:
         typer.echo(f"written to {out}")
 

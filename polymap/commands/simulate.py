@@ -85,7 +85,7 @@ def _tell(result: polymap.Result) -> None:
         ],
     )
     typer.echo(
-        f"{result.images} image(s), {result.cycles:,} cycles each, utilisation "
-        f"{result.utilisation:.1%}, {result.mismatches} mismatches in "
+        f"{result.images} image(s), {result.cycles:,} cycles each, {result.predicted_cycles:,} "
+        f"predicted, utilisation {result.utilisation:.1%}, {result.mismatches} mismatches in "
         f"{len(result.compared_tensors)} tensors"
     )

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from dse import interrupt
 from dse.cost.dynamap import WINOGRAD, Dynamap
 from dse.cost.model import Label
+from dse.cost.overlay import program_cycles
 from dse.files.writing import write
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
 from dse.network.importer import Imported, load
@@ -40,8 +41,9 @@ from sim import golden
 from sim.bench.choices import all_choices, fallback, label
 from sim.bench.network import NETWORKS, imported
 from sim.fast.overlay import build_overlay
+from sim.layers import layer_results
 from sim.runner import FastSimulation
-from sim.simulate import compare, layer_results, output_tensors, run_program, tensors
+from sim.simulate import compare, output_tensors, run_program, tensors
 
 CONFIG = OverlayConfig(
     rows=8,
@@ -94,7 +96,9 @@ def measure(
     found = {**tensors(run, observed), **output_tensors(run, program)}
     wanted = [place.name for place in observed if place.name in expected]
     wrong = compare(expected, found, [*wanted, *network.outputs])
-    layers = [layer for layer in layer_results(run, program, config) if layer.kind == "conv"]
+    foretold = program_cycles(program, config)
+    found_layers = layer_results(run, foretold, program, config)
+    layers = [layer for layer in found_layers if layer.kind == "conv"]
     return Measured(run.cycles, sum(wrong.values()), {one.name: one.cycles for one in layers})
 
 

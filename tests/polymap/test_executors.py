@@ -23,6 +23,6 @@ def test_the_same_design_on_joblib() -> None:
 
 
 def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dask.distributed", None)
-    with pytest.raises(InputError, match="--executor needs the package distributed"):
-        executor(ExecutorName.DASK)
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(InputError, match="--executor joblib needs the package joblib"):
+        executor(ExecutorName.JOBLIB)

@@ -57,6 +57,8 @@ def test_result(simulated: Path) -> None:
     for layer in layers:
         assert {"algorithm", "dataflow", "cycles", "utilisation"} <= set(layer)
         assert 0 < layer["cycles"] <= result["cycles"]
+        assert layer["predicted_cycles"] == layer["cycles"]
+    assert result["predicted_cycles"] == result["cycles"]
     assert layers[0]["algorithm"] == "im2col"
     assert layers[0]["dataflow"] in ("WS", "IS", "NS")
 
