@@ -82,7 +82,8 @@ def test_mapping_and_stalls_change_cycles_only(
     result = json.loads(answer.stdout)
     assert answer.code == 0
     assert answer.stderr == ""
-    assert result == json.loads((tmp_path / "result.json").read_text())
+    saved = json.loads((tmp_path / "result.json").read_text())
+    assert result == {name: value for name, value in saved.items() if name != "outputs_sha256"}
     assert result["mismatches"] == 0
     assert result["layers"][0]["dataflow"] == dataflow
     assert result["cycles"] > json.loads((simulated / "result.json").read_text())["cycles"]
