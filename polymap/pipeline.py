@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from tqdm import tqdm
 
 from dse.files.writing import write
 from dse.search import (
@@ -23,8 +21,7 @@ from dse.search import (
     run,
 )
 from dse.search.report import check_clock, summary, to_json, to_tables
-
-_BAR = "{desc}: {elapsed}{postfix}"
+from polymap.commands import output
 
 
 def pipeline(
@@ -67,7 +64,8 @@ def pipeline(
             dsp=part.dsp if dsp is None else dsp,
             ram_units=part.ram_units if bram is None else bram,
         )
-        with tqdm(desc="pipeline", bar_format=_BAR, leave=False, disable=None) as bar:
+        with output.Progress() as progress:
+            progress.stage("searching")
             outcome = run(
                 load_network(network),
                 part,
@@ -75,7 +73,7 @@ def pipeline(
                 device_budget(part, ram_limit=bram_limit),
                 method=method,
                 windows=_windows(alpha, beta),
-                progress=bar.set_postfix_str,
+                progress=progress.note,
             )
         result = to_json(outcome, mhz=mhz)
         _write(outcome, result, plot=plot, out=out)
@@ -85,7 +83,7 @@ def pipeline(
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     else:
-        Console().print(to_tables(outcome))
+        output.show(to_tables(outcome))
         typer.echo(summary(outcome, mhz=mhz))
 
 

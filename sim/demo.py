@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -12,14 +11,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from tqdm import tqdm
 
 from dse import interrupt
+from dse.network.graph import NetworkError
 from dse.network.importer import load
 from dse.network.inputs import LABELS, read_arrays
+from dse.progress import Progress
 from hw.config import OverlayConfig
+from sim.runner import SimulationError
 from sim.simulate import RESULT_FILE, Result, simulate
+from sim.verilator import ToolError
 
+NAME = "demo"
 EXAMPLE = Path(__file__).parents[1] / "examples" / "digits"
 CONFIG = OverlayConfig(
     rows=8,
@@ -46,14 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     imported = load(model, read_arrays(EXAMPLE / "calibration.npz"))
     size = f"{CONFIG.rows} x {CONFIG.columns} array with {CONFIG.lanes} lanes"
     note(f"compiling, building the RTL of a {size} and classifying {len(labels)} images in it")
-    with tqdm(unit=" cycles", unit_scale=True, mininterval=1, file=sys.stderr) as bar:
-
-        def progress(done: int, expected: int) -> None:
-            bar.total = expected
-            bar.update(done - bar.n)
-
-        result = simulate(imported, images, CONFIG, progress=progress)
-    result.save(folder)
+    with Progress(NAME) as progress:
+        progress.stage("building")
+        result = simulate(
+            imported,
+            images,
+            CONFIG,
+            progress=lambda done, total: progress.share("classifying", done, total),
+        )
     summary = {
         "images": result.images,
         "accuracy_float": accuracy(float_scores(model, images), labels),
@@ -63,15 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "utilisation": result.utilisation,
         "seconds": round(time.monotonic() - started, 1),
     }
-    path = folder / RESULT_FILE
-    path.write_text(json.dumps({**summary, "simulation": result.to_json()}, indent=1) + "\n")
-    report(summary, result, path)
+    result.save(folder, summary)
+    report(summary, result, folder / RESULT_FILE)
     return 1 if result.mismatches else 0
+
+
+def run() -> int:
+    """The program: what keeps it from running is one line."""
+    try:
+        return main()
+    except (OSError, NetworkError, SimulationError, ToolError) as error:
+        note(" ".join(str(error).split()))
+        return 1
 
 
 def note(text: str) -> None:
     """One line of progress."""
-    print(f"demo: {text}", file=sys.stderr)
+    print(f"{NAME}: {text}", file=sys.stderr)
 
 
 def float_scores(model: Path, images: dict[str, npt.NDArray]) -> npt.NDArray:
@@ -107,4 +118,4 @@ def report(summary: dict[str, float], result: Result, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(interrupt.command(main, "demo"))
+    sys.exit(interrupt.command(run, NAME))

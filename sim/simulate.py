@@ -76,13 +76,13 @@ class Result:
         del data["outputs"]
         return data
 
-    def save(self, folder: Path) -> None:
-        """Writes ``outputs.npz`` and ``result.json``."""
+    def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
+        """Writes ``outputs.npz`` and ``result.json``; the latter as an entry among ``about``."""
         with writing(folder) as files:
             with files.open(OUTPUTS_FILE) as stream:
                 write_arrays(stream, self.outputs)
-            sums = {"outputs_sha256": files.sha256(OUTPUTS_FILE)}
-            files.json(RESULT_FILE, {**self.to_json(), **sums})
+            data = {**self.to_json(), "outputs_sha256": files.sha256(OUTPUTS_FILE)}
+            files.json(RESULT_FILE, data if about is None else {**about, "simulation": data})
 
 
 def simulate(

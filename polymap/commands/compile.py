@@ -23,7 +23,7 @@ def compile(
     overlay = polymap.configure(array, lanes, config)
     choices = None if mapping is None else polymap.read_mapping(mapping)
     output.folder(out)
-    with output.Progress(quiet=as_json) as progress:
+    with output.Progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
         imported = polymap.load(model, calibration)
         progress.stage("compiling")

@@ -23,7 +23,7 @@ def elaborate(
     overlay = polymap.configure(array, lanes, config)
     target = None if board is None else polymap.board(board)
     output.folder(out)
-    with output.Progress(quiet=as_json) as progress:
+    with output.Progress() as progress:
         progress.stage("elaborating")
         made = polymap.elaborate(overlay, board=target)
         made.save(out)

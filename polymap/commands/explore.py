@@ -87,7 +87,7 @@ def explore(
     )
     if out is not None:
         output.folder(out)
-    with output.Progress(quiet=as_json) as progress:
+    with output.Progress() as progress:
         progress.stage("reading")
         subject = polymap.subject(model, calibration)
         network = polymap.shapes_of(subject)

@@ -27,4 +27,4 @@ Calibration = Annotated[
     Path | None, typer.Option(help="typical inputs by name, .npz; float models need them")
 ]
 Out = Annotated[Path, typer.Option(help="folder for the results")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout, no progress")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]

@@ -6,55 +6,23 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
-from tqdm import tqdm
 
-_STAGE = "{desc} {elapsed}"
-_SHARE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-_PLAIN_WIDTH = 120  # of tables that do not go to a terminal
+from dse import progress
+from polymap.cli import NAME
+
+_UNBOUNDED = 1 << 16  # columns where there is no terminal: nothing is cut off
 
 
-class Progress:
-    """The stage of a long command, on stderr: nothing if ``quiet`` or if that is no terminal."""
+class Progress(progress.Progress):
+    """Of a command, which ``--json`` does not silence: it is on stderr."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._disable = True if quiet else None  # None: tqdm asks the stream
-        self._bar: tqdm | None = None
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
-
-    def stage(self, text: str) -> None:
-        """What starts now, for a while that nobody knows."""
-        self._close()
-        self._bar = tqdm(desc=text, bar_format=_STAGE, leave=False, disable=self._disable)
-
-    def share(self, text: str, done: int, total: int) -> None:
-        """How much of what is going on is done."""
-        if self._bar is None or self._bar.total != total:
-            self._close()
-            self._bar = tqdm(
-                desc=text, total=total, bar_format=_SHARE, leave=False, disable=self._disable
-            )
-        self._bar.update(done - self._bar.n)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
+    def __init__(self) -> None:
+        super().__init__(NAME)
 
 
 def folder(path: Path) -> Path:
@@ -72,10 +40,15 @@ def table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[
     """A table on stdout: first the columns of texts, then those of numbers."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for name in texts:
-        made.add_column(name)
+        made.add_column(name, overflow="fold")
     for name in numbers:
-        made.add_column(name, justify="right")
+        made.add_column(name, justify="right", overflow="fold")
     for row in rows:
         made.add_row(*row)
-    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    show(made)
+
+
+def show(made: RenderableType) -> None:
+    """Something of ``rich`` on stdout, as wide as it is unless a terminal is narrower."""
+    width = None if sys.stdout.isatty() else _UNBOUNDED
     Console(width=width, highlight=False, markup=False).print(made)

@@ -38,7 +38,7 @@ def simulate(
     choices = None if mapping is None else polymap.read_mapping(mapping)
     timing = polymap.DDR if memory is Memory.DDR else polymap.IDEAL
     output.folder(out)
-    with output.Progress(quiet=as_json) as progress:
+    with output.Progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
         imported = polymap.load(model, calibration)
         images = polymap.read_images(inputs, imported)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
+from dse import progress
 from dse.network.export import qdq_model
 from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
 from polymap.cli import app
@@ -33,7 +35,9 @@ Invoke = Callable[..., Answer]
 @pytest.fixture(scope="session")
 def invoke() -> Invoke:
     def run(*arguments: object) -> Answer:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(progress, "LINE_SECONDS", math.inf)  # however slow the machine is
+            result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         return Answer(result.exit_code, result.stdout, result.stderr)
 
     return run
