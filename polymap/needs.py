@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dse.cost.infeasible import Infeasible
+from dse.network.graph import Network
 from dse.networks.to_network import to_network
 from dse.networks.workload import ConvShape, Workload
 from dse.program.compile import whole_memory
+from dse.program.parameters import needed_bits
 from hw.config import ACCUMULATOR_BITS, TRANSFORMS, power_of_two
 from hw.winograd.matrices import INPUT_MAX, INPUT_MIN, WEIGHT_MAX, signed_bits
 
@@ -53,8 +55,16 @@ class Needs:
         )
 
 
-def needs(workload: Workload) -> Needs:
-    """The needs of a workload."""
+def needs(workload: Workload, numbers: Network | None = None) -> Needs:
+    """The needs of a workload; ``numbers``: a network with its biases, which can be larger."""
+    found = _needs(workload)
+    if numbers is None:
+        return found
+    bits = [needed_bits(numbers, conv)[0] for conv in numbers.convolutions()]
+    return replace(found, sum_bits=max([found.sum_bits, *bits]))
+
+
+def _needs(workload: Workload) -> Needs:
     convs = [layer.conv for layer in workload.convolutions]
     tiled = [conv for conv in convs if conv.stride == conv.dilation == (1, 1) and conv.taps > 1]
     widest = max((conv.cout for conv in convs), default=1)

@@ -30,8 +30,9 @@ from dse.mapping import (
 )
 from dse.mapping.front import front
 from dse.mapping.sweep import NEAR
+from dse.network.graph import Network
 from dse.network.importer import Imported
-from dse.networks import Workload
+from dse.networks import Workload, from_network
 from dse.networks.to_network import to_network
 from dse.passes import Passes, apply
 from dse.passes.merge import Group
@@ -42,7 +43,7 @@ from polymap.exploration import Exploration
 from polymap.families import Space
 from polymap.family import fits
 from polymap.merging import Merges
-from polymap.needs import needs
+from polymap.needs import Needs, needs
 from polymap.shapes import Subject
 
 SLACK = 1.1
@@ -69,7 +70,7 @@ def limited(board: Board, *, dsp: int | None = None, clock_hz: float | None = No
 
 
 def explore(
-    network: Workload,
+    network: Workload | Network,
     board: Board | None,
     *,
     model: CostModelName = CostModelName.OVERLAY,
@@ -81,11 +82,13 @@ def explore(
     passes: Passes | None = None,
     certify: bool = True,
     executor: Executor | None = None,
+    whole: Workload | Network | None = None,
 ) -> Exploration:
     """The best hardware within a board's budget, and its optimal mapping of a network.
 
     Parameters
     ----------
+    network : its shapes; of a network with numbers, accumulators hold its biases, too.
     board : see ``limited`` for less of it; None: any, which needs ``array``.
     latency_ms : the latency within which DSPs are least; by default ``SLACK`` times the least.
     array : rows and columns, if they are given.
@@ -94,16 +97,19 @@ def explore(
     passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays, on
         each of the arrays that are fastest without, and those that ``objective`` looks into.
     executor : where the search's numpy calls run; by default one process per core.
+    whole : the network that the overlay must hold, if ``network`` is a part of it.
     """
     start = perf_counter()
     ours = model is CostModelName.OVERLAY
     passes = passes or Passes()
+    asked = _asked(network if whole is None else whole, passes)
+    network = from_network(network) if isinstance(network, Network) else network
     workload = apply(network, passes, ()) if ours else network
     if board is None and array is None:
         raise InputError("without a board, the array must be given")
     space = space or Space()
     families = _families(
-        workload,
+        asked,
         board,
         model,
         space if passes.fold else replace(space, folds=(1,)),
@@ -138,7 +144,7 @@ def explore(
         merged=best.groups,
         restriction=restriction or Restriction(),
         model=chosen,
-        configuration=_configuration(best, board),
+        configuration=_configuration(best, board, asked),
         mapping=mapping,
         pareto=_unbeaten([*found.pareto, *(one.point for one in candidates)])
         if array is None
@@ -149,13 +155,21 @@ def explore(
     )
 
 
-def _configuration(best: _Candidate, board: Board | None) -> OverlayConfig | None:
+def _asked(network: Workload | Network, passes: Passes) -> Needs:
+    """What a network needs of an overlay of ours."""
+    if isinstance(network, Network):
+        return needs(apply(from_network(network), passes, ()), network)
+    return needs(apply(network, passes, ()))
+
+
+def _configuration(best: _Candidate, board: Board | None, asked: Needs) -> OverlayConfig | None:
     """The chosen overlay, with memory for what merging has joined if the board has room."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, Overlay):
         return None
     config = model.config(mapping.rows, mapping.columns)
-    whole = max(config.tensor_bytes, needs(best.workload).tensor_bytes)
+    least = asked.tensor_bytes, needs(best.workload).tensor_bytes
+    whole = max(config.tensor_bytes, *least)
     larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
     return larger if board is None or fits(larger, board) else config
 
@@ -192,14 +206,14 @@ def predict(found: Exploration, subject: Subject) -> Exploration:
 
 
 def _families(
-    workload: Workload, board: Board | None, model: CostModelName, space: Space, *, fixed: bool
+    asked: Needs, board: Board | None, model: CostModelName, space: Space, *, fixed: bool
 ) -> Sequence[Hardware]:
     if board is not None and model is CostModelName.OVERLAY:
-        return space.families(board, needs(workload), fixed=fixed)
+        return space.families(board, asked, fixed=fixed)
     if model is CostModelName.OVERLAY:
         return [
             Single(Overlay(template=template, folds=space.folds), {})
-            for template in space.templates(needs(workload))
+            for template in space.templates(asked)
         ]
     if board is None:
         return [Single(Dynamap(), {})]

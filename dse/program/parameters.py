@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network import constants
-from dse.network.graph import Conv, Network, Pool
+from dse.network.graph import INT8_MAX, INT8_MIN, Conv, Network, Pool
 from dse.network.requantise import Factor
 from dse.program.errors import ProgramError
 from dse.program.mapping import Algorithm
@@ -108,39 +108,53 @@ def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
     )
 
 
+def needed_bits(network: Network, conv: Conv) -> tuple[int, int]:
+    """Bits of a convolution's worst-case sums: with their bias, and those that Winograd computes.
+
+    Sums wrap on their way, harmlessly: only the last value has to fit, and behind the output
+    transform, which divides by a power of two, the sum without its bias.
+    """
+    weights = conv.weight.reshape(conv.weight.shape[0], -1)
+    above = np.maximum(weights, 0).sum(axis=1, dtype=np.int64)
+    below = np.minimum(weights, 0).sum(axis=1, dtype=np.int64)
+    zero_point = network.tensors[conv.input].quantisation.zero_point
+    ends = [
+        bias + part
+        for zero, bias in ((zero_point, conv.bias), (0, 0))
+        for part in (
+            above * (INT8_MAX - zero) + below * (INT8_MIN - zero),
+            above * (INT8_MIN - zero) + below * (INT8_MAX - zero),
+        )
+    ]
+    most, least, most_raw, least_raw = ends
+    return _signed_bits(most, least), _signed_bits(most_raw, least_raw)
+
+
 def check_accumulators(
     network: Network,
     conv: Conv,
     config: OverlayConfig,
     algorithm: Algorithm = Algorithm.IM2COL,
 ) -> None:
-    """Refuse a convolution whose worst-case sum does not fit the accumulators.
-
-    Sums wrap on their way, harmlessly: only the last value has to fit, and behind the output
-    transform, which divides by a power of two, the sum without its bias.
-    """
-    weights = conv.weight.reshape(conv.weight.shape[0], -1).astype(np.int64)
-    zero_point = network.tensors[conv.input].quantisation.zero_point
-    ends = weights * (127 - zero_point), weights * (-128 - zero_point)
-    most = int((conv.bias + np.maximum(*ends).sum(axis=1)).max())
-    least = int((conv.bias + np.minimum(*ends).sum(axis=1)).min())
-    bits = 1 + max(max(most, 0).bit_length(), max(-least - 1, 0).bit_length())
+    """Refuse a convolution whose worst-case sum does not fit the accumulators."""
+    bits, raw = needed_bits(network, conv)
     if bits > config.accumulator_bits:
         raise ProgramError(
             f"layer {conv.name!r}: sums can need {bits} bits, the accumulators have "
             f"{config.accumulator_bits}: raise accumulator_bits"
         )
-    if algorithm is Algorithm.WINOGRAD:
-        raw = np.maximum(weights, 0) * 127 + np.minimum(weights, 0) * -128
-        least_raw = np.maximum(weights, 0) * -128 + np.minimum(weights, 0) * 127
-        low, high = int(least_raw.sum(axis=1).min()), int(raw.sum(axis=1).max())
-        bits = 1 + max(high.bit_length(), max(-low - 1, 0).bit_length())
-        if bits > config.result_bits:
-            raise ProgramError(
-                f"layer {conv.name!r}: winograd needs {bits} bits behind the output transform, the "
-                f"overlay has {config.result_bits}: raise accumulator_bits or choose another "
-                "algorithm"
-            )
+    if algorithm is Algorithm.WINOGRAD and raw > config.result_bits:
+        raise ProgramError(
+            f"layer {conv.name!r}: winograd needs {raw} bits behind the output transform, the "
+            f"overlay has {config.result_bits}: raise accumulator_bits or choose another "
+            "algorithm"
+        )
+
+
+def _signed_bits(most: npt.NDArray[np.int64], least: npt.NDArray[np.int64]) -> int:
+    """Bits of a signed number that holds all from the least to the most."""
+    highest, lowest = int(most.max()), int(least.min())
+    return 1 + max(max(highest, 0).bit_length(), max(-lowest - 1, 0).bit_length())
 
 
 def _bias(conv: Conv, bias: int, config: OverlayConfig) -> int:

@@ -90,6 +90,7 @@ def explore(
     with output.Progress() as progress:
         progress.stage("reading")
         subject = polymap.subject(model, calibration)
+        whole = subject.network if isinstance(subject, polymap.Imported) else subject
         network = polymap.shapes_of(subject)
         if not dense:
             subject = network = network.without_dense()
@@ -97,6 +98,7 @@ def explore(
         found = polymap.explore(
             network,
             target,
+            whole=whole,
             model=cost,
             objective=objective,
             latency_ms=latency_ms,
