@@ -129,8 +129,10 @@ class OutputTiles(wiring.Component):
     def _walk(self, m: Module, move: Any) -> None:
         """Counts pixels, lines and tiles."""
         edge = of_transform(self._config, self.i_transform, lambda t: t.m - 1)
-        pixel, line = Signal(2), Signal(2)
-        tile, column, first_column = Signal(16), Signal(16), Signal(16)
+        pixel, line = Signal(2, name="pixel"), Signal(2, name="line")
+        tile, column, first_column = (
+            Signal(16, name=name) for name in ("tile", "column", "first_column")
+        )
         last_pixel, last_line = pixel == edge, line == edge
         last_tile = tile == self.i_tiles - 1
         last_column = column == self.i_columns - 1

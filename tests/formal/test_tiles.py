@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Mux, Signal
+from amaranth.lib import data
 
+from hw.algorithm import of_transform
+from hw.config import OverlayConfig
+from hw.output_tiles import OutputTiles
 from hw.sequence.tiles import NEST, NEST_FIELDS, Tiles
 from tests.formal.kit import Proof, Verdict, mutated, seeded
+from tests.hw.test_winograd_layers import config as overlay_config
 
 
 def walked(tiles: Any) -> Proof:
@@ -71,3 +76,102 @@ def test_nest() -> None:
 )
 def test_wrong_nests(text: str, other: str) -> None:
     assert walked(mutated(Tiles, text, other)()).verdict(depth=8) is Verdict.REFUTED
+
+
+def placed(tiles: Any, config: OverlayConfig) -> Proof:
+    """``for pixel tile: for channels: for tile: for line: for pixel``, in rows of tiles."""
+    proof = Proof(tiles)
+    m = proof.m
+    begins, fresh = Signal(), Signal()
+    m.d.sync += [begins.eq(tiles.i_begin), fresh.eq(tiles.i_step & tiles.o_last)]
+    for name in ("i_transform", "i_columns"):
+        _steady(proof, getattr(tiles, name), unless=begins)
+    for name in ("i_tiles", "i_last_channels"):
+        _steady(proof, getattr(tiles, name), unless=begins | fresh)
+    proof.assume((tiles.i_tiles != 0) & (tiles.i_columns != 0))
+
+    edge = of_transform(config, tiles.i_transform, lambda transform: transform.m)
+    begun = Signal()
+    place = data.StructLayout({"column": 16, "left": 17, "top": 17})
+    first, here, following = Signal(place), Signal(place), Signal(place)
+    number, line, pixel = Signal(16, name="number"), Signal(3, name="y"), Signal(3, name="x")
+    tile_ends = (pixel == edge - 1) & (line == edge - 1)
+    last = tile_ends & (number == tiles.i_tiles - 1)
+    m.d.comb += [
+        following.column.eq(here.column + 1),
+        following.left.eq(here.left + edge),
+        following.top.eq(here.top),
+    ]
+    with m.If(here.column == tiles.i_columns - 1):
+        m.d.comb += [following.column.eq(0), following.left.eq(0)]
+        m.d.comb += following.top.eq(here.top + edge)
+    with m.If(tiles.i_step):
+        m.d.sync += pixel.eq(pixel + 1)
+        with m.If(pixel == edge - 1):
+            m.d.sync += [pixel.eq(0), line.eq(line + 1)]
+        with m.If(tile_ends):
+            m.d.sync += [line.eq(0), number.eq(number + 1), here.eq(following)]
+        with m.If(last):
+            m.d.sync += number.eq(0)
+            with m.If(tiles.i_last_channels):
+                m.d.sync += first.eq(following)
+            with m.Else():
+                m.d.sync += here.eq(first)
+    with m.If(tiles.i_begin):
+        m.d.sync += [signal.eq(0) for signal in (first, here, number, line, pixel)]
+        m.d.sync += begun.eq(1)
+
+    x, y = (here.left + pixel)[:17], (here.top + line)[:17]
+    proof.require(~begun | (tiles.o_last == last))
+    proof.require(~begun | (proof.inner("column.o_value") == x))
+    proof.require(~begun | (proof.inner("row.o_value") == y))
+    inside = (x < tiles.i_width) & (y < tiles.i_height)
+    proof.require(~begun | (tiles.o_inside == inside))
+
+    for name, value in {
+        "pixel": pixel,
+        "line": line,
+        "tile": number,
+        "first_column": first.column,
+        "column": here.column,
+        "column.line": here.left,
+        "column.tile": here.left,
+        "column.row": 0,
+        "column.first": first.left,
+        "column.first_row": 0,
+        "row.line": y,
+        "row.tile": here.top,
+        "row.row": here.top,
+        "row.first": first.top,
+        "row.first_row": first.top,
+    }.items():
+        proof.require(~begun | (proof.inner(name) == value))
+    proof.require(~begun | ((pixel < edge) & (line < edge) & (number < tiles.i_tiles)))
+    for column in (here.column, first.column):
+        proof.require(~begun | (column < tiles.i_columns))
+    return proof
+
+
+def _steady(proof: Proof, value: Any, *, unless: Any) -> None:
+    """The contract: it changes in certain cycles only."""
+    before, later = Signal.like(value), Signal()
+    proof.m.d.sync += [before.eq(value), later.eq(1)]
+    proof.assume(~later | unless | (before == value))
+
+
+CONFIG = overlay_config(1)
+
+
+def test_output_tiles() -> None:
+    assert placed(OutputTiles(config=CONFIG), CONFIG).verdict() is Verdict.PROVED
+
+
+@seeded(
+    ("Mux(onward, following, first_column)", "following"),
+    ("last_tile = tile == self.i_tiles - 1", "last_tile = tile == self.i_tiles"),
+    ("move.restart.eq(ends & ~onward)", "move.restart.eq(ends & last_tile)"),
+    ("first_row.eq(Mux(move.below, following, row))", "first_row.eq(row)"),
+)
+def test_wrong_output_tiles(text: str, other: str) -> None:
+    tiles = mutated(OutputTiles, text, other)(config=CONFIG)
+    assert placed(tiles, CONFIG).verdict(depth=14) is Verdict.REFUTED

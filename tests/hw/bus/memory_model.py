@@ -8,6 +8,8 @@ from typing import Any
 
 from hw.bus.axi import MAX_BURST, PAGE_BYTES
 
+Beat = tuple[int, int, bool, int]  # when, address, whether the last, id
+
 
 def content(address: int, data_bytes: int) -> int:
     """What memory holds: a beat that tells its address."""
@@ -36,7 +38,8 @@ class Offers:
 class ReadMemory:
     """Serves the read channels of ``axi``; call ``serve`` as a testbench in the background.
 
-    ``fail`` gives the numbers of beats that come with an error.
+    ``fail`` gives the numbers of beats that come with an error; with ``interleave`` beats of
+    different ids come in any order.
     """
 
     axi: Any
@@ -46,13 +49,15 @@ class ReadMemory:
     rng: random.Random = field(default_factory=lambda: random.Random(1))
     fail: set[int] = field(default_factory=set)
     bursts: list[tuple[int, int]] = field(default_factory=list)
+    interleave: bool = False
     hung: bool = False
     beats: int = 0
     outstanding: int = 0
 
     async def serve(self, ctx: Any) -> None:
         ar, r = self.axi.ar, self.axi.r
-        due: list[tuple[int, int, bool, int]] = []
+        due: list[Beat] = []
+        now: Beat = (0, 0, False, 0)
         addresses = Offers()
         cycle = 0
         offered = False
@@ -61,7 +66,8 @@ class ReadMemory:
             ctx.set(ar.ready, ready)
             if not offered and due and due[0][0] <= cycle and not self.hung:
                 offered = self.rng.random() >= self.stall
-                _, address, last, number = due[0]
+                now = self._next(due, cycle)
+                _, address, last, number = now
                 ctx.set(r.p.data, content(address, self.data_bytes))
                 ctx.set(r.p.last, last)
                 ctx.set(r.p.id, number)
@@ -83,10 +89,15 @@ class ReadMemory:
                 ]
             if offered:
                 assert taken, "the R channel must not wait"
-                due.pop(0)
+                due.remove(now)
                 self.beats += 1
                 self.outstanding -= 1
                 offered = False
+
+    def _next(self, due: list[Beat], cycle: int) -> Beat:
+        """The oldest beat of some id."""
+        firsts = {beat[3]: beat for beat in reversed(due) if beat[0] <= cycle}
+        return self.rng.choice(list(firsts.values())) if self.interleave else due[0]
 
 
 @dataclass

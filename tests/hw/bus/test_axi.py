@@ -12,7 +12,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from hw.bus.arbiter import ReadArbiter
-from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, burst_beats, connect_flat, flat_members
+from hw.bus.axi import (
+    AXI4,
+    PAGE_BYTES,
+    AXI4Lite,
+    AXI4Read,
+    burst_beats,
+    connect_flat,
+    flat_members,
+)
 from hw.bus.queue import Queue
 from hw.bus.reader import BurstReader
 from hw.bus.registers import MAP_ADDRESS_BITS, REGISTERS, Control
@@ -95,8 +103,11 @@ def test_refuses() -> None:
         Queue(shape=8, depth=1)
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.5])
-def test_arbiter_keeps_clients_apart(stall: float) -> None:
+@pytest.mark.parametrize(
+    ("stall", "latency", "interleave"), [(0.0, 5, False), (0.5, 5, True), (0.2, 150, True)]
+)
+def test_arbiter_keeps_clients_apart(stall: float, latency: int, interleave: bool) -> None:
+    """Commands around page boundaries, many bursts under way, beats of both in any order."""
     rng = random.Random(1)
     m = Module()
     m.submodules.arbiter = arbiter = ReadArbiter(data_bytes=4)
@@ -106,9 +117,11 @@ def test_arbiter_keeps_clients_apart(stall: float) -> None:
         wiring.connect(m, reader.axi, getattr(arbiter, f"i{n}"))
     simulator = Simulator(m)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(ReadMemory(arbiter.o, 4, stall=stall, rng=rng).serve, background=True)
+    memory = ReadMemory(arbiter.o, 4, stall=stall, latency=latency, interleave=interleave, rng=rng)
+    simulator.add_testbench(memory.serve, background=True)
     for n, reader in enumerate(readers):
-        commands = [((n << 30) + 1000 * k, rng.choice([1, 2, 100])) for k in range(40)]
+        pages = [(n + 1 << 30) + PAGE_BYTES * k for k in range(40)]
+        commands = [(page - 4 * rng.randrange(4), rng.choice([1, 2, 5, 100])) for page in pages]
         for testbench in _client(reader, commands, rng, stall):
             simulator.add_testbench(testbench)
     simulator.run()
