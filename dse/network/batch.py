@@ -98,10 +98,12 @@ class Together:
             raise Unsupported("the images do not lie along the first axis of its input", SINGLE)
 
     def follow(self, name: str, known: Known) -> None:
-        """A result of the overlay of which onnx knows nothing holds image after image."""
-        if name not in self._known and known.shape:
-            shape = self._count * known.shape[0], *known.shape[1:]
-            self._known[name], self._axes[name] = Known(shape, known.dtype), 0
+        """A result of the overlay has the shape that its layer gives it, image after image."""
+        axis = self._axes.setdefault(name, 0)
+        if known.shape:
+            shape = list(known.shape)
+            shape[axis] *= self._count
+            self._known[name] = Known(tuple(shape), known.dtype)
 
     def fold(self, node: onnx.NodeProto, values: Mapping[str, Value]) -> None:
         """Evaluate a constant node for many images, too, if it depends on how many they are."""

@@ -17,13 +17,17 @@ POINTWISE = Window()
 
 @dataclass(eq=False)
 class DraftTensor:
-    """An activation; ``quantisation`` is None until the model gives it."""
+    """An activation; ``quantisation`` is None until the model gives it.
+
+    ``integers``: it enters as integers, which need none: without one they mean themselves.
+    """
 
     name: str
     height: int
     width: int
     channels: int
     quantisation: Quantisation | None = None
+    integers: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -57,6 +61,7 @@ class Layer:
     """An operator of the overlay to be.
 
     ``origin``: the ONNX operator it stems from.  ``low``/``high``: real range of the output.
+    ``held``: what it could hold before it was given another quantisation.
     ``weight``: [Cout, Ky, Kx, Cin / groups].  ``affine``: a gain and an offset per channel, as a
     1 x 1 depthwise convolution.  ``integers``: it gives on integers, whatever they mean.
     """
@@ -75,6 +80,7 @@ class Layer:
     count_include_pad: bool = False
     low: float = -np.inf
     high: float = np.inf
+    held: tuple[float, float] = (-np.inf, np.inf)
 
     def restrict(self, low: float, high: float) -> None:
         """Clip the output to [low, high] after the range it already has."""

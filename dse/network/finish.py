@@ -58,7 +58,7 @@ def unquantised(draft: Draft) -> Iterator[Problem]:
 
 def network(draft: Draft, name: str, sha256: str, rounding: Rounding = "nearest") -> Network:
     """The network of a draft without problems."""
-    passes.unify(draft)
+    passes.unify(draft, once=rounding == "inwards")
     names = Names(tensor.name for tensor in draft.inputs)  # with the layers', one name space
     for layer in draft.layers:
         layer.name = names.fresh(layer.name)
@@ -87,6 +87,8 @@ def _operator(layer: Layer, rounding: Rounding) -> Operator:
     output = layer.output.name
     q = _quantisation(layer.output)
     low, high = _integers_within(layer.low, layer.high, q, rounding)
+    held = _integers_within(*layer.held, q, "nearest")
+    low, high = (int(np.clip(bound, low, high)) for bound in held)  # bounds come first
     match layer.kind:
         case "conv":
             weight, scale, bias = _convolution(layer)

@@ -14,7 +14,7 @@ import onnx
 from dse.network import constants, finish, inputs, passes, quantise, source
 from dse.network import outline as outlines
 from dse.network.draft import DraftTensor
-from dse.network.graph import Network, NetworkError, Quantisation, Tensor
+from dse.network.graph import Network, NetworkError, Tensor
 from dse.network.handlers import HANDLERS, WEIGHTS
 from dse.network.host import Cut, Host, Subgraph, subgraph
 from dse.network.lowering import Lowering
@@ -125,10 +125,7 @@ def _calibrate(
             f" ({', '.join(port.name for port in model.inputs)})"
         )
     calibration = inputs.validate(calibration, model.inputs, "calibration")
-    for tensor, name in lowering.entries.items():
-        dtype = lowering.known[name].dtype
-        if dtype is not None and dtype.kind in "iu":
-            tensor.quantisation = Quantisation(1.0, -128 if dtype == np.uint8 else 0)
+    passes.give_meaning(lowering.draft)
     images = _entry_images(model, lowering, calibration)
     quantise.quantise(lowering.draft, model.name, images)
 

@@ -34,8 +34,10 @@ def clip(lowering: Lowering, node: onnx.NodeProto) -> None:
 def restrict(lowering: Lowering, node: onnx.NodeProto, x: View, low: float, high: float) -> None:
     """Add a layer that clips; later it joins the layer before it where that is possible.
 
-    On tensors that the model holds quantised, ONNX clips the integers themselves.
+    On tensors that the model holds quantised, ONNX clips the integers themselves.  Crossed bounds
+    make everything the upper one.
     """
+    low = min(low, high)
     known = None
     if x.is_quantised:
         known = x.tensor.quantisation

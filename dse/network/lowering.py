@@ -12,7 +12,7 @@ from dse.network import folding
 from dse.network.batch import SINGLE, Together
 from dse.network.draft import Draft, DraftTensor, Layer
 from dse.network.graph import Quantisation
-from dse.network.places import COMPUTE, HEAD, TAIL
+from dse.network.places import COMPUTE, HEAD, MOVES, TAIL
 from dse.network.remedies import UNKNOWN_REMEDY, unknown
 from dse.network.report import Place, Problem
 from dse.network.shapes import Misfit, infer, known_constant
@@ -132,6 +132,7 @@ class Lowering:
             if root.root == value.root and tensor.quantisation == quantised:
                 return View(tensor, shape, dtype)
         tensor = DraftTensor(_unique(value.root, self._names), *extents(shape), quantised)
+        tensor.integers = dtype in (np.int8, np.uint8)
         self.draft.inputs.append(tensor)
         self.entries[tensor] = value.name
         return View(tensor, shape, dtype)
@@ -288,6 +289,8 @@ class Lowering:
         name = node.output[0]
         if op in ("QuantizeLinear", "DequantizeLinear"):
             self.values[name] = self._quantised_on_host(node, value)
+        elif op in MOVES:
+            self.values[name] = HostValue(name, name, value.quantisation, value.refusal)
         else:
             self.values[name] = HostValue(name, name)
         self.values.update({name: UnknownValue() for name in node.output[1:] if name})

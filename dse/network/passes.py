@@ -72,12 +72,20 @@ def complete(draft: Draft) -> None:
         }
         if tensor.quantisation is None and len(after) == 1 and tensor not in draft.outputs:
             tensor.quantisation = after.pop()
+    give_meaning(draft)
     for layer in draft.layers:
         known = {tensor.quantisation for tensor in layer.inputs}
         if layer.output.quantisation is None and layer.kind in _GIVES_ON and len(known) == 1:
             q = known.pop()
             if q is not None and all(_holds(q, bound) for bound in (layer.low, layer.high)):
                 layer.output.quantisation = q
+
+
+def give_meaning(draft: Draft) -> None:
+    """Integers that nobody dequantises mean themselves."""
+    for tensor in draft.inputs:
+        if tensor.integers and tensor.quantisation is None:
+            tensor.quantisation = Quantisation(1.0, 0)
 
 
 def _holds(q: Quantisation, bound: float) -> bool:
@@ -87,14 +95,15 @@ def _holds(q: Quantisation, bound: float) -> bool:
     return not low < bound < high or near == np.float32(bound)
 
 
-def unify(draft: Draft) -> None:
+def unify(draft: Draft, once: bool) -> None:
     """Bring the inputs of concatenations and reshapes to the output's quantisation.
 
-    A producer that no one else needs writes the shared quantisation directly; its range keeps the
-    values its own quantisation could hold.  Otherwise a 1 x 1 maximum requantises.
+    A 1 x 1 maximum requantises, as a quantised model rounds twice.  ``once``: a producer that no
+    one else needs writes the shared quantisation directly, where the model itself does not round;
+    its range keeps the values its own quantisation could hold.
     """
     producers = {layer.output: layer for layer in draft.layers}
-    uses = draft.uses()
+    uses, bounds = draft.uses(), _bounds(draft)
     tensors = (*draft.inputs, *producers)
     names = Names([*(t.name for t in tensors), *(layer.name for layer in draft.layers)])
     inserted: dict[Layer, list[Layer]] = {}
@@ -105,19 +114,32 @@ def unify(draft: Draft) -> None:
         assert target is not None
         for index, tensor in enumerate(layer.inputs):
             before = producers.get(tensor)
-            low, high = max(layer.low, limits(tensor)[0]), min(layer.high, limits(tensor)[1])
-            if tensor.quantisation == target and layer.low == -np.inf and layer.high == np.inf:
+            if tensor.quantisation == target:
                 continue
-            if before is not None and uses[tensor] == 1 and before.kind != "reshape":
-                before.restrict(low, high)
+            low, high = bounds[tensor] if once else (-np.inf, np.inf)
+            if once and before is not None and uses[tensor] == 1 and before.kind != "reshape":
+                before.low, before.high, before.held = low, high, limits(tensor)
                 tensor.quantisation = target
                 continue
             name = names.fresh(f"{layer.name}/requantise_{index}")
             copy = DraftTensor(name, *tensor.shape, target)
             identity = Layer("max", name, layer.origin, [tensor], copy, low=low, high=high)
+            identity.held = limits(tensor)
             inserted.setdefault(layer, []).append(identity)
             layer.inputs[index] = copy
     draft.layers = [new for layer in draft.layers for new in (*inserted.get(layer, ()), layer)]
+
+
+def _bounds(draft: Draft) -> dict[DraftTensor, tuple[float, float]]:
+    """The range that activations leave to each tensor, as far as layers give values on."""
+    bounds = dict.fromkeys(draft.inputs, (-np.inf, np.inf))
+    for layer in draft.layers:
+        low, high = layer.low, layer.high
+        if layer.kind in _GIVES_ON:
+            least, most = zip(*(bounds[tensor] for tensor in layer.inputs), strict=True)
+            low, high = (float(np.clip(v, low, high)) for v in (min(least), max(most)))
+        bounds[layer.output] = low, high
+    return bounds
 
 
 def limits(tensor: DraftTensor) -> tuple[float, float]:

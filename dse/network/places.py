@@ -13,6 +13,9 @@ HEAD = _names(
 )
 """Operators of one variable that the host runs before the overlay: preprocessing of the images."""
 
+MOVES = _names("Dropout Flatten Gather Identity Reshape Slice Squeeze Transpose Unsqueeze")
+"""Of these, those that leave all values as they are."""
+
 TAIL = _names(
     "Add ArgMax ArgMin Cast Concat DepthToSpace Div Exp Expand Flatten Gather HardSigmoid Log"
     " LogSoftmax LpNormalization Mul NonMaxSuppression Pow QLinearSigmoid QLinearSoftmax ReduceL2"

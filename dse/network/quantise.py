@@ -38,10 +38,13 @@ def quantise(
     for tensor in draft.inputs:
         if tensor.quantisation is None:
             low, high = _with_zero(seen[tensor])
-            tensor.quantisation = _quantisation(*((low, high) if low < high else _UNSEEN_INPUT))
+            low, high = (low, high) if low < high else _UNSEEN_INPUT
+            tensor.quantisation = _quantisation(low, high, exceed=False)
     for layer in draft.layers:
         tensor = layer.output
-        tensor.quantisation = _passed_on(layer) or _quantisation(*_range(layer, seen[tensor]))
+        constant = seen[tensor][0] == seen[tensor][1]
+        own = _quantisation(*_range(layer, seen[tensor]), exceed=constant)
+        tensor.quantisation = _passed_on(layer) or own
 
 
 def _calibrate(
@@ -112,15 +115,26 @@ def _with_zero(values: Range) -> Range:
     return min(values[0], 0.0), max(values[1], 0.0)
 
 
-def _quantisation(low: float, high: float) -> Quantisation:
-    """The int8 values that cover [low, high], which holds zero.
+def _quantisation(low: float, high: float, exceed: bool) -> Quantisation:
+    """The finest int8 values that hold zero, ``low`` and ``high``.
 
-    The scale is a float32, rounded so that the ends do not move outwards: DequantizeLinear of the
-    integer at an end is not beyond it.
+    The scale is a float32: rounded so that DequantizeLinear of an end's integer is not beyond that
+    end, as a bound must hold; with ``exceed`` not short of it, as a constant must be reached.
     """
     steps = INT8_MAX - INT8_MIN
-    scale = np.float32((high - low) / steps)
-    while scale * np.float32(steps) > np.float32(high - low):
-        scale = np.nextafter(scale, np.float32(0))
-    zero_point = int(np.clip(np.rint(INT8_MIN - low / float(scale)), INT8_MIN, INT8_MAX))
-    return Quantisation(float(scale), zero_point)
+    exact = steps * -low / (high - low)
+    below = min((np.floor(exact), np.ceil(exact)), key=lambda n: max(_ends(low, high, n)))
+    real, integer, end = max(_ends(low, high, below))
+    scale, away = np.float32(real), np.float32(np.inf if exceed else 0)
+    while (reached := np.float32(integer) * scale) != np.float32(end):
+        if (reached > np.float32(end)) == exceed:
+            break
+        scale = np.nextafter(scale, away)
+    return Quantisation(float(scale), int(INT8_MIN + below))
+
+
+def _ends(low: float, high: float, below: float) -> list[tuple[float, float, float]]:
+    """(scale, integer, end) of both ends, with ``below`` integers under zero."""
+    above = INT8_MAX - INT8_MIN - below
+    ends = ((below, -low), (above, high))
+    return [(end / n if n else np.inf, n, end) for n, end in ends if n or end]

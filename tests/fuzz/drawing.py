@@ -1,0 +1,590 @@
+"""Random ONNX models in every spelling: opsets 9 to 23, float, QDQ and QLinear operators.
+
+Operands come present and absent, as attributes and as inputs, constants as initializers and as
+nodes, scales per tensor and per channel.  Now and then a model has a fault that must be refused.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from tests.fuzz.meaning import Meaning, _taps, exact
+
+Array = npt.NDArray[Any]
+MICROSOFT = "com.microsoft"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, images for it, and what may be refused: nodes by name."""
+
+    model: onnx.ModelProto
+    images: dict[str, Array]
+    quantised: bool
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Integers:
+    """A quantised tensor with the names of its scale and zero point; one of zero may be missing."""
+
+    name: str
+    scale: str
+    zero: str
+
+
+@dataclass(frozen=True)
+class Live:
+    """A tensor of the model so far, of one image's shape: real, quantised, or both."""
+
+    shape: tuple[int, ...]
+    real: str = ""
+    integers: Integers | None = None
+
+
+def draw(seed: int) -> Case:
+    """The model of a seed."""
+    return _Drawing(np.random.default_rng(seed)).case()
+
+
+@dataclass
+class _Drawing:
+    rng: np.random.Generator
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+    inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    images: dict[str, Array] = field(default_factory=dict)
+    live: list[Live] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.style = self.choose("float", "float", "qdq", "qdq", "qlinear")
+        self.opset = int(self.rng.integers(9 if self.style == "float" else 13, 24))
+        self.dtype = np.dtype(self.choose(np.int8, np.uint8))
+        self.batch = self.choose("N", "N", 1, 2)
+        self.count = self.batch if isinstance(self.batch, int) else 2
+        self.meaning = Meaning(self.opset, {}, quantised=True)
+
+    # Dice.
+
+    def choose(self, *options: Any) -> Any:
+        return options[self.rng.integers(len(options))]
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
+    def number(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+    def normal(self, *shape: int) -> Array:
+        fan = math.prod(shape[1:]) or 1
+        return (self.rng.normal(size=shape) / math.sqrt(fan)).astype(np.float32)
+
+    # Writing.
+
+    def constant(self, array: Any, node_allowed: bool = True) -> str:
+        array = np.asarray(array)
+        name = f"k{len(self.constants) + len(self.nodes)}"
+        tensor = numpy_helper.from_array(array, name)
+        self.meaning.values[name] = exact(array)
+        if node_allowed and self.chance(0.15):
+            self.nodes.append(helper.make_node("Constant", [], [name], value=tensor))
+        else:
+            self.constants.append(tensor)
+        return name
+
+    def node(self, op: str, operands: list[str], domain: str = "", **attributes: Any) -> str:
+        while operands and not operands[-1]:
+            operands = operands[:-1]
+        output = f"t{len(self.nodes)}"
+        name = f"n{len(self.nodes)}" if self.chance(0.7) else ""
+        made = helper.make_node(op, operands, [output], name=name, domain=domain, **attributes)
+        self.nodes.append(made)
+        self.meaning.run(made)
+        return output
+
+    def fault(self, tensor: str) -> str:
+        """Note that the node that makes a tensor must be refused."""
+        made = next(node for node in self.nodes if tensor in node.output)
+        self.faults.append(made.name or tensor)
+        return tensor
+
+    # Quantisation.
+
+    def scale_of(self, real: str) -> tuple[np.float32, Any]:
+        """A scale and zero point that hold most of a tensor."""
+        value = self.meaning.values[real]
+        low, high = min(float(value.low.min()), 0.0), max(float(value.high.max()), 0.0)
+        scale = np.float32(max(high - low, 1e-3) / 255 * self.rng.uniform(0.6, 1.6))
+        limits = np.iinfo(self.dtype)
+        if self.chance(0.3):  # symmetric, or around nothing
+            return np.float32(scale * 1.2), self.dtype.type(0)
+        zero = int(np.clip(round(limits.min - low / float(scale)), limits.min, limits.max))
+        return scale, self.dtype.type(zero)
+
+    def quantise(self, real: str) -> Integers:
+        scale, zero = self.scale_of(real)
+        attributes: dict[str, Any] = {}
+        operand = self.constant(np.full(self.choose((), (1,)), zero))
+        shape = () if self.opset < 13 or self.chance(0.8) else (1,)
+        factor = self.constant(np.full(shape, scale, np.float32))
+        known = operand
+        if zero == 0 and self.dtype == np.uint8 and self.chance(0.5):
+            known = ""
+        elif zero == 0 and self.opset >= 21 and self.chance(0.5):
+            known, attributes = "", {"output_dtype": helper.np_dtype_to_tensor_dtype(self.dtype)}
+        domain = MICROSOFT if known and self.chance(0.1) else ""
+        name = self.node("QuantizeLinear", [real, factor, known], domain, **attributes)
+        return Integers(name, factor, operand if zero != 0 or self.chance(0.5) else "")
+
+    def dequantise(self, x: Integers) -> str:
+        return self.node("DequantizeLinear", [x.name, x.scale, x.zero])
+
+    def real(self, x: Live) -> str:
+        return x.real if x.real else self.dequantise(self.integers(x))
+
+    def integers(self, x: Live) -> Integers:
+        return x.integers or self.quantise(x.real)
+
+    def zero(self, x: Integers) -> str:
+        """The zero point where it must be there."""
+        return x.zero or self.constant(self.dtype.type(0))
+
+    def finish(self, real: str, shape: tuple[int, ...], active: float = 0.5) -> Live:
+        """A new tensor: perhaps with an activation, quantised if the model is."""
+        if self.chance(active):
+            real = self.activation(real)
+        if self.style == "float":
+            return Live(shape, real)
+        return Live(shape, integers=self.quantise(real))
+
+    def activation(self, real: str) -> str:
+        kind = self.choose("Relu", "Relu6", "Clip", "Clip")
+        if kind == "Relu":
+            return self.node("Relu", [real])
+        bounds = [0.0, 6.0]
+        if kind == "Clip":
+            bounds = sorted(float(v) for v in self.rng.normal(0, 0.7, 2))
+            if self.chance(0.05):
+                bounds.reverse()
+        low, high = (
+            None if kind == "Clip" and self.chance(0.2) else np.float32(bound) for bound in bounds
+        )
+        if self.opset < 11:
+            given = {"min": low, "max": high}
+            return self.node(
+                "Clip", [real], **{k: float(v) for k, v in given.items() if v is not None}
+            )
+        operands = ["" if v is None else self.constant(v) for v in (low, high)]
+        return self.node("Clip", [real, *operands])
+
+    # Weights.
+
+    def weights(self, shape: tuple[int, ...], axis: int) -> tuple[str, Array]:
+        """The name of real weights, and their scale."""
+        if self.style == "float":
+            real = self.normal(*shape) if axis == 0 else self.normal(*shape[::-1]).T
+            if self.chance(0.1):
+                real = real.copy()
+                real[0] = 0
+            return self.constant(np.ascontiguousarray(real)), np.ones(1, np.float32)
+        values, scale, zero = self.integer_weights(shape, axis)
+        operands = [values, self.constant(scale)]
+        if zero or self.chance(0.5):
+            operands.append(zero or self.constant(np.zeros(scale.shape, np.int8)))
+        attributes = {"axis": axis} if scale.ndim else {}
+        return self.node("DequantizeLinear", operands, **attributes), scale
+
+    def integer_weights(self, shape: tuple[int, ...], axis: int) -> tuple[str, Array, str]:
+        """Names of int8 weights and of a zero point, if they need one; their scale."""
+        values = self.rng.integers(-127, 128, shape)
+        fan = math.prod(shape) // shape[axis]
+        scale = np.float32(1 / (74 * math.sqrt(fan)))
+        if self.chance(0.5):
+            scale = (scale * self.rng.uniform(0.3, 1.5, shape[axis])).astype(np.float32)
+        scale = np.asarray(scale)
+        if self.chance(0.2):
+            zero = self.constant(np.full(scale.shape, 128, np.uint8))
+            return self.constant((values + 128).astype(np.uint8)), scale, zero
+        return self.constant(values.astype(np.int8)), scale, ""
+
+    def bias(self, count: int, x: Live, scale: Array, needed: int = 0) -> str:
+        """The name of a bias, or of none; it must be there up to the opset ``needed``."""
+        if needed < self.opset and self.chance(0.3):
+            return ""
+        if self.style == "float" or self.chance(0.3):
+            return self.constant(self.rng.normal(0, 0.3, count).astype(np.float32))
+        values = self.constant(self.rng.integers(-3000, 3000, count).astype(np.int32))
+        known = self.meaning.values[self.real(x)].scale
+        assert known is not None
+        unit = known * scale
+        attributes = {"axis": 0} if scale.ndim else {}
+        return self.node(
+            "DequantizeLinear", [values, self.constant(unit.astype(np.float32))], **attributes
+        )
+
+    # Operators.
+
+    def window(self, shape: tuple[int, ...], dilated: bool) -> dict[str, Any]:
+        kernel = [min(self.number(1, 3), n) for n in shape[1:]]
+        window: dict[str, Any] = {"kernel_shape": kernel}
+        if self.chance(0.5):
+            window["strides"] = [self.number(1, 2), self.number(1, 2)]
+        if dilated and self.chance(0.2):
+            window["dilations"] = [
+                2 if 2 * (k - 1) < n else 1 for k, n in zip(kernel, shape[1:], strict=True)
+            ]
+        mode = self.choose("none", "pads", "pads", "SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET")
+        if mode == "pads":
+            window["pads"] = [self.number(0, kernel[side % 2] - 1) for side in range(4)]
+        elif mode != "none":
+            window["auto_pad"] = mode
+        return window
+
+    def conv(self, x: Live) -> Live:
+        groups = self.choose(*[g for g in (1, 1, 1, 2, 3, x.shape[0]) if x.shape[0] % g == 0])
+        cout = groups * self.number(1, 4)
+        window = self.window(x.shape, dilated=True)
+        shape = (cout, x.shape[0] // groups, *window["kernel_shape"])
+        if self.chance(0.3):
+            del window["kernel_shape"]
+        if groups > 1 or self.chance(0.2):
+            window["group"] = groups
+        if self.style == "qlinear":
+            return self.qlinear_conv(x, shape, window)
+        name, scale = self.weights(shape, 0)
+        y = self.node("Conv", [self.real(x), name, self.bias(cout, x, scale)], **window)
+        if self.chance(0.3):
+            y = self.affine_node(y, cout)
+        return self.finish(y, self.shape(y))
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.meaning.values[name].low.shape[1:]
+
+    def qlinear_conv(self, x: Live, shape: tuple[int, ...], window: dict[str, Any]) -> Live:
+        q = self.integers(x)
+        values, scale, zero = self.integer_weights(shape, 0)
+        zero = zero or self.constant(np.zeros(scale.shape, np.int8))
+        weight = [values, self.constant(scale), zero]
+        bias = self.constant(self.rng.integers(-3000, 3000, shape[0]).astype(np.int32))
+        bias = bias if self.chance(0.7) else ""
+        operands = [q.name, q.scale, self.zero(q), *weight]
+        return self.qlinear("QLinearConv", operands, [bias], **window)
+
+    def qlinear(
+        self, op: str, operands: list[str], rest: list[str], domain="", **attributes
+    ) -> Live:
+        """A QLinear operator: its real result tells a scale for the output."""
+        one, none = self.constant(np.float32(1e-3)), self.constant(self.dtype.type(0))
+        probe = self.probe(op, [*operands, one, none, *rest], domain, attributes)
+        scale, zero = probe
+        known = self.constant(scale), self.constant(zero)
+        name = self.node(op, [*operands, *known, *rest], domain, **attributes)
+        q = Integers(name, known[0], known[1] if zero != 0 or self.chance(0.5) else "")
+        return Live(self.shape(name), integers=q)
+
+    def probe(self, op, operands, domain, attributes) -> tuple[np.float32, Any]:
+        """The quantisation of an operator's result, from the result as it is in float."""
+        made = helper.make_node(op, operands, ["probe"], domain=domain, **attributes)
+        seen = []
+        meaning = Meaning(self.opset, {}, quantised=True)
+        meaning.values = self.meaning.values
+        meaning._integers = lambda real, *_: seen.append(real) or real  # type: ignore[method-assign]
+        meaning.run(made)
+        self.meaning.values["probe"] = seen[0]
+        return self.scale_of("probe")
+
+    def pool(self, x: Live) -> Live:
+        kind = self.choose("MaxPool", "AveragePool")
+        window = self.window(x.shape, kind == "MaxPool" or self.opset >= 19)
+        if self.opset < 10:
+            window.pop("dilations", None)
+        elif window.get("auto_pad", "NOTSET") == "NOTSET" and self.chance(0.3):
+            window["ceil_mode"] = 1
+        if kind == "AveragePool" and self.chance(0.4):
+            window["count_include_pad"] = 1
+        values = np.zeros((1, *x.shape))
+        options = {
+            k: v for k, v in window.items() if k not in ("kernel_shape", "count_include_pad")
+        }
+        inside = _taps(values, tuple(window["kernel_shape"]), options, 0.0)[1]
+        if not inside.any(axis=(-2, -1)).all():  # there is no value for such a window
+            return x
+        if kind == "MaxPool":
+            return self.passes_on(x, lambda name: self.node("MaxPool", [name], **window), 12)
+        if self.style == "qlinear" and "dilations" not in window:
+            return self.qlinear_unary("QLinearAveragePool", x, **window)
+        return self.finish(self.node(kind, [self.real(x)], **window), self.pooled(x, kind, window))
+
+    def pooled(self, x: Live, kind: str, window: dict[str, Any]) -> tuple[int, ...]:
+        return self.shape(f"t{len(self.nodes) - 1}")
+
+    def qlinear_unary(self, op: str, x: Live, **attributes: Any) -> Live:
+        q = self.integers(x)
+        zero = q.zero or (self.zero(q) if self.chance(0.5) else "")
+        return self.qlinear(op, [q.name, q.scale, zero], [], MICROSOFT, **attributes)
+
+    def passes_on(self, x: Live, write, opset: int) -> Live:
+        """An operator that only moves or chooses values: of reals, or of integers as they are."""
+        if x.real or self.opset < opset or self.chance(0.4):
+            real = write(self.real(x))
+            if self.style == "float" or self.chance(0.3):
+                return Live(self.shape(real), real)
+            return Live(self.shape(real), integers=self.quantise(real))
+        q = self.integers(x)
+        name = write(q.name)
+        return Live(self.shape(name), integers=replace(q, name=name))
+
+    def global_pool(self, x: Live) -> Live:
+        kind = self.choose("GlobalAveragePool", "GlobalMaxPool", "ReduceMean")
+        if self.style == "qlinear" and kind == "GlobalAveragePool":
+            return self.qlinear_unary("QLinearGlobalAveragePool", x, channels_last=0)
+        if kind != "ReduceMean":
+            y = self.node(kind, [self.real(x)])
+            return self.finish(y, self.shape(y), 0.2)
+        axes = self.choose([2, 3], [-1, -2], [3, 2])
+        keep = {"keepdims": 0} if self.chance(0.4) else {}
+        if self.opset < 18:
+            y = self.node("ReduceMean", [self.real(x)], axes=axes, **keep)
+        else:
+            y = self.node("ReduceMean", [self.real(x), self.constant(np.int64(axes))], **keep)
+        return self.finish(y, self.shape(y), 0.2)
+
+    def affine_node(self, real: str, channels: int) -> str:
+        rank = len(self.shape(real))
+        shape = self.choose(
+            (), (1,), (channels, *[1] * (rank - 1)), (1, channels, *[1] * (rank - 1))
+        )
+        if rank == 1:
+            shape = self.choose((), (1,), (channels,), (1, channels))
+        value = np.asarray(self.rng.normal(0, 1, shape), np.float32)
+        value = np.where(np.abs(value) < 0.1, np.float32(0.5), value)
+        kind = self.choose("Add", "Sub", "Mul", "Div", "BN", "BN")
+        if kind == "BN" and rank == 3:
+            parameters = [self.normal(channels) + 1, self.normal(channels), self.normal(channels)]
+            parameters.append(np.abs(self.normal(channels)) + np.float32(0.3))
+            names = [self.constant(p.astype(np.float32)) for p in parameters]
+            epsilon = {"epsilon": 1e-3} if self.chance(0.5) else {}
+            return self.node("BatchNormalization", [real, *names], **epsilon)
+        kind = "Mul" if kind == "BN" else kind
+        operands = [real, self.constant(value)]
+        if kind in ("Add", "Mul", "Sub") and self.chance(0.3):
+            operands.reverse()
+        return self.node(kind, operands)
+
+    def affine(self, x: Live) -> Live:
+        y = self.affine_node(self.real(x), x.shape[0])
+        return self.finish(y, self.shape(y), 0.3)
+
+    def dense(self, x: Live) -> Live:
+        size = math.prod(x.shape)
+        flat = x if len(x.shape) == 1 else self.flatten(x)
+        cout = self.number(1, 6)
+        if self.style == "qlinear":
+            return self.qlinear_dense(flat, size, cout)
+        if self.chance(0.4):
+            name, _ = self.weights((size, cout), 1)
+            y = self.node("MatMul", [self.real(flat), name])
+        else:
+            transposed = self.chance(0.5)
+            shape = (cout, size) if transposed else (size, cout)
+            name, scale = self.weights(shape, 0 if transposed else 1)
+            options: dict[str, Any] = {"transB": 1} if transposed else {}
+            if self.chance(0.3):
+                options |= {"alpha": self.choose(0.5, -0.25), "beta": self.choose(2.0, -1.0, 1.0)}
+            bias = self.bias(cout, flat, scale, needed=10)
+            y = self.node("Gemm", [self.real(flat), name, bias], **options)
+        if self.chance(0.2):
+            y = self.affine_node(y, cout)
+        return self.finish(y, self.shape(y))
+
+    def qlinear_dense(self, x: Live, size: int, cout: int) -> Live:
+        q = self.integers(x)
+        data = [q.name, q.scale, self.zero(q)]
+        gemm = self.chance(0.5)
+        transposed = gemm and self.chance(0.5)
+        shape = (cout, size) if transposed else (size, cout)
+        values, scale, zero = self.integer_weights(shape, 0 if transposed else 1)
+        weight = [
+            values,
+            self.constant(scale),
+            zero or self.constant(np.zeros(scale.shape, np.int8)),
+        ]
+        if not gemm:
+            return self.qlinear("QLinearMatMul", [*data, *weight], [])
+        bias = self.constant(self.rng.integers(-3000, 3000, cout).astype(np.int32))
+        options: dict[str, Any] = {"transB": 1} if transposed else {}
+        if self.chance(0.3):
+            options["alpha"] = self.choose(0.5, 2.0)
+        operands = [*data, *weight, bias if self.chance(0.6) else ""]
+        return self.qlinear("QGemm", operands, [], MICROSOFT, **options)
+
+    def flatten(self, x: Live) -> Live:
+        size = math.prod(x.shape)
+        form = self.choose("Flatten", "Reshape", "Reshape", "Squeeze")
+        if form == "Squeeze" and len(x.shape) == 3 and x.shape[1:] == (1, 1):
+            return self.passes_on(x, lambda name: self.axes("Squeeze", name, [2, 3]), 9)
+        if form == "Flatten":
+            axis = {"axis": self.choose(1, -len(x.shape))} if self.opset >= 11 else {}
+            return self.passes_on(x, lambda name: self.node("Flatten", [name], **axis), 9)
+        shape = self.choose([0, -1], [-1, size], [0, size])
+        return self.passes_on(
+            x, lambda n: self.node("Reshape", [n, self.constant(np.int64(shape))]), 9
+        )
+
+    def axes(self, op: str, name: str, axes: list[int]) -> str:
+        if self.opset < 13:
+            return self.node(op, [name], axes=axes)
+        return self.node(op, [name, self.constant(np.int64(axes))])
+
+    def view(self, x: Live) -> Live:
+        kind = self.choose("Identity", "Dropout", "there and back")
+        if kind == "Identity":
+            return self.passes_on(x, lambda name: self.node("Identity", [name]), 9)
+        if kind == "Dropout" and x.real:
+            return Live(x.shape, self.node("Dropout", [x.real]))
+        place = self.number(0, len(x.shape) + 1)
+
+        def write(name: str) -> str:
+            return self.axes("Squeeze", self.axes("Unsqueeze", name, [place]), [place])
+
+        return self.passes_on(x, write, 9)
+
+    def add(self, x: Live) -> Live:
+        others = [y for y in self.live if y.shape == x.shape]
+        y = self.choose(*others)
+        if self.style == "qlinear":
+            operands = []
+            for q in (self.integers(x), self.integers(y)):
+                operands += [q.name, q.scale, q.zero]
+            return self.qlinear("QLinearAdd", operands, [], MICROSOFT)
+        reals = [self.real(x), self.real(y)]
+        if self.chance(0.2):
+            reals.append(self.real(self.choose(*others)))
+        op = "Sum" if len(reals) == 3 or self.chance(0.2) else "Add"
+        total = self.node(op, reals)
+        return self.finish(total, x.shape)
+
+    def concat(self, x: Live) -> Live:
+        others = [y for y in self.live if y.shape[1:] == x.shape[1:]]
+        parts = [x, *(self.choose(*others) for _ in range(self.number(0, 2)))]
+        axis = self.choose(1, -len(x.shape))
+        if self.style == "qlinear":
+            operands = []
+            for part in parts:
+                q = self.integers(part)
+                operands += [q.name, q.scale, self.zero(q)]
+            reals = self.node("Concat", [self.real(part) for part in parts], axis=axis)
+            scale, zero = self.scale_of(reals)
+            self.nodes.pop()  # only its range was needed
+            known = [self.constant(scale), self.constant(zero)]
+            name = self.node("QLinearConcat", [*known, *operands], MICROSOFT, axis=axis)
+            return Live(self.shape(name), integers=Integers(name, known[0], known[1]))
+        y = self.node("Concat", [self.real(part) for part in parts], axis=axis)
+        return self.finish(y, self.shape(y), 0.2)
+
+    # Whole models.
+
+    def image(self) -> None:
+        name = f"image{len(self.images)}"
+        shape = (self.number(1, 4), self.number(3, 8), self.number(3, 8))
+        if self.images:
+            shape = self.live[0].shape
+        if self.style != "float" and self.chance(0.3):  # the model's input is quantised
+            limits = np.iinfo(self.dtype)
+            array = self.rng.integers(limits.min, limits.max + 1, (self.count, *shape))
+            array = array.astype(self.dtype)
+            zero = self.dtype.type(self.choose(0, self.number(0, 100)))
+            q = Integers(
+                name,
+                self.constant(np.float32(self.rng.uniform(0.005, 0.02)), False),
+                self.constant(zero, False) if zero != 0 or self.chance(0.5) else "",
+            )
+            live = Live(shape, integers=q)
+        else:
+            array = self.rng.normal(0, 1, (self.count, *shape)).astype(np.float32)
+            live = Live(shape, real=name)
+        self.images[name] = array
+        self.meaning.set(name, exact(array, fixed=False))
+        proto = helper.np_dtype_to_tensor_dtype(array.dtype)
+        self.inputs.append(helper.make_tensor_value_info(name, proto, [self.batch, *shape]))
+        if live.real and self.chance(0.2):  # preprocessing
+            value = self.constant(np.float32(self.rng.uniform(0.5, 2)))
+            live = Live(shape, real=self.node(self.choose("Sub", "Div", "Mul"), [live.real, value]))
+        if live.real and self.style != "float":
+            live = Live(shape, integers=self.quantise(live.real))
+        self.live.append(live)
+
+    def case(self) -> Case:
+        for _ in range(self.choose(1, 1, 1, 2)):
+            self.image()
+        self.live.append(self.conv(self.live[-1]))
+        for _ in range(self.number(0, 6)):
+            self.step()
+        self.finish_outputs()
+        graph = helper.make_graph(
+            self.nodes,
+            "drawn",
+            self.inputs,
+            [
+                helper.make_tensor_value_info(
+                    name, helper.np_dtype_to_tensor_dtype(self.meaning.values[name].dtype), None
+                )
+                for name in self.outputs
+            ],
+            self.constants,
+        )
+        domains = [("", self.opset), (MICROSOFT, 1)]
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*d) for d in domains])
+        model.ir_version = 10
+        return Case(model, self.images, self.style != "float", tuple(self.faults))
+
+    def step(self) -> None:
+        x = self.choose(*self.live[-3:])
+        spatial = ("conv", "conv", "conv", "pool", "pool", "global_pool", "affine", "concat")
+        anywhere = ("view", "add", "dense")
+        kind = self.choose(*(spatial + anywhere if len(x.shape) == 3 else (*anywhere, "concat")))
+        self.live.append(getattr(self, kind)(x))
+
+    def finish_outputs(self) -> None:
+        """The last tensor, perhaps others, through what the host does at the end."""
+        made = [x for x in self.live if (x.real or self.integers(x).name).startswith("t")]
+        chosen = [self.live[-1], *(x for x in made if self.chance(0.15))]
+        for x in chosen:
+            if self.style != "float" and self.chance(0.3):
+                name = self.integers(x).name
+            else:
+                name = self.tail(self.real(x))
+            if name not in self.outputs:
+                self.outputs.append(name)
+        if self.chance(0.05):
+            self.outputs.append(self.constant(self.normal(2, 3)))
+        if self.chance(0.05):
+            self.outputs.append(next(iter(self.images)))
+
+    def tail(self, real: str) -> str:
+        rank = len(self.shape(real)) + 1
+        kind = self.choose(
+            "none", "none", "none", "Softmax", "ArgMax", "Transpose", "Sigmoid", "Flatten"
+        )
+        if kind == "Softmax":
+            axis = self.choose(None, 1, 0 if self.chance(0.2) else 1)
+            name = self.node("Softmax", [real], **({} if axis is None else {"axis": axis}))
+            return self.fault(name) if axis == 0 and self.batch != 1 else name
+        if kind == "ArgMax":
+            keep = {"keepdims": 0} if self.chance(0.5) else {}
+            return self.node("ArgMax", [real], axis=1, **keep)
+        if kind == "Transpose":
+            perm = [0, *range(2, rank), 1]
+            return self.node("Transpose", [real], perm=perm)
+        if kind == "none":
+            return real
+        return self.node(kind, [real])
