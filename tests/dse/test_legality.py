@@ -1,0 +1,81 @@
+"""What the search holds for legal is what the compiler accepts, layer by layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dse.legality import against_folding, tails
+from dse.network.graph import Network, Window
+from dse.networks import benchmark, from_network
+from dse.passes import Passes, apply, siblings, space_to_depth
+from dse.program import Choice, LayerMapping, ProgramError, compile_network
+from dse.program.transform import transform
+from tests.fuzz.drawn import drawn_network
+from tests.sim.test_functional import SMALL, Builder, check
+
+SAME = Window((3, 3), padding=(1, 1, 1, 1))
+
+
+def accepted(network: Network, mapping: LayerMapping) -> bool:
+    try:
+        transform(network, mapping)
+    except ProgramError:
+        return False
+    return True
+
+
+def test_foldings_of_drawn_networks() -> None:
+    """Behind merging, whose results are slices, with concatenations in place and copied."""
+    found = {True: 0, False: 0}
+    for seed in range(40):
+        network = drawn_network(np.random.default_rng(seed))
+        groups = siblings(from_network(network))
+        for in_place in (True, False):
+            passes = Passes(space_to_depth=False, pool_parts=False, concat_in_place=in_place)
+            for layer in apply(from_network(network), passes, groups).convolutions:
+                choice = {layer.name: Choice(fold=2)}
+                mapping = LayerMapping(choice, merge=groups, concat_in_place=in_place)
+                legal = not against_folding(layer.conv, 2)
+                assert accepted(network, mapping) == legal, (seed, layer.name)
+                found[legal] += 1
+    assert min(found.values()) > 20
+
+
+def residual() -> Network:
+    """A stem whose result is the shortcut around two convolutions."""
+    b = Builder(np.random.default_rng(0))
+    stem = b.conv(b.input(8, 8, 3), 4, SAME)
+    return b.build(b.conv(b.add(b.conv(b.conv(stem, 4, SAME), 4, SAME), stem), 4, SAME))
+
+
+def test_a_shortcut_may_be_folded_but_not_what_is_fused() -> None:
+    """The same bytes with the shortcut in both forms; the addition's own convolution is refused."""
+    network = residual()
+    stem, inner, fused, _ = (conv.name for conv in network.convolutions())
+    assert tails(from_network(network)) == {"add3": fused}
+    for name in (stem, inner):
+        check(network, SMALL, LayerMapping({name: Choice(fold=2)}), seeds=1)
+    with pytest.raises(ProgramError, match="its result is a summand"):
+        compile_network(network, SMALL, LayerMapping({fused: Choice(fold=2)}))
+
+
+def test_outputs_that_are_read_on_lie_where_the_host_finds_them() -> None:
+    """A result that leaves is not written into a concatenation, in either form of the graph."""
+    b = Builder(np.random.default_rng(0))
+    x = b.input(4, 4, 3)
+    a = b.conv(x, 4, SAME)
+    joined = b.concat(a, b.pool(a, "max", SAME))
+    network = b.build(b.conv(joined, 2, SAME), a)
+    workload = from_network(network)
+    assert workload.held == {"conv0"}
+    copied = [n.name for n in apply(workload, Passes()).nodes if ".copy" in n.name]
+    assert len(copied) == 1
+    check(network, SMALL, seeds=1)
+
+
+def test_products_that_a_pass_adds_do_not_count() -> None:
+    workload = benchmark("googlenet")
+    blocked = space_to_depth(workload)
+    assert blocked.node["conv1/7x7_s2"] != workload.node["conv1/7x7_s2"]
+    assert blocked.macs == workload.macs == 1_582_671_872
