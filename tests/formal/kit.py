@@ -192,8 +192,11 @@ class Follower:
         proof.require(~self.inside | (self.ahead < level))
 
 
-def mutated(component: type, text: str, other: str) -> Any:
-    """The component's class with another text in its module's source: a bug to be found."""
+def mutated(component: type, text: str, other: str, **constants: int) -> Any:
+    """The component's class with another text in its module's source: a bug to be found.
+
+    ``constants`` of the module get other values, as the proof has patched them.
+    """
     module = inspect.getmodule(component)
     assert module is not None
     source = inspect.getsource(module)
@@ -204,6 +207,7 @@ def mutated(component: type, text: str, other: str) -> Any:
         exec(compile(source.replace(text, other), str(module.__file__), "exec"), vars(changed))
     finally:
         sys.modules[changed.__name__] = original
+    vars(changed).update(constants)
     return getattr(changed, component.__name__)
 
 

@@ -213,14 +213,14 @@ def test_writer() -> None:
 
 @pytest.mark.usefixtures("short_bursts")
 @seeded(
-    ("(left == 0) | (take & (left == 1))", "(left == 0) | (left == 1)"),
     ("w.p.last.eq(left == 1)", "w.p.last.eq(left <= 2)"),
+    ("(left == 0) | (take & (left == 1))", "(left == 0) | (left == 1)"),
     ("Mux(self.abort, 0, self.i_data.p.strobe)", "self.i_data.p.strobe"),
     ("(unanswered == 0) & planner.idle", "planner.idle"),
     ("with m.If(advance):", "with m.If(1):"),
 )
 def test_wrong_writers(text: str, other: str) -> None:
-    writer = mutated(BurstWriter, text, other)(data_bytes=1)
+    writer = mutated(BurstWriter, text, other, BURSTS=3)(data_bytes=1)
     assert written(writer, bursts=3, beats=4).verdict(depth=9) is Verdict.REFUTED
 
 

@@ -1,0 +1,76 @@
+"""The replay FIFO: any word read, and read again, is the word that was written at its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Mux, Signal
+
+from hw.engines.weight_buffer import READ_LATENCY, WeightBuffer
+from tests.formal.kit import Proof, Verdict, mutated, seeded
+
+DEPTH, WIDTH, COUNT = 3, 2, 5  # COUNT: bits of the running numbers of words
+
+
+def replayed(buffer: Any) -> Proof:
+    """Words are numbered; the buffer holds those from `kept` to `written`, next comes `read`."""
+    proof = Proof(buffer)
+    m, i, o = proof.m, buffer.i, buffer.o
+    proof.assume(~o.pop | (o.level != 0))
+    written, read, kept = (Signal(COUNT, name=name) for name in ("written", "read_", "kept"))
+    after = read + o.pop
+    wrote = i.valid & i.ready
+    released = o.release | (o.pop & ~o.hold)
+    m.d.sync += [written.eq(written + wrote), read.eq(after)]
+    with m.If(released):
+        m.d.sync += kept.eq(after)
+    with m.Elif(o.rewind):
+        m.d.sync += read.eq(kept)
+
+    used, level, held = ((written - kept)[:COUNT], (written - read)[:COUNT], (read - kept)[:COUNT])
+    proof.require((used <= DEPTH) & (level <= used) & (held <= used))
+    proof.require(o.level == level)
+    proof.require(i.ready == (used != DEPTH))
+
+    chosen, word = Signal(COUNT, name="chosen"), Signal(WIDTH, name="chosen_word")
+    inside = Signal(name="inside")
+    with m.If(inside & released & ((chosen - kept)[:COUNT] < (after - kept)[:COUNT])):
+        m.d.sync += inside.eq(0)
+    with m.If(~inside & wrote & proof.free(1, "choose")):
+        m.d.sync += [inside.eq(1), chosen.eq(written), word.eq(i.payload)]
+    comes = [Signal(name=f"comes_{cycle}") for cycle in range(READ_LATENCY)]
+    expected = [Signal(WIDTH, name=f"expected_{cycle}") for cycle in range(READ_LATENCY)]
+    m.d.sync += [
+        Cat(comes).eq(Cat(inside & o.pop & (chosen == read), comes)),
+        Cat(expected).eq(Cat(word, expected)),
+    ]
+    proof.require(~comes[-1] | (o.data == expected[-1]))
+    proof.require(~comes[0] | (proof.inner("read__data") == expected[0]))
+
+    start, place = proof.inner("release_pointer"), (chosen - kept)[:COUNT]
+    proof.require((start < DEPTH) & (proof.inner("used") == used))
+    proof.require(proof.inner("write_pointer") == _wrapped(start + used))
+    proof.require(proof.inner("read_pointer") == _wrapped(start + held))
+    stored = proof.word("memory", _wrapped(start + place)) == word
+    proof.require(~inside | ((place < used) & stored))
+    return proof
+
+
+def _wrapped(place: Any) -> Any:
+    return Mux(place >= DEPTH, place - DEPTH, place)
+
+
+def test_replay() -> None:
+    buffer = WeightBuffer(depth=DEPTH, word_bits=WIDTH)
+    assert replayed(buffer).verdict() is Verdict.PROVED
+
+
+@seeded(
+    ("release_pointer.eq(after_pop), used.eq(level)", "release_pointer.eq(read_pointer)"),
+    ("read_pointer.eq(release_pointer), self", "read_pointer.eq(read_pointer), self"),
+    ("used != self._depth", "self.o.level != self._depth"),
+    ("(self.o.pop & ~self.o.hold)", "self.o.pop"),
+)
+def test_wrong_replays(text: str, other: str) -> None:
+    buffer = mutated(WeightBuffer, text, other)(depth=DEPTH, word_bits=WIDTH)
+    assert replayed(buffer).verdict(depth=9) is Verdict.REFUTED
