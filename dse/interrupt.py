@@ -31,6 +31,7 @@ def watch(name: str) -> None:
     """From now on a signal ends the process as ``command`` has it: for modules that import much."""
     _Program.name = name
     sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
+    threading.excepthook = _uncaught_in_thread
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _interrupt)
@@ -91,6 +92,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _uncaught(*error: Any) -> None:
     _stop_if_asked()
     sys.__excepthook__(*error)
+
+
+def _uncaught_in_thread(found: Any) -> None:
+    """For threads of libraries, which find their processes gone: only the main one ends all."""
+    if _Program.signal is None:
+        threading.__excepthook__(found)
 
 
 def _unraisable(found: Any) -> None:

@@ -33,9 +33,13 @@ def interrupted(
     *arguments: object,
     when: Callable[[int], bool],
     number: int = signal.SIGINT,
+    group: bool = False,
     program: Sequence[str] = ("-m", "polymap.cli"),
 ) -> Ended:
-    """``polymap``, or what Python runs instead, stopped once ``when`` holds for its process."""
+    """``polymap``, or what Python runs instead, stopped once ``when`` holds for its process.
+
+    ``group``: the signal goes to its children, too, as a terminal sends it.
+    """
     process = subprocess.Popen(
         [sys.executable, *program, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -46,7 +50,10 @@ def interrupted(
     try:
         _wait(process, lambda: _listens(process.pid))
         _wait(process, lambda: when(process.pid))
-        process.send_signal(number)
+        if group:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
         stdout, stderr = process.communicate(timeout=_PATIENCE)
     finally:
         left = _session(process.pid)

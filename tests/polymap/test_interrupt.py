@@ -50,8 +50,9 @@ interrupt.command(main, "polymap")
 """
 
 
-def test_while_verilator_builds(tmp_path: Path) -> None:
-    ended = interrupted(tmp_path, when=running("cc1plus"), program=("-c", BUILD))
+@pytest.mark.parametrize("group", [False, True])
+def test_while_verilator_builds(tmp_path: Path, group: bool) -> None:
+    ended = interrupted(tmp_path, when=running("cc1plus"), group=group, program=("-c", BUILD))
     check(ended)
     assert {path.suffix for path in (tmp_path / "builds").iterdir()} == {".lock"}
 
@@ -82,7 +83,8 @@ def test_at_any_moment(invoke: Callable[..., object], tmp_path: Path, seed: int)
     before = Program.load(tmp_path)
     flow = tmp_path / "flow.json"
     flow.write_text('{"layers": {"stem.conv": {"dataflow": "IS"}}}')
-    ended = interrupted(*arguments, *SMALL, *out, "--mapping", flow, when=after(rng.uniform(0, 4)))
+    when = after(rng.uniform(0, 4))
+    ended = interrupted(*arguments, *SMALL, *out, "--mapping", flow, when=when, group=seed % 2 == 0)
     if ended.code == 0:
         assert ended.left == ()
         assert Program.load(tmp_path) != before
@@ -112,3 +114,16 @@ def test_full_disk(invoke: Callable[..., object], quantised: Path, tmp_path: Pat
     assert done.stderr == f"polymap compile: {file}: File too large: nothing was written\n"
     assert Program.load(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize("seconds", range(1, 11))
+def test_while_processes_search(tmp_path: Path, seconds: int, group: bool) -> None:
+    model = Path(__file__).parents[2] / "examples" / "digits" / "digits.onnx"
+    arguments = ("explore", model, "--board", "u200", "--dsp", 300, "--out", tmp_path)
+    ended = interrupted(*arguments, when=after(seconds), group=group)
+    if ended.code:
+        check(ended)
+        assert list(tmp_path.iterdir()) == []
+    assert ended.left == ()
