@@ -1,0 +1,58 @@
+"""Instructions start in order, each with its tokens, and post when they retire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from amaranth.hdl import Cat
+from amaranth.lib import data
+
+from hw.engines.issue import Issuer
+from hw.engines.tokens import ENGINES
+from tests.formal.kit import Follower, Proof, Verdict, mutated, seeded
+from tests.formal.test_queue import hold
+
+LAYOUT = data.StructLayout({"wait": ENGINES, "post": ENGINES, "tag": 1})
+FLIGHT_DEPTH, QUEUE_DEPTH = 3, 2
+
+
+def issued(issuer: Any) -> Proof:
+    """An engine only retires what has started."""
+    proof = Proof(issuer)
+    i, o, wait, post = issuer.i, issuer.o, issuer.wait, issuer.post
+    proof.assume(~issuer.retire | issuer.running)
+    starts = o.valid & o.ready
+    proof.require(starts == (wait.valid & wait.ready))
+    proof.require(~starts | (wait.payload == o.p.wait))
+    proof.require(post.valid == issuer.retire)
+
+    level = proof.inner("queue.level")
+    moves = i.valid & i.ready, i.payload
+    queued = Follower(proof, i=moves, o=(starts, o.payload), level=level)
+    hold(proof, "queue.fifo", queued, depth=QUEUE_DEPTH, block=False)
+    level = proof.inner("flight.level")
+    record = Cat(post.payload, issuer.event.retire_tag)
+    flying = Follower(
+        proof, i=(starts, Cat(o.p.post, o.p.tag)), o=(issuer.retire, record), level=level
+    )
+    hold(proof, "flight.fifo", flying, depth=FLIGHT_DEPTH, block=False)
+    proof.require(issuer.running == (level != 0))
+    return proof
+
+
+def test_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hw.engines.issue.FLIGHT_DEPTH", FLIGHT_DEPTH)
+    monkeypatch.setattr("hw.engines.issue.QUEUE_DEPTH", QUEUE_DEPTH)
+    assert issued(Issuer(layout=LAYOUT)).verdict() is Verdict.PROVED
+
+
+@seeded(
+    ("queue.o.valid & flight.i.ready & self.wait.ready", "queue.o.valid & self.wait.ready"),
+    ("queue.o.valid & flight.i.ready & self.o.ready", "queue.o.valid & flight.i.ready"),
+    ("flight.i.p.post.eq(head.post)", "flight.i.p.post.eq(head.wait)"),
+)
+def test_wrong_issuers(text: str, other: str) -> None:
+    depths = {"FLIGHT_DEPTH": FLIGHT_DEPTH, "QUEUE_DEPTH": QUEUE_DEPTH}
+    issuer = mutated(Issuer, text, other, **depths)(layout=LAYOUT)
+    assert issued(issuer).verdict(depth=6) is Verdict.REFUTED
