@@ -10,7 +10,7 @@ STAMP := $(VENV)/ready-$(shell cksum < pyproject.toml | cut -d' ' -f1)
 help:
 	@echo "make demo   classify handwritten digits on the simulated overlay"
 	@echo "make test   all tests but the slow ones, on WORKERS=$(WORKERS) processes"
-	@echo "make test-all   the slow ones, too"
+	@echo "make test-all   the slow ones, too; they need iverilog"
 	@echo "make lint   ruff and mypy"
 
 $(STAMP): pyproject.toml

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from boards import kcu1500, xrt
 from boards.board import KCU1500, Board, BoardError
@@ -14,8 +16,18 @@ from hw.emit import Verilog
 BUILD = "build.sh"
 
 
-def package(board: Board, verilog: Verilog, out_dir: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Writes design, kernel, scripts and settings; returns the files, ``build.sh`` builds them."""
+def package(
+    board: Board,
+    verilog: Verilog,
+    out_dir: str | os.PathLike[str],
+    *,
+    documents: Mapping[str, Any] | None = None,
+) -> tuple[Path, ...]:
+    """Writes design, kernel, scripts and settings; returns the files, ``build.sh`` builds them.
+
+    ``verilog`` is that of a `Realisation` on the board; ``documents``: JSON to lie beside it, by
+    name of the file.
+    """
     ports = weight_ports(verilog)
     if board.name in xrt.SHELLS:
         texts = xrt.files(board, ports)
@@ -28,4 +40,6 @@ def package(board: Board, verilog: Verilog, out_dir: str | os.PathLike[str]) -> 
     with writing(folder) as files:
         for name, text in texts.items():
             files.text(name, text, executable=name == BUILD)
-    return tuple(folder / name for name in texts)
+        for name, document in (documents or {}).items():
+            files.json(name, document)
+    return tuple(folder / name for name in (*texts, *(documents or {})))

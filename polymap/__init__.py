@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         simulate,
     )
     from polymap.doctor import diagnose
-    from polymap.elaboration import Elaborated, elaborate
+    from polymap.elaboration import Elaborated, elaborate, package
     from polymap.exploration import Exploration
     from polymap.families import Space
     from polymap.memories import fit
@@ -72,6 +72,7 @@ __all__ = [
     "fit",
     "limited",
     "load",
+    "package",
     "predict",
     "read_images",
     "read_instructions",
@@ -97,7 +98,7 @@ _HOMES = {
         *("read_images", "read_instructions", "read_mapping", "simulate"),
     ),
     "polymap.doctor": ("diagnose",),
-    "polymap.elaboration": ("Elaborated", "elaborate"),
+    "polymap.elaboration": ("Elaborated", "elaborate", "package"),
     "polymap.exploration": ("Exploration",),
     "polymap.families": ("Space",),
     "polymap.memories": ("fit",),

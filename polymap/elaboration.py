@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from boards import package as packaging
 from boards.board import Board
+from boards.estimate import breakdown
+from boards.realise import realise
+from boards.resources import Resources
 from dse.files.writing import writing
-from hw.array.primitive import Primitive
-from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
+from hw.array.primitive import BEHAVIOURAL, Primitive
+from hw.config import ISA_VERSION, OverlayConfig
 from hw.emit import Verilog, emit
 from hw.overlay import Overlay
-from polymap.errors import InputError
+from sim import verilator
 
 TOP, CLOCK, RESET = "polymap", "ap_clk", "ap_rst_n"
-DSP48E2 = Primitive(name="dsp48e2")  # the slice of all boards' devices
 VERILOG_FILE, SIDE_CAR_FILE = f"{TOP}.v", f"{TOP}.json"
-
-_BRAM36_BYTES, _URAM_BYTES = 4096, 32768  # without the parity bits
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What an overlay takes at least, counted from its parameters.
-
-    ``multipliers``: of the array, one DSP slice each. ``memories``: bytes by memory.
-    """
-
-    multipliers: int
-    memories: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Elaborated:
-    """An overlay's Verilog and what it was made from."""
+    """An overlay's Verilog and what it was made from.
+
+    Members
+    -------
+    board : that it is for, or None: simulators and any device.
+    primitive : what its PEs are made of.
+    blocks : what each part takes of a device, see boards/estimate.py.
+    """
 
     config: OverlayConfig
     board: Board | None
     verilog: Verilog
-    resources: Resources
+    primitive: Primitive
+    blocks: Mapping[str, Resources]
+
+    @property
+    def resources(self) -> Resources:
+        """What the whole overlay takes of a device."""
+        return sum(self.blocks.values(), Resources())
 
     def to_json(self) -> dict[str, Any]:
         """The side-car: whatever a build or a driver needs to know of the design."""
@@ -59,8 +63,19 @@ class Elaborated:
                 for port in self.verilog.ports
             ],
             "board": None if self.board is None else self.board.to_json(),
-            "resources": asdict(self.resources),
+            "primitive": asdict(self.primitive),
+            "resources": self.resources.to_json(),
+            "blocks": {name: part.to_json() for name, part in self.blocks.items()},
         }
+
+    def lint(self) -> str:
+        """ "clean", or why the Verilog was not checked; ToolError if it has a fault."""
+        try:
+            verilator.verilator()
+        except verilator.ToolError as error:
+            return f"not checked: {error}"
+        verilator.lint(self.verilog)
+        return "clean"
 
     def save(self, folder: str | Path) -> None:
         """Writes ``polymap.v`` and ``polymap.json``."""
@@ -75,47 +90,23 @@ def elaborate(config: OverlayConfig, *, board: Board | None = None) -> Elaborate
     For a board it is made of its device's primitives, and refused if it cannot fit; otherwise it
     suits simulators and any device.
     """
-    needed = resources(config)
     if board is None:
-        overlay = Overlay(config=config)
+        overlay, primitive, blocks = Overlay(config=config), BEHAVIOURAL, breakdown(config)
     else:
-        _require_room(config, needed, board)
-        style = "ultra" if board.uram else None
-        overlay = Overlay(config=config, ram_style=style, primitive=DSP48E2)
-    verilog = emit(overlay, TOP, clock=CLOCK, reset=RESET)
-    return Elaborated(config=config, board=board, verilog=verilog, resources=needed)
-
-
-def resources(config: OverlayConfig) -> Resources:
-    """What an overlay takes at least; two lanes have one column more, for the corrections."""
-    sums = config.columns * config.accumulator_depth * config.accumulator_bits
-    return Resources(
-        multipliers=config.rows * (config.columns + config.lanes - 1),
-        memories={
-            "tensor": config.tensor_bytes,
-            "weight": config.weight_words * config.weight_word_bytes,
-            "accumulator": sums // 8,
-            "parameter": config.parameter_depth * PARAMETER_BYTES,
-        },
+        real = realise(config, board)
+        overlay, primitive, blocks = real.overlay(), real.primitive, dict(real.blocks)
+    return Elaborated(
+        config=config,
+        board=board,
+        verilog=emit(overlay, TOP, clock=CLOCK, reset=RESET),
+        primitive=primitive,
+        blocks=blocks,
     )
 
 
-def _require_room(config: OverlayConfig, needed: Resources, board: Board) -> None:
-    array = f"{config.rows}x{config.columns}"
-    if needed.multipliers > board.dsp:
-        raise InputError(
-            f"array {array} needs {needed.multipliers:,} DSP slices, {board.name} has "
-            f"{board.dsp:,}: choose fewer rows or columns"
-        )
-    memory, room = sum(needed.memories.values()), _memory(board)
-    if memory > room:
-        largest = max(needed.memories, key=lambda name: needed.memories[name])
-        raise InputError(
-            f"the memories of this overlay take {memory:,} bytes, {board.name} has {room:,}: "
-            f"shrink the {largest} memory, which takes {needed.memories[largest]:,}"
-        )
-
-
-def _memory(board: Board) -> int:
-    """Bytes of block RAM and UltraRAM."""
-    return board.bram36 * _BRAM36_BYTES + board.uram * _URAM_BYTES
+def package(made: Elaborated, folder: str | Path) -> tuple[Path, ...]:
+    """Writes all that the tools of the overlay's board need, and the side-car; the files."""
+    if made.board is None:
+        raise ValueError("an overlay of no board has no package")
+    side_car = {SIDE_CAR_FILE: made.to_json()}
+    return packaging.package(made.board, made.verilog, folder, documents=side_car)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boards.board import Board
+from boards.realise import fits
 from dse.cost import CostModel
 from dse.cost.overlay import Overlay, program_cycles
 from dse.files.writing import writing
@@ -18,7 +19,6 @@ from dse.program import LayerMapping, compile_network
 from dse.program.mapping import MAPPING_VERSION
 from hw.config import CONFIGURATION_VERSION, OverlayConfig
 from polymap.choices import Objective
-from polymap.family import fits
 from polymap.memories import with_tensors
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boards.board import Board
-from boards.estimate import breakdown, estimate
+from boards.realise import blocks, fits, resources
 from boards.resources import Resources, limits
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import CostModel, IntArray
@@ -21,21 +21,10 @@ from dse.cost.overlay.model import LEAST_SIDE, MOST_SIDE
 from dse.mapping import Hardware, Single
 from dse.mapping.joint import Joint
 from hw.config import OverlayConfig
-from polymap.elaboration import DSP48E2
 
 SURE = 0.99
 """With deeper buffers tiles are larger, which may cost a network cycles, but not as many as this
 leaves (at most 0.7 % were found)."""
-
-
-def resources(config: OverlayConfig, board: Board) -> Resources:
-    """What an overlay takes of a board."""
-    return estimate(config, primitive=DSP48E2, uram=board.uram > 0)
-
-
-def fits(config: OverlayConfig, board: Board) -> bool:
-    """Whether a board has room for an overlay."""
-    return resources(config, board).fits(board)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +78,7 @@ class Family:
         total, available = self._resources(config), limits(self.board)
         bound = max(available, key=lambda name: getattr(total, name) / max(available[name], 1))
         needed = getattr(total, bound)
-        parts = breakdown(config, primitive=DSP48E2, uram=self.board.uram > 0)
+        parts = blocks(config, self.board)
         largest = max(parts, key=lambda name: getattr(parts[name], bound))
         return Infeasible(
             f"an overlay of {rows} x {columns} on board {self.board.name!r}",

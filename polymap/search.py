@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from boards.board import Board
+from boards.realise import fits
 from dse.cost import Dynamap, Infeasible, as_arrays
 from dse.cost.budget import rectangles
 from dse.cost.model import IntArray
@@ -41,7 +42,6 @@ from polymap.choices import CostModelName, Objective
 from polymap.errors import InputError
 from polymap.exploration import Exploration
 from polymap.families import Space
-from polymap.family import fits
 from polymap.merging import Merges
 from polymap.needs import Needs, needs
 from polymap.shapes import Subject

@@ -26,16 +26,20 @@ def elaborate(
     with output.Progress() as progress:
         progress.stage("elaborating")
         made = polymap.elaborate(overlay, board=target)
+        progress.stage("checking")
+        lint = made.lint()
         made.save(out)
     if as_json:
-        output.document({"out": str(out), **made.to_json()})
+        output.document({"out": str(out), "lint": lint, **made.to_json()})
         return
-    memories = ", ".join(f"{name} {size:,}" for name, size in made.resources.memories.items())
-    typer.echo(
-        f"{overlay.rows} x {overlay.columns}, {overlay.lanes} lane(s): "
-        f"{made.resources.multipliers:,} multipliers; bytes of memory: {memories}"
-    )
-    typer.echo(
-        f"{made.verilog.top}: {len(made.verilog.modules)} modules, "
-        f"configuration {overlay.hash:#010x}, written to {out}"
-    )
+    typer.echo(summary(made))
+    typer.echo(f"lint: {lint}; configuration {overlay.hash:#010x}, written to {out}")
+
+
+def summary(made: polymap.Elaborated) -> str:
+    """The overlay and what it takes, in a line."""
+    array = f"{made.config.rows} x {made.config.columns}, {made.config.lanes} lane(s)"
+    counts = ", ".join(f"{count:,} {name}" for name, count in made.resources.to_json().items())
+    cut = f", in cascades of {made.primitive.cascade}" if made.primitive.cascade else ""
+    board = "" if made.board is None else f" of {made.board.name}"
+    return f"{array}: about {counts}{board}; elements: {made.primitive.name}{cut}"

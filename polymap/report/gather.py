@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from boards.board import Board
-from boards.estimate import breakdown
+from boards.realise import blocks
 from dse.cost import CostModel, Label
 from dse.mapping import NetworkMapping, ParetoPoint
 from dse.mapping.sweep import Grid
@@ -18,7 +18,6 @@ from dse.networks.workload import Source
 from dse.program import Program
 from hw.config import OverlayConfig
 from hw.isa import Opcode
-from polymap.elaboration import DSP48E2
 from polymap.report import timeline
 from polymap.report.baselines import Baseline
 from polymap.report.data import Candidates, Execution, ReportData, Rival, Roof
@@ -67,9 +66,7 @@ def report_data(
         certified_gap=certified_gap,
         seconds=seconds,
         configuration=array if config is None else config.to_json(),
-        resources={}
-        if config is None
-        else breakdown(config, primitive=DSP48E2, uram=board.uram > 0),
+        resources={} if config is None else blocks(config, board),
         splits=_splits(mapping, execution),
         traffic=_traffic(workload, mapping, off_chip, execution),
         peaks=tuple(_peaks(workload, model, mapping)),

@@ -14,7 +14,7 @@ from hw import yosys
 from hw.emit import Verilog, emit
 from hw.yosys import TextError
 from sim.verilator import lint
-from tests.fuzz.tools import simulate, yosys_check
+from tests.fuzz.readers import simulate, yosys_check
 
 VALUES = (0xDEADBEEF, 0xDEADBEEF, 7)
 

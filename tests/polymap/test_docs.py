@@ -16,7 +16,7 @@ from polymap import __all__ as names
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text()
-LARGE = ("simulate", "elaborate")
+LARGE = ("simulate", "elaborate", "package")
 
 
 def _blocks(language: str) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hw.config import ISA_VERSION
-from polymap import configuration
-from polymap.elaboration import resources
+from polymap import configuration, elaboration
+from sim.verilator import ToolError
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,7 @@ def elaborated(invoke: Callable[..., Any], tmp_path_factory: pytest.TempPathFact
     assert answer.stderr == ""
     data = json.loads(answer.stdout)
     assert data.pop("out") == str(out)
+    assert data.pop("lint") == "clean"
     assert data == json.loads((out / "polymap.json").read_text())
     return out
 
@@ -34,7 +35,9 @@ def test_side_car(elaborated: Path) -> None:
     assert data["configuration_hash"] == config.hash
     assert data["isa_version"] == ISA_VERSION
     assert data["board"]["name"] == "u200"
-    assert data["resources"]["multipliers"] == 2 * 4
+    assert data["primitive"] == {"name": "dsp48e2", "cascade": 0}
+    assert data["blocks"]["elements"]["dsp"] == 2 * 4
+    assert data["resources"]["dsp"] == 2 * 4 + 4 * 3 + 3  # requantisation, residuals, pooling
     ports = {port["name"]: port for port in data["ports"]}
     assert ports["ap_clk"] == {"name": "ap_clk", "direction": "input", "width": 1}
     assert ports["m_axi_gmem0_wdata"]["direction"] == "output"
@@ -50,13 +53,33 @@ def test_verilog(elaborated: Path) -> None:
     assert "polymap" in data["modules"]
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_resources(lanes: int) -> None:
-    found = resources(configuration(16, 32, lanes))
-    assert found.multipliers == 16 * (32 + lanes - 1)
-    assert found.memories["weight"] == 8192 * 32
-    assert found.memories["tensor"] == 1 << 22
-    assert found.memories["accumulator"] == 32 * 1024 * 4
+def test_without_a_board(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    answer = invoke("elaborate", "--array", "2x3", "--lanes", "1", "--out", tmp_path)
+    assert answer.code == 0, answer
+    assert "2 x 3, 1 lane(s): about 21 dsp" in answer.stdout
+    assert "elements: behavioural" in answer.stdout
+    assert "lint: clean" in answer.stdout
+    assert "DSP48E2" not in (tmp_path / "polymap.v").read_text()
+
+
+def test_what_is_not_checked_or_not_clean_is_said(
+    invoke: Callable[..., Any],
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def missing() -> None:
+        raise ToolError("perl is needed")
+
+    def faulty(verilog: object) -> None:
+        raise ToolError("verilator failed: UNDRIVEN")
+
+    array = ("elaborate", "--array", "2x2", "--lanes", "1", "--out", tmp_path)
+    monkeypatch.setattr(elaboration.verilator, "lint", faulty)
+    assert "verilator failed: UNDRIVEN" in refused(*array)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(elaboration.verilator, "verilator", missing)
+    assert "lint: not checked: perl is needed" in invoke(*array).stdout
 
 
 @pytest.mark.parametrize(
@@ -65,8 +88,9 @@ def test_resources(lanes: int) -> None:
         (("--array", "2", "--lanes", "1"), "array must look like 16x32"),
         (("--array", "2x2", "--lanes", "1", "--board", "u9"), "no board named 'u9'; known: u200"),
         (
-            ("--array", "100x69", "--lanes", "1", "--board", "u200"),
-            "array 100x69 needs 6,900 DSP slices, u200 has 6,840: choose fewer rows or columns",
+            ("--array", "92x72", "--lanes", "1", "--board", "u200"),
+            "an overlay of 92 x 72 takes 6,944 dsp (estimate), 104 more than the 6,840 of board "
+            "'u200'; most of it is elements with 6,624: choose fewer rows or columns",
         ),
     ],
 )
@@ -80,5 +104,6 @@ def test_memories_beyond_the_board(refused: Callable[..., str], tmp_path: Path) 
     config = tmp_path / "config.json"
     config.write_text('{"rows": 4, "columns": 4, "lanes": 1, "tensor_bytes": 268435456}')
     line = refused("elaborate", "--config", config, "--board", "kcu1500", "--out", tmp_path)
-    assert "kcu1500 has 8,847,360" in line
-    assert "shrink the tensor memory" in line
+    assert "more than the 2,160 of board 'kcu1500'" in line
+    assert "most of it is tensor memory with" in line
+    assert "choose a smaller tensor_bytes" in line

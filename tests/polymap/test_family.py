@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from boards.board import KCU1500, U200, Board
-from boards.estimate import estimate
+from boards.board import KCU1500, U200, Board, BoardError
+from boards.realise import realise, resources
 from dse.cost import Infeasible
 from dse.cost.budget import rectangles
 from dse.cost.overlay import Overlay
@@ -19,7 +19,6 @@ from dse.networks import benchmark
 from dse.networks.to_network import to_network
 from dse.program import compile_network
 from hw.config import OverlayConfig
-from polymap.elaboration import DSP48E2
 from polymap.families import Space
 from polymap.family import Family
 from polymap.needs import Needs, needs
@@ -48,7 +47,11 @@ def _all(family: Family) -> list[Overlay]:
 
 def _fits(model: Overlay, array: tuple[int, int], board: Board) -> bool:
     config = model.config(*array)
-    return estimate(config, primitive=DSP48E2, uram=board.uram > 0).fits(board)
+    try:
+        realise(config, board)
+    except BoardError:
+        return False
+    return True
 
 
 def _below(depths: tuple[int, ...], others: tuple[int, ...]) -> bool:
@@ -78,7 +81,7 @@ def test_resources_grow_with_rows_and_columns() -> None:
         model = _all(family)[0]
         for rows, columns in rng.integers(2, 200, (60, 2)).tolist():
             small, *larger = (
-                estimate(model.config(r, c), primitive=DSP48E2, uram=True).to_json()
+                resources(model.config(r, c), U200).to_json()
                 for r, c in ((rows, columns), (rows + 1, columns), (rows, columns + 1))
             )
             for other in larger:

@@ -1,0 +1,38 @@
+"""``polymap package``: the overlay for a board, with all that its vendor's tools need."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import polymap
+from polymap.commands import output
+from polymap.commands.elaborate import summary
+from polymap.commands.options import Array, Config, Json, Lanes, Out
+
+
+def package(
+    out: Out,
+    board: Annotated[str, typer.Option(help="u200, u250 or kcu1500")],
+    config: Config = None,
+    array: Array = None,
+    lanes: Lanes = None,
+    as_json: Json = False,
+) -> None:
+    """Write the overlay for a board: Verilog, scripts and settings; build.sh builds them."""
+    target = polymap.board(board)
+    overlay = polymap.configure(array, lanes, config)
+    output.folder(out)
+    with output.Progress() as progress:
+        progress.stage("elaborating")
+        made = polymap.elaborate(overlay, board=target)
+        progress.stage("checking")
+        lint = made.lint()
+        files = polymap.package(made, out)
+    names = [file.name for file in files]
+    if as_json:
+        output.document({"out": str(out), "lint": lint, "files": names, **made.to_json()})
+        return
+    typer.echo(summary(made))
+    typer.echo(f"lint: {lint}; written to {out}: {', '.join(names)}")

@@ -1,0 +1,61 @@
+"""One judgement of what a board carries: resources, cascades and memory styles."""
+
+from __future__ import annotations
+
+import pytest
+
+from boards.board import KCU1500, U200, Board, BoardError
+from boards.cascade import DSP_COLUMNS
+from boards.estimate import estimate
+from boards.realise import DSP48E2, fits, realise, resources
+from hw.array.array import Array
+from hw.config import ceil_div
+from hw.emit import emit
+from polymap import configuration
+
+
+def test_columns_that_find_no_room_are_cut() -> None:
+    """67 columns of 92 rows: the device has room for 57 whole ones."""
+    config = configuration(92, 66, 2)
+    made = realise(config, U200)
+    assert U200.dsp - made.resources.dsp == 6840 - (92 * 67 + 2 * 66 + 2 * 66 + 32)
+    cascades = 67 * ceil_div(92, made.primitive.cascade)
+    assert cascades <= DSP_COLUMNS["u200"].cascades(made.primitive.cascade)
+    assert DSP_COLUMNS["u200"].cascades(92) == 57
+
+
+def test_the_gateware_has_the_cuts() -> None:
+    """Columns of 121 rows are higher than a die."""
+    config = configuration(121, 2, 1)
+    made = realise(config, KCU1500)
+    text = emit(Array(config=config, primitive=made.primitive), "array").text
+    assert 0 < made.primitive.cascade < 121
+    assert "_dsp_hop" in text
+
+
+@pytest.mark.parametrize(("board", "style"), [(U200, "ultra"), (KCU1500, None)])
+def test_style_of_the_memories(board: Board, style: str | None) -> None:
+    config = configuration(4, 4, 1)
+    made = realise(config, board)
+    assert made.ram_style == style
+    assert (made.resources.uram > 0) == (style == "ultra")
+    expected = estimate(config, primitive=DSP48E2, uram=board.uram > 0)
+    assert fits(config, board)
+    assert made.resources == resources(config, board) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"),
+    [
+        (92, 72, "takes 6,944 dsp .estimate., 104 more than the 6,840 of board 'u200'.*: choose"),
+        (
+            4,
+            1000,
+            "takes 9,060,516 ff .* more than .* most of it is collector .*: choose fewer columns",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told(rows: int, columns: int, message: str) -> None:
+    with pytest.raises(BoardError, match=message):
+        realise(configuration(rows, columns, 1), U200)
+    assert not fits(configuration(rows, columns, 1), U200)
