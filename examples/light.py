@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from dse.files.arrays import write_arrays
+from dse.files.writing import writing
 from dse.network.randomise import randomise
 
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -37,10 +39,11 @@ def main() -> None:
     calibration, image = (
         {port.name: rng.standard_normal((count, *shape), np.float32)} for count in (2, 1)
     )
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, arguments.out / "model.onnx")
-    np.savez_compressed(arguments.out / "calibration.npz", **calibration)
-    np.savez_compressed(arguments.out / "input.npz", **image)
+    with writing(arguments.out) as files:
+        files.bytes("model.onnx", model.SerializeToString())
+        for name, arrays in {"calibration.npz": calibration, "input.npz": image}.items():
+            with files.open(name) as stream:
+                write_arrays(stream, arrays)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import onnx
 import polymap
 from boards.host import command as host
 from boards.host import xdma_run
+from dse import search
 from dse.files.documents import CHECKSUM, seal
 from dse.network.export import qdq_model
 from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
@@ -34,6 +35,7 @@ from tests.fuzz.limited import Outcome, limited
 
 ARRAY = ("--array", "4x4", "--lanes", "2")
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+PIPELINE = Path(search.__path__[0]) / "data" / "alexnet.json"
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 ENDS = (0, 2)
 
@@ -170,6 +172,13 @@ def _mapping(rng: random.Random, folder: Path) -> Case:
     return Case(damage="mapping", program="compile", arguments=arguments)
 
 
+def _pipeline(rng: random.Random, folder: Path) -> Case:
+    """Damaged layers of a pipeline."""
+    layers = json.loads(PIPELINE.read_text())["layers"][:3]
+    path = _file(folder, "layers.json", mutations.json_text(rng, {"layers": layers}))
+    return Case(damage="layers", program="pipeline", arguments=(path, "--out", str(folder / "out")))
+
+
 def _folder(rng: random.Random, folder: Path) -> Case:
     """A program one of whose files is damaged; its manifest with a right checksum, or not."""
     files = dict(_program())
@@ -192,7 +201,7 @@ def _folder(rng: random.Random, folder: Path) -> Case:
 
 MAKERS: tuple[Callable[[random.Random, Path], Case], ...] = (
     *(_model, _model, _model, _model),
-    *(_arrays, _configuration, _mapping, _folder),
+    *(_arrays, _configuration, _mapping, _folder, _folder, _pipeline),
 )
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from dse.files.documents import DocumentError, parse_json, read_json
 from dse.search.errors import DeviceError, NetworkError
 from dse.search.model.device import Device
 from dse.search.model.layer import Conv, Network, Pool
@@ -37,22 +38,23 @@ def load_network(source: str) -> Network:
             "give a name or the path of a JSON file"
         )
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NetworkError(f"network {source}: cannot be read as text ({error})") from error
-    return parse_network(path.stem, text)
+        return _network(path.stem, read_json(path))
+    except (OSError, DocumentError) as error:
+        raise NetworkError(f"network {source}: cannot be read ({error})") from error
 
 
 def parse_network(name: str, text: str) -> Network:
     """A network from the text of a JSON file; see `load_network` for its form."""
     try:
-        layers = json.loads(text)["layers"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise NetworkError(
-            f"network {name}: not a JSON object with a list 'layers' ({error!r})"
-        ) from error
+        return _network(name, parse_json(text.encode()))
+    except DocumentError as error:
+        raise NetworkError(f"network {name}: {error}") from error
+
+
+def _network(name: str, data: Any) -> Network:
+    layers = data.get("layers") if isinstance(data, dict) else None
     if not isinstance(layers, list):
-        raise NetworkError(f"network {name}: 'layers' must be a list, not {layers!r:.40}")
+        raise NetworkError(f"network {name}: not a JSON object with a list 'layers'")
     stages: list[Conv] = []
     for index, layer in enumerate(layers):
         label = _check_layer(name, index, layer)

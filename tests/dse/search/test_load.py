@@ -78,7 +78,7 @@ def test_missing_network() -> None:
 def test_binary_file(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(NetworkError, match="cannot be read as text"):
+    with pytest.raises(NetworkError, match="cannot be read .*UTF-8"):
         load_network(str(path))
 
 
@@ -86,7 +86,7 @@ def test_binary_file(tmp_path: Path) -> None:
     ("layers", "message"),
     [
         ([], "no convolution layer found"),
-        (5, "'layers' must be a list"),
+        (5, "with a list 'layers'"),
         ([3], "layer 0: must be an object with a 'name'"),
         ([{**CONV, "name": 1}], "layer 0: must be an object with a 'name'"),
         ([{"name": "C1", "size_ker": 3, "n_in": 3}], "C1: misses n_out, size_in, size_out, stride"),
@@ -119,7 +119,8 @@ def test_bad_networks(layers: object, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "{"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "{", "[" * 100_000, '{"layers": NaN}'])
 def test_not_a_network(text: str) -> None:
-    with pytest.raises(NetworkError, match="network bad: not a JSON object with a list 'layers'"):
+    with pytest.raises(NetworkError, match=r"^network bad: ") as caught:
         parse_network("bad", text)
+    assert "JSON" in str(caught.value)
