@@ -78,7 +78,7 @@ def test_missing_network() -> None:
 def test_binary_file(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(NetworkError, match="cannot be read .*UTF-8"):
+    with pytest.raises(NetworkError, match=r"cannot be read .*UTF-8"):
         load_network(str(path))
 
 
