@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -13,6 +15,9 @@ from dse.network.places import RANDOM
 from dse.network.shapes import Opsets, infer, known_constant
 from dse.network.source import IR_VERSION, attribute, node_inputs, node_name, operator
 from dse.network.values import REQUANTISE_WEIGHTS, Const, Unsupported, Value
+
+MAX_CONSTANT = 2**27
+"""Elements; the largest weights of a CNN, of VGG's first fully connected layer, are 2**26.6."""
 
 _ENDLESS = frozenset(("Loop", "Scan"))
 """Operators that may run for ever."""
@@ -33,14 +38,20 @@ def fold(
     consts = {n: v for n in node_inputs(node) if isinstance(v := values[n], Const)}
     if op == "If":
         return _branch(node, consts, opsets)
-    infer(node, {name: known_constant(const) for name, const in consts.items()}, opsets)
+    made = infer(node, {name: known_constant(const) for name, const in consts.items()}, opsets)
+    for known in made.values():
+        if math.prod(known.shape or ()) > MAX_CONSTANT:
+            raise Unsupported(
+                f"it makes a constant of {known.shape}, more than {MAX_CONSTANT:,} elements",
+                "export the model again",
+            )
     if op == "DequantizeLinear":
         return {node.output[0]: _dequantised(node, consts)}
     if op == "ConstantOfShape":
         return {node.output[0]: _filled(node, consts[node.input[0]])}
     if op == "Transpose" and consts[node.input[0]].scale is not None:
         return {node.output[0]: _transposed(node, consts[node.input[0]])}
-    arrays = {name: const.real() for name, const in consts.items()}
+    arrays = {name: const.real().astype(const.dtype) for name, const in consts.items()}
     names = [name for name in node.output if name]
     graph = helper.make_graph(
         [_plain(node)],
@@ -97,14 +108,14 @@ def _dequantised(node: onnx.NodeProto, consts: Mapping[str, Const]) -> Const:
         )
     if not values.dtype.name.startswith(("int", "uint")):
         raise Unsupported(f"it dequantises {values.dtype}", REQUANTISE_WEIGHTS)
-    return Const(values, scale, zero, axis)
+    return Const(values, scale, zero, axis, consts[node.input[1]].dtype)
 
 
 def _transposed(node: onnx.NodeProto, const: Const) -> Const:
     """Integers with their scale, moved: exporters transpose dequantised weights."""
     axes = attribute(node, "perm", list(reversed(range(const.array.ndim))))
     moved = axes.index(const.axis % const.array.ndim) if const.array.ndim > 1 else 0
-    return Const(const.array.transpose(axes), const.scale, const.zero_point, moved)
+    return replace(const, array=const.array.transpose(axes), axis=moved)
 
 
 def _filled(node: onnx.NodeProto, shape: Const) -> Const:

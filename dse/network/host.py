@@ -66,6 +66,10 @@ class Subgraph:
         data = self.model.SerializeToString()
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
+    def prepare(self) -> None:
+        """Have onnxruntime load the nodes, which ``run`` does by itself."""
+        assert self._session
+
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         return tuple(value.name for value in self.model.graph.input)

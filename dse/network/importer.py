@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from dse.network import constants, finish, inputs, passes, quantise, source
+from dse.network import constants, finish, inputs, passes, quantise, source, trial
 from dse.network import outline as outlines
 from dse.network.draft import DraftTensor
 from dse.network.graph import Network, NetworkError, Tensor
 from dse.network.handlers import HANDLERS, WEIGHTS
 from dse.network.host import Cut, Host, Subgraph, subgraph
 from dse.network.lowering import Lowering
-from dse.network.report import Problem, Report, UnsupportedError
-from dse.network.source import Known, Source, operator
-from dse.network.values import Const
+from dse.network.report import Place, Problem, Report, UnsupportedError
+from dse.network.source import Known, Source, node_name, operator
+from dse.network.values import INCONSISTENT, AfterValue, Const
 
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QGemm")
 
@@ -108,10 +108,30 @@ def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
         problems = tuple(lowering.problems)
     else:
         problems = tuple(finish.unquantised(lowering.draft))
+    problems += tuple(_host_problems(model, lowering))
     if problems or lowering.draft.layers:
         return problems
     reason = "it has no operator for the overlay"
     return (Problem(model.name, "model", reason, "run it on the host"),)
+
+
+def _host_problems(model: Source, lowering: Lowering) -> Iterator[Problem]:
+    """What onnxruntime cannot run of the host's share."""
+    ports = {port.name: Known(port.shape, port.dtype) for port in model.inputs}
+    exits = {name: Known(view.shape, view.dtype) for name, view in lowering.exits.items()}
+    made = {name for name in model.outputs if isinstance(lowering.values[name], AfterValue)}
+    parts: tuple[tuple[Place, Subgraph, dict[str, Known]], ...] = (
+        ("head", _head(model, lowering), ports),
+        ("tail", _tail(model, lowering, made), ports | exits),
+    )
+    for place, part, known in parts:
+        reason = trial.failure(part, known) if lowering.places[place] else ""
+        if reason:
+            name = lowering.places[place][0]
+            op = next(operator(n) for n in model.model.graph.node if node_name(n) == name)
+            side = "before" if place == "head" else "after"
+            reason = f"onnxruntime cannot run the nodes {side} the overlay: {reason}"
+            yield Problem(name, op, reason, INCONSISTENT)
 
 
 def _calibrate(
@@ -143,7 +163,6 @@ def _entry_images(
 
 
 def _host(model: Source, lowering: Lowering, network: Network) -> Host:
-    sources = {port.name: port.dtype for port in model.inputs}
     entries = tuple(
         _entry(name, lowering.known[name], network.tensors[tensor.name])
         for tensor, name in lowering.entries.items()
@@ -152,7 +171,6 @@ def _host(model: Source, lowering: Lowering, network: Network) -> Host:
         Cut(name, view.dtype, view.shape, network.tensors[view.tensor.name])
         for name, view in lowering.exits.items()
     )
-    known = sources | {cut.name: cut.dtype for cut in exits}
     constant = {name: v for name in model.outputs if isinstance(v := lowering.values[name], Const)}
     return Host(
         inputs=model.inputs,
@@ -160,7 +178,7 @@ def _host(model: Source, lowering: Lowering, network: Network) -> Host:
         entries=entries,
         exits=exits,
         head=_head(model, lowering),
-        tail=subgraph(model, known, set(model.outputs) - set(constant)),
+        tail=_tail(model, lowering, set(model.outputs) - set(constant)),
         constants={
             name: _read_only(value.real().astype(lowering.known[name].dtype))
             for name, value in constant.items()
@@ -181,6 +199,12 @@ def _entry(name: str, known: Known, tensor: Tensor) -> Cut:
 def _head(model: Source, lowering: Lowering) -> Subgraph:
     sources = {port.name: port.dtype for port in model.inputs}
     return subgraph(model, sources, set(lowering.entries.values()))
+
+
+def _tail(model: Source, lowering: Lowering, outputs: set[str]) -> Subgraph:
+    sources = {port.name: port.dtype for port in model.inputs}
+    exits = {name: view.dtype for name, view in lowering.exits.items()}
+    return subgraph(model, sources | exits, outputs)
 
 
 def _nchw(tensor: DraftTensor) -> tuple[int, int, int, int]:

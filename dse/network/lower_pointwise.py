@@ -208,12 +208,16 @@ def per_channel(x: View, array: npt.NDArray) -> Reals:
     """A constant operand as one value per channel."""
     height, width, channels = x.tensor.shape
     try:
-        full = np.broadcast_to(array, x.shape)
+        legal = np.broadcast_shapes(array.shape, x.shape) == x.shape
     except ValueError:
-        raise Unsupported(
-            f"its constant of shape {array.shape} enlarges its input", UNKNOWN_REMEDY
-        ) from None
-    columns = full.reshape(channels, height * width)
+        legal = False
+    if not legal:
+        raise Unsupported(f"its constant of shape {array.shape} enlarges its input", UNKNOWN_REMEDY)
+    if x.shape[:2] == (1, channels):  # an image as it is: no need to enlarge the constant
+        aligned = array.reshape((1,) * (len(x.shape) - array.ndim) + array.shape)
+        columns = np.broadcast_to(aligned[0], (channels, *aligned.shape[2:])).reshape(channels, -1)
+    else:
+        columns = np.broadcast_to(array, x.shape).reshape(channels, height * width)
     if np.any(columns != columns[:, :1]):
         raise Unsupported(
             "its constant differs between pixels", "only constants per channel are supported"

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import onnx
 
-from dse.network import folding
+from dse.network import folding, trial
 from dse.network.batch import SINGLE, Together
 from dse.network.draft import Draft, DraftTensor, Layer
 from dse.network.graph import Quantisation
@@ -220,7 +220,8 @@ class Lowering:
             if isinstance(value, Const):
                 self.known[name] = known_constant(value)
             elif isinstance(value, View):
-                self.known[name] = Known(value.shape, value.dtype)
+                if self.known[name].shape is None:
+                    self.known[name] = Known(value.shape, value.dtype)
                 self._together.follow(name, self.known[name])
 
     def _made(self, node: onnx.NodeProto) -> dict[str, Known]:
@@ -308,6 +309,10 @@ class Lowering:
 
     def _leave_to_tail(self, node: onnx.NodeProto) -> Place:
         self._together.require_apart(node, self._operands(node))
+        if not trial.knows(node):
+            raise Unsupported(
+                "onnxruntime, the host's, does not have this operator", UNKNOWN_REMEDY
+            )
         for name in node_inputs(node):
             value = self.values[name]
             if isinstance(value, View):

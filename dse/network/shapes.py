@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -12,16 +13,14 @@ from onnx import helper, numpy_helper
 from dse.network.source import (
     IR_VERSION,
     MALFORMED,
+    MAX_ELEMENTS,
     Known,
     attribute,
     first_line,
     known_type,
     node_inputs,
 )
-from dse.network.values import INCONSISTENT, Const, Unsupported
-
-MAX_ELEMENTS = 2**27
-"""Of a tensor; the largest weights of a CNN (VGG's first fully connected layer) have 2**26.6."""
+from dse.network.values import FLOAT, INCONSISTENT, Const, Unsupported
 
 _OWN = "com.microsoft"
 _TWIN_OPSET = 13
@@ -38,9 +37,7 @@ class Misfit(Unsupported):
 
 def known_constant(const: Const) -> Known:
     """What is known of a constant; its values only where they are as they stand."""
-    if const.scale is None:
-        return Known(const.array.shape, const.array.dtype, const.array)
-    return Known(const.array.shape, np.dtype(np.float32))
+    return Known(const.array.shape, const.dtype, const.array if const.scale is None else None)
 
 
 def infer(
@@ -55,13 +52,16 @@ def infer(
     """
     if any(known.dtype is None for known in operands.values()):
         return {}
-    if node.domain == _OWN:
-        twin = _twin(node)
-        if twin is None:
-            return {}
+    twin = _twin(node) if node.domain == _OWN else None
+    real = twin is not None and node.op_type == "QGemm" and not any(node.input[7:])
+    if twin is not None:
         node, opsets = twin, [helper.make_opsetid("", _TWIN_OPSET)]
+    elif node.domain == _OWN:
+        return {}
     read = {name: operands[name] for name in node_inputs(node) if name in operands}
-    made = _inferred(node, read, opsets)
+    made = _inferred(node, read, opsets, twin is not None)
+    if real:
+        made = {name: replace(known, dtype=FLOAT) for name, known in made.items()}
     for known in made.values():
         if known.shape is not None and math.prod(known.shape) > limit:
             raise Unsupported(
@@ -72,7 +72,7 @@ def infer(
 
 
 def _inferred(
-    node: onnx.NodeProto, operands: Mapping[str, Known], opsets: Opsets
+    node: onnx.NodeProto, operands: Mapping[str, Known], opsets: Opsets, twin: bool
 ) -> dict[str, Known]:
     arrays = {name: known.array for name, known in operands.items() if _matters(known)}
     graph = helper.make_graph(
@@ -85,7 +85,9 @@ def _inferred(
     model = helper.make_model(graph, opset_imports=opsets)
     model.ir_version = IR_VERSION
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(
+            model, check_type=not twin, strict_mode=True, data_prop=True
+        )
     except (onnx.shape_inference.InferenceError, *MALFORMED) as error:
         reason = first_line(error).rsplit("] ", 1)[-1]
         raise Misfit(f"its inputs do not fit: {reason}", INCONSISTENT) from None
@@ -127,7 +129,7 @@ _TWINS: dict[str, _Twin] = {
     "FusedConv": lambda node: _same(node, "Conv", [0, 1, 2], *_WINDOW),
     "FusedGemm": lambda node: _same(node, "Gemm", [0, 1, 2], "transA", "transB"),
     "Gelu": _unary,
-    "QGemm": lambda node: _same(node, "Gemm", [0, 3, 6], "transA", "transB"),
+    "QGemm": lambda node: _same(node, "Gemm", [0, 3], "transA", "transB"),
     "QLinearAdd": lambda node: _same(node, "Add", [0, 3]),
     "QLinearAveragePool": lambda node: _same(node, "AveragePool", [0], *_WINDOW),
     "QLinearConcat": lambda node: _same(node, "Concat", range(2, len(node.input), 3), "axis"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ ANY = 1009
 
 _ONNX_DOMAINS = ("", "ai.onnx")
 _MAX_PROTOBUF = 2**31 - 1
+
+MAX_ELEMENTS = 2**28
+"""Of a tensor: more are refused before anything is computed.  It is 1 GiB of floats on the host."""
 
 _LONGEST_NAME = 2**16 - 10  # of a member of a zip file, with its suffix
 
@@ -226,7 +230,13 @@ def _single_image(value: onnx.ValueInfoProto, where: str) -> Port:
                 f"{where}: axis {axis} of input {value.name!r} is free"
                 f" ({dim.dim_param or 'unnamed'}); export the model with a fixed image size"
             )
-    return Port(value.name, _dtype(value), tuple(dim.dim_value for dim in dims))
+    shape = tuple(dim.dim_value for dim in dims)
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise NetworkError(
+            f"{where}: input {value.name!r} of shape {shape} has more than {MAX_ELEMENTS:,}"
+            " elements; export the model for smaller images"
+        )
+    return Port(value.name, _dtype(value), shape)
 
 
 def _check_names(kind: str, names: Sequence[str], where: str) -> None:

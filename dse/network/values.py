@@ -35,14 +35,23 @@ def require(legal: bool, reason: str) -> None:
         raise Unsupported(reason, INCONSISTENT)
 
 
+FLOAT = np.dtype(np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Const:
-    """A constant; with ``scale``, the integers that a DequantizeLinear turns into reals."""
+    """A constant; with ``scale``, the integers that a DequantizeLinear turns into ``reals``."""
 
     array: npt.NDArray
     scale: npt.NDArray[np.float64] | None = None
     zero_point: npt.NDArray | None = None
     axis: int = 1
+    reals: np.dtype = FLOAT
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type that the model gives it."""
+        return self.array.dtype if self.scale is None else self.reals
 
     def real(self) -> npt.NDArray:
         """The values as real numbers."""
