@@ -117,20 +117,18 @@ def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
 
 def _host_problems(model: Source, lowering: Lowering) -> Iterator[Problem]:
     """What onnxruntime cannot run of the host's share."""
-    ports = {port.name: Known(port.shape, port.dtype) for port in model.inputs}
-    exits = {name: Known(view.shape, view.dtype) for name, view in lowering.exits.items()}
     made = {name for name in model.outputs if isinstance(lowering.values[name], AfterValue)}
-    parts: tuple[tuple[Place, Subgraph, dict[str, Known]], ...] = (
-        ("head", _head(model, lowering), ports),
-        ("tail", _tail(model, lowering, made), ports | exits),
+    parts: tuple[tuple[Place, Subgraph], ...] = (
+        ("head", _head(model, lowering)),
+        ("tail", _tail(model, lowering, made)),
     )
-    for place, part, known in parts:
-        reason = trial.failure(part, known) if lowering.places[place] else ""
+    for place, part in parts:
+        reason = trial.failure(part) if lowering.places[place] else ""
         if reason:
             name = lowering.places[place][0]
             op = next(operator(n) for n in model.model.graph.node if node_name(n) == name)
             side = "before" if place == "head" else "after"
-            reason = f"onnxruntime cannot run the nodes {side} the overlay: {reason}"
+            reason = f"onnxruntime cannot load the nodes {side} the overlay: {reason}"
             yield Problem(name, op, reason, INCONSISTENT)
 
 
