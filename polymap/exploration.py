@@ -140,6 +140,8 @@ class Exploration:
             files.json(CONFIGURATION_FILE, {"version": CONFIGURATION_VERSION, **parameters})
             if report and self.board is not None:
                 files.text(REPORT_FILE, self._report(self.board))
+            else:
+                files.absent(REPORT_FILE)
             files.json(RESULT_FILE, self.to_json())
 
     def _report(self, board: Board) -> str:

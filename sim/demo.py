@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dse import interrupt
+
+if __name__ == "__main__":
+    interrupt.watch("demo")  # the rest takes a while to import
+
 import argparse
 import sys
 import time
@@ -12,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from dse import interrupt
 from dse.network.graph import NetworkError
 from dse.network.importer import load
 from dse.network.inputs import LABELS, read_arrays

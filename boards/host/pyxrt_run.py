@@ -7,6 +7,11 @@ inputs.npz holds the network's inputs as the overlay takes them: by name, int8, 
 
 from __future__ import annotations
 
+from dse import interrupt
+
+if __name__ == "__main__":
+    interrupt.watch("pyxrt_run")  # the rest takes a while to import
+
 import argparse
 import importlib
 import sys

@@ -21,6 +21,7 @@ class Writing:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parts: dict[str, Path] = {}
+        self._gone: set[Path] = set()
 
     @contextmanager
     def open(self, name: str, *, executable: bool = False) -> Iterator[IO[bytes]]:
@@ -48,6 +49,10 @@ class Writing:
         """A JSON document."""
         self.text(name, json.dumps(data, indent=1) + "\n")
 
+    def absent(self, name: str) -> None:
+        """A file that shall not be there beside the others."""
+        self._gone.add(self._folder / name)
+
     def sha256(self, name: str) -> str:
         """Of a file that was written."""
         return hashlib.sha256(self._parts[name].read_bytes()).hexdigest()
@@ -59,6 +64,8 @@ class Writing:
             if target.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         with deferred():
+            for path in self._gone:
+                path.unlink(missing_ok=True)
             for target, part in targets.items():
                 part.replace(target)
 

@@ -33,6 +33,15 @@ def test_all_change_at_the_end(folder: Path) -> None:
     assert contents(folder) == {"a": "new", "b": '{\n "c": 1\n}\n'}
 
 
+def test_absent(folder: Path) -> None:
+    with writing(folder) as files:
+        files.text("b", "new")
+        files.absent("a")
+        files.absent("c")
+        assert contents(folder)["a"] == "old"
+    assert contents(folder) == {"b": "new"}
+
+
 def test_folder_is_made(tmp_path: Path) -> None:
     write(tmp_path / "in" / "there" / "a", "text")
     assert (tmp_path / "in" / "there" / "a").read_text() == "text"
