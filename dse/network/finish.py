@@ -33,6 +33,8 @@ Rounding = Literal["nearest", "inwards"]
 """How bounds become integers: as QuantizeLinear rounds what comes after a range in a quantised
 model, or so that no result is beyond the real bound, where a range has no rounding after it."""
 
+_FAR = 2.0**20  # beyond all integers of a tensor
+
 _IDLE, _SMALLEST_FACTOR, _LARGEST_BIAS = 2.0**-16, 2.0**-40, 2.0**30
 
 
@@ -132,7 +134,7 @@ def _integers_within(low: float, high: float, q: Quantisation, rounding: Roundin
 
 def _largest(bound: float, scale: float) -> float:
     """The largest integer that DequantizeLinear, in float32, does not take beyond a bound."""
-    integer = np.ceil(bound / scale)
+    integer = np.ceil(np.clip(bound / scale, -_FAR, _FAR))
     return integer if np.float32(integer) * np.float32(scale) <= bound else integer - 1
 
 

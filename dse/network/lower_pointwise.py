@@ -70,7 +70,8 @@ def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
         f"its parameters are not one value for each of {x.tensor.channels} channels",
     )
     scale, offset, mean, variance = parameters
-    gain = scale / np.sqrt(variance + cast(float, attribute(node, "epsilon", 1e-5)))
+    with np.errstate(all="ignore"):  # not finite: refused below
+        gain = scale / np.sqrt(variance + cast(float, attribute(node, "epsilon", 1e-5)))
     affine(lowering, node, x, gain, offset - mean * gain)
 
 
@@ -93,12 +94,13 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
     assert array is not None
     constant = per_channel(x, array)
     one, zero = np.ones_like(constant), np.zeros_like(constant)
-    gain, offset = {
-        "Add": (one, constant),
-        "Sub": (one, -constant) if variable == 0 else (-one, constant),
-        "Mul": (constant, zero),
-        "Div": (1 / constant if op == "Div" else one, zero),
-    }[op]
+    with np.errstate(divide="ignore"):  # not finite: refused below
+        gain, offset = {
+            "Add": (one, constant),
+            "Sub": (one, -constant) if variable == 0 else (-one, constant),
+            "Mul": (constant, zero),
+            "Div": (1 / constant if op == "Div" else one, zero),
+        }[op]
     affine(lowering, node, x, gain, offset)
 
 
@@ -187,6 +189,10 @@ def affine(
 ) -> None:
     """Add a gain and an offset per channel; later it joins the convolution before it."""
     channels = x.tensor.channels
+    require(
+        bool(np.isfinite(gain).all() and np.isfinite(offset).all()),
+        "its gains and offsets are not finite",
+    )
     result = DraftTensor(node.output[0], *x.tensor.shape, output)
     lowering.add(
         Layer(

@@ -42,8 +42,9 @@ def quantise(
             tensor.quantisation = _quantisation(low, high, exceed=False)
     for layer in draft.layers:
         tensor = layer.output
-        constant = seen[tensor][0] == seen[tensor][1]
-        own = _quantisation(*_range(layer, seen[tensor]), exceed=constant)
+        joined = layer.inputs if layer.kind == "concat" else [tensor]
+        exceed = any(seen[part][0] == seen[part][1] for part in joined)
+        own = _quantisation(*_range(layer, seen[tensor]), exceed)
         tensor.quantisation = _passed_on(layer) or own
 
 

@@ -19,6 +19,7 @@ from tests.fuzz.meaning import Meaning, _taps, exact
 
 Array = npt.NDArray[Any]
 MICROSOFT = "com.microsoft"
+INT4 = helper.tensor_dtype_to_np_dtype(onnx.TensorProto.INT4)
 
 
 @dataclass(frozen=True)
@@ -199,18 +200,22 @@ class _Drawing:
         values, scale, zero = self.integer_weights(shape, axis)
         operands = [values, self.constant(scale)]
         if zero or self.chance(0.5):
-            operands.append(zero or self.constant(np.zeros(scale.shape, np.int8)))
+            kind = self.meaning.values[values].dtype
+            operands.append(zero or self.constant(np.zeros(scale.shape).astype(kind)))
         attributes = {"axis": axis} if scale.ndim else {}
         return self.node("DequantizeLinear", operands, **attributes), scale
 
     def integer_weights(self, shape: tuple[int, ...], axis: int) -> tuple[str, Array, str]:
         """Names of int8 weights and of a zero point, if they need one; their scale."""
-        values = self.rng.integers(-127, 128, shape)
+        narrow = self.style == "qdq" and self.opset >= 21 and self.chance(0.2)
+        values = self.rng.integers(-7, 8, shape) if narrow else self.rng.integers(-127, 128, shape)
         fan = math.prod(shape) // shape[axis]
         scale = np.float32(1 / (74 * math.sqrt(fan)))
         if self.chance(0.5):
             scale = (scale * self.rng.uniform(0.3, 1.5, shape[axis])).astype(np.float32)
         scale = np.asarray(scale)
+        if narrow:
+            return self.constant(values.astype(INT4)), scale * np.float32(16), ""
         if self.chance(0.2):
             zero = self.constant(np.full(scale.shape, 128, np.uint8))
             return self.constant((values + 128).astype(np.uint8)), scale, zero
@@ -221,7 +226,8 @@ class _Drawing:
         if needed < self.opset and self.chance(0.3):
             return ""
         if self.style == "float" or self.chance(0.3):
-            return self.constant(self.rng.normal(0, 0.3, count).astype(np.float32))
+            middle = -50 if self.chance(0.05) else 0  # no Relu after it will ever open
+            return self.constant(self.rng.normal(middle, 0.3, count).astype(np.float32))
         values = self.constant(self.rng.integers(-3000, 3000, count).astype(np.int32))
         known = self.meaning.values[self.real(x)].scale
         assert known is not None
@@ -338,6 +344,8 @@ class _Drawing:
             real = write(self.real(x))
             if self.style == "float" or self.chance(0.3):
                 return Live(self.shape(real), real)
+            if self.chance(0.3):
+                real = self.activation(real)
             return Live(self.shape(real), integers=self.quantise(real))
         q = self.integers(x)
         name = write(q.name)
@@ -391,7 +399,10 @@ class _Drawing:
         if self.style == "qlinear":
             return self.qlinear_dense(flat, size, cout)
         if self.chance(0.4):
-            name, _ = self.weights((size, cout), 1)
+            if self.chance(0.5):
+                name, _ = self.weights((size, cout), 1)
+            else:
+                name = self.node("Transpose", [self.weights((cout, size), 0)[0]], perm=[1, 0])
             y = self.node("MatMul", [self.real(flat), name])
         else:
             transposed = self.chance(0.5)
@@ -435,10 +446,70 @@ class _Drawing:
         if form == "Flatten":
             axis = {"axis": self.choose(1, -len(x.shape))} if self.opset >= 11 else {}
             return self.passes_on(x, lambda name: self.node("Flatten", [name], **axis), 9)
+        if self.chance(0.3):
+            return self.passes_on(x, self.flatten_by_shape, 9)
         shape = self.choose([0, -1], [-1, size], [0, size])
         return self.passes_on(
             x, lambda n: self.node("Reshape", [n, self.constant(np.int64(shape))]), 9
         )
+
+    def flatten_by_shape(self, name: str) -> str:
+        """As PyTorch exports it, for any batch."""
+        extents = self.node("Shape", [name])
+        count = self.node("Gather", [extents, self.constant(np.int64(0))], axis=0)
+        count = self.axes("Unsqueeze", count, [0])
+        shape = self.node("Concat", [count, self.constant(np.int64([-1]))], axis=0)
+        return self.node("Reshape", [name, shape])
+
+    def enters_raw(self, name: str) -> bool:
+        """Whether integers come from an input that nothing dequantised: their scale is open."""
+        makers = {node.output[0]: node for node in self.nodes}
+        while name in makers and "Quant" not in makers[name].op_type:
+            if makers[name].op_type.startswith("QLinear") or makers[name].op_type == "QGemm":
+                return False
+            name = makers[name].input[0]
+        return name not in makers
+
+    def integer_range(self, x: Live) -> Live:
+        """Clip or Relu of integers as they are."""
+        if x.integers is None or self.opset < 14 or self.enters_raw(x.integers.name):
+            return x
+        if self.dtype == np.int8 and self.chance(0.3):
+            name = self.node("Relu", [x.integers.name])
+        else:
+            limits = np.iinfo(self.dtype)
+            bounds = sorted(self.number(limits.min, limits.max) for _ in range(2))
+            operands = [self.constant(self.dtype.type(bound)) for bound in bounds]
+            operands = [operand if self.chance(0.8) else "" for operand in operands]
+            name = self.node("Clip", [x.integers.name, *operands])
+        return Live(x.shape, integers=replace(x.integers, name=name))
+
+    # Faults: each of these nodes must be refused.
+
+    def curved(self, x: Live) -> Live:
+        y = self.node("Sigmoid", [self.real(x)])
+        return self.conv(self.finish(self.fault(y), x.shape, 0.0))
+
+    def unrounded(self, x: Live) -> Live:
+        """The result of a layer is read before it is rounded, too."""
+        if self.style != "qdq":
+            return x
+        name, _ = self.weights((2, x.shape[0], 1, 1), 0)
+        real = self.node("Conv", [self.real(x), name])
+        self.outputs.append(self.fault(real))
+        return Live(self.shape(real), integers=self.quantise(real))
+
+    def wide(self, x: Live) -> Live:
+        """Activations of 16 bits."""
+        if self.style != "qdq" or self.opset < 21:
+            return x
+        name, _ = self.weights((2, x.shape[0], 1, 1), 0)
+        real = self.node("Conv", [self.real(x), name])
+        scale = self.constant(np.float32(1e-3))
+        q = self.node("QuantizeLinear", [real, scale], output_dtype=onnx.TensorProto.INT16)
+        real = self.node("DequantizeLinear", [self.fault(q), scale])
+        self.fault(real)
+        return Live(self.shape(real), integers=self.quantise(real))
 
     def axes(self, op: str, name: str, axes: list[int]) -> str:
         if self.opset < 13:
@@ -510,7 +581,8 @@ class _Drawing:
             )
             live = Live(shape, integers=q)
         else:
-            array = self.rng.normal(0, 1, (self.count, *shape)).astype(np.float32)
+            spread = 0 if self.chance(0.05) else 1  # a black image
+            array = self.rng.normal(0, spread, (self.count, *shape)).astype(np.float32)
             live = Live(shape, real=name)
         self.images[name] = array
         self.meaning.set(name, exact(array, fixed=False))
@@ -550,7 +622,10 @@ class _Drawing:
     def step(self) -> None:
         x = self.choose(*self.live[-3:])
         spatial = ("conv", "conv", "conv", "pool", "pool", "global_pool", "affine", "concat")
-        anywhere = ("view", "add", "dense")
+        anywhere = ("view", "add", "dense", "integer_range")
+        if len(x.shape) == 3 and self.chance(0.03):
+            self.live.append(getattr(self, self.choose("curved", "unrounded", "wide"))(x))
+            return
         kind = self.choose(*(spatial + anywhere if len(x.shape) == 3 else (*anywhere, "concat")))
         self.live.append(getattr(self, kind)(x))
 
@@ -570,15 +645,29 @@ class _Drawing:
         if self.chance(0.05):
             self.outputs.append(next(iter(self.images)))
 
+    def reduce_max(self, real: str, axis: int) -> str:
+        if self.opset < 18:
+            return self.node("ReduceMax", [real], axes=[axis])
+        return self.node("ReduceMax", [real, self.constant(np.int64([axis]))])
+
     def tail(self, real: str) -> str:
         rank = len(self.shape(real)) + 1
         kind = self.choose(
-            "none", "none", "none", "Softmax", "ArgMax", "Transpose", "Sigmoid", "Flatten"
+            *("none", "none", "none", "none", "Softmax", "Softmax", "ArgMax", "Transpose"),
+            *("Sigmoid", "Flatten", "Identity", "ReduceMax"),
+            "Reshape" if self.chance(0.3) else "none",
         )
         if kind == "Softmax":
             axis = self.choose(None, 1, 0 if self.chance(0.2) else 1)
             name = self.node("Softmax", [real], **({} if axis is None else {"axis": axis}))
             return self.fault(name) if axis == 0 and self.batch != 1 else name
+        if kind == "ReduceMax":
+            axis = 0 if self.chance(0.1) else 1
+            name = self.reduce_max(real, axis)
+            return self.fault(name) if axis == 0 and self.batch != 1 else name
+        if kind == "Reshape":
+            name = self.node("Reshape", [real, self.constant(np.int64([self.count, -1]))])
+            return name if self.batch == 1 else self.fault(name)
         if kind == "ArgMax":
             keep = {"keepdims": 0} if self.chance(0.5) else {}
             return self.node("ArgMax", [real], axis=1, **keep)

@@ -425,6 +425,10 @@ class Meaning:
         result = Bounds(low / (low + total_high - high), high / (high + total_low - low), x.dtype)
         return result.widened(1e-6)
 
+    def _reducemax(self, x, axes=None, /, *, node, **attributes) -> Bounds:
+        listed = attributes.get("axes") if axes is None else axes.constant.astype(int)
+        return x.map(lambda v: v.max(axis=tuple(map(int, listed)), keepdims=True))
+
     def _sigmoid(self, x, *, node) -> Bounds:
         return x.map(lambda v: 1 / (1 + np.exp(-v))).widened(1e-6)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.network import inputs
-from dse.network.importer import load
+from dse.network.importer import check, load
 from sim import golden
 
 WEIGHT = np.random.default_rng(0).normal(size=(2, 2, 1, 1)).astype(np.float32)
@@ -60,6 +60,20 @@ def test_a_relu_that_calibration_saw_only_as_zero(builder, save, bias, calibrati
     path = save(builder.model(builder.relu(convolved(builder, bias))))
     y = infer(path, IMAGES, calibration)["conv.relu"]
     assert np.abs(y - np.maximum(meaning(bias), 0)).max() <= 0.1
+
+
+def test_gains_that_are_not_finite_are_refused(builder, save) -> None:
+    b = builder
+    b.node("Div", [convolved(b, 0.0), b.constant("zero", np.float32(0))], "y")
+    b.conv("y", "after", 2, 2, 1)
+    (problem,) = check(save(b.model("after"))).problems
+    assert problem.name == "y" and "not finite" in problem.reason
+
+
+def test_a_bound_that_float32_can_just_hold(builder, save) -> None:
+    path = save(builder.model(clip(builder, convolved(builder, 0.0), 0.0, 3.4e38)))
+    y = infer(path, IMAGES, IMAGES)["y"]
+    assert np.abs(y - np.maximum(meaning(0.0), 0)).max() <= 0.05
 
 
 def test_a_bound_holds_behind_a_concatenation_that_rounds_again(builder, save) -> None:
