@@ -11,6 +11,7 @@ import onnx
 from dse.network.draft import Coefficients, DraftTensor, Layer
 from dse.network.graph import Quantisation, Window
 from dse.network.lowering import Lowering
+from dse.network.remedies import UNKNOWN_REMEDY
 from dse.network.source import attribute, node_name
 from dse.network.values import REQUANTISE_WEIGHTS, Unsupported, View, require
 
@@ -113,7 +114,7 @@ def reduce_mean(lowering: Lowering, node: onnx.NodeProto) -> None:
     listed = attribute(node, "axes")
     axes = lowering.array(node, 1) if listed is None else np.array(listed)
     if axes is None or sorted(int(a) % len(x.shape) for a in axes) != [2, 3] or len(x.shape) != 4:
-        raise Unsupported("it reduces other axes than height and width", "use GlobalAveragePool")
+        raise Unsupported("it reduces other axes than height and width", UNKNOWN_REMEDY)
     keep = attribute(node, "keepdims", 1)
     global_pool(lowering, node, "average", x)
     if not keep:
