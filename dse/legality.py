@@ -6,12 +6,15 @@ A function named after a question returns the reason against it, or an empty tex
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from amaranth import Shape
+from amaranth.lib.data import StructLayout
 
 from dse.networks.workload import Convolution, ConvShape, Join, Workload
 from hw.config import ceil_div
-from hw.isa import Dataflow
+from hw.isa import CONV, POOL, Dataflow
 from hw.winograd.matrices import Transform
 
 
@@ -48,6 +51,32 @@ def against_algorithm(
             f"winograd needs stride 1 and dilation 1, not {window.stride} and {window.dilation}: "
             "choose im2col or kn2row"
         )
+    return ""
+
+
+def against_walking(conv: ConvShape, algorithm: Algorithm) -> str:
+    """Why the instruction set cannot say how a convolution walks its input."""
+    rows, columns = conv.kernel
+    whole = algorithm is Algorithm.IM2COL and conv.contiguous and conv.groups == 1
+    if whole and conv.is_dense:
+        return ""
+    if whole and conv.dilation[1] == 1:
+        columns = 1
+    sizes = {"height": conv.height, "tap_rows": rows, "tap_columns": columns, "out_width": conv.o2}
+    return _beyond("CONV", CONV, sizes)
+
+
+def against_pooling(height: int, kernel: tuple[int, int], width: int) -> str:
+    """Why the instruction set cannot say a pooling of ``height`` rows to ``width`` columns."""
+    sizes = {"height": height, "tap_rows": kernel[0], "tap_columns": kernel[1], "out_width": width}
+    return _beyond("POOL", POOL, sizes)
+
+
+def _beyond(opcode: str, layout: StructLayout, sizes: Mapping[str, int]) -> str:
+    for name, size in sizes.items():
+        most = (1 << Shape.cast(layout.members[name]).width) - 1
+        if size > most:
+            return f"{opcode}.{name} must be in [0, {most}], not {size}"
     return ""
 
 

@@ -17,6 +17,7 @@ from dse.cost.budget import rectangles
 from dse.cost.model import IntArray
 from dse.cost.overlay import Overlay
 from dse.cost.overlay.model import LEAST_SIDE
+from dse.legality import Algorithm, against_pooling, against_walking
 from dse.mapping import (
     Executor,
     Hardware,
@@ -35,6 +36,7 @@ from dse.network.graph import Network
 from dse.network.importer import Imported
 from dse.networks import Workload, from_network
 from dse.networks.to_network import to_network
+from dse.networks.workload import Convolution, Pool
 from dse.passes import Passes, apply
 from dse.passes.merge import Group
 from hw.config import OverlayConfig
@@ -115,6 +117,8 @@ def explore(
         space if passes.fold else replace(space, folds=(1,)),
         fixed=array is not None,
     )
+    if ours:
+        _check_walks(workload, families)
     _check(workload, families, restriction)
     found = sweep(
         workload,
@@ -286,6 +290,20 @@ def _unbeaten(points: Sequence[ParetoPoint]) -> tuple[ParetoPoint, ...]:
     dsp = np.array([point.dsp for point in points])
     cycles = np.array([point.cycles for point in points])
     return tuple(points[index] for index in front(dsp, cycles))
+
+
+def _check_walks(network: Workload, families: Sequence[Hardware]) -> None:
+    """Refuse layers that the instruction set cannot say, in the compiler's words."""
+    for node in network.nodes:
+        why = ""
+        match node:
+            case Pool():
+                height = network.node[node.input].shape[0]
+                why = against_pooling(height, node.kernel, node.shape[1])
+            case Convolution() if not any(f.bound.labels(node.conv) for f in families):
+                why = against_walking(node.conv, Algorithm.IM2COL)
+        if why:
+            raise InputError(f"layer {node.name!r} does not fit the instruction set: {why}")
 
 
 def _check(

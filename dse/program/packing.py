@@ -93,7 +93,8 @@ def cut(
             )
         raise ProgramError(
             f"layer {conv.name!r}: {pixels} output pixels are too many tiles for one WEIGHTS "
-            "instruction: use a larger array or weight buffer"
+            "instruction, or its products too many words for one CONV: use a larger array or "
+            "weight buffer"
         )
     return plans[min(costs)[1]].pieces()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import polymap
 from dse.legality import against_folding, tails
 from dse.network.graph import Network, Window
 from dse.networks import benchmark, from_network
 from dse.passes import Passes, apply, siblings, space_to_depth
 from dse.program import Choice, LayerMapping, ProgramError, compile_network
 from dse.program.transform import transform
+from hw.config import OverlayConfig
 from tests.fuzz.drawn import drawn_network
 from tests.sim.test_functional import SMALL, Builder, check
 
@@ -79,3 +81,25 @@ def test_products_that_a_pass_adds_do_not_count() -> None:
     blocked = space_to_depth(workload)
     assert blocked.node["conv1/7x7_s2"] != workload.node["conv1/7x7_s2"]
     assert blocked.macs == workload.macs == 1_582_671_872
+
+
+@pytest.mark.parametrize(
+    ("shape", "window", "pooled"),
+    [
+        ((70_000, 1, 2), Window((9, 1)), False),
+        ((300, 300, 1), Window((299, 299)), False),
+        ((300, 300, 1), Window((300, 300)), True),
+    ],
+)
+def test_walks_that_no_instruction_says(
+    shape: tuple[int, int, int], window: Window, pooled: bool
+) -> None:
+    """Refused by the search in the compiler's words."""
+    b = Builder(np.random.default_rng(0))
+    x = b.input(*shape)
+    network = b.build(b.pool(x, "max", window) if pooled else b.conv(x, 1, window))
+    with pytest.raises(ProgramError) as compiled:
+        compile_network(network, OverlayConfig(rows=4, columns=4))
+    with pytest.raises(polymap.InputError) as explored:
+        polymap.explore(network, None, array=(4, 4), certify=False)
+    assert str(explored.value) == str(compiled.value)

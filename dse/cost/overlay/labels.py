@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dse.cost.model import Label
-from dse.legality import WINOGRAD_FLOWS, Algorithm, against_algorithm, against_folding
+from dse.legality import (
+    WINOGRAD_FLOWS,
+    Algorithm,
+    against_algorithm,
+    against_folding,
+    against_walking,
+)
 from dse.networks.workload import ConvShape
+from dse.passes.fold import folded_shape
 from dse.program.mapping import Choice
 from hw.config import OverlayConfig
 from hw.isa import Dataflow
@@ -43,7 +50,9 @@ class Way:
         if self.algorithm is not Algorithm.IM2COL and conv.taps == 1:
             return False
         against = against_algorithm(conv, self.algorithm, self.dataflow)
-        return not (against or against_folding(conv, self.fold))
+        if against or against_folding(conv, self.fold):
+            return False
+        return not against_walking(folded_shape(conv, self.fold), self.algorithm)
 
 
 @lru_cache

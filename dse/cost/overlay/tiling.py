@@ -18,6 +18,7 @@ from hw.isa import Dataflow
 from hw.winograd.matrices import Transform
 
 CONV_CYCLES = 8  # fetching and dispatching one more CONV, WEIGHTS and LOAD of a layer
+CHUNK_LIMIT = (1 << 16) - 1  # of CONV.chunks
 SEGMENT_LIMIT = (1 << 16) - 1  # of WEIGHTS.segments and WEIGHTS.repeats
 
 
@@ -146,7 +147,9 @@ def tiling(block: Block, flow: Dataflow, grid: Grid, channel_tile: Count) -> Til
         fill=closed.fill_cycles(flow, tiles, grid),
         cycles=closed.array_cycles(flow, tiles, grid),
         drain=closed.drain_cycles(flow, tiles, grid),
-        legal=(repeats <= SEGMENT_LIMIT) & (segments <= SEGMENT_LIMIT) & (row <= depth),
+        legal=(np.maximum(repeats, segments) <= SEGMENT_LIMIT)
+        & (block.chunks <= CHUNK_LIMIT)
+        & (row <= depth),
     )
 
 
