@@ -13,6 +13,7 @@ ISA_VERSION = 3
 CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
 MOST = {"tensor_bytes": 1 << 28, "weight_words": 1 << 20, "parameter_depth": 1 << 16}
+LEAST_TENSOR_BYTES = 256
 ACCUMULATOR_BITS = (20, 40)
 TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
@@ -75,7 +76,7 @@ class OverlayConfig:
         self._range("rows", 2, 1024)
         self._range("columns", 2, 1024)
         self._range("lanes", 1, 2)
-        self._range("tensor_bytes", 256, MOST["tensor_bytes"])
+        self._range("tensor_bytes", LEAST_TENSOR_BYTES, MOST["tensor_bytes"])
         self._range("tensor_copies", 1, 2)
         self._range("accumulator_depth", 4, 1 << 14)
         self._range("weight_words", 4, MOST["weight_words"])
@@ -138,7 +139,7 @@ class OverlayConfig:
         return {
             "weight_words": 2 * max(self.rows, self.columns),
             "parameter_depth": power_of_two(2 * self.columns),
-            "tensor_bytes": 4 * self.tensor_word,
+            "tensor_bytes": max(LEAST_TENSOR_BYTES, 4 * self.tensor_word),
         }
 
     @property

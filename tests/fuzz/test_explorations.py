@@ -13,7 +13,7 @@ from tests.fuzz.campaign import campaign
 from tests.fuzz.explorations import judge
 from tests.sim.test_functional import Builder
 
-SEEDS = (1, 2, 28, 1032, 1039, 3002, 3003, 3004)  # without RTL; refusals, no convolution, a summand
+SEEDS = (1, 2, 28, 1032, 1039, 3002, 3003, 3004)  # without RTL; refusals, no convolution
 
 
 def test_what_is_explored_comes_true() -> None:

@@ -28,7 +28,7 @@ from dse.networks.workload import (
 )
 from dse.passes import note_unfolded
 from dse.program import LayerMapping, bands
-from hw.config import OverlayConfig
+from hw.config import ConfigError, OverlayConfig
 
 CONV = ConvShape(28, 28, 64, 96, kernel=(3, 3), padding=(1, 1, 1, 1))
 BOTH = OverlayConfig(winograd="both", scratch_words=4096)
@@ -273,3 +273,15 @@ def test_rows_that_are_not_contiguous_are_read_tap_by_tap() -> None:
     cycles = [model.cycles(conv, im2col, arrays) for conv in (whole, part)]
     assert (cycles[0] < cycles[1]).all()
     assert (cycles[1] == model.cycles(part, kn2row, arrays)).all()
+
+
+@pytest.mark.parametrize("axi_bytes", [4, 8, 64])
+@pytest.mark.parametrize("array", [(2, 2), (3, 5), (40, 9), (7, 70)])
+def test_memories_are_raised_to_the_least(array: tuple[int, int], axi_bytes: int) -> None:
+    """Of powers of two none could be halved."""
+    sides = {"rows": array[0], "columns": array[1], "axi_bytes": axi_bytes, "pool_lanes": 1}
+    raised = OverlayConfig.raised(**sides, tensor_bytes=1, parameter_depth=1, weight_words=1)
+    for name in ("tensor_bytes", "parameter_depth", "weight_words"):
+        with pytest.raises(ConfigError, match=name):
+            replace(raised, **{name: getattr(raised, name) // 2})
+    assert OverlayConfig.raised(**sides, tensor_bytes=1 << 40).tensor_bytes == 1 << 28
