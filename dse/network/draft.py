@@ -64,6 +64,7 @@ class Layer:
     ``held``: what it could hold before it was given another quantisation.
     ``weight``: [Cout, Ky, Kx, Cin / groups].  ``affine``: a gain and an offset per channel, as a
     1 x 1 depthwise convolution.  ``integers``: it gives on integers, whatever they mean.
+    ``partial``: the sum so far, of a sum of three or more.
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class Layer:
     bias: Coefficients | None = None
     affine: bool = False
     integers: bool = False
+    partial: bool = False
     count_include_pad: bool = False
     low: float = -np.inf
     high: float = np.inf

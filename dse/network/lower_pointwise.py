@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 
 from dse.network.draft import Coefficients, DraftTensor, Layer
-from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
+from dse.network.graph import Quantisation
 from dse.network.lowering import Lowering
 from dse.network.remedies import UNKNOWN_REMEDY, unknown
 from dse.network.source import attribute, node_name, operator
@@ -104,17 +104,6 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
     affine(lowering, node, x, gain, offset)
 
 
-def covering(operands: list[DraftTensor]) -> Quantisation | None:
-    """The quantisation that covers every sum: of the intermediate of a sum of three or more."""
-    known = [tensor.quantisation for tensor in operands]
-    if any(q is None for q in known):
-        return None
-    low = sum(q.scale * (INT8_MIN - q.zero_point) for q in known if q)
-    high = sum(q.scale * (INT8_MAX - q.zero_point) for q in known if q)
-    scale = (high - low) / (INT8_MAX - INT8_MIN)
-    return Quantisation(scale, int(np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)))
-
-
 def sum_(lowering: Lowering, node: onnx.NodeProto) -> None:
     add(lowering, node, [lowering.operand(node, index) for index in range(len(node.input))])
 
@@ -135,9 +124,10 @@ def add(
         last = index == len(operands) - 1
         suffix = "" if last else f"_{index}"
         inputs = [total, x.tensor]
-        known = output if last else covering(inputs)
-        result = DraftTensor(node.output[0] + suffix, *first.tensor.shape, known)
-        total = lowering.add(Layer("add", node_name(node) + suffix, node.op_type, inputs, result))
+        result = DraftTensor(node.output[0] + suffix, *first.tensor.shape, output if last else None)
+        layer = Layer("add", node_name(node) + suffix, node.op_type, inputs, result)
+        layer.partial = not last
+        total = lowering.add(layer)
     lowering.set(node, View(total, first.shape, first.dtype))
 
 

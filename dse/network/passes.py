@@ -74,6 +74,8 @@ def complete(draft: Draft) -> None:
             tensor.quantisation = after.pop()
     give_meaning(draft)
     for layer in draft.layers:
+        if layer.partial and layer.output.quantisation is None:
+            layer.output.quantisation = _covering(layer.inputs)
         known = {tensor.quantisation for tensor in layer.inputs}
         if layer.output.quantisation is None and layer.kind in _GIVES_ON and len(known) == 1:
             q = known.pop()
@@ -86,6 +88,17 @@ def give_meaning(draft: Draft) -> None:
     for tensor in draft.inputs:
         if tensor.integers and tensor.quantisation is None:
             tensor.quantisation = Quantisation(1.0, 0)
+
+
+def _covering(operands: list[DraftTensor]) -> Quantisation | None:
+    """The quantisation that covers every sum."""
+    known = [tensor.quantisation for tensor in operands]
+    if any(q is None for q in known):
+        return None
+    low = sum(q.scale * (INT8_MIN - q.zero_point) for q in known if q)
+    high = sum(q.scale * (INT8_MAX - q.zero_point) for q in known if q)
+    scale = (high - low) / (INT8_MAX - INT8_MIN)
+    return Quantisation(scale, int(np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)))
 
 
 def _holds(q: Quantisation, bound: float) -> bool:

@@ -65,7 +65,7 @@ def _answers(case: Case, imported: Imported) -> list[str]:
         tensors = golden.run(imported.network, imported.host.before(image))
         results.append(imported.host.after(image, tensors))
     answers = join(results)
-    if list(answers) != [value.name for value in case.model.graph.output]:
+    if list(answers) != list(dict.fromkeys(value.name for value in case.model.graph.output)):
         return [f"outputs are {list(answers)}"]
     return [fault for name in answers for fault in _beyond(name, answers[name], bounds[name])]
 
