@@ -170,3 +170,22 @@ def test_a_clip_that_nothing_rounds_after(builder, save, high: float) -> None:
     image = RNG.integers(-8, 8, (1, 2, 4, 4)).astype(np.int8)
     y = infer(path, image)
     np.testing.assert_array_equal(y, np.minimum(image * np.float32(0.25), np.float32(high)))
+
+
+def test_a_sum_of_three_behind_a_maximum(builder, save) -> None:
+    """Its first sum has no scale in the model; its operands get theirs from before the maximum."""
+    b = builder
+    x = b.input(2, 4, 4, dtype=TensorProto.INT8)
+    scale = b.constant("s", np.float32(0.25))
+    pooled = b.node(
+        "MaxPool", [b.node("DequantizeLinear", [x, scale], "d")], "p", kernel_shape=[1, 1]
+    )
+    total = b.node("Sum", [pooled] * 3, "total")
+    b.node(
+        "QuantizeLinear", [total, b.constant("t", np.float32(1)), b.constant("z", np.int8(0))], "y"
+    )
+    model = b.model("y")
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT8
+    image = RNG.integers(-8, 8, (1, 2, 4, 4)).astype(np.int8)
+    # The first sum has steps of 0.5: it is off by a quarter, so the result by one at most.
+    assert np.abs(infer(save(model), image) - np.rint(image * 0.75)).max() <= 1
