@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dse.network.graph import Network
-from dse.program import Choice, LayerMapping, Program, compile_network
+from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
 from dse.program.manifest import TensorPlace
 from hw.config import OverlayConfig
 from hw.isa import Error
@@ -154,6 +154,51 @@ class Case:
             {name: rng.integers(-128, 128, shape, np.int8) for name, shape in shapes.items()}
             for _ in range(self.images)
         ]
+
+
+MEMORIES = ("tensor_bytes", "accumulator_depth", "scratch_words")
+
+
+def fits(name: str, case: Case) -> bool:
+    """Whether an overlay's memories hold a case; a refusal for any other reason is a fault.
+
+    The refusal must name the memories, and be gone once they are larger.  It is never about the
+    tensor memory if that holds all tensors at once.
+    """
+    config = OVERLAYS[name]
+    try:
+        case.compile(config)
+    except ProgramError as refusal:
+        named = [memory for memory in MEMORIES if memory in str(refusal)]
+        assert named, refusal
+        if "tensor_bytes" in named:
+            assert _bytes_of_all(case.network, config) > config.tensor_bytes
+        case.compile(replace(config, **{memory: 8 * getattr(config, memory) for memory in named}))
+        return False
+    return True
+
+
+def _bytes_of_all(network: Network, config: OverlayConfig) -> int:
+    word = config.axi_bytes
+    return sum(t.height * t.width * -(-t.channels // word) * word for t in network.tensors.values())
+
+
+class Fitting:
+    """Tells the cases that an overlay holds; most must be among them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._drawn = self._refused = 0
+
+    def __call__(self, case: Case) -> bool:
+        found = fits(self._name, case)
+        self._drawn += 1
+        self._refused += not found
+        return found
+
+    def check(self, share: float) -> None:
+        """That at most this share was refused."""
+        assert self._refused <= share * self._drawn
 
 
 def job(case: Case, program: Program) -> Job:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from dse.cost.overlay import ProgramCycles, layer_cycles, program_cycles
 from dse.network.graph import Network, Window
-from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
+from dse.program import Choice, LayerMapping, Program, compile_network
 from dse.program.mapping import Algorithm
 from hw.config import OverlayConfig
 from hw.isa import Engine, Opcode
 from sim.bench.choices import all_choices, fallback, legal
 from sim.fast.job import DDR, IDEAL, Job, Run, Timing
-from tests.rtl.overlays import OVERLAYS, simulation
+from tests.rtl.overlays import OVERLAYS, Case, Fitting, simulation
 from tests.sim.test_functional import Builder, branchy
 
 LAYERS = 25  # of each overlay
@@ -68,8 +67,9 @@ def compile_with(network: Network, config: OverlayConfig, choices: Sequence[Choi
     return compile_network(network, config, LayerMapping(layers))
 
 
-def layer_programs(config: OverlayConfig, seed: int, count: int) -> list[Program]:
+def layer_programs(name: str, seed: int, count: int) -> list[Program]:
     """All algorithms, dataflows and transforms of the overlay in turn."""
+    config, fitting = OVERLAYS[name], Fitting(name)
     rng = np.random.default_rng(seed)
     found: list[Program] = []
     turns = itertools.cycle(all_choices(config))
@@ -77,11 +77,12 @@ def layer_programs(config: OverlayConfig, seed: int, count: int) -> list[Program
         while True:
             network = drawn_layer(rng, choice)
             (conv,) = network.convolutions()
-            if not legal(network, conv, choice, config):
-                continue
-            with suppress(ProgramError):  # the overlay is too small for it
-                found.append(compile_network(network, config, LayerMapping({conv.name: choice})))
-                break
+            if legal(network, conv, choice, config):
+                case = Case(network, (choice,))
+                if fitting(case):
+                    found.append(case.compile(config))
+                    break
+    fitting.check(0.15)
     return found
 
 
@@ -130,21 +131,21 @@ def check(name: str, programs: Sequence[Program], timing: Timing) -> None:
 @pytest.mark.parametrize("name", ARRAYS)
 def test_drawn_layers(name: str) -> None:
     """With what is around them: fetch, LOAD, WEIGHTS, CONV, STORE."""
-    check(name, layer_programs(OVERLAYS[name], seed=len(name), count=LAYERS), IDEAL)
+    check(name, layer_programs(name, seed=len(name), count=LAYERS), IDEAL)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_drawn_layers_on_slow_memory(name: str) -> None:
     """Each choice once."""
     config = OVERLAYS[name]
-    check(name, layer_programs(config, seed=9, count=len(all_choices(config))), DDR)
+    check(name, layer_programs(name, seed=9, count=len(all_choices(config))), DDR)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_a_convolution_alone(name: str) -> None:
     """``layer_cycles`` of the CONV by itself, if the layer is one CONV."""
     config = OVERLAYS[name]
-    programs = layer_programs(config, seed=3, count=20)
+    programs = layer_programs(name, seed=3, count=20)
     for program, run in zip(programs, rtl(name, programs, IDEAL), strict=True):
         codes = {
             opcode: [i for i in program.instructions if i.opcode is opcode]

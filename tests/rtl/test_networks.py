@@ -10,15 +10,15 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dse.network.graph import Network, Window
-from dse.program import Choice, Program, ProgramError
+from dse.program import Choice, Program
 from hw.isa import Dataflow, Opcode
 from sim.bench.choices import all_choices
 from sim.fast.job import DDR, Timing
-from tests.rtl.overlays import OVERLAYS, Case, check
+from tests.rtl.overlays import OVERLAYS, Case, Fitting, check
 from tests.sim.test_functional import Builder, branchy, networks
 
 EXAMPLES = os.environ.get("POLYMAP_EXAMPLES")
@@ -41,26 +41,22 @@ cases = st.builds(Case, networks(), choices, timings, st.integers(1, 2), st.inte
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-@settings(
-    max_examples=int(EXAMPLES or 60),
-    derandomize=EXAMPLES is None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(drawn=st.lists(cases, min_size=2, max_size=6))
-def test_random_networks(name: str, drawn: list[Case]) -> None:
+def test_random_networks(name: str) -> None:
     """Several networks on one overlay, one after the other, without a reset between them."""
-    fitting = [case for case in drawn if fits(case, name)]
-    assume(fitting)
-    check(name, *fitting)
+    fitting = Fitting(name)
 
+    @settings(
+        max_examples=int(EXAMPLES or 60),
+        derandomize=EXAMPLES is None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(cases, min_size=2, max_size=6))
+    def all_equal(drawn: list[Case]) -> None:
+        check(name, *filter(fitting, drawn))
 
-def fits(case: Case, name: str) -> bool:
-    try:
-        case.compile(OVERLAYS[name])
-    except ProgramError:
-        return False
-    return True
+    all_equal()
+    fitting.check(0.05)
 
 
 def used(program: Program) -> list[tuple[str, str]]:

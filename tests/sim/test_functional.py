@@ -22,6 +22,7 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
+from dse.network.prune import prune
 from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
 from dse.program.instruction import Instruction
 from hw.config import OverlayConfig
@@ -171,7 +172,7 @@ def networks(draw: st.DrawFn) -> Network:
                     flat = b.flatten(source)
                     names += [flat, b.conv(flat, draw(extents), Window())]
     more = draw(st.lists(st.sampled_from(names), max_size=2))
-    return b.build(names[-1], *more)
+    return prune(b.build(names[-1], *more))
 
 
 @st.composite
