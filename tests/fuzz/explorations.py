@@ -27,6 +27,7 @@ from dse.cost.overlay import program_cycles
 from dse.network import importer, source
 from dse.network.graph import Network
 from dse.network.randomise import randomise
+from dse.network.report import UnsupportedError
 from dse.networks import from_network
 from dse.passes import Passes
 from dse.program import Program, compile_network
@@ -191,7 +192,7 @@ def _refused_alike(path: Path, report: polymap.Report) -> Verdict:
     try:
         polymap.workload(path)
     except Exception as error:
-        alike = all(problem.reason in one_line(error) for problem in report.problems)
+        alike = one_line(UnsupportedError(report.problems)) in one_line(error)
         kind = "refused by check and explore"
         return Verdict(kind=kind, good=alike, detail=f"{path.name}: {one_line(error)}")
     return Verdict(kind="refused by check alone", good=False, detail=path.name)
