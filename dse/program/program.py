@@ -132,11 +132,7 @@ class Program:
                 f"the program is for configuration {header.configuration:#010x}, "
                 f"the overlay has {config.hash:#010x}: compile it again"
             )
-        weights = _read(folder / WEIGHTS_FILE)
-        if len(weights) != header.weights_bytes:
-            raise ProgramError(
-                f"{WEIGHTS_FILE} has {len(weights)} bytes, the program needs {header.weights_bytes}"
-            )
+        weights = _read(folder / WEIGHTS_FILE, header.weights_bytes)
         _check_crc(WEIGHTS_FILE, weights, header.weights_crc32)
         manifest, sums = _read_manifest(folder / MANIFEST_FILE)
         found = {PROGRAM_FILE: _sha256(program), WEIGHTS_FILE: _sha256(weights)}
@@ -199,8 +195,12 @@ def _check_crc(what: str, data: bytes, expected: int) -> None:
         raise ProgramError(f"corrupted: CRC-32 of {what} is {found:#010x}, not {expected:#010x}")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, size: int | None = None) -> bytes:
+    """A file, which must have so many bytes; a longer one is not read."""
     try:
+        found = path.stat().st_size
+        if size not in (None, found):
+            raise ProgramError(f"{path.name} has {found} bytes, the program needs {size}")
         return path.read_bytes()
     except OSError as error:
         raise ProgramError(f"cannot read {path}: {error.strerror}") from None

@@ -75,18 +75,22 @@ _INTO_OBJECTS = ('{"rows": NaN, ', '{"a": 1, "a": 1, ', '{"\\ud800": 1, ', '{"ro
 def _replaced(rng: random.Random, data: Any) -> Any:
     places = list(_places(data))
     if not places:
-        return rng.choice(VALUES)
+        return _any(rng)
     where, key = rng.choice(places)
     kind = rng.randrange(4)
     if kind == 0:
         del where[key]
     elif kind == 1 and isinstance(where, dict):
-        where[rng.choice(TEXTS)] = rng.choice(VALUES)
+        where[rng.choice(TEXTS)] = _any(rng)
     elif kind == 2 and isinstance(where[key], int):
         where[key] += rng.choice((1, -1, 8, 64, -where[key], 1 << 33))
     else:
-        where[key] = rng.choice(VALUES)
+        where[key] = _any(rng)
     return data
+
+
+def _any(rng: random.Random) -> Any:
+    return copy.deepcopy(rng.choice(VALUES))
 
 
 def _places(data: Any) -> Iterator[tuple[Any, Any]]:
