@@ -21,7 +21,7 @@ from polymap.commands.elaborate import elaborate
 from polymap.commands.explore import explore
 from polymap.commands.package import package
 from polymap.commands.simulate import simulate
-from polymap.errors import BAD_INPUT, describe
+from polymap.errors import BAD_INPUT, FAILURE, describe
 from polymap.pipeline import pipeline
 
 INTERRUPTED = 130
@@ -46,6 +46,9 @@ class Commands(TyperGroup):
             code = _refuse(error)
         except typer.Abort:
             code = INTERRUPTED
+        except OSError as error:  # of help and the like, on a disk that is full
+            typer.echo(f"{NAME}: {error.strerror or error}", err=True)
+            code = FAILURE
         if standalone_mode:
             sys.exit(code)
         return code

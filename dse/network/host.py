@@ -59,7 +59,7 @@ class Subgraph:
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # the exception says it
         options.intra_op_num_threads = 1
         # As written: some rewrites of quantised nodes saturate on some processors, or fail.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -74,7 +74,7 @@ def _calibrate(
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # the exception says it
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -5,6 +5,7 @@ The process is forked, so that a case costs no imports: those are made once in t
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import select
 import signal
@@ -57,6 +58,7 @@ def _child(call: Callable[[], int | None], out: IO[bytes], err: IO[bytes]) -> No
     code = 1
     try:
         os.setsid()
+        multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))

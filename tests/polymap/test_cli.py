@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,3 +121,14 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() != 0
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["check", "--help"], ["pipeline", "alexnet"]])
+def test_output_that_finds_no_room(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "polymap.cli", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("polymap")
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
