@@ -13,6 +13,8 @@ from hw.config import OverlayConfig
 from hw.isa import Dataflow
 from tests.hw.algorithms import check, layer
 
+pytestmark = pytest.mark.rtl
+
 
 def config(lanes: int) -> OverlayConfig:
     return OverlayConfig(

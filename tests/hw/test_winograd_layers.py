@@ -19,6 +19,9 @@ from hw.winograd.matrices import F2, F4
 from sim.functional_taps import FunctionalError
 from tests.hw.algorithms import check, layer
 
+pytestmark = pytest.mark.rtl
+
+
 FLOWS = [Dataflow.WS, Dataflow.IS]
 
 

@@ -16,6 +16,9 @@ from polymap import api
 from sim import verilator
 from tests.meaning import evaluate
 
+pytestmark = pytest.mark.rtl
+
+
 ARRAY = ("--array", "4x4", "--lanes", "2")
 
 

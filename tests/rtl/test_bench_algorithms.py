@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dse.networks.from_network import from_network
 from dse.program import Choice
@@ -15,6 +16,8 @@ from sim.bench.algorithms import CONFIG, FASTEST, MIXED, bench_network, formula,
 from sim.bench.choices import all_choices, label
 from tests.rtl.overlays import OVERLAYS
 from tests.sim.test_functional import branchy
+
+pytestmark = pytest.mark.rtl
 
 
 def test_a_network_with_every_choice(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from hw.isa import Error
 from sim.fast.job import DECERR, SLVERR, Timing
 from tests.rtl.test_errors import Target, fails
 
+pytestmark = pytest.mark.rtl
+
+
 CHANNELS = {
     "error_read0": ("read0", Error.BUS_READ),
     "error_read1": ("read1", Error.BUS_READ),

@@ -19,6 +19,9 @@ from sim.fast.overlay import emit_overlay
 from tests.rtl.overlays import OVERLAYS, Case, job
 from tests.sim.test_functional import branchy
 
+pytestmark = pytest.mark.rtl
+
+
 CONFIG = OVERLAYS["3x4"]
 
 

@@ -19,6 +19,9 @@ from sim.fast.job import DDR, IDEAL, Job, Run, Timing
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, simulation
 from tests.sim.test_functional import Builder, branchy
 
+pytestmark = pytest.mark.rtl
+
+
 LAYERS = 25  # of each overlay
 ARRAYS = tuple(name for name in OVERLAYS if name != "strips")
 ACCEPTED = 1  # cycles from the host's write to the run's acceptance

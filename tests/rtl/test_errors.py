@@ -21,6 +21,9 @@ from sim.fast.job import Job, Run, Timing
 from tests.rtl.overlays import OVERLAYS, Case, job, simulation, verify
 from tests.sim.test_functional import branchy
 
+pytestmark = pytest.mark.rtl
+
+
 WATCHDOG = 400
 FOREVER = 1 << 40
 OUTSIDE = 1 << 39  # an offset beyond all memory

@@ -21,6 +21,9 @@ from tests.rtl.operands import PATTERNS, Worst, layer
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, check, job, simulation
 from tests.sim.test_functional import branchy
 
+pytestmark = pytest.mark.rtl
+
+
 EXAMPLES = os.environ.get("POLYMAP_EXAMPLES")
 patterns = st.sampled_from(sorted(PATTERNS))
 
@@ -80,7 +83,7 @@ def test_every_choice_gives_the_same_bytes(name: str) -> None:
 @pytest.mark.parametrize(
     "timing", [IDEAL, DDR, Timing(stall=40, seed=3)], ids=["ideal", "ddr", "stalls"]
 )
-@pytest.mark.parametrize("name", ["f4", "winograd2"])
+@pytest.mark.parametrize("name", ["winograd2", pytest.param("f4", marks=pytest.mark.slow)])
 def test_other_layers_do_not_notice_the_transforms(name: str, timing: Timing) -> None:
     """im2col and kn2row: every instruction starts and retires in the same cycles."""
     config = OVERLAYS[name]

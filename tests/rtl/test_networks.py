@@ -21,6 +21,9 @@ from sim.fast.job import DDR, Timing
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, check
 from tests.sim.test_functional import Builder, branchy, networks
 
+pytestmark = pytest.mark.rtl
+
+
 EXAMPLES = os.environ.get("POLYMAP_EXAMPLES")
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
 

@@ -21,6 +21,9 @@ from sim.simulate import simulate
 from tests.rtl.overlays import OVERLAYS, Case, check
 from tests.sim.test_functional import Builder
 
+pytestmark = pytest.mark.rtl
+
+
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
 
 

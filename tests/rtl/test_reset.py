@@ -12,6 +12,9 @@ from sim.fast.job import Timing
 from tests.rtl.overlays import simulation
 from tests.rtl.test_errors import Target
 
+pytestmark = pytest.mark.rtl
+
+
 COUNTED = [name for name, one in REGISTERS.items() if one.access is Access.READ_ONLY]
 SLOW_MEMORY = Timing(latency=200)  # at any time bursts are under way
 STALLS = Timing(latency=30, stall=40)

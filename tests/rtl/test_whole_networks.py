@@ -20,6 +20,9 @@ from sim.bench.network import imported
 from sim.fast.job import DDR, IDEAL
 from sim.simulate import simulate
 
+pytestmark = pytest.mark.rtl
+
+
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 SMALL = OverlayConfig(
     rows=8,
@@ -72,6 +75,7 @@ def test_the_demo_network() -> None:
     check(*digits(), SMALL)
 
 
+@pytest.mark.slow
 def test_squeezenet() -> None:
     check(*imported("squeezenet", images=1, seed=1), LARGE)
 

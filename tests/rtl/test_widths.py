@@ -32,6 +32,9 @@ from sim.simulate import output_tensors, run_program
 from tests.rtl.operands import layer
 from tests.rtl.overlays import OVERLAYS, simulation
 
+pytestmark = pytest.mark.rtl
+
+
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
 BASE = OverlayConfig(
     rows=2,
@@ -107,6 +110,7 @@ def attaining(transform: Transform, channels: int) -> Image:
     return np.repeat(patch[..., None], channels, axis=2).astype(np.int8)
 
 
+@pytest.mark.slow
 def test_transformed_activations(patched: pytest.MonkeyPatch) -> None:
     """F(4,3): V takes 15 bits, U only 14."""
     assert signed_bits(-F4.weight_bound) < F4.operand_bits == signed_bits(*F4.input_range)
@@ -120,6 +124,7 @@ def test_transformed_activations(patched: pytest.MonkeyPatch) -> None:
         assert not bench.right(network, image, choice), label(choice)
 
 
+@pytest.mark.slow
 def test_transformed_weights(patched: pytest.MonkeyPatch) -> None:
     """F(2,3): U takes 12 bits, V only 10."""
     assert signed_bits(*F2.input_range) < F2.operand_bits == signed_bits(-F2.weight_bound)
@@ -172,6 +177,7 @@ def allow_anything(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("dse.program.emit.check_accumulators", lambda *_: None)
 
 
+@pytest.mark.slow
 def test_accumulators(patched: pytest.MonkeyPatch) -> None:
     """Partial sums in PEs and column feet, both transforms' elements, and what follows them."""
     allow_anything(patched)
@@ -185,6 +191,7 @@ def test_accumulators(patched: pytest.MonkeyPatch) -> None:
         assert not narrow.right(network, image, choice), label(choice)
 
 
+@pytest.mark.slow
 def test_requantisation(patched: pytest.MonkeyPatch) -> None:
     """Its input alone; behind the output transform, the bias takes the sum to all bits."""
 

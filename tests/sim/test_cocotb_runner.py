@@ -10,6 +10,8 @@ from sim.cocotb_runner import BenchError, run_bench, run_job
 from sim.fast.job import Timing
 from tests.sim.copy_kernel import kernel, xor_job
 
+pytestmark = pytest.mark.rtl
+
 
 @pytest.mark.parametrize("stall", [0, 40])
 def test_a_job_with_random_stalls(stall: int, tmp_path: Path) -> None:

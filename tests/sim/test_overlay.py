@@ -11,26 +11,19 @@ import pytest
 
 from dse.network.graph import Network, Window
 from dse.program import Choice, LayerMapping, Program, compile_network
-from hw.config import OverlayConfig
 from hw.isa import INSTRUCTION_BYTES, Dataflow, Error
 from sim import golden
 from sim.cocotb_runner import BenchRun, run_job
 from sim.fast.job import DDR, IDEAL, Job, Run, Timing
 from sim.fast.overlay import build_overlay, emit_overlay
 from sim.simulate import compare, make_job, output_tensors, run_program, tensors
+from tests.rtl.overlays import OVERLAYS
 from tests.sim.test_functional import Builder
 
-CONFIG = OverlayConfig(
-    rows=3,
-    columns=5,
-    lanes=2,
-    tensor_bytes=1 << 12,
-    accumulator_depth=32,
-    weight_words=128,
-    parameter_depth=64,
-    axi_bytes=8,
-    watchdog_cycles=1 << 12,
-)
+pytestmark = pytest.mark.rtl
+
+
+CONFIG = OVERLAYS["3x4"]
 IMAGES = 3
 Image = dict[str, np.ndarray]
 

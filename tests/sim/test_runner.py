@@ -15,6 +15,8 @@ from sim.runner import FastSimulation, SimulationError
 from sim.verilator import build_folder
 from tests.sim.copy_kernel import BEATS, HASTY, TAG, kernel, xor_job
 
+pytestmark = pytest.mark.rtl
+
 
 @functools.cache
 def simulation(data_bytes: int, *, waves: bool = False) -> FastSimulation:

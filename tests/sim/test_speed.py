@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hw.config import OverlayConfig
 from sim.speed import measure
 from sim.verilator import build_folder
+
+pytestmark = pytest.mark.rtl
 
 
 def test_the_array_alone_runs() -> None:

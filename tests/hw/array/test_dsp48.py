@@ -25,6 +25,9 @@ from hw.config import OverlayConfig
 from hw.emit import emit
 from sim.verilator import build, lint
 
+pytestmark = pytest.mark.rtl
+
+
 HERE = Path(__file__).parent
 ROWS = 7
 RIVALS = {
@@ -44,6 +47,9 @@ CONFIGS = {
         for lanes in (1, 2)
     },
 }
+
+FAST = ("plain", "f4 2")  # least and most of everything; the others take builds of their own
+CASES = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in CONFIGS]
 
 Integers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
@@ -165,7 +171,7 @@ def test_all_operands_are_there() -> None:
 
 
 @pytest.mark.parametrize("extreme", [False, True])
-@pytest.mark.parametrize("case", CONFIGS)
+@pytest.mark.parametrize("case", CASES)
 def test_arbitrary_control_gives_equal_columns(case: str, extreme: bool) -> None:
     rng, cycles = np.random.default_rng(1), 4000
 
@@ -187,7 +193,7 @@ def test_arbitrary_control_gives_equal_columns(case: str, extreme: bool) -> None
 
 
 @pytest.mark.parametrize("zero_head", [False, True], ids=["WS", "IS"])
-@pytest.mark.parametrize("case", CONFIGS)
+@pytest.mark.parametrize("case", CASES)
 def test_stationary_tiles(case: str, zero_head: bool) -> None:
     """Tiles without a gap: the next one's words shift in from the swap on."""
     rng = np.random.default_rng(1)
@@ -220,7 +226,7 @@ def test_stationary_tiles(case: str, zero_head: bool) -> None:
         np.testing.assert_array_equal(found, expected, err_msg=f"tile {tile}")
 
 
-@pytest.mark.parametrize("case", CONFIGS)
+@pytest.mark.parametrize("case", CASES)
 def test_streaming_tiles(case: str) -> None:
     """NS: both operands stream, sums stay in the rows and leave through the cascade."""
     rng = np.random.default_rng(1)

@@ -20,6 +20,9 @@ from sim.bench.choices import all_choices, label
 from sim.runner import FastSimulation
 from sim.simulate import output_tensors, run_program
 
+pytestmark = pytest.mark.rtl
+
+
 MODEL = Path(__file__).parent / "dsp48e2.v"
 CONFIG = OverlayConfig(
     rows=5,

@@ -24,16 +24,17 @@ CONFIGS = {
     "fast": OverlayConfig(**SIZE, lanes=2),
     "winograd": OverlayConfig(**SIZE, accumulator_bits=38, winograd="f4", scratch_words=128),
 }
-CASES = [(name, primitive) for name in CONFIGS for primitive in (BEHAVIOURAL, HOPPING)]
+Case = tuple[str, Primitive]
+CASES: list[Case] = [(name, primitive) for name in CONFIGS for primitive in (BEHAVIOURAL, HOPPING)]
 
 
-def cells() -> dict[tuple[str, str], dict[str, Counter]]:
+def cells(cases: list[Case]) -> dict[tuple[str, str], dict[str, Counter]]:
     """Cells of each module, of each case's column; one call, for starting Yosys takes longest.
 
     Yosys sees no files but those in the current folder.
     """
     script = []
-    for case, primitive in CASES:
+    for case, primitive in cases:
         verilog = emit(Column(config=CONFIGS[case], primitive=primitive), "column")
         file = verilog.write(Path(f"{case}_{primitive.name}.v"))
         script += [
@@ -44,7 +45,7 @@ def cells() -> dict[tuple[str, str], dict[str, Counter]]:
         ]
     assert yosys.run_yosys(["-q", "-p", "; ".join(script)]) == 0
     found = {}
-    for case, primitive in CASES:
+    for case, primitive in cases:
         text = Path(f"{case}_{primitive.name}.json").read_text()
         modules = json.loads(text)["modules"]
         found[case, primitive.name] = {
@@ -60,10 +61,15 @@ def logic(counts: Counter) -> tuple[int, int]:
     return luts, sum(n for cell, n in counts.items() if cell.startswith("FD"))
 
 
-def test_an_element_is_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "cases", [[("fast", HOPPING)], pytest.param(CASES, marks=pytest.mark.slow)], ids=["one", "all"]
+)
+def test_an_element_is_one_slice(
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    found = cells()
-    for case, primitive in CASES:
+    found = cells(cases)
+    for case, primitive in cases:
         config = CONFIGS[case]
         modules = found[case, primitive.name]
         elements = {name: cells for name, cells in modules.items() if name.startswith("element")}

@@ -12,6 +12,8 @@ from hw.emit import emit
 from sim.cocotb_runner import run_bench
 from tests.hw.engines.frontend_design import FrontendDesign
 
+pytestmark = pytest.mark.rtl
+
 
 def config(axi_bytes: int, weight_ports: int) -> OverlayConfig:
     """A small overlay; its weight words take several of the narrow beats."""
@@ -28,7 +30,9 @@ def config(axi_bytes: int, weight_ports: int) -> OverlayConfig:
     )
 
 
-@pytest.mark.parametrize(("axi_bytes", "weight_ports"), [(4, 2), (32, 1)])
+@pytest.mark.parametrize(
+    ("axi_bytes", "weight_ports"), [(4, 2), pytest.param(32, 1, marks=pytest.mark.slow)]
+)
 def test_frontend(axi_bytes: int, weight_ports: int, tmp_path: Path) -> None:
     made = config(axi_bytes, weight_ports)
     run_bench(
