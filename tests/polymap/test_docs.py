@@ -44,6 +44,7 @@ def test_commands(invoke: Callable[..., Any]) -> None:
 
 
 @pytest.mark.usefixtures("checkout")
+@pytest.mark.rtl
 def test_python(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = _blocks("python")
     exec(compile(block, "docs/cli.md", "exec"), {})

@@ -13,6 +13,8 @@ from hw.config import ISA_VERSION
 from polymap import configuration, elaboration
 from sim.verilator import ToolError
 
+pytestmark = pytest.mark.rtl
+
 
 @pytest.fixture(scope="module")
 def elaborated(invoke: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -225,7 +225,7 @@ def grown(network: Network, config: OverlayConfig) -> OverlayConfig:
             return config
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), configs(), st.lists(st.sampled_from([None, *Dataflow]), min_size=1))
 def test_random_networks(
     network: Network, config: OverlayConfig, flows: list[Dataflow | None]

@@ -11,6 +11,9 @@ from hw.emit import Verilog
 from sim import verilator
 from sim.verilator import ToolError, build, lint, toolchain
 
+pytestmark = pytest.mark.rtl
+
+
 TOP = """
 module counter(clk, value);
   input clk;
