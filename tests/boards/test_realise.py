@@ -8,7 +8,7 @@ from boards.board import KCU1500, U200, Board, BoardError
 from boards.cascade import DSP_COLUMNS
 from boards.estimate import estimate
 from boards.realise import DSP48E2, fits, realise, resources
-from hw.array.array import Array
+from hw.array.column import Column
 from hw.config import ceil_div
 from hw.emit import emit
 from polymap import configuration
@@ -28,7 +28,7 @@ def test_the_gateware_has_the_cuts() -> None:
     """Columns of 121 rows are higher than a die."""
     config = configuration(121, 2, 1)
     made = realise(config, KCU1500)
-    text = emit(Array(config=config, primitive=made.primitive), "array").text
+    text = emit(Column(config=config, primitive=made.primitive), "column").text
     assert 0 < made.primitive.cascade < 121
     assert "_dsp_hop" in text
 

@@ -218,7 +218,11 @@ def test_winograd_is_exact_with_an_ample_scratch_memory(choice: Choice) -> None:
     assert np.count_nonzero(errors) <= 4
 
 
-@pytest.mark.parametrize("choice", WINOGRAD, ids=str)
+@pytest.mark.parametrize(
+    "choice",
+    [pytest.param(c, marks=[pytest.mark.slow] if c.tile == 4 else []) for c in WINOGRAD],
+    ids=str,
+)
 def test_winograd_is_near_with_a_scarce_one(choice: Choice) -> None:
     errors = [c.error for c in compiled(choice, 20, (7, 10))]
     assert max(map(abs, errors)) <= 0.1

@@ -57,7 +57,7 @@ def inceptions(draw: st.DrawFn) -> Network:
 FATES = ["joined"] * 3 + ["3x3"] * 3 + ["output", "flat", "sum"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), inceptions(), configs(), st.integers(0, 1 << 32))
 def test_same_bytes(
     data: st.DataObject, network: Network, config: OverlayConfig, seed: int
