@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from boards.board import BoardError
-from hw.bus.registers import REGISTERS, WEIGHT_BASES
+from hw.bus.registers import REGISTERS, SIZES, WEIGHT_BASES
 from hw.config import MAX_WEIGHT_PORTS
 from hw.emit import Port, Verilog
 from hw.isa import Base
@@ -58,7 +58,7 @@ def arguments(weight_ports: int) -> tuple[Argument, ...]:
             text=register.text,
         )
         for name, register in REGISTERS.items()
-        if name in (*pointers, "watchdog")
+        if name in (*pointers, "watchdog", "cycle_limit", *SIZES.values())
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hw.winograd.matrices import F2, F4, Transform
 
-ISA_VERSION = 3
+ISA_VERSION = 4
 CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
 MOST = {"tensor_bytes": 1 << 28, "weight_words": 1 << 20, "parameter_depth": 1 << 16}
@@ -192,6 +192,11 @@ class OverlayConfig:
     def weight_word_bytes(self) -> int:
         """Bytes of one weight buffer word: a top word (WS, NS) or a left word (IS)."""
         return max(self.top_bytes, self.reduction) * self.weight_bytes
+
+    @property
+    def weight_beats(self) -> int:
+        """Beats of all weight ports together that the longest weight word takes."""
+        return ceil_div(self.weight_word_bytes, self.weight_beat_bytes)
 
     @property
     def tensor_word(self) -> int:

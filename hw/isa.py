@@ -8,6 +8,7 @@ so the hardware only adds.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import signed, unsigned
@@ -185,7 +186,7 @@ POOL = data.StructLayout(
     }
 )
 
-END = data.StructLayout({**HEAD})
+END = data.StructLayout({**HEAD, "checksum": unsigned(32)})  # see hw.checksum
 
 LAYOUTS: dict[Opcode, data.StructLayout] = {
     Opcode.BEGIN: BEGIN,
@@ -197,6 +198,23 @@ LAYOUTS: dict[Opcode, data.StructLayout] = {
     Opcode.END: END,
 }
 HEAD_LAYOUT = data.StructLayout(HEAD)
+
+# What the overlay checks before an instruction can do harm, and the compiler before it writes one:
+# fields that are at least one, and addresses that lie in the tensor memory.
+COUNTS: dict[Opcode, tuple[str, ...]] = {
+    Opcode.WEIGHTS: ("beats_per_word", "segments", "segment_words", "last_words", "repeats"),
+    Opcode.CONV: (
+        *("out_width", "pixels", "tap_rows", "tap_columns", "run_words", "chunks"),
+        *("channels", "channel_tile", "pixel_tile"),
+    ),
+    Opcode.POOL: ("out_width", "pixels", "tap_rows", "tap_columns", "channels"),
+}
+KN2ROW_WS_COUNTS = ("out_rows", "tile_rows")
+WINOGRAD_COUNTS = ("patches", "out_rows", "image_width")
+TENSOR_ADDRESSES: dict[Opcode, tuple[str, ...]] = {
+    Opcode.CONV: ("out_address", "residual_address"),
+    Opcode.POOL: ("out_address",),
+}
 
 # One channel's record: 12 bytes used of PARAMETER_BYTES in DRAM, the same bit order in the memory.
 PARAMETER = data.StructLayout(
@@ -223,6 +241,23 @@ class Error(enum.IntEnum):
     BUS_WRITE = 5
     WATCHDOG = 6
     MISSING_BEGIN = 7
+    CHECKSUM = 8  # of the program: some bit of it is not what the compiler wrote
+    FIELD = 9  # a count of zero, or what the overlay does not have: memory, tile, algorithm
+    REGION = 10  # LOAD, STORE, WEIGHTS or the program itself leaves its region of DRAM
+    CYCLE_LIMIT = 11  # the run took longer than the host allows
+    ABORTED = 12  # by the host
+
+
+def counts(opcode: Opcode, fields: Mapping[str, int]) -> tuple[str, ...]:
+    """The fields that must be at least one in this instruction; absent fields are zero."""
+    found = COUNTS.get(opcode, ())
+    if opcode is not Opcode.CONV:
+        return found
+    algorithm = fields.get("algorithm", 0)
+    if algorithm in (Algorithm.WINOGRAD2, Algorithm.WINOGRAD4):
+        return found + WINOGRAD_COUNTS
+    kn2row = algorithm == Algorithm.KN2ROW and fields.get("dataflow", 0) == Dataflow.WS
+    return found + KN2ROW_WS_COUNTS if kn2row else found
 
 
 def encode(opcode: Opcode, fields: dict[str, int]) -> bytes:

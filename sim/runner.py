@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.bus.registers import REGISTERS, Control
+from hw.bus.registers import REGISTERS, Control, words
 from hw.emit import Verilog
 from hw.isa import Engine
 from sim.fast.job import CHANNELS, EVENT, Dump, Job, Run, Timing
@@ -108,6 +108,7 @@ class _Script:
         self.lines.append(f"timing {_timing_words(job.timing)}")
         for name, data in job.regions.items():
             self._load(addresses[name], data)
+        self.lines.append(f"writable {addresses['output']} {job.output_bytes}")
         if job.cut is not None:
             self._load(addresses["input"], job.inputs[0])
             self._settings(job, addresses)
@@ -119,20 +120,15 @@ class _Script:
             values = [*counts, dump.address, dump.pitch, dump.channels, dump.pixels]
             self.lines.append(f"dump {' '.join(map(str, values))}")
         outputs = self._file()
-        save = f"save {addresses['output'] - PAGE} {job.output_bytes + 2 * PAGE} {outputs}"
-        self.lines.append(save)
+        save = f"save {addresses['output']} {job.output_bytes} {outputs}"
         for data in job.inputs:
             self._load(addresses["input"], data)
             self.lines += [f"run {job.limit}", save]
         return outputs
 
     def _settings(self, job: Job, addresses: dict[str, int]) -> None:
-        for name, address in addresses.items():
-            offset = REGISTERS[name].offset
-            self._write(offset, address & 0xFFFFFFFF)
-            self._write(offset + 4, address >> 32)
-        if job.watchdog is not None:
-            self._write(REGISTERS["watchdog"].offset, job.watchdog)
+        for offset, value in words(job.settings(addresses)).items():
+            self._write(offset, value)
 
     def finish(self) -> None:
         """Writes the job file."""
@@ -168,20 +164,21 @@ def _read_results(folder: Path, jobs: Sequence[Job], places: Sequence[Path]) -> 
     events = np.fromfile(folder / _FILES[3], EVENT)
     runs: list[Run] = []
     for job, place in zip(jobs, places, strict=True):
-        saved = place.read_bytes()
-        size = job.output_bytes + 2 * PAGE
-        outputs = [saved[start : start + size] for start in range(0, len(saved), size)]
-        for output in outputs[1:]:
+        saved, size = place.read_bytes(), job.output_bytes
+        for number in range(len(job.inputs)):
             record = records[len(runs)]
             run_events, events = np.split(events, [record["events"]])
             taken, dumps = np.split(dumps, [sum(record["dumped"])])
             if not record["ended"]:
                 raise SimulationError(_hung(len(runs), record, run_events))
-            if _margins(output) != _margins(outputs[0]):
-                raise SimulationError(f"run {len(runs)} wrote outside of its output region")
+            if record["stray_bytes"]:
+                raise SimulationError(
+                    f"run {len(runs)} wrote outside of its output region: "
+                    f"{record['stray_bytes']} bytes"
+                )
             runs.append(
                 Run(
-                    output=output[PAGE:-PAGE],
+                    output=saved[number * size : (number + 1) * size],
                     dumps=_split_dumps(taken, record["dumped"], job.dumps),
                     events=run_events,
                     registers=record["registers"],
@@ -190,10 +187,6 @@ def _read_results(folder: Path, jobs: Sequence[Job], places: Sequence[Path]) -> 
                 )
             )
     return runs
-
-
-def _margins(output: bytes) -> tuple[bytes, bytes]:
-    return output[:PAGE], output[-PAGE:]
 
 
 def _split_dumps(

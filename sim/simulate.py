@@ -199,6 +199,7 @@ def make_job(
         regions=program.regions,
         inputs=regions,
         output_bytes=manifest.output_bytes,
+        cycle_limit=manifest.cycle_limit,
         dumps=[_dump(program, place) for place in observed],
         timing=timing,
     )

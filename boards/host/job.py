@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from dse.program.manifest import HostTensor
 from dse.program.program import Program
-from hw.bus.registers import REGISTERS, Status
+from hw.bus.registers import Status, run_settings
 from hw.isa import Base, Error
 
 INPUT, OUTPUT = Base.INPUT.name.lower(), Base.OUTPUT.name.lower()
+WATCHDOG_CYCLES = 1 << 24
 FILL = 0x55  # what the host leaves in the output region before a run
 
 Tensors = Mapping[str, npt.NDArray[np.int8]]
@@ -56,6 +57,11 @@ class Job:
     def constant_regions(self) -> dict[str, bytes]:
         """What is written once for any number of runs."""
         return self.program.regions
+
+    def settings(self, addresses: Mapping[str, int]) -> dict[str, int]:
+        """What the host writes before a run, by register: regions, their bounds, the limits."""
+        bounds = run_settings(addresses, self.sizes, self.program.manifest.cycle_limit)
+        return {**bounds, "watchdog": WATCHDOG_CYCLES}
 
     def input_region(self, tensors: Tensors) -> bytes:
         """The region "input" of one image; int8 tensors in HWC order by name."""
@@ -101,16 +107,6 @@ def check_status(registers: Mapping[str, int]) -> None:
         code, tag = registers["error"], registers["error_tag"]
         names = {int(error): error.name for error in Error}
         raise HostError(f"error {names.get(code, code)} in an instruction of layer {tag}")
-
-
-def base_words(addresses: Mapping[str, int]) -> dict[int, int]:
-    """Register offset -> 32-bit word, for the regions' addresses."""
-    words = {}
-    for name, address in addresses.items():
-        offset = REGISTERS[name].offset
-        words[offset] = address & 0xFFFFFFFF
-        words[offset + 4] = address >> 32
-    return words
 
 
 def _slice(values: npt.NDArray[np.int8], place: HostTensor) -> npt.NDArray[np.int8]:

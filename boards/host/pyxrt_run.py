@@ -26,7 +26,6 @@ from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_writte
 from boards.kernel import KERNEL, arguments
 
 TIMEOUT_MS = 10_000
-WATCHDOG_CYCLES = 1 << 24
 
 
 class Card:
@@ -64,7 +63,7 @@ class Card:
             )
             for name, size in job.sizes.items()
         }
-        values = {**buffers, "watchdog": WATCHDOG_CYCLES}
+        values = {**job.settings({}), **buffers}
         for name, data in job.constant_regions().items():
             self._write(buffers[name], data)
         results: list[Tensors] = []

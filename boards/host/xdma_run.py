@@ -25,12 +25,13 @@ from typing import Self
 from boards.channels import region_channels
 from boards.host import command
 from boards.host.batch import load_images, save_outputs
-from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, base_words, check_status
+from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_status
 from boards.kcu1500 import CHANNEL_BYTES, WORD_BYTES, channel_address
-from hw.bus.registers import REGISTERS, Control
+from hw.bus.registers import REGISTERS, Control, words
 
 DEVICE = Path("/dev/xdma0")
 PAGE = 4096
+CONTROL = REGISTERS["control"].offset
 TIMEOUT_S = 10.0
 CHUNK = 1 << 26  # bytes of one transfer
 
@@ -103,9 +104,10 @@ class Card:
     def run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
         """The outputs of each image."""
         addresses = place(job.sizes, region_channels(job.weight_ports))
+        self._make_idle()
         for name, data in job.constant_regions().items():
             self.write(addresses[name], whole_words(data))
-        for offset, word in base_words(addresses).items():
+        for offset, word in words(job.settings(addresses)).items():
             self.write_register(offset, word)
         results: list[Tensors] = []
         for image in images:
@@ -118,7 +120,7 @@ class Card:
 
     def _control(self) -> int:
         """The control register; a card that has left the bus reads as ones, DONE among them."""
-        value = self.read_register(REGISTERS["control"].offset)
+        value = self.read_register(CONTROL)
         if value == 0xFFFFFFFF:
             raise HostError(f"{self._device}: the card does not answer: reset it, or the machine")
         return value
@@ -132,14 +134,31 @@ class Card:
             raise HostError(f"{self._device}: {what}: {error.strerror}") from error
 
     def _execute(self) -> None:
-        control = REGISTERS["control"].offset
-        self.write_register(control, 1 << Control.START)
-        deadline = time.monotonic() + TIMEOUT_S
-        while not self._control() >> Control.DONE & 1:
-            if time.monotonic() > deadline:
-                raise HostError(f"the run did not end within {TIMEOUT_S:g} s")
+        self._make_idle()
+        self.write_register(CONTROL, 1 << Control.START)
+        if not self._await(Control.DONE):
+            self.write_register(CONTROL, 1 << Control.ABORT)
+            raise HostError(f"the run did not end within {TIMEOUT_S:g} s")
         names = ("status", "error", "error_tag")
         check_status({name: self.read_register(REGISTERS[name].offset) for name in names})
+
+    def _make_idle(self) -> None:
+        """Ends what a host before this one may have left: a run, or an end that nobody read."""
+        if self._await(Control.IDLE):
+            return
+        self.write_register(CONTROL, 1 << Control.ABORT)
+        if not self._await(Control.IDLE):
+            raise HostError(
+                "the overlay is busy and does not end its run: reset the card or load its bitstream"
+            )
+
+    def _await(self, bit: Control) -> bool:
+        """Whether a bit of the control register shows in time; reading it clears done."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not self._control() >> bit & 1:
+            if time.monotonic() > deadline:
+                return False
+        return True
 
 
 def _open(opened: ExitStack, path: str, flags: int) -> int:

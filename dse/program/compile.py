@@ -8,7 +8,7 @@ from dse.passes.concat import insert_copies
 from dse.program.bands import find_bands, pairs
 from dse.program.describe import Compiled, describe
 from dse.program.entries import without_host
-from dse.program.instruction import Instruction, make
+from dse.program.instruction import Instruction, make, seal
 from dse.program.layers import Layer
 from dse.program.lifetime import lifetimes, waited_for
 from dse.program.mapping import LayerMapping
@@ -46,10 +46,12 @@ def compile_network(
         "configuration": config.hash,
         "instructions": manifest.instructions,
     }
-    instructions = (
-        make(Opcode.BEGIN, network.name, begin),
-        *(action.instruction for action in actions),
-        Instruction(Opcode.END, {}),
+    instructions = seal(
+        (
+            make(Opcode.BEGIN, network.name, begin),
+            *(action.instruction for action in actions),
+            Instruction(Opcode.END, {}),
+        )
     )
     verify_tokens(instructions, config)
     return Program(instructions, compiled.weights, manifest)

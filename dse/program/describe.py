@@ -14,6 +14,7 @@ from dse.network.graph import Network, SpaceToDepth
 from dse.program.instruction import Action
 from dse.program.layers import ConvLayer, Layer
 from dse.program.lifetime import completions
+from dse.program.limit import cycle_limit
 from dse.program.manifest import (
     MANIFEST_VERSION,
     HostTensor,
@@ -81,6 +82,9 @@ def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -
         weights_crc32=zlib.crc32(compiled.weights),
         input_bytes=plan.input_bytes,
         output_bytes=plan.output_bytes,
+        cycle_limit=cycle_limit(
+            (action.instruction for action in compiled.actions), compiled.scheduled.costs, config
+        ),
         tensor_bytes_used=plan.peak,
         inputs=tuple(_input(compiled, name, span) for name, span in plan.inputs.items()),
         outputs=tuple(_host(network, name, span) for name, span in plan.outputs.items()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -10,7 +10,7 @@ from amaranth.hdl import Shape
 
 from dse.program.errors import ProgramError
 from dse.program.region import Region
-from hw import isa
+from hw import checksum, isa
 from hw.isa import Engine, Opcode
 
 ENGINE_OF = {
@@ -53,6 +53,18 @@ class Instruction:
         return cls(opcode, {name: value for name, value in fields.items() if value})
 
 
+def encode_all(instructions: Sequence[Instruction]) -> bytes:
+    """The bytes of a program."""
+    return b"".join(one.encode() for one in instructions)
+
+
+def seal(instructions: Sequence[Instruction]) -> tuple[Instruction, ...]:
+    """The program with the checksum in its END."""
+    *others, end = instructions
+    value = checksum.checksum(encode_all(instructions))
+    return (*others, replace(end, fields={**end.fields, "checksum": value}))
+
+
 @dataclass(frozen=True)
 class Action:
     """An instruction while it is scheduled: with the layer it serves and the regions it touches."""
@@ -91,6 +103,8 @@ def make(opcode: Opcode, layer: str, fields: Mapping[str, int]) -> Instruction:
                 f"layer {layer!r} does not fit the instruction set: {opcode.name}.{name} must be "
                 f"in [{low}, {high}], not {value}"
             )
+    if missing := [name for name in isa.counts(opcode, fields) if not fields.get(name)]:
+        raise ProgramError(f"layer {layer!r}: {opcode.name}.{missing[0]} must be at least 1, not 0")
     return Instruction(opcode, {name: int(value) for name, value in fields.items() if value})
 
 

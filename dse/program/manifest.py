@@ -17,7 +17,7 @@ from dse.network.blocks import space_to_depth
 from dse.program.errors import ProgramError
 from hw.config import ConfigError, OverlayConfig
 
-MANIFEST_VERSION = 4
+MANIFEST_VERSION = 5
 
 Count = Annotated[int, Ge(0)]
 Length = Annotated[int, Gt(0)]
@@ -95,6 +95,8 @@ class LayerEntry:
 class Manifest:
     """A program's description; ``sha256``: of the model, the configuration and the mapping.
 
+    ``cycle_limit``: what hosts allow a run by default, see ``dse.program.limit``.
+
     weights.bin: ``parameter_bytes`` of parameter records, then a stripe for each weight port, all
     of the same length.
     """
@@ -111,6 +113,7 @@ class Manifest:
     weights_crc32: Count
     input_bytes: Count
     output_bytes: Count
+    cycle_limit: Count
     tensor_bytes_used: Count
     inputs: tuple[HostTensor, ...]
     outputs: tuple[HostTensor, ...]

@@ -19,8 +19,9 @@ from typing import Any
 from dse.files.documents import DocumentError, read_json, seal, unseal, versioned
 from dse.files.writing import writing
 from dse.program.errors import ProgramError
-from dse.program.instruction import Instruction
+from dse.program.instruction import Instruction, encode_all
 from dse.program.manifest import MANIFEST_VERSION, Manifest
+from hw import checksum
 from hw.bus.registers import WEIGHT_BASES
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import INSTRUCTION_BYTES
@@ -80,7 +81,7 @@ class Program:
     @cached_property
     def words(self) -> bytes:
         """The encoded instructions."""
-        return b"".join(instruction.encode() for instruction in self.instructions)
+        return encode_all(self.instructions)
 
     @cached_property
     def parameters(self) -> bytes:
@@ -107,7 +108,7 @@ class Program:
             isa_version=self.manifest.isa_version,
             configuration=self.manifest.configuration_hash,
             instructions=len(self.instructions),
-            instructions_crc32=zlib.crc32(self.words),
+            instructions_crc32=checksum.checksum(self.words),
             weights_bytes=len(self.weights),
             weights_crc32=zlib.crc32(self.weights),
             parameter_bytes=self.manifest.parameter_bytes,
@@ -174,7 +175,11 @@ def read_program(data: bytes) -> tuple[Header, tuple[Instruction, ...]]:
             f"truncated or overlong: {header.instructions} instructions need "
             f"{header.instructions * INSTRUCTION_BYTES} bytes, not {len(words)}"
         )
-    _check_crc("the instructions", words, header.instructions_crc32)
+    if not words:
+        raise ProgramError("the program has no instructions")
+    _compare_crc("the instructions", checksum.checksum(words), header.instructions_crc32)
+    if not checksum.is_sealed(words):
+        raise ProgramError("corrupted: the last instruction does not carry the program's checksum")
     return header, decode_words(words)
 
 
@@ -190,7 +195,10 @@ def decode_words(words: bytes) -> tuple[Instruction, ...]:
 
 
 def _check_crc(what: str, data: bytes, expected: int) -> None:
-    found = zlib.crc32(data)
+    _compare_crc(what, zlib.crc32(data), expected)
+
+
+def _compare_crc(what: str, found: int, expected: int) -> None:
     if found != expected:
         raise ProgramError(f"corrupted: CRC-32 of {what} is {found:#010x}, not {expected:#010x}")
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bus import registers
 from hw.bus.axi import AXI4Lite
-from hw.bus.registers import MAP_ADDRESS_BITS, REGISTERS, Access
+from hw.bus.registers import MAP_ADDRESS_BITS, REGISTERS, Access, Control
 
 
 class ControlSlave(wiring.Component):
@@ -18,7 +18,8 @@ class ControlSlave(wiring.Component):
 
     Reads and writes answer after one cycle, one each per cycle.  Addresses that the map does not
     have read as zero and ignore writes.  A start that is written while nothing runs is kept until
-    ``accept``; one that is written during a run is ignored, for its start bit is still set.
+    ``accept``; one that is written during a run is ignored, for its start bit is still set.  A
+    start clears done: what is read after it is of the new run.
 
     Parameters
     ----------
@@ -31,6 +32,7 @@ class ControlSlave(wiring.Component):
     settings : what the host wrote to the read-write registers.
     start : a run is asked for.
     accept : pulse, the run begins.
+    abort : the host wants the run to end; held until ``done``.
     running : a run is under way.
     done : pulse, it has ended.
     idle : nothing runs and the overlay can start at once.
@@ -38,7 +40,8 @@ class ControlSlave(wiring.Component):
     """
 
     def __init__(self, *, watchdog_cycles: int) -> None:
-        self._init = {"watchdog": watchdog_cycles}
+        names = registers.layout(Access.READ_WRITE).members
+        self._init = {name: REGISTERS[name].reset for name in names} | {"watchdog": watchdog_cycles}
         super().__init__(
             {
                 "bus": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
@@ -46,6 +49,7 @@ class ControlSlave(wiring.Component):
                 "settings": Out(registers.layout(Access.READ_WRITE), init=self._init),
                 "start": Out(1),
                 "accept": In(1),
+                "abort": Out(1),
                 "running": In(1),
                 "done": In(1),
                 "idle": In(1),
@@ -81,8 +85,7 @@ class ControlSlave(wiring.Component):
                     with m.Case(word):
                         m.d.sync += target.eq((bus.w.p.data & mask) | (target & ~mask))
                 with m.Case(REGISTERS["control"].offset >> 2):
-                    with m.If(bus.w.p.strb[0] & bus.w.p.data[registers.Control.START]):
-                        m.d.sync += self.start.eq(~(self.running | self.accept))
+                    self._control(m, bus.w.p, ended)
                 with m.Case(REGISTERS["interrupt_status"].offset >> 2):
                     m.d.sync += pending.eq(pending ^ (bus.w.p.data & mask)[:2])
         with m.If(self.done):
@@ -101,8 +104,16 @@ class ControlSlave(wiring.Component):
                     idle = self.idle & ~asked
                     m.d.sync += [bus.r.p.data.eq(Cat(asked, ended, idle, ended)), ended.eq(0)]
         with m.If(self.done):
-            m.d.sync += ended.eq(1)
+            m.d.sync += [ended.eq(1), self.abort.eq(0)]
         return m
+
+    def _control(self, m: Module, write: Any, ended: Signal) -> None:
+        """A write to the control register."""
+        asked = self.start | self.running
+        with m.If(write.strb[0] & write.data[Control.ABORT]):
+            m.d.sync += self.abort.eq(asked)
+        with m.If(write.strb[0] & write.data[Control.START] & ~self.running & ~self.accept):
+            m.d.sync += [self.start.eq(1), ended.eq(0)]
 
     def _writable(self) -> list[tuple[int, Any]]:
         return _words(self.settings, Access.READ_WRITE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amaranth.lib import data
@@ -14,6 +15,10 @@ MAP_ADDRESS_BITS = 12
 COUNTED_ENGINES = ("load", "conv", "pool", "store", "weights")
 STALLS = ("activations", "weights", "output", "tokens")
 WEIGHT_BASES = tuple(f"weights{port}" for port in range(MAX_WEIGHT_PORTS))
+SIZES = {base.name.lower(): f"{base.name.lower()}_bytes" for base in Base} | {
+    WEIGHT_BASES[0]: "weights_bytes"  # all stripes are of one size
+}
+UNLIMITED = (1 << 64) - 1
 
 
 class Access(enum.Enum):
@@ -35,12 +40,14 @@ class Register:
     access : what the host may do.
     width : 32 or 64.
     text : what it means.
+    reset : its value after reset, unless the overlay's configuration gives one.
     """
 
     offset: int
     access: Access
     text: str
     width: int = 32
+    reset: int = 0
 
     @property
     def words(self) -> int:
@@ -49,12 +56,13 @@ class Register:
 
 
 class Control(enum.IntEnum):
-    """Bits of the control register, as XRT's ap_ctrl_hs has them; there is no auto-restart."""
+    """Bits of the control register, as XRT's ap_ctrl_hs has them (no auto-restart), and ABORT."""
 
     START = 0  # write one to start; reads one until the run has ended
-    DONE = 1  # a run has ended, with or without an error; cleared by reading
+    DONE = 1  # a run has ended, with or without an error; cleared by reading and by a start
     IDLE = 2  # nothing runs, the buses are quiet, no start is pending
     READY = 3  # as DONE
+    ABORT = 5  # write one to end the run that is asked for or under way; reads zero
 
 
 class Status(enum.IntEnum):
@@ -70,7 +78,8 @@ def _registers() -> dict[str, Register]:
         "control": Register(
             offset=0x00,
             access=Access.CONTROL,
-            text="bit 0 start, 1 done (cleared by reading), 2 idle, 3 ready (cleared by reading)",
+            text="bit 0 start, 1 done (cleared by reading and by a start), 2 idle, 3 ready (as "
+            "done), 5 abort",
         ),
         "global_interrupt_enable": Register(
             offset=0x04, access=Access.READ_WRITE, text="bit 0 enables the interrupt output"
@@ -100,6 +109,21 @@ def _registers() -> dict[str, Register]:
             access=Access.READ_WRITE,
             width=64,
             text=f"base address of the weights' stripe {port} in DRAM",
+        )
+    registers["cycle_limit"] = Register(
+        offset=0x100,
+        access=Access.READ_WRITE,
+        width=64,
+        text="cycles after which a run ends with an error; 0: never",
+    )
+    for number, (region, name) in enumerate(SIZES.items()):
+        what = "each of the weights' stripes" if region in WEIGHT_BASES else region
+        registers[name] = Register(
+            offset=0x10C + 0x0C * number,
+            access=Access.READ_WRITE,
+            width=64,
+            text=f"bytes of {what}: an access beyond ends the run with an error",
+            reset=UNLIMITED,
         )
     read_only = {
         "status": (0x80, "bit 0 running, 1 the last run ended with an error, 2 draining"),
@@ -135,3 +159,20 @@ REGISTERS: dict[str, Register] = _registers()
 def layout(access: Access) -> data.StructLayout:
     """The values of all registers of one access kind, by name."""
     return data.StructLayout({name: r.width for name, r in REGISTERS.items() if r.access is access})
+
+
+def run_settings(
+    addresses: Mapping[str, int], sizes: Mapping[str, int], cycle_limit: int
+) -> dict[str, int]:
+    """What a host writes before a run: where the regions are, their bytes, and the run's limit."""
+    bounds = {SIZES[region]: size for region, size in sizes.items() if region in SIZES}
+    return {**addresses, **bounds, "cycle_limit": cycle_limit}
+
+
+def words(values: Mapping[str, int]) -> dict[int, int]:
+    """Offsets and 32-bit words of registers given by name."""
+    return {
+        REGISTERS[name].offset + 4 * word: value >> 32 * word & 0xFFFFFFFF
+        for name, value in values.items()
+        for word in range(REGISTERS[name].words)
+    }

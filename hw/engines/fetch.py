@@ -10,13 +10,13 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import ADDRESS_BITS, check_data_bytes
 from hw.bus.reader import COMMAND
-from hw.config import ISA_VERSION
-from hw.isa import BEGIN, HEAD, INSTRUCTION_BYTES, LAYOUTS, Error, Opcode
+from hw.config import ISA_VERSION, OverlayConfig
+from hw.engines.checksum import CHECK_LATENCY, ProgramChecksum
+from hw.engines.field_check import FAILURE, FETCH_BITS, QUEUED, FieldCheck
+from hw.isa import BEGIN, INSTRUCTION_BYTES, LAYOUTS, Error, Opcode
+from hw.pipeline import delayed
 
-QUEUED = (Opcode.LOAD, Opcode.CONV, Opcode.POOL, Opcode.STORE, Opcode.WEIGHTS)
-FETCH_BITS = max(layout.size for layout in LAYOUTS.values())
-
-FAILURE = data.StructLayout({"code": Error, "tag": HEAD["tag"]})
+VERDICT_LATENCY = CHECK_LATENCY - 1  # cycles from END's arrival to ``failed``: of the checksum
 
 
 class Fetch(wiring.Component):
@@ -27,15 +27,18 @@ class Fetch(wiring.Component):
     ``ILLEGAL_OPCODE``.  Stops after ``done`` or an error until reset.  An instruction of N beats
     takes N + 1 cycles.
 
+    Checksum and fields are checked beside the dispatch and cost no cycle: ``failed`` may follow
+    ``done`` by ``VERDICT_LATENCY`` cycles.
+
     Parameters
     ----------
-    data_bytes : width of a beat.
-    configuration : hash that BEGIN must carry.
+    config : the overlay's.
 
     Members
     -------
     start : pulse, begin.
-    base : address of the program, constant while it runs, a multiple of ``data_bytes``.
+    base, size : address and bytes of the program's region, constant while it runs; the address is a
+        multiple of a beat.
     command, beat : to and from a ``BurstReader``.
     o_load, o_conv, o_pool, o_store, o_weights : instructions for the engines.
     busy : an engine has instructions.
@@ -43,13 +46,14 @@ class Fetch(wiring.Component):
     failed : the program is at fault; ``failure`` has code and tag.
     """
 
-    def __init__(self, *, data_bytes: int, configuration: int) -> None:
-        self._bytes = data_bytes
-        self._configuration = configuration
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        data_bytes = config.axi_bytes
         super().__init__(
             {
                 "start": In(1),
                 "base": In(ADDRESS_BITS),
+                "size": In(ADDRESS_BITS),
                 "command": Out(stream.Signature(COMMAND)),
                 "beat": In(stream.Signature(8 * data_bytes)),
                 **{f"o_{op.name.lower()}": Out(stream.Signature(LAYOUTS[op])) for op in QUEUED},
@@ -59,10 +63,12 @@ class Fetch(wiring.Component):
                 "failure": Out(FAILURE),
             }
         )
+        self._dispatching = Signal()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.gather = gather = Gather(data_bytes=self._bytes)
+        data_bytes = self._config.axi_bytes
+        m.submodules.gather = gather = Gather(data_bytes=data_bytes)
         m.d.comb += [
             gather.i.payload.eq(self.beat.payload),
             gather.i.valid.eq(self.beat.valid),
@@ -70,7 +76,7 @@ class Fetch(wiring.Component):
         ]
         word = gather.o
         remaining = Signal(32)
-        beats = INSTRUCTION_BYTES // self._bytes
+        beats = INSTRUCTION_BYTES // data_bytes
         begin = data.View(BEGIN, word.payload[: BEGIN.size])
         m.d.comb += self.failure.tag.eq(begin.tag)
 
@@ -100,6 +106,7 @@ class Fetch(wiring.Component):
                         m.d.sync += self.command.valid.eq(1)
                         m.next = "DISPATCH"
             with m.State("DISPATCH"):
+                m.d.comb += self._dispatching.eq(1)
                 with m.If(remaining == 0):
                     self._fail(m, Error.ILLEGAL_OPCODE)
                 with m.Elif(word.valid):
@@ -110,17 +117,38 @@ class Fetch(wiring.Component):
                     m.next = "STOPPED"
             with m.State("STOPPED"):
                 pass
+        self._verify(m, word)
         return m
+
+    def _verify(self, m: Module, word: Any) -> None:
+        """The checks that speak after the dispatch."""
+        m.submodules.checksum = checksum = ProgramChecksum(data_bytes=self._config.axi_bytes)
+        m.submodules.check = check = FieldCheck(config=self._config)
+        ended = word.valid & (word.payload[:8] == Opcode.END) & self._dispatching
+        m.d.comb += [
+            checksum.i_valid.eq(self.beat.valid & self.beat.ready),
+            checksum.i_data.eq(self.beat.payload),
+            check.i_valid.eq(word.valid & word.ready & self._dispatching),
+            check.i_word.eq(word.payload),
+        ]
+        with m.If(
+            delayed(m, ended, VERDICT_LATENCY, name="ended", reset_less=False) & ~checksum.o_right
+        ):
+            self._fail(m, Error.CHECKSUM)
+        with m.If(check.failed):
+            m.d.comb += [self.failed.eq(1), self.failure.eq(check.failure)]
 
     def _check(self, m: Module, begin: Any) -> None:
         with m.If(begin.opcode != Opcode.BEGIN):
             self._fail(m, Error.MISSING_BEGIN)
         with m.Elif(begin.isa_version != ISA_VERSION):
             self._fail(m, Error.ISA_VERSION)
-        with m.Elif(begin.configuration != self._configuration):
+        with m.Elif(begin.configuration != self._config.hash):
             self._fail(m, Error.CONFIGURATION)
         with m.Elif(begin.instructions <= 1):
             self._fail(m, Error.ILLEGAL_OPCODE)
+        with m.Elif(begin.instructions > self.size // INSTRUCTION_BYTES):
+            self._fail(m, Error.REGION)
 
     def _dispatch(self, m: Module, word: Any) -> None:
         with m.Switch(word.payload[:8]):

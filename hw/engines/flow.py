@@ -12,7 +12,8 @@ from hw.bus.axi import ADDRESS_BITS
 from hw.bus.reader import COMMAND
 from hw.bus.registers import COUNTED_ENGINES
 from hw.config import OverlayConfig
-from hw.engines.fetch import FAILURE, Fetch
+from hw.engines.fetch import Fetch
+from hw.engines.field_check import FAILURE
 from hw.engines.issue import EVENT, Issuer
 from hw.engines.tokens import Tokens
 from hw.isa import HEAD, LAYOUTS, Engine, Opcode
@@ -29,7 +30,7 @@ class InstructionFlow(wiring.Component):
 
     Members
     -------
-    start, base, command, beat, done, failed, failure : see ``Fetch``.
+    start, base, size, command, beat, done, failed, failure : see ``Fetch``.
     o_load, o_conv, ... : instructions whose tokens have been consumed.
     retire_load, retire_conv, ... : pulses, see ``Issuer``.
     running : which engines have an instruction under way.
@@ -44,6 +45,7 @@ class InstructionFlow(wiring.Component):
         ports: dict[str, Any] = {
             "start": In(1),
             "base": In(ADDRESS_BITS),
+            "size": In(ADDRESS_BITS),
             "command": Out(stream.Signature(COMMAND)),
             "beat": In(stream.Signature(8 * config.axi_bytes)),
             "done": Out(1),
@@ -62,9 +64,7 @@ class InstructionFlow(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.fetch = fetch = Fetch(
-            data_bytes=self._config.axi_bytes, configuration=self._config.hash
-        )
+        m.submodules.fetch = fetch = Fetch(config=self._config)
         m.submodules.tokens = tokens = Tokens()
         connect(m, flipped(self.command), fetch.command)
         connect(m, flipped(self.beat), fetch.beat)
@@ -94,6 +94,7 @@ class InstructionFlow(wiring.Component):
         m.d.comb += [
             fetch.start.eq(self.start),
             fetch.base.eq(self.base),
+            fetch.size.eq(self.size),
             fetch.busy.eq(Cat(issuer.busy for issuer in issuers.values()).any()),
             self.done.eq(fetch.done),
             self.failed.eq(fetch.failed),

@@ -12,7 +12,14 @@ from hw.array.parameters import parameter_write
 from hw.bus.axi import AXI4, AXI4Lite, AXI4Read
 from hw.bus.control import ControlSlave
 from hw.bus.masters import Masters
-from hw.bus.registers import COUNTED_ENGINES, MAP_ADDRESS_BITS, STALLS, WEIGHT_BASES, Status
+from hw.bus.registers import (
+    COUNTED_ENGINES,
+    MAP_ADDRESS_BITS,
+    SIZES,
+    STALLS,
+    WEIGHT_BASES,
+    Status,
+)
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.engines.flow import InstructionFlow
 from hw.engines.issue import EVENT
@@ -90,7 +97,7 @@ class Frontend(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.slave = slave = ControlSlave(watchdog_cycles=config.watchdog_cycles)
-        m.submodules.supervisor = supervisor = Supervisor(failures=5)
+        m.submodules.supervisor = supervisor = Supervisor(failures=8)
         m.submodules.masters = masters = Masters(
             data_bytes=config.axi_bytes, weight_ports=config.weight_ports
         )
@@ -117,6 +124,7 @@ class Frontend(wiring.Component):
     def _connect_movers(self, m: Module, flow: Any, masters: Any, slave: Any) -> None:
         load, store = Load(config=self._config), Store(config=self._config)
         reader = WeightReader(config=self._config)
+        self._movers = (load, store, reader)
         buffer = WeightBuffer(**self._buffer)
         for name, part in (("load", load), ("store", store), ("weight_reader", reader)):
             m.submodules[name] = ResetInserter(self.reset)(part)
@@ -132,7 +140,13 @@ class Frontend(wiring.Component):
         connect(m, store.o_beat, masters.store.beat)
         for base in Base:
             address = slave.settings[base.name.lower()]
-            m.d.comb += [load.bases[base].eq(address), store.bases[base].eq(address)]
+            size = slave.settings[SIZES[base.name.lower()]]
+            m.d.comb += [
+                load.bases[base].eq(address),
+                load.sizes[base].eq(size),
+                store.bases[base].eq(address),
+                store.sizes[base].eq(size if base is Base.OUTPUT else 0),
+            ]
 
         connect(m, load.o_write, flipped(self.o_write))
         connect(m, store.o_read, flipped(self.o_read))
@@ -140,6 +154,8 @@ class Frontend(wiring.Component):
         connect(m, buffer.o, flipped(self.weights))
         m.d.comb += [
             flow.base.eq(slave.settings.program),
+            flow.size.eq(slave.settings.program_bytes),
+            reader.size.eq(slave.settings.weights_bytes),
             self.o_parameter.eq(load.o_parameter),
             self.o_parameter_valid.eq(load.o_parameter_valid),
             store.i_read.eq(self.i_read),
@@ -152,6 +168,7 @@ class Frontend(wiring.Component):
     ) -> None:
         failures = [
             (flow.failed, flow.failure.code, flow.failure.tag),
+            *((part.failed, part.failure.code, part.failure.tag) for part in self._movers),
             (masters.fetch.error, Error.BUS_READ, flow.failure.tag),
             (masters.load.error, Error.BUS_READ, flow.tags.load),
             (masters.weights.error, Error.BUS_READ, flow.tags.weights),
@@ -165,7 +182,9 @@ class Frontend(wiring.Component):
             supervisor.start.eq(slave.start),
             supervisor.finished.eq(flow.done),
             supervisor.watchdog.eq(slave.settings.watchdog),
-            supervisor.watchdog_tag.eq(flow.oldest_tag),
+            supervisor.cycle_limit.eq(slave.settings.cycle_limit),
+            supervisor.abort.eq(slave.abort),
+            supervisor.oldest_tag.eq(flow.oldest_tag),
             supervisor.progress.eq(Cat(moved).any()),
             supervisor.quiet.eq(masters.quiet),
             flow.start.eq(supervisor.accept),

@@ -13,6 +13,7 @@ from hw.bus.axi import ADDRESS_BITS
 from hw.bus.queue import Queue
 from hw.bus.reader import COMMAND
 from hw.config import PARAMETER_BYTES, OverlayConfig
+from hw.engines.field_check import FAILURE
 from hw.engines.transfer import Transfer, job_layout
 from hw.isa import LOAD, PARAMETER, Base, Space
 from hw.memory import write_request
@@ -34,11 +35,12 @@ class Load(wiring.Component):
     Members
     -------
     i : instructions.
-    bases : base addresses, by ``hw.isa.Base``, constant during a run.
+    bases, sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
     command, beat : to and from a ``BurstReader``.
     o_write : tensor memory writes.
     o_parameter, o_parameter_valid : parameter memory writes.
     retire : pulse, the oldest instruction is done: the cycle after its last write's acceptance.
+    failed : ``failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -47,26 +49,32 @@ class Load(wiring.Component):
             {
                 "i": In(stream.Signature(LOAD)),
                 "bases": In(ADDRESS_BITS).array(len(Base)),
+                "sizes": In(ADDRESS_BITS).array(len(Base)),
                 "command": Out(stream.Signature(COMMAND)),
                 "beat": In(stream.Signature(8 * config.axi_bytes)),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_parameter": Out(parameter_write(config)),
                 "o_parameter_valid": Out(1),
                 "retire": Out(1),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         width = self._config.axi_bytes
-        m.submodules.transfer = transfer = Transfer(data_bytes=width, layout=LOAD)
+        m.submodules.transfer = transfer = Transfer(config=self._config, layout=LOAD)
         m.submodules.records = records = Records(data_bytes=width)
         m.submodules.jobs = jobs = Queue(shape=job_layout(width), depth=AHEAD)
         connect(m, flipped(self.i), transfer.i)
         connect(m, flipped(self.command), transfer.command)
         connect(m, transfer.o, jobs.i)
-        for outer, inner in zip(self.bases, transfer.bases, strict=True):
+        for outer, inner in zip(
+            (*self.bases, *self.sizes), (*transfer.bases, *transfer.sizes), strict=True
+        ):
             m.d.comb += inner.eq(outer)
+        m.d.comb += [self.failed.eq(transfer.failed), self.failure.eq(transfer.failure)]
 
         job = Signal(job_layout(width))
         high = Signal(range(width + 1))

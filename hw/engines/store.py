@@ -13,6 +13,7 @@ from hw.bus.queue import Queue
 from hw.bus.reader import COMMAND
 from hw.bus.writer import beat_layout
 from hw.config import OverlayConfig, power_of_two
+from hw.engines.field_check import FAILURE
 from hw.engines.transfer import Transfer
 from hw.isa import STORE, Base
 from hw.memory import READ_LATENCY, read_request
@@ -32,12 +33,13 @@ class Store(wiring.Component):
     Members
     -------
     i : instructions.
-    bases : base addresses, by ``hw.isa.Base``, constant during a run.
+    bases, sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
     command, o_beat : to a ``BurstWriter``.
     writer_idle : that writer has nothing under way.
     o_read : tensor memory reads.
     i_read, i_read_valid : their answers, ``hw.memory.READ_LATENCY`` cycles later.
     retire : pulse, the oldest instruction is done: DRAM has acknowledged every byte.
+    failed : ``failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -46,6 +48,7 @@ class Store(wiring.Component):
             {
                 "i": In(stream.Signature(STORE)),
                 "bases": In(ADDRESS_BITS).array(len(Base)),
+                "sizes": In(ADDRESS_BITS).array(len(Base)),
                 "command": Out(stream.Signature(COMMAND)),
                 "o_beat": Out(stream.Signature(beat_layout(config.axi_bytes))),
                 "writer_idle": In(1),
@@ -53,17 +56,22 @@ class Store(wiring.Component):
                 "i_read": In(8 * config.tensor_word),
                 "i_read_valid": In(1),
                 "retire": Out(1),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         width = self._config.axi_bytes
-        m.submodules.transfer = transfer = Transfer(data_bytes=width, layout=STORE)
+        m.submodules.transfer = transfer = Transfer(config=self._config, layout=STORE)
         m.submodules.answers = answers = Queue(shape=8 * width, depth=ROOM)
         connect(m, flipped(self.command), transfer.command)
-        for outer, inner in zip(self.bases, transfer.bases, strict=True):
+        for outer, inner in zip(
+            (*self.bases, *self.sizes), (*transfer.bases, *transfer.sizes), strict=True
+        ):
             m.d.comb += inner.eq(outer)
+        m.d.comb += [self.failed.eq(transfer.failed), self.failure.eq(transfer.failure)]
 
         job = transfer.o.p
         address = Signal(32)

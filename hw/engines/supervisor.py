@@ -8,7 +8,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.engines.fetch import FAILURE
+from hw.engines.fetch import VERDICT_LATENCY
+from hw.engines.field_check import FAILURE
 from hw.isa import Error
 
 RESET_CYCLES = 16  # at least, of reset between two runs: answers of the memories arrive and drop
@@ -17,9 +18,10 @@ RESET_CYCLES = 16  # at least, of reset between two runs: answers of the memorie
 class Supervisor(wiring.Component):
     """Starts a run, ends it at its end or first error, and makes the overlay ready for the next.
 
-    IDLE -> RUNNING on ``start``; -> DRAINING at the end or the first error, with ``done`` at once;
-    -> IDLE once every bus has been quiet for a cycle after ``RESET_CYCLES``.  ``drain`` is high
-    throughout DRAINING: it aborts the AXI parts and resets everything else.
+    IDLE -> RUNNING on ``start``; -> VERDICT at the end, for the program's last checks, in which no
+    cycle counts; -> DRAINING behind it or at the first error, with ``done`` at once; -> IDLE once
+    every bus has been quiet for a cycle after ``RESET_CYCLES``.  ``drain`` is high throughout
+    DRAINING: it aborts the AXI parts and resets everything else.
 
     Members
     -------
@@ -27,8 +29,10 @@ class Supervisor(wiring.Component):
     accept : pulse, the run begins: fetch may start.
     finished : the program has ended, every engine is idle.
     failures : streams of (code, tag), in order of precedence within a cycle.
+    abort : the host ends the run with ``Error.ABORTED``.
+    cycle_limit : cycles after which a run ends with ``Error.CYCLE_LIMIT``; 0: none.
     watchdog : cycles without ``progress`` before ``Error.WATCHDOG``; 0: never.
-    watchdog_tag : tag to report with it.
+    oldest_tag : tag to report with these.
     progress : something moved.
     quiet : no AXI transfer is under way.
     idle, running, drain, done : see above.
@@ -43,8 +47,10 @@ class Supervisor(wiring.Component):
                 "accept": Out(1),
                 "finished": In(1),
                 "failures": In(stream.Signature(FAILURE, always_ready=True)).array(failures),
+                "abort": In(1),
+                "cycle_limit": In(64),
                 "watchdog": In(32),
-                "watchdog_tag": In(16),
+                "oldest_tag": In(16),
                 "progress": In(1),
                 "quiet": In(1),
                 "idle": Out(1),
@@ -62,12 +68,17 @@ class Supervisor(wiring.Component):
         first, failed = Signal(FAILURE), Signal()
         still = Signal(32)
         drained = Signal(range(RESET_CYCLES + 1))
-        with m.If((self.watchdog != 0) & (still >= self.watchdog)):
-            m.d.comb += [
-                failed.eq(1),
-                first.code.eq(Error.WATCHDOG),
-                first.tag.eq(self.watchdog_tag),
-            ]
+        verdict = Signal(range(VERDICT_LATENCY))
+        expired = Signal()
+        limited = self.running & (self.cycle_limit != 0)
+        m.d.sync += expired.eq(limited & (self.cycles >= self.cycle_limit))
+        for condition, code in (
+            ((self.watchdog != 0) & (still >= self.watchdog), Error.WATCHDOG),
+            (expired, Error.CYCLE_LIMIT),
+            (self.abort, Error.ABORTED),
+        ):
+            with m.If(condition):
+                m.d.comb += [failed.eq(1), first.code.eq(code), first.tag.eq(self.oldest_tag)]
         for failure in reversed(list(self.failures)):
             with m.If(failure.valid):
                 m.d.comb += [failed.eq(1), first.eq(failure.payload)]
@@ -88,12 +99,18 @@ class Supervisor(wiring.Component):
                 m.d.sync += [self.cycles.eq(self.cycles + 1), still.eq(still + 1)]
                 with m.If(self.progress):
                     m.d.sync += still.eq(0)
+                m.d.sync += verdict.eq(VERDICT_LATENCY - 1)
                 with m.If(failed):
-                    m.d.sync += [self.error.eq(first.code), self.error_tag.eq(first.tag)]
-                with m.If(failed | self.finished):
-                    m.d.comb += self.done.eq(1)
-                    m.d.sync += drained.eq(0)
-                    m.next = "DRAINING"
+                    self._end(m, drained, first)
+                with m.Elif(self.finished):
+                    m.next = "VERDICT"
+            with m.State("VERDICT"):
+                m.d.comb += self.running.eq(1)
+                m.d.sync += verdict.eq(verdict - 1)
+                with m.If(failed):
+                    self._end(m, drained, first)
+                with m.Elif(verdict == 0):
+                    self._end(m, drained)
             with m.State("DRAINING"):
                 m.d.comb += self.drain.eq(1)
                 with m.If(drained != RESET_CYCLES):
@@ -101,6 +118,14 @@ class Supervisor(wiring.Component):
                 with m.Elif(self.quiet):
                     m.next = "IDLE"
         return m
+
+    def _end(self, m: Module, drained: Signal, failure: Any = None) -> None:
+        """The run is over, with its first failure if there was one."""
+        m.d.comb += self.done.eq(1)
+        m.d.sync += drained.eq(0)
+        if failure is not None:
+            m.d.sync += [self.error.eq(failure.code), self.error_tag.eq(failure.tag)]
+        m.next = "DRAINING"
 
 
 class Counters(wiring.Component):

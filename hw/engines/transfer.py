@@ -11,7 +11,9 @@ from amaranth.utils import exact_log2
 
 from hw.bus.axi import ADDRESS_BITS
 from hw.bus.reader import COMMAND
-from hw.isa import Base, Space
+from hw.config import PARAMETER_BYTES, OverlayConfig
+from hw.engines.field_check import FAILURE
+from hw.isa import Base, Error, Space
 
 
 def job_layout(data_bytes: int) -> data.StructLayout:
@@ -29,31 +31,40 @@ def job_layout(data_bytes: int) -> data.StructLayout:
 class Transfer(wiring.Component):
     """Turns the operands of LOAD or STORE into a bus command and a job.
 
-    Both are offered three cycles after the instruction; one instruction every four cycles.
+    Both are offered three cycles after the instruction; one instruction every four cycles.  An
+    instruction that would leave its region of DRAM or the overlay's memory fails instead.
 
     Parameters
     ----------
-    data_bytes : width of a beat.
+    config : the overlay's.
     layout : of the instruction, LOAD or STORE.
 
     Members
     -------
     i : instructions.
-    bases : base addresses, by ``hw.isa.Base``, constant during a run.
+    bases, sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
     command : to a ``BurstReader`` or ``BurstWriter``; no beats if the instruction has no bytes.
     o : job: ``space``, ``skew`` (lane of the first byte in the first beat), ``local`` (tensor
         memory address of lane 0 of the first beat, which may wrap below zero; or the first
         record) and ``lanes`` (skew + bytes; 0 if there are no bytes).
+    failed : ``failure`` has code and tag; stays until reset.
     """
 
-    def __init__(self, *, data_bytes: int, layout: data.StructLayout) -> None:
-        self._bytes = data_bytes
+    def __init__(self, *, config: OverlayConfig, layout: data.StructLayout) -> None:
+        self._bytes = data_bytes = config.axi_bytes
+        self._capacities = {
+            Space.TENSOR: config.tensor_bytes,
+            Space.PARAMETER: config.parameter_depth,
+        }
         super().__init__(
             {
                 "i": In(stream.Signature(layout)),
                 "bases": In(ADDRESS_BITS).array(len(Base)),
+                "sizes": In(ADDRESS_BITS).array(len(Base)),
                 "command": Out(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(job_layout(data_bytes))),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
             }
         )
 
@@ -66,7 +77,11 @@ class Transfer(wiring.Component):
         space = Signal()
         skew = address[:shift]
         lanes = Signal(33)
+        size, end, extent = Signal(ADDRESS_BITS), Signal(41), Signal(33)
         m.d.comb += lanes.eq(Mux(count == 0, 0, skew + count))
+        records = self.i.p.bytes // PARAMETER_BYTES
+        units = Mux(self.i.p.space == Space.TENSOR, self.i.p.bytes, records)
+        capacity = Array(self._capacities[kind] for kind in Space)[space]
 
         with m.If(self.command.ready):
             m.d.sync += self.command.valid.eq(0)
@@ -80,6 +95,10 @@ class Transfer(wiring.Component):
                     local.eq(self.i.p.local),
                     count.eq(self.i.p.bytes),
                     space.eq(self.i.p.space),
+                    size.eq(Array(self.sizes)[self.i.p.base]),
+                    end.eq(self.i.p.offset + self.i.p.bytes),
+                    extent.eq(self.i.p.local + units),
+                    self.failure.tag.eq(self.i.p.tag),
                 ]
                 with m.If(self.i.valid):
                     m.next = "ADD"
@@ -87,15 +106,23 @@ class Transfer(wiring.Component):
                 m.d.sync += [
                     self.command.p.address.eq(address),
                     self.command.p.beats.eq((lanes + self._bytes - 1) >> shift),
-                    self.command.valid.eq(1),
                     self.o.p.space.eq(space),
                     self.o.p.skew.eq(skew),
                     self.o.p.local.eq(Mux(space == Space.TENSOR, local - skew, local)),
                     self.o.p.lanes.eq(lanes),
-                    self.o.valid.eq(1),
                 ]
-                m.next = "SEND"
+                with m.If(end > size):
+                    m.d.sync += self.failure.code.eq(Error.REGION)
+                    m.next = "FAILED"
+                with m.Elif(extent > capacity):
+                    m.d.sync += self.failure.code.eq(Error.FIELD)
+                    m.next = "FAILED"
+                with m.Else():
+                    m.d.sync += [self.command.valid.eq(1), self.o.valid.eq(1)]
+                    m.next = "SEND"
             with m.State("SEND"):
                 with m.If(~self.command.valid & ~self.o.valid):
                     m.next = "IDLE"
+            with m.State("FAILED"):
+                m.d.comb += self.failed.eq(1)
         return m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -12,8 +12,9 @@ from amaranth.utils import exact_log2
 from hw.bus.axi import ADDRESS_BITS
 from hw.bus.queue import Queue
 from hw.bus.reader import COMMAND
-from hw.config import OverlayConfig, ceil_div
-from hw.isa import WEIGHTS
+from hw.config import OverlayConfig
+from hw.engines.field_check import FAILURE
+from hw.isa import WEIGHTS, Error
 
 AHEAD = 4  # segments whose reads may be under way at once
 
@@ -33,22 +34,27 @@ class WeightReader(wiring.Component):
     Members
     -------
     i : instructions.
+    size : bytes of a stripe's region, constant during a run.
     command, beat : to and from a ``StripedReader``.
     o : weight words; bytes beyond ``beats_per_word`` beats are undefined.
     retire : pulse, the oldest instruction is done: the cycle after its last word's acceptance.
+    failed : ``failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._bytes = config.weight_beat_bytes
         self._stripe_bytes = config.axi_bytes
-        self._word_bytes = config.weight_word_bytes
+        self._word_beats = config.weight_beats
         super().__init__(
             {
                 "i": In(stream.Signature(WEIGHTS)),
+                "size": In(ADDRESS_BITS),
                 "command": Out(stream.Signature(COMMAND)),
                 "beat": In(stream.Signature(8 * config.weight_beat_bytes)),
                 "o": Out(stream.Signature(8 * config.weight_word_bytes)),
                 "retire": Out(1),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
             }
         )
 
@@ -59,6 +65,11 @@ class WeightReader(wiring.Component):
         connect(m, flipped(self.i), segments.i)
         connect(m, flipped(self.command), segments.command)
         connect(m, segments.o, jobs.i)
+        m.d.comb += [
+            segments.size.eq(self.size),
+            self.failed.eq(segments.failed),
+            self.failure.eq(segments.failure),
+        ]
 
         beat_number = Signal(8)
         word_number = Signal(24)
@@ -78,7 +89,7 @@ class WeightReader(wiring.Component):
         with m.If(taken):
             m.d.sync += beat_number.eq(beat_number + 1)
             with m.Switch(beat_number):
-                for beat in range(ceil_div(self._word_bytes, self._bytes)):
+                for beat in range(self._word_beats):
                     with m.Case(beat):
                         part = self.o.payload[8 * self._bytes * beat :][: 8 * self._bytes]
                         m.d.sync += part.eq(self.beat.payload)
@@ -96,7 +107,8 @@ class Segments(wiring.Component):
     """Walks the segments of WEIGHTS and their repetitions: a bus command and a job for each.
 
     An instruction takes up to ten cycles to its first command (a segment's beats are its words
-    times ``beats_per_word``, added up bit by bit); then one command per cycle.
+    times ``beats_per_word``, added up bit by bit); then one command per cycle.  A segment that
+    would leave the stripe's region fails instead.
 
     Parameters
     ----------
@@ -105,8 +117,10 @@ class Segments(wiring.Component):
     Members
     -------
     i : instructions.
+    size : bytes of a stripe's region, constant during a run.
     command : to a ``StripedReader``.
     o : job: ``words``, ``beats_per_word``, and whether it is the ``last`` of its instruction.
+    failed : ``failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, data_bytes: int) -> None:
@@ -114,8 +128,11 @@ class Segments(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(WEIGHTS)),
+                "size": In(ADDRESS_BITS),
                 "command": Out(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(JOB)),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
             }
         )
 
@@ -126,12 +143,17 @@ class Segments(wiring.Component):
         addends = [Signal(32, name=f"addend_{kind}") for kind in ("segment", "last")]
         beats = [Signal(32, name=f"beats_{kind}") for kind in ("segment", "last")]
         address = Signal(ADDRESS_BITS)
+        room = Signal(signed(ADDRESS_BITS - self._shift + 1))  # beats from the address to the end
+        beyond = Signal()
         repeat = Signal(16)
         free, last_segment, last_repeat = Signal(), Signal(), Signal()
         m.d.comb += [
             free.eq((~self.command.valid | self.command.ready) & (~self.o.valid | self.o.ready)),
             last_segment.eq(code.segments == 1),
             last_repeat.eq(repeat == 1),
+            beyond.eq(Mux(last_segment, room < beats[1], room < beats[0])),
+            self.failure.code.eq(Error.REGION),
+            self.failure.tag.eq(code.tag),
         ]
 
         with m.If(self.command.ready):
@@ -148,6 +170,7 @@ class Segments(wiring.Component):
                     *(addend.eq(count) for addend, count in zip(addends, words, strict=True)),
                     *(total.eq(0) for total in beats),
                     address.eq(self.i.p.offset),
+                    room.eq((self.size >> self._shift) - (self.i.p.offset >> self._shift)),
                     repeat.eq(self.i.p.repeats),
                 ]
                 with m.If(self.i.valid):
@@ -162,7 +185,9 @@ class Segments(wiring.Component):
                 with m.If(multiplier[1:] == 0):
                     m.next = "WALK"
             with m.State("WALK"):
-                with m.If(free):
+                with m.If(beyond):
+                    m.next = "FAILED"
+                with m.Elif(free):
                     m.d.sync += [
                         self.command.valid.eq(1),
                         self.command.p.address.eq(address),
@@ -176,8 +201,11 @@ class Segments(wiring.Component):
                     with m.If(last_repeat):
                         m.d.sync += [
                             address.eq(address + (beats[0] << self._shift)),
+                            room.eq(room - beats[0]),
                             code.segments.eq(code.segments - 1),
                         ]
                         with m.If(last_segment):
                             m.next = "IDLE"
+            with m.State("FAILED"):
+                m.d.comb += self.failed.eq(1)
         return m

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hw.bus.registers import run_settings
 from hw.isa import Engine, Error
 
 EVENT = np.dtype(
@@ -94,6 +95,7 @@ class Job:
     dumps : what to copy from the tensor memory in every run.
     timing : of the memory.
     watchdog : cycles, or None for the register's reset value.
+    cycle_limit : cycles after which the overlay ends a run; 0: none.
     limit : cycles after which a run counts as hung.
     cut : cycles after which the reset pin ends a run that comes before all others and is not
         reported; registers are then written again.
@@ -105,12 +107,18 @@ class Job:
     dumps: Sequence[Dump] = ()
     timing: Timing = IDEAL
     watchdog: int | None = None
+    cycle_limit: int = 0
     limit: int = 1 << 32
     cut: int | None = None
 
     def with_program(self, program: bytes) -> Job:
         """The job with other instructions."""
         return replace(self, regions={**self.regions, "program": program})
+
+    def settings(self, addresses: Mapping[str, int]) -> dict[str, int]:
+        """Registers and their values, for regions at these addresses."""
+        watchdog = {} if self.watchdog is None else {"watchdog": self.watchdog}
+        return {**run_settings(addresses, self.sizes, self.cycle_limit), **watchdog}
 
     @property
     def sizes(self) -> dict[str, int]:

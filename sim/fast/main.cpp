@@ -2,6 +2,7 @@
 //
 //   dram BASE BYTES SEED                     place of the memory, filled with random bytes
 //   timing KEY=VALUE ...                     members of Timing; the others are reset
+//   writable ADDRESS BYTES                   where a run may write: other bytes are counted as stray
 //   load ADDRESS FILE OFFSET BYTES           file -> memory
 //   save ADDRESS BYTES FILE                  memory -> end of file
 //   write OFFSET VALUE, read OFFSET          registers
@@ -49,6 +50,7 @@ class Job {
             {"save", {&Job::save, 3}},   {"write", {&Job::write, 2}},   {"read", {&Job::read, 1}},
             {"dump", {&Job::dump, 8}},   {"clear", {&Job::clear, 0}},   {"run", {&Job::run, 1}},
             {"reset", {&Job::reset, 0}}, {"waves", {&Job::waves, 1}}, {"cut", {&Job::cut, 1}},
+            {"writable", {&Job::writable, 2}},
         };
         const auto found = commands.find(name);
         if (found == commands.end() || words.size() < found->second.second)
@@ -79,6 +81,10 @@ class Job {
             if (equals == std::string::npos) throw std::runtime_error("bad timing: " + word);
             world_.timing().*members.at(word.substr(0, equals)) = number(word.substr(equals + 1));
         }
+    }
+
+    void writable(const Words& words) {
+        world_.memory().allow(number(words[0]), number(words[1]));
     }
 
     void load(const Words& words) {
@@ -167,7 +173,7 @@ class Job {
             results_ << ", \"" << names[channel] << "_beats\": " << world_.beats(channel);
             results_ << ", \"" << names[channel] << "_bursts\": " << world_.bursts(channel);
         }
-        results_ << ", \"registers\": {";
+        results_ << ", \"stray_bytes\": " << world_.stray_bytes() << ", \"registers\": {";
         const char* separator = "";
         for (const Register& entry : REGISTERS) {
             uint64_t value = world_.read_register(entry.offset);
@@ -198,7 +204,7 @@ class Job {
     World& world_;
     std::ofstream results_, dumps_, events_;
     uint32_t run_ = 0;
-    bool hung_ = false;
+    bool hung_ = false;  // there are no runs behind one that did not end
     std::chrono::steady_clock::time_point reported_{};
 };
 

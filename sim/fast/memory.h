@@ -57,9 +57,16 @@ class Memory {
         return &bytes_[address - base_];
     }
 
+    void allow(uint64_t address, uint64_t count) {
+        writable_ = address;
+        writable_bytes_ = count;
+    }
+    bool may_write(uint64_t address) const { return address - writable_ < writable_bytes_; }
+
    private:
     uint64_t base_ = 0;
     std::vector<uint8_t> bytes_;
+    uint64_t writable_ = 0, writable_bytes_ = 0;
 };
 
 // Decides in which cycles a channel moves: bandwidth first, then random stalls.
@@ -317,22 +324,24 @@ class WriteSlave {
     void begin_run(uint32_t run) {
         address_.begin_run();
         random_.seed(timing_.seed * 1000 + 2 * run + 1);
-        beats_ = 0;
+        beats_ = stray_bytes_ = 0;
     }
     uint64_t beats() const { return beats_; }
     uint64_t bursts() const { return address_.count(); }
+    uint64_t stray_bytes() const { return stray_bytes_; }
 
    private:
     void take_beat(uint64_t cycle, Memory& memory) {
         Burst& burst = bursts_.front();
         ++beats_;
         pace_.spend();
-        if (burst.response == OKAY) {
-            const auto* data = static_cast<const uint8_t*>(pins_.data);
-            const auto* strobe = static_cast<const uint8_t*>(pins_.strobe);
-            uint8_t* to = memory.at(burst.address + uint64_t{burst.done} * DATA_BYTES, DATA_BYTES);
-            for (unsigned i = 0; i < DATA_BYTES; ++i)
-                if (strobe[i / 8] >> i % 8 & 1) to[i] = data[i];
+        const auto* data = static_cast<const uint8_t*>(pins_.data);
+        const auto* strobe = static_cast<const uint8_t*>(pins_.strobe);
+        const uint64_t at = burst.address + uint64_t{burst.done} * DATA_BYTES;
+        for (unsigned i = 0; i < DATA_BYTES; ++i) {
+            if (!(strobe[i / 8] >> i % 8 & 1)) continue;
+            if (!memory.may_write(at + i)) ++stray_bytes_;
+            if (burst.response == OKAY) *memory.at(at + i, 1) = data[i];
         }
         ++burst.done;
         if (bool(pins_.last) != (burst.done == burst.beats))
@@ -351,5 +360,5 @@ class WriteSlave {
     std::deque<Burst> bursts_;
     std::deque<Burst> responses_;
     bool answered_ = false;
-    uint64_t beats_ = 0;
+    uint64_t beats_ = 0, stray_bytes_ = 0;
 };

@@ -106,6 +106,7 @@ class World {
     Memory& memory() { return memory_; }
     Timing& timing() { return timing_; }
     Trace& trace() { return trace_; }
+    uint64_t stray_bytes() const { return write0_.stray_bytes(); }
     uint64_t beats(unsigned channel) const {
         return channel < 2 ? reads_[channel].beats() : write0_.beats();
     }

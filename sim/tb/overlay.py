@@ -139,7 +139,6 @@ async def run_job(dut: Any) -> None:
 
 
 async def _set_up(bench: OverlayBench, job: Job, offsets: dict[str, int]) -> None:
-    for name, offset in offsets.items():
-        await bench.write_register(name, MEMORY_BASE + offset)
-    if job.watchdog is not None:
-        await bench.write_register("watchdog", job.watchdog)
+    addresses = {name: MEMORY_BASE + offset for name, offset in offsets.items()}
+    for name, value in job.settings(addresses).items():
+        await bench.write_register(name, value)

@@ -16,7 +16,7 @@ import pytest
 
 from boards.host import pyxrt_run, xdma_run
 from boards.host.batch import load_images, save_outputs
-from boards.host.job import FILL, HostError, Job, check_status
+from boards.host.job import FILL, WATCHDOG_CYCLES, HostError, Job, check_status
 from boards.kernel import KERNEL
 from dse.files.arrays import ArraysError
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
@@ -121,8 +121,14 @@ class Xrt:
             job = self.xrt.job
             names = ["program", "parameters", "input", "output", "watchdog"]
             names += [f"weights{port}" for port in range(job.weight_ports)]
-            passed = dict(zip(names, arguments, strict=True))
-            assert passed.pop("watchdog") == pyxrt_run.WATCHDOG_CYCLES
+            bounds = {
+                "cycle_limit": job.program.manifest.cycle_limit,
+                **{f"{base}_bytes": job.sizes[base] for base in names[:4]},
+                "weights_bytes": job.sizes["weights0"],
+            }
+            passed = dict(zip([*names, *bounds], arguments, strict=True))
+            assert passed.pop("watchdog") == WATCHDOG_CYCLES
+            assert {name: passed.pop(name) for name in bounds} == bounds
             assert all(buffer.group == 10 + names.index(name) for name, buffer in passed.items())
             regions = {name: buffer.card for name, buffer in passed.items()}
             for name, data in job.constant_regions().items():
@@ -154,9 +160,16 @@ class Xrt:
 
 
 class Card(xdma_run.Card):
-    """A card whose memory is a file; a start computes unless ``error``."""
+    """A card whose memory is a file; a start computes unless ``error``.
 
-    def __init__(self, folder: Path, job: Job, error: int = 0) -> None:
+    ``left``: what a host that died left in the control register.  Reading clears done, ABORT ends a
+    run, and a run that ``hangs`` never ends by itself.
+    """
+
+    def __init__(
+        self, folder: Path, job: Job, error: int = 0, *, left: int = 0, hangs: bool = False
+    ) -> None:
+        self.left, self.hangs, self.aborts = left or 1 << Control.IDLE, hangs, 0
         (folder / "xdma0_user").write_bytes(bytes(0x1000))
         (folder / "xdma0_h2c_0").write_bytes(bytes(1 << 16))
         os.link(folder / "xdma0_h2c_0", folder / "xdma0_c2h_0")
@@ -167,7 +180,15 @@ class Card(xdma_run.Card):
         super().write_register(offset, value)
         if offset != REGISTERS["control"].offset:
             return
+        if value == 1 << Control.ABORT:
+            self.aborts += 1
+            self.left = 1 << Control.IDLE | 1 << Control.DONE
+            return
         assert value == 1 << Control.START
+        assert self.left == 1 << Control.IDLE, "not idle, or an end is left to be read"
+        self.left = 1 << Control.START
+        if self.hangs:
+            return
         addresses = {
             name: self.read_register(o) | self.read_register(o + 4) << 32
             for name in self.job.sizes
@@ -184,7 +205,13 @@ class Card(xdma_run.Card):
             self.write(addresses["output"], answer(self.job, region))
         super().write_register(REGISTERS["status"].offset, bool(self.error) << Status.ERROR)
         super().write_register(REGISTERS["error"].offset, self.error)
-        super().write_register(offset, 1 << Control.DONE)
+        self.left = 1 << Control.IDLE | 1 << Control.DONE
+
+    def read_register(self, offset: int) -> int:
+        if offset != REGISTERS["control"].offset:
+            return super().read_register(offset)
+        value, self.left = self.left, self.left & ~(1 << Control.DONE)
+        return value
 
 
 def check(outputs: Sequence[object], images: Sequence[dict[str, npt.NDArray[np.int8]]]) -> None:
@@ -225,11 +252,35 @@ def test_xdma_host_reports_the_error_register(job, images, tmp_path) -> None:
 
 
 def test_xdma_host_gives_up(job, images, tmp_path, monkeypatch) -> None:
+    """And ends the run, so that the next host finds the overlay idle."""
+    monkeypatch.setattr(xdma_run, "TIMEOUT_S", 0.0)
+    with Card(tmp_path, job, hangs=True) as card:
+        with pytest.raises(HostError, match="did not end within 0 s"):
+            card.run(job, images)
+        assert card.aborts == 1
+        card.hangs = False
+        check(card.run(job, images), images)
+
+
+def test_xdma_host_takes_no_end_of_another_run_for_its_own(job, images, tmp_path) -> None:
+    with Card(tmp_path, job, left=1 << Control.DONE | 1 << Control.IDLE) as card:
+        check(card.run(job, images), images)
+
+
+def test_xdma_host_ends_a_run_that_another_one_left(job, images, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(xdma_run, "TIMEOUT_S", 0.0)
+    with Card(tmp_path, job, left=1 << Control.START) as card:
+        check(card.run(job, images), images)
+        assert card.aborts == 1
+
+
+def test_xdma_host_cannot_use_an_overlay_that_stays_busy(
+    job, images, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(xdma_run, "TIMEOUT_S", 0.0)
     with Card(tmp_path, job) as card:
-        monkeypatch.setattr(card, "read_register", lambda offset: 0)
-        monkeypatch.setattr(card, "write_register", lambda offset, value: None)
-        with pytest.raises(HostError, match="did not end within 0 s"):
+        monkeypatch.setattr(card, "read_register", lambda offset: 1 << Control.START)
+        with pytest.raises(HostError, match="the overlay is busy"):
             card.run(job, images)
 
 

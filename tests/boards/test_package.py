@@ -229,7 +229,9 @@ def test_kernel_has_no_ports_but_its_interfaces(overlay, tmp_path) -> None:
 def test_arguments_are_those_of_the_ports(ports) -> None:
     weights = [f"weights{port}" for port in range(ports)]
     found = [argument.name for argument in arguments(ports)]
-    assert found == ["program", "parameters", "input", "output", "watchdog", *weights]
+    regions = ("program", "parameters", "input", "output")
+    limits = ["cycle_limit", *(f"{name}_bytes" for name in (*regions, "weights"))]
+    assert found == [*regions, "watchdog", *weights, *limits]
     offsets = [argument.offset for argument in arguments(ports)]
     assert offsets == sorted(offsets)
 

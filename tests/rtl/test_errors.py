@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dse.program import Program
-from dse.program.instruction import Instruction
-from hw.bus.registers import Status
+from dse.program import Program, ProgramError
+from dse.program.instruction import Instruction, encode_all, make
+from hw.bus.registers import REGISTERS, Control, Status
+from hw.checksum import sealed
 from hw.config import ISA_VERSION, OverlayConfig
-from hw.isa import INSTRUCTION_BYTES, Error, Opcode
+from hw.isa import (
+    INSTRUCTION_BYTES,
+    Algorithm,
+    Base,
+    Dataflow,
+    Error,
+    Opcode,
+    Space,
+    counts,
+)
 from sim.bench.choices import all_choices
 from sim.fast.job import Job, Run, Timing
+from sim.runner import _FILES, _Script
 from tests.rtl.overlays import OVERLAYS, Case, job, simulation, verify
 from tests.sim.test_functional import branchy
 
@@ -52,12 +66,18 @@ class Target:
         self,
         instructions: Iterable[Instruction] | None = None,
         program: bytes | None = None,
+        *,
+        stale: bool = False,
         **options: Any,
     ) -> Job:
-        """The job with other instructions, timing or bytes."""
+        """The job with other instructions, timing or bytes.
+
+        Instructions get the checksum that belongs to them, unless it is to be ``stale``.
+        """
         made = job(self.case, self.program)
         if instructions is not None:
-            program = b"".join(one.encode() for one in instructions)
+            program = encode_all([*instructions])
+            program = program if stale else sealed(program)
         if program is not None:
             made = made.with_program(program)
         return replace(made, **{"limit": 50_000, "watchdog": WATCHDOG} | options)
@@ -88,6 +108,24 @@ class Target:
         words = bytearray(self.program.words)
         words[number * INSTRUCTION_BYTES] = opcode
         return bytes(words)
+
+    def tag(self, number: int) -> int:
+        """The tag of an instruction."""
+        return self.program.instructions[number].field("tag")
+
+    def region_bytes(self, number: int) -> int:
+        """Bytes of the region that a LOAD, STORE or WEIGHTS moves from or to; of a stripe."""
+        one = self.program.instructions[number]
+        base = Base(one.field("base")).name.lower()
+        return self.broken().sizes["weights0" if one.opcode is Opcode.WEIGHTS else base]
+
+    def moved_bytes(self, number: int) -> int:
+        """Bytes that a LOAD, STORE or WEIGHTS moves; of a stripe."""
+        one = self.program.instructions[number]
+        if one.opcode is not Opcode.WEIGHTS:
+            return one.field("bytes")
+        words = (one.field("segments") - 1) * one.field("segment_words") + one.field("last_words")
+        return words * one.field("beats_per_word") * self.config.axi_bytes
 
     def numbers(self, opcode: Opcode) -> list[int]:
         """Places of all instructions of an opcode."""
@@ -139,21 +177,157 @@ def test_a_program_without_end(target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    ("opcode", "error"),
-    [
-        (Opcode.LOAD, Error.BUS_READ),
-        (Opcode.WEIGHTS, Error.BUS_READ),
-        (Opcode.STORE, Error.BUS_WRITE),
-    ],
+    "opcode", [Opcode.LOAD, Opcode.WEIGHTS, Opcode.STORE], ids=lambda opcode: opcode.name
 )
-def test_addresses_outside_the_memory(target: Target, opcode: Opcode, error: Error) -> None:
-    """The tag is the instruction's; weights are read ahead, it may be that of an earlier one."""
+def test_accesses_beyond_a_region(target: Target, opcode: Opcode) -> None:
+    """By the least that the instruction set can say, and by far; each names its instruction."""
     places = target.numbers(opcode)
-    runs = target.run([target.broken(target.changed(number, offset=OUTSIDE)) for number in places])
-    for one, number in zip(runs, places, strict=True):
-        fails(one, error)
-        tag = target.program.instructions[number].field("tag")
-        assert one.error_tag == tag or (opcode is Opcode.WEIGHTS and one.error_tag < tag)
+    bad = []
+    for number in places:
+        last = target.region_bytes(number) - target.moved_bytes(number)
+        unit = target.config.axi_bytes if opcode is Opcode.WEIGHTS else 1
+        bad += [(number, offset) for offset in (last + unit, OUTSIDE)]
+    runs = target.run([target.broken(target.changed(n, offset=offset)) for n, offset in bad])
+    for one, (number, _) in zip(runs, bad, strict=True):
+        fails(one, Error.REGION, target.tag(number))
+
+
+def test_stores_to_other_regions(target: Target) -> None:
+    """Only the output is written."""
+    (number, *_) = target.numbers(Opcode.STORE)
+    others = [base for base in Base if base is not Base.OUTPUT]
+    for one in target.run([target.broken(target.changed(number, base=b)) for b in others]):
+        fails(one, Error.REGION, target.tag(number))
+
+
+def test_a_program_longer_than_its_region(target: Target) -> None:
+    count = len(target.program.instructions)
+    (one,) = target.run([target.broken(target.changed(0, instructions=count + 1))])
+    fails(one, Error.REGION)
+
+
+def test_counts_of_zero(target: Target) -> None:
+    """Each of every kind of instruction, by the gateware and by the compiler."""
+    bad = []
+    for number, one in enumerate(target.program.instructions):
+        for name in counts(one.opcode, one.fields):
+            bad.append((number, target.changed(number, **{name: 0})))
+            with pytest.raises(ProgramError, match=f"{name} must be at least 1"):
+                make(one.opcode, "layer", {**one.fields, name: 0})
+    assert len(bad) > 50
+    runs = target.run([target.broken(changed) for _, changed in bad])
+    for run, (number, _) in zip(runs, bad, strict=True):
+        fails(run, Error.FIELD, target.tag(number))
+
+
+def test_what_the_overlay_does_not_have(target: Target) -> None:
+    """Memory beyond its end, tiles beyond the array, algorithms and dataflows that are none."""
+    config = target.config
+    records = next(
+        n
+        for n in target.numbers(Opcode.LOAD)
+        if target.program.instructions[n].field("space") == Space.PARAMETER
+    )
+    conv, pool, load, store, weights = (
+        target.numbers(opcode)[-1]
+        for opcode in (Opcode.CONV, Opcode.POOL, Opcode.LOAD, Opcode.STORE, Opcode.WEIGHTS)
+    )
+    direct = {"algorithm": Algorithm.IM2COL, "dataflow": Dataflow.NS}
+    winograd = {"algorithm": Algorithm.WINOGRAD2}
+    bad: list[tuple[int, dict[str, int]]] = [
+        (conv, {"out_address": config.tensor_bytes}),
+        (conv, {"residual_address": config.tensor_bytes}),
+        (conv, {"dataflow": 3}),
+        (conv, {**direct, "channel_tile": config.columns + 1}),
+        (conv, {**direct, "pixel_tile": config.rows + 1}),
+        (conv, {**direct, **winograd, "patches": 1, "out_rows": 1, "image_width": 1}),
+        (pool, {"out_address": config.tensor_bytes}),
+        (load, {"local": config.tensor_bytes}),
+        (store, {"local": config.tensor_bytes}),
+        (store, {"space": Space.PARAMETER}),
+        (records, {"local": config.parameter_depth}),
+        (records, {"bytes": 8}),
+        (weights, {"beats_per_word": config.weight_beats + 1}),
+    ]
+    runs = target.run([target.broken(target.changed(n, **fields)) for n, fields in bad])
+    for run, (number, _) in zip(runs, bad, strict=True):
+        fails(run, Error.FIELD, target.tag(number))
+
+
+def test_a_stale_checksum(target: Target) -> None:
+    """Any bit of any instruction: what is computed is never taken for right."""
+    words, rng = target.program.words, random.Random(1)
+    bits = [rng.randrange(8 * len(words)) for _ in range(60)]
+    bits += [8 * len(words) - 1, 8 * (len(words) - INSTRUCTION_BYTES) + 8]  # unused, and END's own
+    for run in target.run([target.broken(program=flipped(words, bit)) for bit in bits]):
+        assert run.error is not Error.NONE
+    harmless = target.changed(target.numbers(Opcode.CONV)[0], zero_point=1)
+    unused = [8 * INSTRUCTION_BYTES * (n + 1) - 1 for n in range(len(target.program.instructions))]
+    bad = [target.broken(harmless, stale=True)]
+    bad += [target.broken(program=flipped(words, bit)) for bit in unused]
+    for run in target.run(bad):
+        fails(run, Error.CHECKSUM)
+
+
+def flipped(words: bytes, bit: int) -> bytes:
+    changed = bytearray(words)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_a_cycle_limit(target: Target) -> None:
+    """Ends a run within a few cycles of it; a run that ends before is right."""
+    (whole,) = target.run([target.broken()])
+    target.verify(target.run([target.broken(cycle_limit=whole.cycles + 1)]))
+    limits = [1, 2, 10, *range(50, whole.cycles - 5, 97)]
+    runs = target.run([target.broken(cycle_limit=limit) for limit in limits])
+    for run, limit in zip(runs, limits, strict=True):
+        fails(run, Error.CYCLE_LIMIT)
+        assert limit <= run.cycles <= limit + 2
+
+
+def registers_after(target: Target, cycles: int, *accesses: str) -> list[int]:
+    """Values read when a host starts a run, does something else for so long, and then this."""
+    control, status = (REGISTERS[name].offset for name in ("control", "status"))
+    with tempfile.TemporaryDirectory() as name:
+        script = _Script(Path(name))
+        script.add(replace(target.broken(), dumps=()))
+        script.lines = [line for line in script.lines if not line.startswith("run ")]
+        reads = cycles // 3  # a read takes at least three cycles
+        script.lines += [f"write {control} {1 << Control.START}", *[f"read {status}"] * reads]
+        script.lines += accesses
+        script.finish()
+        simulation(target.name)._execute(Path(name), None)
+        lines = (Path(name) / _FILES[1]).read_text().splitlines()
+        return [json.loads(line)["value"] for line in lines[reads:]]
+
+
+def test_an_end_that_nobody_read(target: Target) -> None:
+    """Does not show in the next run."""
+    control, status = (REGISTERS[name].offset for name in ("control", "status"))
+    (whole,) = target.run([target.broken()])
+    start = f"write {control} {1 << Control.START}"
+    accesses = [f"read {status}", start, f"read {control}", f"read {status}"]
+    before, after, running = registers_after(target, 3 * whole.cycles, *accesses)
+    assert before == 0
+    assert after == 1 << Control.START
+    assert running == 1 << Status.RUNNING
+
+
+@pytest.mark.parametrize("cycles", [0, 30, 300, 900])
+def test_abort(target: Target, cycles: int) -> None:
+    """Ends a run at any time; without a run it does nothing."""
+    control, error = (REGISTERS[name].offset for name in ("control", "error"))
+    abort = f"write {control} {1 << Control.ABORT}"
+    idle = [f"read {control}"] * 400  # bursts under way come to their end
+    again = [abort, f"write {control} {1 << Control.START}", f"read {control}"]
+    first, *values = registers_after(
+        target, cycles, abort, f"read {control}", f"read {error}", *idle, *again
+    )
+    assert first & ~(1 << Control.IDLE) == 1 << Control.DONE | 1 << Control.READY
+    assert values[0] == Error.ABORTED
+    assert values[-2] == 1 << Control.IDLE
+    assert values[-1] == 1 << Control.START
 
 
 @pytest.mark.parametrize("stall", [0, 40])
@@ -204,8 +378,12 @@ def test_faults_in_a_row(target: Target) -> None:
         Error.BUS_READ: target.broken(timing=Timing(error_read1=3, stall=20)),
         Error.BUS_WRITE: target.broken(timing=Timing(error_write=0, stall=20)),
         Error.WATCHDOG: target.broken(timing=hang),
+        Error.CHECKSUM: target.broken(target.changed(middle, tag=99), stale=True),
+        Error.FIELD: target.broken(target.changed(target.numbers(Opcode.CONV)[1], channels=0)),
+        Error.REGION: target.broken(target.changed(target.numbers(Opcode.STORE)[0], base=0)),
+        Error.CYCLE_LIMIT: target.broken(cycle_limit=whole.cycles // 2),
     }
-    assert set(kinds) == set(Error) - {Error.NONE}
+    assert set(kinds) == set(Error) - {Error.NONE, Error.ABORTED}
     order = [*kinds] * 6
     random.Random(1).shuffle(order)
     runs = simulation(target.name).run(*(kinds[error] for error in order), target.broken())

@@ -56,6 +56,16 @@ def test_corrupted_program(folder: Path, position: int, message: str) -> None:
         Program.load(folder)
 
 
+def test_corrupted_seal(folder: Path) -> None:
+    """The checksum itself, and what follows it in the last instruction."""
+    whole = (folder / PROGRAM_FILE).read_bytes()
+    for position in (len(whole) - INSTRUCTION_BYTES + 4, len(whole) - 1):
+        (folder / PROGRAM_FILE).write_bytes(whole)
+        corrupt(folder / PROGRAM_FILE, position)
+        with pytest.raises(ProgramError, match="does not carry the program's checksum"):
+            Program.load(folder)
+
+
 def test_corrupted_weights(folder: Path) -> None:
     corrupt(folder / WEIGHTS_FILE, 0)
     with pytest.raises(ProgramError, match=r"CRC-32 of weights\.bin"):
@@ -121,8 +131,8 @@ def output(folder: Path, **entries: Any) -> list[Any]:
     [
         ("{", "not a JSON document"),
         ("[]", "must be an object"),
-        ('{"version": 3, "colour": 2}', "of version 3, this tool reads version 4"),
-        ('{"version": 4}', "checksum"),
+        ('{"version": 3, "colour": 2}', "of version 3, this tool reads version 5"),
+        ('{"version": 5}', "checksum"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )

@@ -84,7 +84,13 @@ def test_register_map() -> None:
     contract |= {"status": 0x80, "error": 0x84, "error_tag": 0x88}
     contract |= {"isa_version": 0x8C, "configuration": 0x90, "cycles": 0x94, "busy_load": 0xA0}
     assert contract.items() <= offsets.items()
-    assert [bit.value for bit in Control] == [0, 1, 2, 3]
+    assert {bit.name: bit.value for bit in Control} == {
+        "START": 0,
+        "DONE": 1,
+        "IDLE": 2,
+        "READY": 3,
+        "ABORT": 5,
+    }
     words = [r.offset + 4 * word for r in REGISTERS.values() for word in range(r.words)]
     assert len(words) == len(set(words))
     assert max(words) < 1 << MAP_ADDRESS_BITS

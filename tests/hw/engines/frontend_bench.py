@@ -7,7 +7,15 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hw.bus.registers import COUNTED_ENGINES, REGISTERS, WEIGHT_BASES, Access, Control, Status
+from hw.bus.registers import (
+    COUNTED_ENGINES,
+    REGISTERS,
+    UNLIMITED,
+    WEIGHT_BASES,
+    Access,
+    Control,
+    Status,
+)
 from hw.config import ISA_VERSION
 from hw.engines.supervisor import RESET_CYCLES
 from hw.isa import INSTRUCTION_BYTES, Error, Opcode
@@ -27,6 +35,8 @@ async def registers(dut: Any) -> None:
     assert await bench.read("configuration") == CONFIG.hash
     assert await bench.read("isa_version") == ISA_VERSION
     assert await bench.read("watchdog") == CONFIG.watchdog_cycles
+    assert await bench.read("cycle_limit") == 0
+    assert await bench.read("output_bytes") == UNLIMITED
     values = {}
     for name, register in REGISTERS.items():
         if register.access is Access.CONTROL:
@@ -96,6 +106,8 @@ async def bad_programs(dut: Any) -> None:
     program = random_program(CONFIG, bench.rng)
     count = len(program.instructions) + 2
     middle = count // 2
+    stale = bytearray(program.encoded())
+    stale[-1] ^= 0x80
     code = bytearray(program.encoded())
     code[INSTRUCTION_BYTES * middle] = 0x77
     headless = program.encoded()[INSTRUCTION_BYTES:]
@@ -108,6 +120,7 @@ async def bad_programs(dut: Any) -> None:
         (headless, Error.MISSING_BEGIN, 1),
         (bytes(len(code)), Error.MISSING_BEGIN, 0),
         (bytes(code), Error.ILLEGAL_OPCODE, middle),
+        (bytes(stale), Error.CHECKSUM, 0),
     ):
         await bench.run(program, made)
         await bench.fails(error, tag)
@@ -181,8 +194,8 @@ async def hung_engine(dut: Any) -> None:
     ports = WEIGHT_BASES[: CONFIG.weight_ports]
     program = Program(config=CONFIG, regions={name: bytearray(PAGE) for name in ports})
     program.weights(offset=0, beats=1, segments=1, words=3, last=3, repeats=1)
-    program.add(Opcode.POOL)
-    program.add(Opcode.CONV)
+    program.compute(Opcode.POOL)
+    program.compute(Opcode.CONV)
     await bench.run(program)
     assert WATCHDOG < await bench.read("cycles") < WATCHDOG + 300
     bench.stuck = False

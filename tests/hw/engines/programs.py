@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass, field
 
 from hw.bus.registers import WEIGHT_BASES
+from hw.checksum import sealed
 from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
-from hw.isa import PARAMETER, Base, Engine, Opcode, Space, encode
+from hw.isa import COUNTS, PARAMETER, Base, Engine, Opcode, Space, encode
 
 
 def mask(*engines: Engine) -> int:
@@ -56,7 +57,11 @@ class Program:
             **begin,
         }
         parts = [encode(Opcode.BEGIN, fields), *self.instructions, encode(Opcode.END, {})]
-        return b"".join(parts)
+        return sealed(b"".join(parts))
+
+    def compute(self, opcode: Opcode, **head: int) -> None:
+        """A CONV or POOL with the least that it must say; engines are stand-ins."""
+        self.add(opcode, **dict.fromkeys(COUNTS[opcode], 1), **head)
 
     def load(self, *, offset: int, local: int, count: int, **head: int) -> None:
         """LOAD from the input region to the tensor memory."""
@@ -174,11 +179,11 @@ def random_program(config: OverlayConfig, rng: random.Random, *, groups: int = 4
                 )
             if rng.random() < 0.5:
                 program.tags[Opcode.CONV].append(len(program.instructions) + 1)
-                program.add(Opcode.CONV, post=mask(Engine.POOL))
+                program.compute(Opcode.CONV, post=mask(Engine.POOL))
                 pending += 1
             if pending and rng.random() < 0.7:
                 program.tags[Opcode.POOL].append(len(program.instructions) + 1)
-                program.add(Opcode.POOL, wait=mask(Engine.CONV))
+                program.compute(Opcode.POOL, wait=mask(Engine.CONV))
                 pending -= 1
         count = rng.randint(1, 3)
         for n in range(count):
@@ -192,5 +197,5 @@ def random_program(config: OverlayConfig, rng: random.Random, *, groups: int = 4
                 post=mask(Engine.LOAD) if n == count - 1 else 0,
             )
     program.tags[Opcode.CONV].append(len(program.instructions) + 1)
-    program.add(Opcode.CONV)
+    program.compute(Opcode.CONV)
     return program

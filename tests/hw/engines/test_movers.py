@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hw.bus.registers import UNLIMITED
 from hw.config import OverlayConfig
 from hw.engines.load import Load
 from hw.engines.store import Store
 from hw.engines.transfer import Transfer
-from hw.isa import LOAD, STORE, Base, Space
+from hw.isa import LOAD, STORE, Base, Error, Space
 from hw.memory import READ_LATENCY
 
 WIDTH = 8
@@ -23,6 +25,16 @@ CONFIG = OverlayConfig(
     rows=2, columns=5, axi_bytes=WIDTH, tensor_bytes=256, accumulator_depth=8, parameter_depth=64
 )
 BASES = (0x1_0000_0000, 0x2_0000_0003, 0x3_0000_1235, 0x4_0000_00FF)
+
+
+TENSOR_BYTES = 1 << 20
+
+
+def bound(ctx: Any, dut: Any) -> None:
+    """Places the regions; nothing is beyond their ends."""
+    for number, value in enumerate(BASES):
+        ctx.set(dut.bases[number], value)
+        ctx.set(dut.sizes[number], UNLIMITED)
 
 
 def simulate(dut: Any, *testbenches: Any) -> None:
@@ -52,18 +64,30 @@ def byte_at(address: int) -> int:
 @given(
     base=st.sampled_from(Base),
     offset=st.integers(0, (1 << 40) - 1),
-    local=st.integers(0, (1 << 32) - 1),
-    count=st.integers(0, (1 << 32) - 1),
+    local=st.integers(0, TENSOR_BYTES) | st.integers(0, (1 << 32) - 1),
+    count=st.integers(0, TENSOR_BYTES) | st.integers(0, (1 << 32) - 1),
+    spare=st.integers(-3, 3),
     width=st.sampled_from([4, 16, 128]),
 )
-def test_transfer(base: Base, offset: int, local: int, count: int, width: int) -> None:
-    dut = Transfer(data_bytes=width, layout=LOAD)
+def test_transfer(base: Base, offset: int, local: int, count: int, spare: int, width: int) -> None:
+    """``spare``: bytes of the region behind what is moved."""
+    dut = Transfer(config=replace(CONFIG, axi_bytes=width, tensor_bytes=TENSOR_BYTES), layout=LOAD)
+    size = max(0, offset + count + spare)
 
     async def run(ctx: Any) -> None:
-        for number, value in enumerate(BASES):
-            ctx.set(dut.bases[number], value)
-        code = {"base": base, "offset": offset, "local": local, "bytes": count}
+        bound(ctx, dut)
+        ctx.set(dut.sizes[base], size)
+        code = {"base": base, "offset": offset, "local": local, "bytes": count, "tag": 7}
         await give(ctx, dut.i, [code])
+        if offset + count > size or local + count > TENSOR_BYTES:
+            await ctx.tick().until(dut.failed)
+            beyond = offset + count > size
+            assert ctx.get(dut.failure.code) == (Error.REGION if beyond else Error.FIELD)
+            assert ctx.get(dut.failure.tag) == 7
+            for _ in range(5):
+                assert not ctx.get(dut.command.valid | dut.o.valid)
+                await ctx.tick()
+            return
         await ctx.tick().until(dut.command.valid & dut.o.valid)
         address = BASES[base] + offset
         skew = address % width
@@ -104,8 +128,7 @@ def test_load_to_every_alignment(stall: float) -> None:
         snapshots.append(bytes(expected))
 
     async def instructions(ctx: Any) -> None:
-        for number, value in enumerate(BASES):
-            ctx.set(dut.bases[number], value)
+        bound(ctx, dut)
         await give(ctx, dut.i, codes)
 
     async def move(ctx: Any) -> None:
@@ -151,8 +174,7 @@ def test_store_from_every_alignment(stall: float) -> None:
     finished = Signal()
 
     async def instructions(ctx: Any) -> None:
-        for number, value in enumerate(BASES):
-            ctx.set(dut.bases[number], value)
+        bound(ctx, dut)
         await give(ctx, dut.i, codes)
 
     async def tensor_memory(ctx: Any) -> None:
@@ -228,7 +250,7 @@ def test_records(width: int) -> None:
     got: list[tuple[int, int]] = []
 
     async def instructions(ctx: Any) -> None:
-        ctx.set(dut.bases[0], BASES[0])
+        bound(ctx, dut)
         await give(ctx, dut.i, codes)
 
     async def move(ctx: Any) -> None:

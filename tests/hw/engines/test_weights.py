@@ -10,9 +10,11 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hw.bus.registers import UNLIMITED
 from hw.config import OverlayConfig
 from hw.engines.weight_buffer import READ_LATENCY, WeightBuffer
 from hw.engines.weights import WeightReader
+from hw.isa import Error
 
 
 def simulate(dut: Any, *testbenches: Any) -> None:
@@ -169,7 +171,10 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
     retired: list[int] = []
     got: list[int] = []
 
+    ends = [address + 4 * beats for address, beats in commands]
+
     async def give(ctx: Any) -> None:
+        ctx.set(dut.size, max(ends))  # nothing is read beyond: no failure
         for code in codes:
             for name, value in code.items():
                 ctx.set(getattr(dut.i.p, name), value)
@@ -239,6 +244,35 @@ def _expected(
     return commands, words, retires
 
 
+@pytest.mark.parametrize("segment", [1, 2, 3])
+@pytest.mark.parametrize("offset", [0, 400])
+def test_reader_fails_before_the_segment_that_leaves_its_region(segment: int, offset: int) -> None:
+    """Segments of 5 words and a last one of 7, of 2 beats each, read twice; a byte is missing."""
+    dut = WeightReader(config=config(3))
+    ends = {1: 40, 2: 80, 3: 136}
+    asked = 0
+
+    async def run(ctx: Any) -> None:
+        nonlocal asked
+        values = {"beats_per_word": 2, "segments": 3, "segment_words": 5, "last_words": 7}
+        for name, value in {**values, "repeats": 2, "offset": offset, "tag": 9}.items():
+            ctx.set(getattr(dut.i.p, name), value)
+        ctx.set(dut.size, offset + ends[segment] - 1)
+        for port in (dut.i.valid, dut.command.ready, dut.beat.valid, dut.o.ready):
+            ctx.set(port, 1)
+        await ctx.tick()
+        ctx.set(dut.i.valid, 0)
+        for _ in range(200):
+            _, _, asks = await ctx.tick().sample(dut.command.valid)
+            asked += asks
+        assert ctx.get(dut.failed)
+        assert ctx.get(dut.failure.code) == Error.REGION
+        assert ctx.get(dut.failure.tag) == 9
+
+    simulate(dut, run)
+    assert asked == 2 * (segment - 1)
+
+
 @pytest.mark.parametrize("beats", [1, 3])
 def test_reader_keeps_up_with_the_bus(beats: int) -> None:
     dut = WeightReader(config=config(3))
@@ -246,6 +280,7 @@ def test_reader_keeps_up_with_the_bus(beats: int) -> None:
 
     async def run(ctx: Any) -> None:
         nonlocal cycles
+        ctx.set(dut.size, UNLIMITED)
         values = {"beats_per_word": beats, "segments": 1, "last_words": 100, "repeats": 1}
         for name, value in values.items():
             ctx.set(getattr(dut.i.p, name), value)
