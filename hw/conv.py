@@ -20,9 +20,9 @@ from hw.isa import CONV, PARAMETER
 from hw.memory import read_request, write_request
 from hw.scratch import Scratch
 from hw.sequence.fed import fed_word
+from hw.sequence.issue import STALL
 from hw.sequence.loader import SEQUENCE
 from hw.sequence.sequencer import Sequencer, Split
-from hw.sequence.streamer import STALL
 from hw.winograd.input_transform import InputTransform
 from hw.writer import WRITE, Writer
 

@@ -52,7 +52,8 @@ class Drain(wiring.Component):
     o_begin, o_record, i_parameters, o_swap : of `ParameterSchedule`: a burst is wanted; it may be
     swapped in; it has been.
     o_drain : this cycle's element.
-    o_done : a tile's last element has been issued and its parameters have been swapped.
+    o_free : a bank is free. A tile leaves its own when its last element has been issued and its
+    parameters have been swapped.
     o_idle : nothing is under way, and the last result has left the feet.
     """
 
@@ -70,7 +71,7 @@ class Drain(wiring.Component):
                 "i_parameters": In(1),
                 "o_swap": Out(1),
                 "o_drain": Out(drain_layout(config)),
-                "o_done": Out(1),
+                "o_free": Out(1),
                 "o_idle": Out(1),
             }
         )
@@ -84,6 +85,7 @@ class Drain(wiring.Component):
             queue.i.payload.eq(self.i.payload),
             queue.i.valid.eq(self.i.valid),
             self.i.ready.eq(queue.i.ready),
+            self.o_free.eq(queue.level != DRAINS),
         ]
         job = queue.o.p
         drain = self.o_drain
@@ -166,7 +168,7 @@ class Drain(wiring.Component):
                         m.next = "SWAP"
             with m.State("SWAP"):
                 with m.If(swapped | job.by_channel):
-                    m.d.comb += [self.o_done.eq(1), queue.o.ready.eq(1)]
+                    m.d.comb += queue.o.ready.eq(1)
                     m.next = "IDLE"
         m.d.comb += following.eq(unit + drain.valid)
         with m.If(begin_unit):

@@ -13,8 +13,9 @@ from hw.config import OverlayConfig
 from hw.engines.weight_buffer import READ_LATENCY, WeightRead
 from hw.pipeline import delayed
 from hw.sequence.fed import fed_word
+from hw.sequence.issue import STALL
 from hw.sequence.loader import SEQUENCE, Loader
-from hw.sequence.streamer import STALL, Streamer
+from hw.sequence.streamer import Streamer
 
 
 class Sequencer(wiring.Component):
