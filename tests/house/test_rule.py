@@ -1,0 +1,91 @@
+"""The rule of the house notices each breach, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.house.rule import Exceptions, breaches
+
+SOUND = {
+    "hw/isa/fields.py": "WIDTH = 8\n",
+    "hw/array.py": "from hw.isa.fields import WIDTH\nADD_LATENCY = 3\nadd = [WIDTH]\n",
+    "dse/cost.py": "from hw.array import ADD_LATENCY, add\n\ncost = [add, ADD_LATENCY]\n",
+    "boards/card.py": "from dse.cost import cost\n\nclass Card:\n    limit = cost\n",
+    "sim/run.py": "def run():\n    from boards.card import Card\n    return Card\n",
+    "polymap/cli.py": "from sim.run import run\n\ndef main():\n    run()\n",
+    "polymap/__init__.py": "from polymap.cli import main\n",
+}
+
+
+def house(root: Path, changes: Mapping[str, str]) -> Path:
+    """The sound house with some files changed or added; every folder is a package."""
+    for name, text in {**SOUND, **changes}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        for folder in path.parents:
+            if folder == root:
+                break
+            (folder / "__init__.py").touch()
+    return root
+
+
+def test_a_sound_house(tmp_path: Path) -> None:
+    assert breaches(house(tmp_path, {}), Exceptions()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "breach"),
+    [
+        (
+            {"dse/cost.py": "from hw.array import *\nfrom boards.card import Card\n"},
+            "dse.cost imports boards.card: dse comes before boards",
+        ),
+        (
+            {"hw/isa/fields.py": "from hw.array import add\nWIDTH = add\n"},
+            "hw.isa.fields imports hw.array: hw.isa imports nothing of the product",
+        ),
+        (
+            {"sim/run.py": "def run():\n    from tests.kit import make\n    return make\n"},
+            "sim.run imports tests.kit: the product must not import tests",
+        ),
+        (
+            {
+                "dse/a/one.py": "from dse.b.two import two\n\ndef one():\n    return two\n",
+                "dse/b/two.py": "def two():\n    from dse.a.one import one\n    return one\n",
+                "dse/cost.py": SOUND["dse/cost.py"] + "\nfrom dse.a.one import one\none()\n",
+            },
+            "folders import each other: dse.a, dse.b",
+        ),
+        ({"sim/card.py": ""}, "files share a name: boards.card, sim.card"),
+        (
+            {"dse/cost.py": SOUND["dse/cost.py"] + "\ndef forgotten():\n    pass\n"},
+            "dse.cost: nothing reaches forgotten",
+        ),
+        (
+            {"dse/cost.py": SOUND["dse/cost.py"] + "\nDRAIN_CYCLES = 4\nprint(DRAIN_CYCLES)\n"},
+            "dse.cost: DRAIN_CYCLES is a number of timing outside of hw",
+        ),
+    ],
+)
+def test_a_breach(tmp_path: Path, changes: dict[str, str], breach: str) -> None:
+    assert any(line.startswith(breach) for line in breaches(house(tmp_path, changes), Exceptions()))
+
+
+def test_exceptions(tmp_path: Path) -> None:
+    changes = {
+        "sim/card.py": "",
+        "dse/cost.py": SOUND["dse/cost.py"]
+        + "\ndef forgotten():\n    pass\n\nDRAIN_CYCLES = 4\nprint(DRAIN_CYCLES)\n",
+        "sim/script.py": "def start():\n    pass\n",
+    }
+    exceptions = Exceptions(
+        entries={"sim.script": "started by hand"},
+        mirrors={"sim.card": "models the card"},
+        unused={"dse.cost:forgotten": "for users"},
+        timing={"dse.cost:DRAIN_CYCLES": "of a drink"},
+    )
+    assert breaches(house(tmp_path, changes), exceptions) == []
