@@ -52,7 +52,8 @@ class InputStationary(Issuer):
         """A wave; ``close``: the last one of a group, with results."""
         sight, request, wave = self.i, self.o, self.o.wave
         record = Signal(16)  # of the channel tile's first channel, minus the instruction's
-        segment = sight.last_chunk & request.done
+        last = sight.step == sight.channels - 1
+        segment = sight.last_chunk & last
         ends = segment & (sight.last_channels | ~sight.winograd)
         words = Mux(close, sight.pixels, 0)
         if self._config.lanes == 1:
@@ -60,9 +61,9 @@ class InputStationary(Issuer):
         m.d.comb += [
             request.issued.eq(1),
             request.advance.eq(1),
-            request.restart.eq(request.done),
+            request.restart.eq(last),
             request.sums.eq(1),
-            request.done.eq(sight.step == sight.channels - 1),
+            request.done.eq(last),
             request.reserve.eq(words),
             request.busy.eq(words),
             *replayed(sight, request.weight_pop, ends),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from hw.sequence.issue import Issuer
 
@@ -31,8 +31,11 @@ class WeightStationary(Issuer):
         free = sight.free | ~(sight.first_chunk & winograd)
         may_start = ~first | (loaded & free & (sight.parameters_ready | ~takes_parameters))
         may_end = ~results | (sight.room != 0)
-        issue = Signal()
-        m.d.comb += issue.eq(self.i_active & here & may_start & may_end)
+        issue, last = Signal(), Signal()
+        m.d.comb += [
+            issue.eq(self.i_active & here & may_start & may_end),
+            last.eq(Mux(sight.skips, sight.last, sight.step == sight.pixels - 1)),
+        ]
         with m.If(self.i_active):
             m.d.comb += [
                 request.head.eq(own_head & first),
@@ -44,19 +47,19 @@ class WeightStationary(Issuer):
             m.d.comb += [
                 request.issued.eq(1),
                 request.advance.eq(1),
-                request.restart.eq(request.done),
+                request.restart.eq(last),
                 request.sums.eq(1),
-                request.done.eq(Mux(sight.skips, sight.last, sight.step == sight.pixels - 1)),
+                request.done.eq(last),
                 request.swap.eq(first & ~own_head),
                 request.addressed.eq(sight.skips),
                 request.reserve.eq(results),
                 request.busy.eq(Mux(results, self._config.columns, 0)),
-                *self._pop(),
+                *self._pop(last),
                 *self._wave(first & ~own_head, results, exact, takes_parameters),
             ]
         return m
 
-    def _pop(self) -> list[Any]:
+    def _pop(self, last: Value) -> list[Any]:
         """The wave's word; a scratch segment stays until its last channel tile has read it."""
         sight, request = self.i, self.o
         again = sight.last_chunk & ~sight.last_channels
@@ -64,7 +67,7 @@ class WeightStationary(Issuer):
             request.activation_pop.eq(~sight.winograd),
             request.scratch_pop.pop.eq(sight.winograd),
             request.scratch_pop.hold.eq(~sight.last_channels),
-            request.scratch_pop.rewind.eq(sight.winograd & request.done & again),
+            request.scratch_pop.rewind.eq(sight.winograd & last & again),
         ]
 
     def _wave(self, swap: Any, results: Any, exact: Any, takes_parameters: Any) -> list[Any]:
