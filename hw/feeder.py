@@ -91,7 +91,7 @@ class Feeder(wiring.Component):
         m.submodules.walker = walker = WindowWalker(
             config, word_bytes=config.reduction, extra=_FIRST
         )
-        m.submodules.taps = taps = TapWalker(config)
+        m.submodules.taps = taps = TapWalker(config=config)
         instruction = Signal(FEED)
         skipping = skips(instruction)
         walking = Signal()
