@@ -16,7 +16,8 @@ from hw.memory import READ_LATENCY, read_request, write_request
 from hw.output_tiles import OutputTiles
 from hw.pipeline import delayed
 from hw.requantise import RESIDUAL_LATENCY, ResidualAdd
-from hw.sequence.tiles import NEST, Tiles
+from hw.sequence.tiles import Tiles
+from hw.word_walk import ChannelGroups, PixelWalk, Track
 
 WRITE_FIELDS = (
     "dataflow",
@@ -45,47 +46,6 @@ WRITE_FIELDS = (
 )
 WRITE = data.StructLayout({name: CONV[name].shape for name in WRITE_FIELDS})
 WRITER_LATENCY = READ_LATENCY + RESIDUAL_LATENCY  # cycles from a word to its write
-
-
-class Track(wiring.Component):
-    """The address of the current pixel of one tensor, by additions.
-
-    Members
-    -------
-    i_base, i_pitch : of the tensor; held.
-    i_image : to the first pixel, a tile's first.
-    i_tile : what follows is a new tile, behind the highest pixel so far.
-    i_restart : back to the tile's first pixel.
-    i_up, i_down : to the next or the previous pixel.
-    o_address : of the current pixel.
-    """
-
-    def __init__(self) -> None:
-        strobes = {f"i_{name}": In(1) for name in ("image", "tile", "restart", "up", "down")}
-        address = unsigned(32)
-        ports = {"i_base": In(address), "i_pitch": In(unsigned(24)), "o_address": Out(address)}
-        super().__init__({**ports, **strobes})
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        first, highest = Signal(32), Signal(32)
-        with m.If(self.i_up):
-            m.d.sync += self.o_address.eq(self.o_address + self.i_pitch)
-            m.d.sync += highest.eq(self.o_address + self.i_pitch)
-        with m.If(self.i_down):
-            m.d.sync += self.o_address.eq(self.o_address - self.i_pitch)
-        with m.If(self.i_restart):
-            m.d.sync += self.o_address.eq(first)
-        with m.If(self.i_tile):
-            following = highest + self.i_pitch
-            m.d.sync += [self.o_address.eq(following), first.eq(following), highest.eq(following)]
-        with m.If(self.i_image):
-            m.d.sync += [
-                self.o_address.eq(self.i_base),
-                first.eq(self.i_base),
-                highest.eq(self.i_base),
-            ]
-        return m
 
 
 class Writer(wiring.Component):
@@ -121,136 +81,112 @@ class Writer(wiring.Component):
             }
         )
         self._instruction = Signal(WRITE)
-        self._offset = Signal(16)  # channel of the tile's or the group's first byte
-        self._size = Signal(16)  # channels of a word
-        self._begin = Signal()
-        self._last_group = Signal()  # the word's channels are the channel tile's last
-        self._last_word = Signal()  # Winograd: of a pixel tile's channels
+        self._groups = ChannelGroups(columns=config.columns)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        instruction = self._instruction
         m.submodules.tiles = tiles = Tiles()
-        m.submodules.target = target = Track()
-        m.submodules.residual = residual = Track()
-        tracks = (target, residual)
-        m.d.comb += [
-            target.i_base.eq(instruction.out_address),
-            target.i_pitch.eq(instruction.out_pitch),
-            residual.i_base.eq(instruction.residual_address),
-            residual.i_pitch.eq(instruction.residual_pitch),
-        ]
+        m.submodules.groups = groups = self._groups
+        instruction = self._instruction
+        begin, ready, final = Signal(), Signal(), Signal()
         taken = self.i_word.valid & self.i_word.ready
-        final = Signal()
         done = delayed(m, final, WRITER_LATENCY + 1, name="done", reset_less=False)
-        self._walk(m, tiles, tracks, taken, final, done)
-        addresses: tuple[Any, Any] = target.o_address, residual.o_address
-        inside: Any = Const(1)
-        if self._config.transforms:
-            places = self._places(m, tiles, taken)
-            winograd = is_winograd(self._config, instruction)
-            inside = ~winograd | places.o_inside
-            addresses = (
-                Mux(winograd, places.o_address, target.o_address),
-                Mux(winograd, places.o_residual, residual.o_address),
-            )
-        self._transfer(m, *addresses, taken, inside)
-        m.d.comb += self.o_retire.eq(done)
-        return m
-
-    def _walk(
-        self, m: Module, tiles: Tiles, tracks: Any, taken: Any, final: Any, done: Any
-    ) -> None:
-        """The loop nest of words: which pixel and which channels the next word holds."""
-        columns = self._config.columns
-        instruction, offset, size = self._instruction, self._offset, self._size
-        strobes = {n: Signal(name=n) for n in ("image", "tile", "restart", "up", "down")}
-        for track in tracks:
-            m.d.comb += [getattr(track, f"i_{n}").eq(s) for n, s in strobes.items()]
-        nest = Signal(NEST)
-        for name in ("pixels", "pixel_tile", "channels", "channel_tile"):
-            m.d.comb += getattr(nest, name).eq(getattr(self.i.p, name))
-        pixel = Signal(16)
-        grouped = Signal(16)  # channels of the tile in earlier groups
-        by_channel = instruction.dataflow == Dataflow.IS
-        descends = instruction.dataflow == Dataflow.NS
-        rest = tiles.o_channels - grouped
-        last_group = self._last_group
-        last_pixel = pixel == tiles.o_pixels - 1
         m.d.comb += [
-            last_group.eq(rest <= columns),
-            nest.chunks.eq(1),
-            tiles.i_nest.eq(nest),
-            size.eq(Mux(last_group, rest, columns)),
+            *self._nest(tiles),
+            groups.i_channels.eq(tiles.o_channels),
+            self.i_word.ready.eq(ready & (self.o_read.ready | ~instruction.residual)),
+            self.o_read.valid.eq(ready & self.i_word.valid & instruction.residual),
+            self.o_retire.eq(done),
             self.o_busy.eq(1),
-            tiles.i_pixels_outside.eq(is_winograd(self._config, self.i.p)),
         ]
-        winograd = is_winograd(self._config, instruction)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [self.i.ready.eq(1), tiles.i_load.eq(self.i.valid), self.o_busy.eq(0)]
                 with m.If(self.i.valid):
-                    m.d.sync += [instruction.eq(self.i.p), offset.eq(0), pixel.eq(0)]
-                    m.next = "IMAGE"
-            with m.State("IMAGE"):
-                m.d.comb += [strobes["image"].eq(1), self._begin.eq(1)]
-                m.next = "CLIMB"
-                with m.If(winograd):
-                    m.next = "TILES"
-            with m.State("CLIMB"):
-                climbs = descends & ~last_pixel
-                m.d.comb += strobes["up"].eq(climbs)
-                m.d.sync += pixel.eq(Mux(climbs, pixel + 1, 0))
-                with m.If(~climbs):
-                    m.next = "WORDS"
-            with m.State("WORDS"):
-                m.d.comb += self.i_word.ready.eq(self.o_read.ready | ~instruction.residual)
-                m.d.comb += self.o_read.valid.eq(self.i_word.valid & instruction.residual)
-                with m.If(taken & ~last_pixel):
-                    m.d.comb += [strobes["down"].eq(descends), strobes["up"].eq(~descends)]
-                    m.d.sync += pixel.eq(pixel + 1)
-                with m.If(taken & last_pixel):
-                    m.d.sync += pixel.eq(0)
-                with m.If(taken & last_pixel & ~last_group & by_channel):
-                    m.d.comb += strobes["restart"].eq(1)
-                    m.d.sync += [grouped.eq(grouped + columns), offset.eq(offset + columns)]
-                with m.Elif(taken & last_pixel):
-                    m.d.comb += [tiles.i_advance.eq(1), final.eq(tiles.o_final)]
-                    m.d.comb += strobes["tile"].eq(~tiles.o_last_pixels)
-                    m.d.sync += grouped.eq(0)
-                    m.next = "CLIMB"
-                    with m.If(tiles.o_last_pixels):
-                        m.d.sync += offset.eq(offset + size)
-                        m.next = "IMAGE"
-                    with m.Else():
-                        m.d.sync += offset.eq(offset - grouped)
-                    with m.If(tiles.o_final):
-                        m.next = "DRAIN"
-            with m.State("TILES"):
-                m.d.comb += self.i_word.ready.eq(self.o_read.ready | ~instruction.residual)
-                m.d.comb += self.o_read.valid.eq(self.i_word.valid & instruction.residual)
-                with m.If(taken & self._last_word):
-                    ends = tiles.o_last_channels & last_group
-                    m.d.comb += [tiles.i_advance.eq(last_group)]
-                    m.d.comb += final.eq(tiles.o_final & last_group)
-                    m.d.sync += offset.eq(Mux(ends, 0, offset + size))
-                    m.d.sync += grouped.eq(Mux(last_group, 0, grouped + columns))
-                    with m.If(final):
-                        m.next = "DRAIN"
+                    m.d.comb += [begin.eq(1), groups.i_first.eq(1)]
+                    m.d.sync += instruction.eq(self.i.p)
+                    m.next = "WALK"
+            with m.State("WALK"):
+                with m.If(final):
+                    m.next = "DRAIN"
             with m.State("DRAIN"):
                 with m.If(done):
                     m.next = "IDLE"
+        self._places(m, tiles, begin, taken, ready, final)
+        return m
 
-    def _places(self, m: Module, tiles: Tiles, taken: Any) -> OutputTiles:
-        """Winograd: the pixel of the next word."""
-        instruction = self._instruction
-        m.submodules.places = places = OutputTiles(config=self._config)
+    def _nest(self, tiles: Tiles) -> list[Any]:
+        """The words' loop nest: one step a tile."""
+        instruction = self.i.p
+        sizes = ("pixels", "pixel_tile", "channels", "channel_tile")
+        return [
+            *(tiles.i_nest[name].eq(instruction[name]) for name in sizes),
+            tiles.i_nest.chunks.eq(1),
+            tiles.i_pixels_outside.eq(is_winograd(self._config, instruction)),
+        ]
+
+    def _places(
+        self, m: Module, tiles: Tiles, begin: Signal, taken: Any, ready: Signal, final: Signal
+    ) -> None:
+        """Where the next word goes, by the walk that the instruction needs."""
+        instruction, groups = self._instruction, self._groups
+        m.submodules.walk = walk = PixelWalk()
+        target, residual = self._tracks(m, walk)
+        winograd = is_winograd(self._config, instruction)
         m.d.comb += [
-            places.i_begin.eq(self._begin),
+            walk.i_start.eq(begin & ~is_winograd(self._config, self.i.p)),
+            walk.i_by_channel.eq(instruction.dataflow == Dataflow.IS),
+            walk.i_descends.eq(instruction.dataflow == Dataflow.NS),
+            walk.i_pixels.eq(tiles.o_pixels),
+            walk.i_last_group.eq(groups.o_last),
+            walk.i_last_pixels.eq(tiles.o_last_pixels),
+            walk.i_final.eq(tiles.o_final),
+            walk.i_taken.eq(taken),
+            ready.eq(walk.o_ready),
+            groups.i_group.eq(walk.o_group),
+            groups.i_tile.eq(walk.o_tile),
+            groups.i_again.eq(walk.o_again),
+            tiles.i_advance.eq(walk.o_advance),
+            final.eq(walk.o_last),
+        ]
+        inside: Any = Const(1)
+        if self._config.transforms:
+            places = self._tile_places(m, tiles, begin, taken, ready, final)
+            inside = ~winograd | places.o_inside
+            target = Mux(winograd, places.o_address, target)
+            residual = Mux(winograd, places.o_residual, residual)
+        self._transfer(m, target, residual, taken, inside)
+
+    def _tracks(self, m: Module, walk: PixelWalk) -> list[Any]:
+        """Addresses of the current pixel in result and residual."""
+        instruction, addresses = self._instruction, []
+        for name, base, pitch in (
+            ("target", instruction.out_address, instruction.out_pitch),
+            ("residual", instruction.residual_address, instruction.residual_pitch),
+        ):
+            m.submodules[name] = track = Track()
+            m.d.comb += [track.i_base.eq(base), track.i_pitch.eq(pitch)]
+            m.d.comb += [
+                getattr(track, f"i_{strobe}").eq(getattr(walk.o_track, strobe))
+                for strobe in Track.STROBES
+            ]
+            addresses.append(track.o_address)
+        return addresses
+
+    def _tile_places(
+        self, m: Module, tiles: Tiles, begin: Signal, taken: Any, ready: Signal, final: Signal
+    ) -> OutputTiles:
+        """Winograd: the pixel of the next word; a tile's words follow each other by groups."""
+        instruction, groups = self._instruction, self._groups
+        m.submodules.places = places = OutputTiles(config=self._config)
+        walking, opens = Signal(), Signal()
+        last_channels = tiles.o_last_channels & groups.o_last
+        m.d.comb += [
+            places.i_begin.eq(opens),
             places.i_step.eq(taken),
             places.i_transform.eq(transform_index(self._config, instruction)),
             places.i_tiles.eq(tiles.o_pixels),
-            places.i_last_channels.eq(tiles.o_last_channels & self._last_group),
+            places.i_last_channels.eq(last_channels),
             places.i_columns.eq(instruction.out_width),
             places.i_width.eq(instruction.image_width),
             places.i_height.eq(instruction.out_rows),
@@ -260,8 +196,22 @@ class Writer(wiring.Component):
             places.i_residual_address.eq(instruction.residual_address),
             places.i_residual_pitch.eq(instruction.residual_pitch),
             places.i_residual_row_pitch.eq(instruction.residual_row_pitch),
-            self._last_word.eq(places.o_last),
         ]
+        m.d.sync += opens.eq(begin & is_winograd(self._config, self.i.p))
+        with m.If(opens):
+            m.d.sync += walking.eq(1)
+        with m.If(walking):
+            m.d.comb += ready.eq(1)
+        with m.If(walking & taken & places.o_last):
+            m.d.comb += [
+                tiles.i_advance.eq(groups.o_last),
+                groups.i_group.eq(~groups.o_last),
+                groups.i_tile.eq(groups.o_last),
+                groups.i_first.eq(last_channels),
+                final.eq(tiles.o_final & groups.o_last),
+            ]
+        with m.If(final):
+            m.d.sync += walking.eq(0)
         return places
 
     def _transfer(self, m: Module, target: Any, residual: Any, taken: Any, inside: Any) -> None:
@@ -271,14 +221,14 @@ class Writer(wiring.Component):
         lanes = unsigned(bits_for(columns))
         low = Signal(lanes)
         turned = (instruction.dataflow == Dataflow.IS) & ~is_winograd(config, instruction)
-        m.d.comb += low.eq(Mux(turned, columns - self._size, 0))
+        m.d.comb += low.eq(Mux(turned, columns - self._groups.o_size, 0))
         head = Signal(data.StructLayout({"valid": 1, "address": 32, "low": lanes, "high": lanes}))
         m.d.comb += [
-            self.o_read.p.address.eq(residual + self._offset - low),
+            self.o_read.p.address.eq(residual + self._groups.o_offset - low),
             head.valid.eq(taken & inside),
-            head.address.eq(target + self._offset - low),
+            head.address.eq(target + self._groups.o_offset - low),
             head.low.eq(low),
-            head.high.eq(low + self._size),
+            head.high.eq(low + self._groups.o_size),
         ]
         word = delayed(m, self.i_word.payload, READ_LATENCY, name="word")
         m.submodules.add = add = ResidualAdd(lanes=columns)

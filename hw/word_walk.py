@@ -1,0 +1,167 @@
+"""Which pixel and which channels each result word holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+
+class Track(wiring.Component):
+    """The address of the current pixel of one tensor, by additions.
+
+    Members
+    -------
+    i_base, i_pitch : of the tensor; held.
+    i_image : to the first pixel, a tile's first.
+    i_tile : what follows is a new tile, behind the highest pixel so far.
+    i_restart : back to the tile's first pixel.
+    i_up, i_down : to the next or the previous pixel.
+    o_address : of the current pixel.
+    """
+
+    STROBES = ("image", "tile", "restart", "up", "down")
+
+    def __init__(self) -> None:
+        strobes = {f"i_{name}": In(1) for name in self.STROBES}
+        address = unsigned(32)
+        ports = {"i_base": In(address), "i_pitch": In(unsigned(24)), "o_address": Out(address)}
+        super().__init__({**ports, **strobes})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        first, highest = Signal(32), Signal(32)
+        with m.If(self.i_up):
+            m.d.sync += self.o_address.eq(self.o_address + self.i_pitch)
+            m.d.sync += highest.eq(self.o_address + self.i_pitch)
+        with m.If(self.i_down):
+            m.d.sync += self.o_address.eq(self.o_address - self.i_pitch)
+        with m.If(self.i_restart):
+            m.d.sync += self.o_address.eq(first)
+        with m.If(self.i_tile):
+            following = highest + self.i_pitch
+            m.d.sync += [self.o_address.eq(following), first.eq(following), highest.eq(following)]
+        with m.If(self.i_image):
+            m.d.sync += [
+                self.o_address.eq(self.i_base),
+                first.eq(self.i_base),
+                highest.eq(self.i_base),
+            ]
+        return m
+
+
+class ChannelGroups(wiring.Component):
+    """The channels of a word: a channel tile comes in groups of C, the last of which may be short.
+
+    Parameters
+    ----------
+    columns : C, the most channels of a word.
+
+    Members
+    -------
+    i_channels : of the tile.
+    i_group, i_tile : to the next group, or to the next tile's first.
+    i_again, i_first : back to the first group of the tile, or of the first tile.
+    o_offset : the first channel. o_size : how many. o_last : the group is its tile's last.
+    """
+
+    def __init__(self, *, columns: int) -> None:
+        self._columns = columns
+        channels = unsigned(16)
+        strobes = {f"i_{name}": In(1) for name in ("group", "tile", "again", "first")}
+        outputs = {"o_offset": Out(channels), "o_size": Out(channels), "o_last": Out(1)}
+        super().__init__({"i_channels": In(channels), **strobes, **outputs})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        earlier = Signal(16)  # channels of the tile in earlier groups
+        rest = self.i_channels - earlier
+        m.d.comb += [
+            self.o_last.eq(rest <= self._columns),
+            self.o_size.eq(Mux(self.o_last, rest, self._columns)),
+        ]
+        with m.If(self.i_group):
+            m.d.sync += earlier.eq(earlier + self._columns)
+            m.d.sync += self.o_offset.eq(self.o_offset + self._columns)
+        with m.If(self.i_tile):
+            m.d.sync += [earlier.eq(0), self.o_offset.eq(self.o_offset + self.o_size)]
+        with m.If(self.i_again):
+            m.d.sync += [earlier.eq(0), self.o_offset.eq(self.o_offset - earlier)]
+        with m.If(self.i_first):
+            m.d.sync += [earlier.eq(0), self.o_offset.eq(0)]
+        return m
+
+
+class PixelWalk(wiring.Component):
+    """The order of the words of a convolution without transforms.
+
+    WS: pixels ascending. IS: groups of channels, in each the pixels ascending. NS: a tile's pixels
+    descending, for which the walk first climbs to the tile's last one while the array computes.
+
+    Members
+    -------
+    i_start : a convolution begins. i_by_channel, i_descends : its order; held.
+    i_pixels : of the tile. i_last_group : the word's channels are the channel tile's last.
+    i_last_pixels, i_final : the tile is the channel tile's, or the convolution's last.
+    i_taken : a word is taken. o_ready : the walk is at the next word's place.
+    o_track : what the tracks do. o_group, o_tile, o_again : what the channel groups do.
+    o_advance : to the next tile. o_last : with ``i_taken``, the convolution's last word.
+    """
+
+    def __init__(self) -> None:
+        inputs = ("start", "by_channel", "descends", "last_group", "last_pixels", "final", "taken")
+        outputs = ("ready", "group", "tile", "again", "advance", "last")
+        super().__init__(
+            {
+                **{f"i_{name}": In(1) for name in inputs},
+                "i_pixels": In(unsigned(16)),
+                **{f"o_{name}": Out(1) for name in outputs},
+                "o_track": Out(wiring.Signature({name: Out(1) for name in Track.STROBES})),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        pixel = Signal(16)
+        last_pixel = pixel == self.i_pixels - 1
+        climbs = self.i_descends & ~last_pixel
+        ends, regroups = Signal(), Signal()
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.i_start):
+                    m.next = "IMAGE"
+            with m.State("IMAGE"):
+                m.d.comb += self.o_track.image.eq(1)
+                m.next = "CLIMB"
+            with m.State("CLIMB"):
+                m.d.comb += self.o_track.up.eq(climbs)
+                m.d.sync += pixel.eq(Mux(climbs, pixel + 1, 0))
+                with m.If(~climbs):
+                    m.next = "WORDS"
+            with m.State("WORDS"):
+                m.d.comb += self.o_ready.eq(1)
+                with m.If(self.i_taken):
+                    m.d.comb += [regroups.eq(last_pixel & self.i_by_channel & ~self.i_last_group)]
+                    m.d.comb += ends.eq(last_pixel & ~regroups)
+                    m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + 1))
+                with m.If(self.i_taken & ~last_pixel):
+                    m.d.comb += self.o_track.down.eq(self.i_descends)
+                    m.d.comb += self.o_track.up.eq(~self.i_descends)
+                with m.If(ends):
+                    m.next = "CLIMB"
+                with m.If(ends & self.i_last_pixels):
+                    m.next = "IMAGE"
+                with m.If(self.o_last):
+                    m.next = "IDLE"
+        m.d.comb += [
+            self.o_track.restart.eq(regroups),
+            self.o_track.tile.eq(ends & ~self.i_last_pixels),
+            self.o_group.eq(regroups),
+            self.o_tile.eq(ends & self.i_last_pixels),
+            self.o_again.eq(ends & ~self.i_last_pixels),
+            self.o_advance.eq(ends),
+            self.o_last.eq(ends & self.i_final),
+        ]
+        return m
