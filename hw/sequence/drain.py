@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.algorithm import multiple, of_transform
 from hw.array.foot import DRAINED_LATENCY, REUSE_DISTANCE
@@ -31,6 +31,98 @@ JOB = data.StructLayout(
         "record": unsigned(16),
     }
 )
+
+
+class UnitWalk(wiring.Component):
+    """The accumulators of a unit's elements: column by column, as the output transform wants them.
+
+    Members
+    -------
+    i_begin, i_unit : to the first element of that unit.
+    i_step : to the next element. i_units, i_transform : of the tile; held.
+    o_address : of the element. o_last : it is the unit's last.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i_begin": In(1),
+                "i_unit": In(unsigned(16)),
+                "i_step": In(1),
+                "i_units": In(unsigned(16)),
+                "i_transform": In(1),
+                "o_address": Out(config.address_bits),
+                "o_last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        edge = of_transform(self._config, self.i_transform, lambda t: t.alpha - 1)
+        row = of_transform(
+            self._config, self.i_transform, lambda t: multiple(self.i_units, t.alpha)
+        )
+        i, j = Signal(3), Signal(3)
+        column = Signal(self._config.address_bits)  # of its first element
+        m.d.comb += self.o_last.eq((i == edge) & (j == edge))
+        with m.If(self.i_step):
+            m.d.sync += [i.eq(i + 1), self.o_address.eq(self.o_address + row)]
+        with m.If(self.i_step & (i == edge)):
+            following = column + self.i_units
+            m.d.sync += [i.eq(0), j.eq(j + 1), column.eq(following), self.o_address.eq(following)]
+        with m.If(self.i_begin):
+            m.d.sync += [i.eq(0), j.eq(0)]
+            m.d.sync += [column.eq(self.i_unit), self.o_address.eq(self.i_unit)]
+        return m
+
+
+class UnitRoom(wiring.Component):
+    """Whether the next unit's results have room: in the output FIFO, or IS in the output turn.
+
+    Members
+    -------
+    i_by_channel, i_last_unit, i_transform : of the tile and the unit; held while it lasts.
+    i_active : a unit is under way. i_begin : the next one begins. i_end : one ends.
+    i_room : free words of the output FIFO. i_turn_done : the output turn has delivered a group.
+    o_room : the next unit may begin. o_reserve : words that it reserves as it begins.
+    o_close : the unit is the last of its group. o_empty : no group is under way.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        words = unsigned(config.output_depth.bit_length())
+        names = ("by_channel", "last_unit", "transform", "active", "begin", "end", "turn_done")
+        super().__init__(
+            {
+                **{f"i_{name}": In(1) for name in names},
+                "i_room": In(words),
+                "o_room": Out(1),
+                "o_reserve": Out(words),
+                "o_close": Out(1),
+                "o_empty": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        columns = self._config.columns
+        pixels = of_transform(self._config, self.i_transform, lambda t: t.pixels)
+        member = Signal(range(columns))  # of the group
+        groups = Signal(range(GROUPS + 1))
+        fresh = Mux(self.i_active, self.o_close, member == 0)  # the next unit starts a group
+        starts = self.i_begin & self.i_by_channel & fresh
+        m.d.sync += groups.eq(groups + starts - self.i_turn_done)
+        with m.If(self.i_end):
+            m.d.sync += member.eq(Mux(self.o_close, 0, member + 1))
+        turn = ~fresh | (groups != GROUPS)
+        m.d.comb += [
+            self.o_close.eq((member == columns - 1) | self.i_last_unit),
+            self.o_room.eq(Mux(self.i_by_channel, turn, self.i_room >= pixels)),
+            self.o_reserve.eq(Mux(self.i_begin & ~self.i_by_channel, pixels, 0)),
+            self.o_empty.eq(groups == 0),
+        ]
+        return m
 
 
 class Drain(wiring.Component):
@@ -78,67 +170,49 @@ class Drain(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self._config
         queue: Any = Queue(shape=JOB, depth=DRAINS)
         m.submodules.queue = queue
-        m.d.comb += [
-            queue.i.payload.eq(self.i.payload),
-            queue.i.valid.eq(self.i.valid),
-            self.i.ready.eq(queue.i.ready),
-            self.o_free.eq(queue.level != DRAINS),
-        ]
-        job = queue.o.p
-        drain = self.o_drain
-        edge = of_transform(config, job.transform, lambda t: t.alpha - 1)
-        pixels = of_transform(config, job.transform, lambda t: t.pixels)
-        step = of_transform(config, job.transform, lambda t: multiple(job.units, t.alpha))
+        m.submodules.walk = walk = UnitWalk(config=self._config)
+        m.submodules.room = room = UnitRoom(config=self._config)
+        connect(m, flipped(self.i), queue.i)
+        job, drain = queue.o.p, self.o_drain
         unit = Signal(16)
-        i, j = Signal(3), Signal(3)
-        column, address = Signal(config.address_bits), Signal(config.address_bits)
-        last = (i == edge) & (j == edge)
-        last_unit = unit == job.units - 1
-        member = Signal(range(config.columns))  # of the group
-        last_member = (member == config.columns - 1) | last_unit
-        groups = Signal(range(GROUPS + 1))
-        begin_group = Signal()
-        m.d.sync += groups.eq(groups + begin_group - self.i_turn_done)
-        # The next unit starts a group.
-        fresh = Mux(drain.valid, last_member, member == 0)
-        room = Mux(job.by_channel, ~fresh | (groups != GROUPS), self.i_room >= pixels)
-        following = Signal(16)
-        begin_unit = Signal()
-        settle = Signal(range(REUSE_DISTANCE + 2))
-        longest = max(output_latency(t, config.transforms) for t in config.transforms)
-        tail = longest + max(t.alpha * t.m for t in config.transforms) + DRAINED_LATENCY
-        cooling = Signal(range(tail + 1))
-        swapped = Signal()
+        begin, elements, last_unit = Signal(), Signal(), unit == job.units - 1
+        ends = elements & walk.o_last
         m.d.comb += [
+            walk.i_begin.eq(begin),
+            walk.i_unit.eq(unit + elements),
+            walk.i_step.eq(elements),
+            walk.i_units.eq(job.units),
+            walk.i_transform.eq(job.transform),
+            room.i_by_channel.eq(job.by_channel),
+            room.i_last_unit.eq(last_unit),
+            room.i_transform.eq(job.transform),
+            room.i_active.eq(elements),
+            room.i_begin.eq(begin),
+            room.i_end.eq(ends),
+            room.i_turn_done.eq(self.i_turn_done),
+            room.i_room.eq(self.i_room),
+            self.o_reserve.eq(room.o_reserve),
             self.o_record.eq(job.record),
-            begin_group.eq(begin_unit & job.by_channel & fresh),
-            self.o_reserve.eq(Mux(begin_unit & ~job.by_channel, pixels, 0)),
-            self.o_swap.eq(
-                delayed(m, drain.take & ~drain.by_channel, longest, name="swap", reset_less=False)
-            ),
+            self.o_free.eq(queue.level != DRAINS),
+            drain.valid.eq(elements),
+            drain.take.eq(ends & (job.by_channel | (unit == 0))),
             drain.by_channel.eq(job.by_channel),
-            drain.close.eq(last_member),
+            drain.close.eq(room.o_close),
             drain.pixels.eq(job.pixels),
             drain.record.eq(job.record + unit),
             drain.bank.eq(job.bank),
             drain.transform.eq(job.transform),
-            drain.address.eq(address),
+            drain.address.eq(walk.o_address),
         ]
-        with m.If(self.o_swap):
-            m.d.sync += swapped.eq(1)
-        with m.If(drain.valid):
-            m.d.sync += cooling.eq(tail)
-        with m.Elif(cooling != 0):
-            m.d.sync += cooling.eq(cooling - 1)
-        with m.If(settle != 0):
-            m.d.sync += settle.eq(settle - 1)
+        with m.If(ends):
+            m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
+        swapped = self._swap(m, ends & (unit == 0) & ~job.by_channel)
+        settle, cool = self._timers(m, elements)
         with m.FSM() as fsm:
-            m.d.comb += self.o_idle.eq(
-                fsm.ongoing("IDLE") & ~queue.o.valid & (cooling == 0) & (groups == 0)
-            )
+            idle = fsm.ongoing("IDLE") & ~queue.o.valid
+            m.d.comb += self.o_idle.eq(idle & cool & room.o_empty)
             with m.State("IDLE"):
                 m.d.sync += [settle.eq(REUSE_DISTANCE + 1), swapped.eq(0)]
                 with m.If(queue.o.valid):
@@ -148,29 +222,42 @@ class Drain(wiring.Component):
                 with m.If((settle == 0) & (job.by_channel | self.i_parameters)):
                     m.next = "UNIT"
             with m.State("UNIT"):
-                m.d.comb += begin_unit.eq(room)
-                with m.If(room):
+                m.d.comb += begin.eq(room.o_room)
+                with m.If(room.o_room):
                     m.next = "ELEMENTS"
             with m.State("ELEMENTS"):
-                takes = job.by_channel | (unit == 0)
-                m.d.comb += [drain.valid.eq(1), drain.take.eq(last & takes)]
-                m.d.sync += [i.eq(i + 1), address.eq(address + step)]
-                with m.If(i == edge):
-                    m.d.sync += [i.eq(0), j.eq(j + 1)]
-                    m.d.sync += [column.eq(column + job.units), address.eq(column + job.units)]
-                with m.If(last):
-                    m.d.sync += [unit.eq(unit + 1), member.eq(Mux(last_member, 0, member + 1))]
-                    m.d.comb += begin_unit.eq(room & ~last_unit)
-                    with m.If(~room):
-                        m.next = "UNIT"
-                    with m.If(last_unit):
-                        m.d.sync += unit.eq(0)
-                        m.next = "SWAP"
+                m.d.comb += [elements.eq(1), begin.eq(walk.o_last & room.o_room & ~last_unit)]
+                with m.If(walk.o_last & ~room.o_room):
+                    m.next = "UNIT"
+                with m.If(walk.o_last & last_unit):
+                    m.next = "SWAP"
             with m.State("SWAP"):
                 with m.If(swapped | job.by_channel):
                     m.d.comb += queue.o.ready.eq(1)
                     m.next = "IDLE"
-        m.d.comb += following.eq(unit + drain.valid)
-        with m.If(begin_unit):
-            m.d.sync += [i.eq(0), j.eq(0), column.eq(following), address.eq(following)]
         return m
+
+    def _longest(self) -> int:
+        return max(output_latency(t, self._config.transforms) for t in self._config.transforms)
+
+    def _swap(self, m: Module, taken: Any) -> Signal:
+        """WS: the parameters are swapped in when the first unit reaches the feet."""
+        swapped = Signal()
+        late = delayed(m, taken, self._longest(), name="swap", reset_less=False)
+        m.d.comb += self.o_swap.eq(late)
+        with m.If(self.o_swap):
+            m.d.sync += swapped.eq(1)
+        return swapped
+
+    def _timers(self, m: Module, elements: Any) -> tuple[Signal, Any]:
+        """Cycles until a tile's sums are in their accumulators; whether all results are out."""
+        transforms = self._config.transforms
+        tail = self._longest() + max(t.alpha * t.m for t in transforms) + DRAINED_LATENCY
+        settle, cooling = Signal(range(REUSE_DISTANCE + 2)), Signal(range(tail + 1))
+        with m.If(settle != 0):
+            m.d.sync += settle.eq(settle - 1)
+        with m.If(elements):
+            m.d.sync += cooling.eq(tail)
+        with m.Elif(cooling != 0):
+            m.d.sync += cooling.eq(cooling - 1)
+        return settle, cooling == 0
