@@ -12,6 +12,74 @@ from hw.isa import CONV
 
 NEST_FIELDS = ("pixels", "pixel_tile", "channels", "channel_tile", "chunks")
 NEST = data.StructLayout({name: CONV[name].shape for name in NEST_FIELDS})
+SIZE = unsigned(16)  # of a tile
+
+
+def place_layout(bits: int) -> data.StructLayout:
+    """A tile of an axis: its size, what is left behind it, where it and the next one are."""
+    return data.StructLayout(
+        {"size": SIZE, "behind": unsigned(bits), "first": 1, "last": 1, "last_next": 1}
+    )
+
+
+class Axis(wiring.Component):
+    """One loop of a nest: an axis in tiles, the last of which may be shorter, again and again.
+
+    All outputs are registers, and what follows is known a step ahead: of a step, only a
+    multiplexer lies behind ``i_advance``.
+
+    Parameters
+    ----------
+    bits : width of the axis's length.
+
+    Members
+    -------
+    i_load, i_length, i_tile : start; neither may be zero.
+    i_advance : to the next tile; behind the last one to the first.
+    o_size : of the tile. o_first, o_last : where it is.
+    """
+
+    def __init__(self, *, bits: int) -> None:
+        self._place = place_layout(bits)
+        super().__init__(
+            {
+                "i_load": In(1),
+                "i_length": In(unsigned(bits)),
+                "i_tile": In(SIZE),
+                "i_advance": In(1),
+                "o_size": Out(SIZE),
+                "o_first": Out(1),
+                "o_last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        tile = Signal(SIZE)
+        now = Signal(self._place)
+        start = Signal(self._place)
+        begin = Signal(self._place)
+        step = Signal(self._place)
+        whole = self.i_length <= self.i_tile
+        m.d.comb += [
+            begin.size.eq(Mux(whole, self.i_length, self.i_tile)),
+            begin.behind.eq(self.i_length - self.i_tile),
+            begin.first.eq(1),
+            begin.last.eq(whole),
+            begin.last_next.eq(self.i_length <= self.i_tile << 1),
+            step.size.eq(Mux(now.last_next, now.behind, tile)),
+            step.behind.eq(now.behind - tile),
+            step.last.eq(now.last_next),
+            step.last_next.eq(now.behind <= tile << 1),
+            self.o_size.eq(now.size),
+            self.o_first.eq(now.first),
+            self.o_last.eq(now.last),
+        ]
+        with m.If(self.i_load):
+            m.d.sync += [tile.eq(self.i_tile), start.eq(begin), now.eq(begin)]
+        with m.Elif(self.i_advance):
+            m.d.sync += now.eq(Mux(now.last, start, step))
+        return m
 
 
 class Tiles(wiring.Component):
@@ -37,8 +105,8 @@ class Tiles(wiring.Component):
                 "i_nest": In(NEST),
                 "i_pixels_outside": In(1),
                 "i_advance": In(1),
-                "o_pixels": Out(unsigned(16)),
-                "o_channels": Out(unsigned(16)),
+                "o_pixels": Out(SIZE),
+                "o_channels": Out(SIZE),
                 "o_first_chunk": Out(1),
                 "o_last_chunk": Out(1),
                 "o_first_pixels": Out(1),
@@ -50,37 +118,33 @@ class Tiles(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        nest = Signal(NEST)
+        nest = self.i_nest
+        m.submodules.chunks = chunks = Axis(bits=len(nest.chunks))
+        m.submodules.pixels = pixels = Axis(bits=len(nest.pixels))
+        m.submodules.channels = channels = Axis(bits=len(nest.channels))
         outside = Signal()
-        pixels = Signal.like(nest.pixels)
-        channels = Signal.like(nest.channels)
-        chunks = Signal.like(nest.chunks)
-        m.d.comb += [
-            self.o_last_chunk.eq(chunks == 1),
-            self.o_first_chunk.eq(chunks == nest.chunks),
-            self.o_last_pixels.eq(pixels <= nest.pixel_tile),
-            self.o_first_pixels.eq(pixels == nest.pixels),
-            self.o_last_channels.eq(channels <= nest.channel_tile),
-            self.o_pixels.eq(Mux(self.o_last_pixels, pixels, nest.pixel_tile)),
-            self.o_channels.eq(Mux(self.o_last_channels, channels, nest.channel_tile)),
-            self.o_final.eq(self.o_last_chunk & self.o_last_pixels & self.o_last_channels),
-        ]
+        ends = self.i_advance & chunks.o_last
         with m.If(self.i_load):
-            m.d.sync += [
-                nest.eq(self.i_nest),
-                outside.eq(self.i_pixels_outside),
-                pixels.eq(self.i_nest.pixels),
-                channels.eq(self.i_nest.channels),
-                chunks.eq(self.i_nest.chunks),
+            m.d.sync += outside.eq(self.i_pixels_outside)
+        for axis, length, tile, advance in (
+            (chunks, nest.chunks, 1, self.i_advance),
+            (pixels, nest.pixels, nest.pixel_tile, ends & (~outside | channels.o_last)),
+            (channels, nest.channels, nest.channel_tile, ends & (outside | pixels.o_last)),
+        ):
+            m.d.comb += [
+                axis.i_load.eq(self.i_load),
+                axis.i_length.eq(length),
+                axis.i_tile.eq(tile),
+                axis.i_advance.eq(advance),
             ]
-        with m.Elif(self.i_advance):
-            m.d.sync += chunks.eq(Mux(self.o_last_chunk, nest.chunks, chunks - 1))
-            with m.If(self.o_last_chunk & (~outside | self.o_last_channels)):
-                m.d.sync += pixels.eq(
-                    Mux(self.o_last_pixels, nest.pixels, pixels - nest.pixel_tile)
-                )
-            with m.If(self.o_last_chunk & (outside | self.o_last_pixels)):
-                m.d.sync += channels.eq(
-                    Mux(self.o_last_channels, nest.channels, channels - nest.channel_tile)
-                )
+        m.d.comb += [
+            self.o_first_chunk.eq(chunks.o_first),
+            self.o_last_chunk.eq(chunks.o_last),
+            self.o_pixels.eq(pixels.o_size),
+            self.o_first_pixels.eq(pixels.o_first),
+            self.o_last_pixels.eq(pixels.o_last),
+            self.o_channels.eq(channels.o_size),
+            self.o_last_channels.eq(channels.o_last),
+            self.o_final.eq(chunks.o_last & pixels.o_last & channels.o_last),
+        ]
         return m

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Const, Mux, Signal
 from amaranth.lib import data
 
 from hw.algorithm import of_transform
 from hw.config import OverlayConfig
 from hw.output_tiles import OutputTiles
-from hw.sequence.tiles import NEST, NEST_FIELDS, Tiles
+from hw.sequence.tiles import NEST_FIELDS, Tiles, place_layout
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 from tests.hw.test_winograd_layers import config as overlay_config
 
@@ -53,15 +54,28 @@ def walked(tiles: Any) -> Proof:
     ):
         proof.require(~begun | (found == expected))
 
-    kept = NEST(proof.inner("nest"))
-    for name, signal in nest.items():
-        proof.require(~begun | ((kept[name] == signal) & (signal != 0)))
     proof.require(proof.inner("outside") == outside)
     proof.require(~begun | ((pixel < pixels) & (channel < channels) & (chunk < chunks)))
-    left = {"pixels": pixels - pixel, "channels": channels - channel, "chunks": chunks - chunk}
-    for name, value in left.items():
-        proof.require(~begun | (proof.inner(name) == value))
+    for name, length, tile, behind in (
+        ("chunks", chunks, Const(1, 16), chunk),
+        ("pixels", pixels, pixel_tile, pixel),
+        ("channels", channels, channel_tile, channel),
+    ):
+        for condition in _ahead(proof, name, length, tile, (length - behind)[: len(length)]):
+            proof.require(~begun | condition)
     return proof
+
+
+def _ahead(proof: Proof, axis: str, length: Any, tile: Any, left: Any) -> Iterator[Any]:
+    """What an axis knows of the step after this one, and of the first one."""
+    place = place_layout(len(length))
+    now, start = (place(proof.inner(f"{axis}.{name}")) for name in ("now", "start"))
+    yield (tile != 0) & (proof.inner(f"{axis}.tile") == tile)
+    for one, rest in ((now, left), (start, length)):
+        yield (rest != 0) & (one.size == Mux(rest <= tile, rest, tile))
+        yield one.behind == (rest - tile)[: len(length)]
+        yield (one.last == (rest <= tile)) & (one.last_next == (rest <= tile << 1))
+    yield (now.first == (left == length)) & start.first
 
 
 def test_nest() -> None:
@@ -69,10 +83,10 @@ def test_nest() -> None:
 
 
 @seeded(
-    ("pixels <= nest.pixel_tile", "pixels < nest.pixel_tile"),
-    ("Mux(self.o_last_channels, channels, nest.channel_tile)", "nest.channel_tile"),
-    ("(outside | self.o_last_pixels)", "self.o_last_pixels"),
-    ("Mux(self.o_last_chunk, nest.chunks, chunks - 1)", "chunks - 1"),
+    ("step.last_next.eq(now.behind <= tile << 1)", "step.last_next.eq(now.behind < tile << 1)"),
+    ("Mux(now.last_next, now.behind, tile)", "tile"),
+    ("(outside | pixels.o_last)", "pixels.o_last"),
+    ("now.eq(Mux(now.last, start, step))", "now.eq(step)"),
 )
 def test_wrong_nests(text: str, other: str) -> None:
     assert walked(mutated(Tiles, text, other)()).verdict(depth=8) is Verdict.REFUTED
