@@ -6,15 +6,13 @@ A function named after a question returns the reason against it, or an empty tex
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from amaranth import Shape
-from amaranth.lib.data import StructLayout
-
-from dse.networks.workload import Convolution, ConvShape, Join, Workload
+from dse.networks.workload import Convolution, ConvShape, Join, Pool, Shape, Workload
+from dse.walks import Walk, against
 from hw.config import ceil_div
-from hw.isa import CONV, POOL, Dataflow
+from hw.isa import Dataflow
 from hw.winograd.matrices import Transform
 
 
@@ -56,28 +54,37 @@ def against_algorithm(
 
 def against_walking(conv: ConvShape, algorithm: Algorithm) -> str:
     """Why the instruction set cannot say how a convolution walks its input."""
-    rows, columns = conv.kernel
+    taps = conv.kernel
     whole = algorithm is Algorithm.IM2COL and conv.contiguous and conv.groups == 1
     if whole and conv.is_dense:
         return ""
     if whole and conv.dilation[1] == 1:
-        columns = 1
-    sizes = {"height": conv.height, "tap_rows": rows, "tap_columns": columns, "out_width": conv.o2}
-    return _beyond("CONV", CONV, sizes)
+        taps = (taps[0], 1)
+    walk = Walk(
+        height=conv.height,
+        width=conv.width,
+        channels=conv.cin,
+        taps=taps,
+        outputs=(conv.o1, conv.o2),
+        stride=conv.stride,
+        dilation=conv.dilation,
+        before=conv.padding[:2],
+    )
+    return against("CONV", walk.fields)
 
 
-def against_pooling(height: int, kernel: tuple[int, int], width: int) -> str:
-    """Why the instruction set cannot say a pooling of ``height`` rows to ``width`` columns."""
-    sizes = {"height": height, "tap_rows": kernel[0], "tap_columns": kernel[1], "out_width": width}
-    return _beyond("POOL", POOL, sizes)
-
-
-def _beyond(opcode: str, layout: StructLayout, sizes: Mapping[str, int]) -> str:
-    for name, size in sizes.items():
-        most = (1 << Shape.cast(layout.members[name]).width) - 1
-        if size > most:
-            return f"{opcode}.{name} must be in [0, {most}], not {size}"
-    return ""
+def against_pooling(source: Shape, pool: Pool) -> str:
+    """Why the instruction set cannot say a pooling; its padding, which is unknown, apart."""
+    height, width, channels = source
+    walk = Walk(
+        height=height,
+        width=width,
+        channels=channels,
+        taps=pool.kernel,
+        outputs=pool.shape[:2],
+        stride=pool.stride,
+    )
+    return against("POOL", {**walk.fields, "channels": channels})
 
 
 def against_folding(conv: ConvShape, factor: int) -> str:

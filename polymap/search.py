@@ -298,8 +298,7 @@ def _check_walks(network: Workload, families: Sequence[Hardware]) -> None:
         why = ""
         match node:
             case Pool():
-                height = network.node[node.input].shape[0]
-                why = against_pooling(height, node.kernel, node.shape[1])
+                why = against_pooling(network.node[node.input].shape, node)
             case Convolution() if not any(f.bound.labels(node.conv) for f in families):
                 why = against_walking(node.conv, Algorithm.IM2COL)
         if why:

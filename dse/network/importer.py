@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from dse.network import constants, finish, inputs, passes, quantise, source, trial
+from dse.network import constants, finish, inputs, passes, quantise, source, trial, walked
 from dse.network import outline as outlines
 from dse.network.draft import DraftTensor
 from dse.network.graph import Network, NetworkError, Tensor
@@ -108,7 +108,7 @@ def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
         problems = tuple(lowering.problems)
     else:
         problems = tuple(finish.unquantised(lowering.draft))
-    problems += tuple(_host_problems(model, lowering))
+    problems += (*_host_problems(model, lowering), *walked.problems(lowering.draft))
     if problems or lowering.draft.layers:
         return problems
     reason = "it has no operator for the overlay"

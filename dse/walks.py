@@ -1,0 +1,67 @@
+"""What the instruction set can say of a window's walk over an image: the widths of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from amaranth import Shape
+
+from hw.isa import CONV, POOL
+
+LAYOUTS = {"CONV": CONV, "POOL": POOL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """A window over an image whose rows are contiguous, all its rows in memory.
+
+    ``height``, ``width``, ``channels``: of the image. ``taps``, ``stride``, ``dilation``: (y, x).
+    ``before``: padding (top, left). ``outputs``: (height, width) of the result.
+    """
+
+    height: int
+    width: int
+    channels: int
+    taps: tuple[int, int]
+    outputs: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    before: tuple[int, int] = (0, 0)
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """Fields of CONV and POOL; steps that are never taken are zero."""
+        (rows, columns), (down, right) = self.taps, self.stride
+        row = self.width * self.channels
+        down = down if self.outputs[0] > 1 else 0
+        right = right if self.outputs[1] > 1 else 0
+        tap_down = self.dilation[0] if rows > 1 else 0
+        tap_right = self.dilation[1] if columns > 1 else 0
+        return {
+            "height": self.height,
+            "row_pitch": row,
+            "tap_rows": rows,
+            "tap_columns": columns,
+            "row0": -self.before[0],
+            "position0": -self.before[1] * self.channels,
+            "row_step": down,
+            "row_step_bytes": down * row,
+            "column_step": right * self.channels,
+            "tap_row_step": tap_down,
+            "tap_row_bytes": tap_down * row,
+            "tap_column_step": tap_right * self.channels,
+            "out_width": self.outputs[1],
+            "pixels": self.outputs[0] * self.outputs[1],
+        }
+
+
+def against(opcode: str, fields: Mapping[str, int]) -> str:
+    """Why an instruction cannot hold such fields; empty if it can."""
+    for name, value in fields.items():
+        shape = Shape.cast(LAYOUTS[opcode].members[name])
+        low = -(1 << shape.width - 1) if shape.signed else 0
+        high = low + (1 << shape.width) - 1
+        if not low <= value <= high:
+            return f"{opcode}.{name} must be in [{low}, {high}], not {value}"
+    return ""
