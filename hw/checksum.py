@@ -29,12 +29,6 @@ def is_sealed(words: bytes) -> bool:
     return zlib.crc32(words) == SEALED
 
 
-def sealed(words: bytes) -> bytes:
-    """The program with its checksum; ``words`` ends with END."""
-    value = checksum(words).to_bytes(CHECKSUM_BITS // 8, "little")
-    return words[:-_TAIL] + value + words[-_TAIL + len(value) :]
-
-
 @cache
 def step(size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """How ``size`` bytes change the register of a CRC-32: masks of the bits to add up, modulo 2.

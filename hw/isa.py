@@ -15,7 +15,6 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 INSTRUCTION_BYTES = 128
-INSTRUCTION_BITS = 8 * INSTRUCTION_BYTES
 
 
 class Opcode(enum.IntEnum):
@@ -287,13 +286,6 @@ def decode(word: bytes) -> tuple[Opcode, dict[str, int]]:
     layout = LAYOUTS[opcode]
     const = layout.from_bits(bits & ((1 << layout.size) - 1))
     return opcode, {name: int(const[name]) for name, _ in layout.members.items()}
-
-
-def encode_parameter(**fields: int) -> bytes:
-    """One parameter record, little endian, padded to ``PARAMETER_BYTES``."""
-    from hw.config import PARAMETER_BYTES
-
-    return int(PARAMETER.const(fields).as_bits()).to_bytes(PARAMETER_BYTES, "little")
 
 
 def _shape(member: Any) -> Any:

@@ -17,7 +17,6 @@ import numpy as np
 from dse.program.instruction import Instruction
 from dse.program.manifest import TensorPlace
 from dse.program.program import Program
-from dse.program.weights import striped_stream
 from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from hw.isa import Base, Engine, Opcode, Space
 from sim.functional_datapath import (
@@ -126,7 +125,7 @@ class Machine:
             Base.INPUT: noise(manifest.input_bytes),
             Base.OUTPUT: noise(manifest.output_bytes),
         }
-        self.weights = np.frombuffer(striped_stream(self.program.stripes, self.config), np.uint8)
+        self.weights = np.frombuffer(_whole_stream(self.program.stripes, self.config), np.uint8)
         self._weights: deque[Bytes] = deque()
         self._queues: dict[Engine | None, deque[int]] = {e: deque() for e in (*Engine, None)}
         self._tokens = {(source, target): 0 for source in Engine for target in Engine}
@@ -279,3 +278,9 @@ class Machine:
             self._tokens[source, target] += 1
             if self._tokens[source, target] > 255:
                 raise FunctionalError("a token counter overflows")
+
+
+def _whole_stream(stripes: Sequence[bytes], config: OverlayConfig) -> bytes:
+    """The weight stream: beats of all ports side by side."""
+    beats = [np.frombuffer(stripe, np.uint8).reshape(-1, config.axi_bytes) for stripe in stripes]
+    return np.stack(beats, axis=1).tobytes()

@@ -46,9 +46,3 @@ def refusal(model: CostModel, rows: int, columns: int, budget: Budget) -> Infeas
         remedy=f"shrink the array to about {budget[worst] / used[worst]:.0%} of its PEs, "
         f"or choose a device with {used[worst]:,} {worst}",
     )
-
-
-def require(model: CostModel, rows: int, columns: int, budget: Budget) -> None:
-    """Raise Infeasible, naming the worst bound, if the array does not fit."""
-    if not fits(model, as_arrays(rows, columns), budget)[0]:
-        raise refusal(model, rows, columns, budget)

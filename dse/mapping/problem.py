@@ -6,10 +6,8 @@ graph: costs then carry a leading batch axis, of length 1 where all members shar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -92,17 +90,3 @@ def _pick(costs: FloatArray, *labels: IntArray) -> FloatArray:
     members = np.arange(size) if len(costs) == size else np.zeros(size, dtype=np.int64)
     picked: FloatArray = costs[(members, *labels)]
     return picked
-
-
-def from_json(data: Mapping[str, Any]) -> Problem:
-    """A problem from plain data: ``nodes`` name -> costs, ``edges`` of from, to and cost."""
-    names = tuple(data["nodes"])
-    index = {name: i for i, name in enumerate(names)}
-    return Problem(
-        tuple(np.array([data["nodes"][name]], dtype=np.float64) for name in names),
-        tuple(
-            Edge(index[e["from"]], index[e["to"]], np.array([e["cost"]], dtype=np.float64))
-            for e in data["edges"]
-        ),
-        names,
-    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -63,12 +61,6 @@ def stripes(stream: bytes, config: OverlayConfig) -> tuple[bytes, ...]:
     """The stream as each weight port reads it: its part of every beat."""
     beats = np.frombuffer(stream, np.uint8).reshape(-1, config.weight_ports, config.axi_bytes)
     return tuple(beats[:, port].tobytes() for port in range(config.weight_ports))
-
-
-def striped_stream(parts: Sequence[bytes], config: OverlayConfig) -> bytes:
-    """The inverse of ``stripes``."""
-    beats = [np.frombuffer(part, np.uint8).reshape(-1, config.axi_bytes) for part in parts]
-    return np.stack(beats, axis=1).tobytes()
 
 
 def _beats(words: npt.NDArray[np.uint8], config: OverlayConfig) -> npt.NDArray[np.uint8]:

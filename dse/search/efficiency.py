@@ -10,11 +10,9 @@ def gops(*, macs: int, cycles: int, mhz: float) -> float:
     return 2 * macs * mhz / cycles / 1000
 
 
-def efficiency(*, gops: float, mhz: float, multipliers: int) -> float:
-    """R1 when ``multipliers`` are those on the chip, R2 when they are those in use."""
-    return gops * 1000 / (2 * mhz * multipliers)
-
-
 def pipeline_efficiency(*, macs: int, cycles: int, multipliers: int) -> float:
-    """The same from the cycles of the slowest stage."""
+    """R1 when ``multipliers`` are those on the chip, R2 when they are those in use.
+
+    ``cycles`` are those of the slowest stage.
+    """
     return macs / (cycles * multipliers)

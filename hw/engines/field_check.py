@@ -28,7 +28,6 @@ from hw.isa import (
 
 QUEUED = (Opcode.LOAD, Opcode.CONV, Opcode.POOL, Opcode.STORE, Opcode.WEIGHTS)
 FETCH_BITS = max(LAYOUTS[opcode].size for opcode in (Opcode.BEGIN, *QUEUED))
-CHECK_LATENCY = 2  # cycles from an instruction's dispatch to ``failed``
 
 FAILURE = data.StructLayout({"code": Error, "tag": HEAD["tag"]})
 
@@ -46,7 +45,7 @@ class FieldCheck(wiring.Component):
     Members
     -------
     i_valid, i_word : an instruction is dispatched in this cycle.
-    failed : pulse, ``CHECK_LATENCY`` cycles later: ``failure`` has code and tag.
+    failed : pulse, two cycles later: ``failure`` has code and tag.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:

@@ -10,4 +10,17 @@ EXCEPTIONS = Exceptions(
         "boards.host.pyxrt_run": "a script for the card's host",
         "boards.host.xdma_run": "a script for the card's host",
     },
+    unused={
+        "boards.estimate:estimate": "the estimate of a whole overlay, for users",
+        "dse.cost.overlay.layer:layer_cycles": "the exact cycles of one CONV, see docs/cycles.md",
+        "dse.cost.scalesim:ScaleSim": "a second opinion on cycles, see docs/mapping.md",
+        "dse.passes.fold:fold_factors": "the factors that a mapping may name, see docs/cycles.md",
+        "hw.memory:WRITE_TO_READ": "contract of the tensor memory",
+        "hw.winograd.output_transform:output_switch_gap": "contract of the output transform",
+        "polymap.report.page:write_report": "the report for users of the package, see docs/cli.md",
+        "sim.cocotb_runner:BenchError": "what the benches of cocotb raise",
+        "sim.cocotb_runner:build_bench": "benches of cocotb, for tests",
+        "sim.cocotb_runner:run_job": "benches of cocotb, for tests",
+        "sim.functional:run": "the functional model, an oracle of programs",
+    },
 )

@@ -72,6 +72,13 @@ class Module:
                 found[node.target.id] = node
         return found
 
+    def registers(self, name: str) -> bool:
+        """Whether a function is handed to a constant of the file, as ``@app.command()`` does."""
+        decorators = getattr(self.definitions[name], "decorator_list", ())
+        names = {n.id for one in decorators for n in ast.walk(one) if isinstance(n, ast.Name)}
+        constants = ast.Assign | ast.AnnAssign
+        return any(isinstance(self.definitions.get(one), constants) for one in names)
+
     def binds(self, name: str) -> bool:
         """Whether the file itself gives the name a meaning, by an import or a definition."""
         imports = (n for n in self.tree.body if isinstance(n, ast.ImportFrom))
@@ -230,7 +237,8 @@ def _loose(house: House, name: str) -> Iterator[Place]:
     bound = set(map(id, module.definitions.values()))
     skipped = ast.Import | ast.ImportFrom
     loose = [n for n in module.tree.body if id(n) not in bound and not isinstance(n, skipped)]
-    return _uses(house, name, loose)
+    yield from _uses(house, name, loose)
+    yield from ((name, own) for own in module.definitions if module.registers(own))
 
 
 def _all_uses(house: House, entry: str) -> Iterator[Place]:

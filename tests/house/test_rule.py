@@ -75,6 +75,14 @@ def test_a_breach(tmp_path: Path, changes: dict[str, str], breach: str) -> None:
     assert any(line.startswith(breach) for line in breaches(house(tmp_path, changes), Exceptions()))
 
 
+def test_a_function_that_a_constant_takes_is_reached(tmp_path: Path) -> None:
+    text = "import typer\n\napp = typer.Typer()\n\n@app.callback()\ndef run(x=app):\n    pass\n"
+    assert breaches(house(tmp_path, {"polymap/app.py": text}), Exceptions()) == []
+    lost = text.replace("@app.callback()", "@typer.run")
+    found = breaches(house(tmp_path, {"polymap/app.py": lost}), Exceptions())
+    assert "polymap.app: nothing reaches run" in found
+
+
 def test_exceptions(tmp_path: Path) -> None:
     changes = {
         "sim/card.py": "",

@@ -17,7 +17,6 @@ import pytest
 from dse.program import Program, ProgramError
 from dse.program.instruction import Instruction, encode_all, make
 from hw.bus.registers import REGISTERS, Control, Status
-from hw.checksum import sealed
 from hw.config import ISA_VERSION, OverlayConfig
 from hw.isa import (
     INSTRUCTION_BYTES,
@@ -32,6 +31,7 @@ from hw.isa import (
 from sim.bench.choices import all_choices
 from sim.fast.job import Job, Run, Timing
 from sim.runner import _FILES, _Script
+from tests.kit.sealing import sealed
 from tests.rtl.overlays import OVERLAYS, Case, job, simulation, verify
 from tests.sim.test_functional import branchy
 

@@ -1,8 +1,10 @@
 """The PBQP solver against brute force and HiGHS, on series-parallel graphs and on others."""
 
 import json
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,25 @@ from dse.mapping.bound import lower_bound
 from dse.mapping.greedy import solve_greedily
 from dse.mapping.milp import certify, solve_milp
 from dse.mapping.pbqp import solve
-from dse.mapping.problem import Edge, Problem, from_json
+from dse.mapping.problem import Edge, Problem
 
 Graph = list[tuple[int, int]]
 
 INCEPTION_3A = json.loads((Path(__file__).parent / "pbqp_inception_3a.json").read_text())
+
+
+def recorded(data: Mapping[str, Any]) -> Problem:
+    """A problem from plain data: ``nodes`` name -> costs, ``edges`` of from, to and cost."""
+    names = tuple(data["nodes"])
+    index = {name: i for i, name in enumerate(names)}
+    return Problem(
+        tuple(np.array([data["nodes"][name]], dtype=np.float64) for name in names),
+        tuple(
+            Edge(index[e["from"]], index[e["to"]], np.array([e["cost"]], dtype=np.float64))
+            for e in data["edges"]
+        ),
+        names,
+    )
 
 
 def series_parallel(nodes: int, rng: np.random.Generator) -> Graph:
@@ -174,7 +190,7 @@ def test_an_impossible_problem_costs_infinity(graph: Graph) -> None:
 
 
 def test_inception_3a() -> None:
-    problem = from_json(INCEPTION_3A)
+    problem = recorded(INCEPTION_3A)
     solution = solve(problem)
     assert solution.core == 0
     assert round(float(solution.cost[0]), 6) == INCEPTION_3A["optimum_ms"] == 0.156556
@@ -186,7 +202,7 @@ def test_inception_3a() -> None:
 
 
 def test_greedy_is_worse_on_inception_3a_and_the_certificate_says_so() -> None:
-    problem = from_json(INCEPTION_3A)
+    problem = recorded(INCEPTION_3A)
     greedy = float(solve_greedily(problem).cost[0])
     assert round(greedy - INCEPTION_3A["optimum_ms"], 4) == 0.0037
     assert certify(problem, greedy).gap == pytest.approx(0.0037, abs=5e-5)

@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass, field
 
 from hw.bus.registers import WEIGHT_BASES
-from hw.checksum import sealed
 from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from hw.isa import COUNTS, PARAMETER, Base, Engine, Opcode, Space, encode
+from tests.kit.sealing import sealed
 
 
 def mask(*engines: Engine) -> int:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hw.checksum import is_sealed, sealed
+from hw.checksum import is_sealed
 from hw.engines.checksum import CHECK_LATENCY, ProgramChecksum
 from hw.isa import INSTRUCTION_BYTES, Opcode, decode, encode
+from tests.kit.sealing import sealed
 
 
 def program(count: int, seed: int) -> bytes:

@@ -13,10 +13,10 @@ from dse.program.winograd import (
     round_offsets,
     top_words,
     transformed_weights,
-    winograd_conv,
 )
 from hw.config import ceil_div
 from hw.winograd.matrices import F2, F4, Transform
+from tests.kit.winograd import winograd_conv
 
 Ints = npt.NDArray[np.int64]
 BOTH = pytest.mark.parametrize("transform", [F2, F4], ids=lambda t: t.name)
