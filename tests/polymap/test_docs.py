@@ -1,11 +1,13 @@
-"""The examples of docs/cli.md run as they stand, but for those that build a large array."""
+"""Documents are true: examples of docs/cli.md run, links lead somewhere, files and names exist."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,12 @@ from polymap import __all__ as names
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text()
 LARGE = ("simulate", "elaborate", "package")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FOLDERS = "hw|dse|boards|sim|polymap|benchmarks|tests|examples|docs"
+MOST_FILES = 20  # that a thing is followed through
+EACH_DOCUMENT = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
 
 
 def _blocks(language: str) -> list[str]:
@@ -60,3 +68,93 @@ def test_every_public_name_exists() -> None:
 def test_unknown_name() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = polymap.nonsense
+
+
+def _prose(document: Path) -> str:
+    """The text without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+@cache
+def _anchors(document: Path) -> frozenset[str]:
+    """What links to a heading may be called."""
+    headings = re.findall(r"^#+ (.*)$", _prose(document), re.MULTILINE)
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return frozenset(heading.replace(" ", "-") for heading in words)
+
+
+@cache
+def _defined(path: Path) -> frozenset[str]:
+    """The names of a module: of its top level, and members of its classes as ``Class.name``."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        own = set(_names(node))
+        names |= own
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{name}" for part in node.body for name in _names(part)}
+    return frozenset(names)
+
+
+def _names(node: ast.stmt) -> Iterator[str]:
+    match node:
+        case ast.ClassDef() | ast.FunctionDef():
+            yield node.name
+        case ast.Assign():
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        case ast.AnnAssign(target=ast.Name(name)):
+            yield name
+
+
+@EACH_DOCUMENT
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", _prose(document)):
+        if re.match(r"https?:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+@EACH_DOCUMENT
+def test_files_exist(document: Path) -> None:
+    for name, inner in re.findall(rf"`((?:{FOLDERS})/[\w./-]+)(?:::(\w+))?`", _prose(document)):
+        assert (ROOT / name).exists(), name
+        assert not inner or inner in _defined(ROOT / name), f"{name}::{inner}"
+
+
+@EACH_DOCUMENT
+def test_modules_that_commands_start_exist(document: Path) -> None:
+    for name in re.findall(rf"python -m ((?:{FOLDERS})[\w.]*\w)", document.read_text()):
+        path = ROOT / name.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), name
+
+
+def _tours() -> dict[str, list[tuple[str, str]]]:
+    """The steps of each tour through the files: (file, name that hands on)."""
+    sections = (ROOT / "docs" / "README.md").read_text().split("\n### ")[1:]
+    return {
+        section.splitlines()[0]: re.findall(r"^\d+\. `([\w/]+\.py)`, `([\w.]+)`: ", section, re.M)
+        for section in (section.split("\n## ")[0] for section in sections)
+    }
+
+
+@pytest.mark.parametrize("title", ["An image byte", "A weight", "An instruction field"])
+def test_the_tour_goes_through_what_there_is(title: str) -> None:
+    steps = _tours()[title]
+    assert 10 <= len({file for file, _ in steps}) <= MOST_FILES
+    for file, name in steps:
+        assert name in _defined(ROOT / file), f"{file}: {name}"
+
+
+def test_every_step_of_the_tour_is_read() -> None:
+    text = (ROOT / "docs" / "README.md").read_text()
+    assert len(re.findall(r"^\d+\. ", text, re.M)) == sum(map(len, _tours().values()))
+
+
+def test_words_are_in_order_and_each_has_a_file() -> None:
+    for table in (ROOT / "docs" / "glossary.md").read_text().split("\n## ")[1:]:
+        rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+        words = [row[0].removeprefix("| ").lower() for row in rows]
+        assert words == sorted(words)
+        assert all(re.search(rf"`(?:{FOLDERS})/", row[-1]) for row in rows)
