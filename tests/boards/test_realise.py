@@ -24,6 +24,7 @@ def test_columns_that_find_no_room_are_cut() -> None:
     assert DSP_COLUMNS["u200"].cascades(92) == 57
 
 
+@pytest.mark.slow
 def test_the_gateware_has_the_cuts() -> None:
     """Columns of 121 rows are higher than a die."""
     config = configuration(121, 2, 1)

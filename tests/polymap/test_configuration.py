@@ -167,4 +167,4 @@ def _wide() -> Network:
 
 def _imported(network: Network) -> Imported:
     nothing = Subgraph(model=None)  # type: ignore[arg-type]  # the host has no part in this
-    return Imported(network, Host((), (), (), (), nothing, nothing))
+    return Imported(network, Host((), (), (), (), nothing, nothing, {}))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pytest
 
 from dse.network.graph import Network
 from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
@@ -113,6 +115,15 @@ OVERLAYS: dict[str, OverlayConfig] = {
     "winograd1": winograd_config(1),
     "winograd2": winograd_config(2),
 }
+
+SWEPT = ("2x2", "5x3", "strips", "winograd2")
+"""Overlays that every sweep runs: all lanes, ports, copies, and a pair of transforms."""
+
+
+def swept(names: Iterable[str]) -> list[Any]:
+    """Parameters of a sweep: overlays beside `SWEPT` are left to the slow tests."""
+    slow = pytest.mark.slow
+    return [name if name in SWEPT else pytest.param(name, marks=slow) for name in names]
 
 
 @functools.cache

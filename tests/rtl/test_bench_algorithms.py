@@ -20,6 +20,7 @@ from tests.sim.test_functional import branchy
 pytestmark = pytest.mark.rtl
 
 
+@pytest.mark.slow
 def test_a_network_with_every_choice(tmp_path: Path) -> None:
     config, network = OVERLAYS["f2"], branchy()
     (name,) = network.inputs

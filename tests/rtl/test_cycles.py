@@ -16,7 +16,7 @@ from hw.config import OverlayConfig
 from hw.isa import Engine, Opcode
 from sim.bench.choices import all_choices, fallback, legal
 from sim.fast.job import DDR, IDEAL, Job, Run, Timing
-from tests.rtl.overlays import OVERLAYS, Case, Fitting, simulation
+from tests.rtl.overlays import OVERLAYS, Case, Fitting, simulation, swept
 from tests.sim.test_functional import Builder, branchy
 
 pytestmark = pytest.mark.rtl
@@ -131,20 +131,20 @@ def check(name: str, programs: Sequence[Program], timing: Timing) -> None:
             assert sum(parts) == layer.cycles
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("name", swept(ARRAYS))
 def test_drawn_layers(name: str) -> None:
     """With what is around them: fetch, LOAD, WEIGHTS, CONV, STORE."""
     check(name, layer_programs(name, seed=len(name), count=LAYERS), IDEAL)
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("name", swept(ARRAYS))
 def test_drawn_layers_on_slow_memory(name: str) -> None:
     """Each choice once."""
     config = OVERLAYS[name]
     check(name, layer_programs(name, seed=9, count=len(all_choices(config))), DDR)
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("name", swept(ARRAYS))
 def test_a_convolution_alone(name: str) -> None:
     """``layer_cycles`` of the CONV by itself, if the layer is one CONV."""
     config = OVERLAYS[name]
@@ -164,7 +164,7 @@ def test_a_convolution_alone(name: str) -> None:
         assert layer_cycles(conv, weights, config, ahead=ahead) == cycles[1] - cycles[0]
 
 
-@pytest.mark.parametrize("name", [name for name in ARRAYS if OVERLAYS[name].transforms])
+@pytest.mark.parametrize("name", swept(name for name in ARRAYS if OVERLAYS[name].transforms))
 def test_drains_that_lag_behind(name: str) -> None:
     """Many channel tiles of one word: reading the sums out takes longer than adding them up."""
     config = OVERLAYS[name]
@@ -176,7 +176,7 @@ def test_drains_that_lag_behind(name: str) -> None:
 
 
 @pytest.mark.parametrize("timing", [IDEAL, DDR, Timing(latency=17, rate=300, outstanding=2)])
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_networks(name: str, timing: Timing) -> None:
     """Branches, residuals, poolings, strips: the engines compete for the tensor memory."""
     network, config = branchy(), OVERLAYS[name]

@@ -18,7 +18,7 @@ from dse.program import Choice, Program
 from hw.isa import Dataflow, Opcode
 from sim.bench.choices import all_choices
 from sim.fast.job import DDR, Timing
-from tests.rtl.overlays import OVERLAYS, Case, Fitting, check
+from tests.rtl.overlays import OVERLAYS, Case, Fitting, check, swept
 from tests.sim.test_functional import Builder, branchy, networks
 
 pytestmark = pytest.mark.rtl
@@ -43,7 +43,7 @@ choices = st.lists(choice, min_size=1, max_size=6).map(tuple)
 cases = st.builds(Case, networks(), choices, timings, st.integers(1, 2), st.integers(0, 1 << 20))
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_random_networks(name: str) -> None:
     """Several networks on one overlay, one after the other, without a reset between them."""
     fitting = Fitting(name)

@@ -71,6 +71,7 @@ def check(model: Imported, images: Images, config: OverlayConfig) -> None:
     assert result.cycles == program_cycles(program, config, IDEAL).total
 
 
+@pytest.mark.slow
 def test_the_demo_network() -> None:
     check(*digits(), SMALL)
 

@@ -106,7 +106,7 @@ def test_a_reset_forgets_what_was_under_way(timing: Timing) -> None:
 
 
 def test_bursts_that_an_idle_overlay_left_are_found() -> None:
-    made, _ = xor_job(4, timing=Timing(latency=100))
+    made, _ = xor_job(4, timing=Timing(latency=1000))
     hasty = made.with_program((BEATS | 1 << HASTY).to_bytes(4, "little"))
     with pytest.raises(SimulationError, match="the overlay is idle with"):
         simulation(4).run(hasty)

@@ -85,7 +85,7 @@ def test_files(tmp_path: Path) -> None:
         (["alexnet", "--mhz", "nan"], "the clock must be a positive number of MHz"),
         (["alexnet", "--alpha", "-1"], "alpha must be a number of 0 or more"),
         (["alexnet", "--alpha", "0"], "use --method exact"),
-        (["alexnet", "--plot", "/no/such/folder/x.html"], "plot /no/such/folder/x.html: cannot"),
+        (["alexnet", "--plot", "/dev/null/x.html"], "plot /dev/null/x.html: cannot"),
         (["alexnet", "--out", "/dev/null/x"], "directory /dev/null/x: cannot be written"),
     ],
 )
