@@ -16,8 +16,8 @@ from hw.banks import BLOCK_LANES, BLOCK_ROWS
 from hw.bus.masters import READ_DEPTH
 from hw.config import OverlayConfig, ceil_div
 from hw.isa import PARAMETER
+from hw.requantise import DSP_FACTOR
 
-DSP_FACTOR = 27  # bits of a slice's wider factor
 URAM_ROWS, URAM_BYTES = 4096, 8
 LUTRAM_ROWS = 64  # deeper memories become block RAM
 LUTRAM_BITS = 7  # of LUTRAM_ROWS, in eight LUTs with one write and one read port

@@ -14,6 +14,7 @@ CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
 MOST = {"tensor_bytes": 1 << 28, "weight_words": 1 << 20, "parameter_depth": 1 << 16}
 LEAST_TENSOR_BYTES = 256
+LEAST_TILE_CYCLES = 4  # between two tiles, whatever the rows: the accumulators' read-add-write
 ACCUMULATOR_BITS = (20, 40)
 TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
@@ -221,7 +222,7 @@ class OverlayConfig:
     @property
     def tile_cycles(self) -> int:
         """Least cycles between two tiles: loading R rows, or the accumulators' read-add-write."""
-        return max(self.rows, 4)
+        return max(self.rows, LEAST_TILE_CYCLES)
 
     def to_json(self) -> dict[str, Any]:
         """The parameters, by name."""

@@ -23,6 +23,7 @@ from hw.taps import TAPS, TapWalker
 from hw.window import PixelStep, Step, WindowWalker
 from hw.winograd.input_transform import input_switch_gap
 
+FEED_LATENCY = READ_LATENCY + 1  # cycles from a request to the write into the activation FIFO
 _OWN_FIELDS = (
     "dataflow",
     "algorithm",

@@ -18,6 +18,7 @@ MANTISSA = unsigned(17)
 SHIFT = unsigned(6)
 INT8 = signed(8)
 
+DSP_FACTOR = 27  # bits of a DSP slice's wider factor
 ROUND_LATENCY = 4
 ZERO_POINT_DELAY = 2  # of `Round`'s zero point behind its value
 CLIP_DELAY = 3  # of `Round`'s limits behind its value

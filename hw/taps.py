@@ -14,6 +14,8 @@ from hw.isa import WINDOW
 from hw.sequence.tiles import NEST, Tiles
 from hw.window import POSITION, ROW
 
+TAP_BEGIN = 1  # cycles of `TapWalker` before the first chunk: in its state BEGIN
+TAP_CHUNK = 2  # cycles before every chunk's first place: in CHUNK, and in SEEK without a skip
 TAPS = data.StructLayout({**WINDOW, "run_words": unsigned(16)})
 
 

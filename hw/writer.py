@@ -46,6 +46,7 @@ WRITE_FIELDS = (
 )
 WRITE = data.StructLayout({name: CONV[name].shape for name in WRITE_FIELDS})
 WRITER_LATENCY = READ_LATENCY + RESIDUAL_LATENCY  # cycles from a word to its write
+RETIRE_LATENCY = WRITER_LATENCY + 1  # cycles from the last word to the retirement
 
 
 class Writer(wiring.Component):
@@ -90,7 +91,7 @@ class Writer(wiring.Component):
         instruction = self._instruction
         begin, ready, final = Signal(), Signal(), Signal()
         taken = self.i_word.valid & self.i_word.ready
-        done = delayed(m, final, WRITER_LATENCY + 1, name="done", reset_less=False)
+        done = delayed(m, final, RETIRE_LATENCY, name="done", reset_less=False)
         m.d.comb += [
             *self._nest(tiles),
             groups.i_channels.eq(tiles.o_channels),

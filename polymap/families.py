@@ -11,11 +11,10 @@ from boards.board import Board
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import IntArray
 from dse.cost.overlay import Overlay
-from dse.cost.overlay.grid import LEAST_TILE
 from dse.cost.overlay.model import LEAST_SIDE
 from dse.mapping import Hardware, Union
 from dse.mapping.hardware import Unless
-from hw.config import TRANSFORMS, OverlayConfig
+from hw.config import LEAST_TILE_CYCLES, TRANSFORMS, OverlayConfig
 from polymap.configuration import WEIGHT_ROWS
 from polymap.family import Family
 from polymap.needs import Needs
@@ -113,7 +112,7 @@ def half_as_high(arrays: IntArray) -> IntArray:
     halves would not load faster.
     """
     rows, columns = arrays.T
-    halves = np.where(rows >= 2 * LEAST_TILE, -(-rows // 2), 0)
+    halves = np.where(rows >= 2 * LEAST_TILE_CYCLES, -(-rows // 2), 0)
     return np.stack([halves, columns * (halves > 0)], axis=1)
 
 

@@ -24,9 +24,12 @@ from hw.pipeline import delayed
 from hw.winograd.output_transform import output_latency
 
 
-def foot_delay(config: OverlayConfig) -> int:
-    """Cycles from a wave at the array's input to its sums at the foot of column 0."""
-    return config.rows + ELEMENT_LATENCY + 1
+def foot_delay(rows: Any) -> Any:
+    """Cycles from a wave at the array's input to its sums at the foot of column 0.
+
+    ``rows``: of the array, or numpy's array of as many as are asked about.
+    """
+    return rows + ELEMENT_LATENCY + 1
 
 
 class FootColumn(wiring.Component):
@@ -192,7 +195,7 @@ class Array(wiring.Component):
     def _feet(self, m: Module, columns: list[Any]) -> None:
         config = self._config
         layout = tag_layout(config)
-        travel = foot_delay(config) - PARAMETER_LATENCY
+        travel = foot_delay(config.rows) - PARAMETER_LATENCY
         early = layout(delayed(m, self.i_wave.tag.as_value(), travel, name="early"))
         late = layout(delayed(m, early.as_value(), PARAMETER_LATENCY, name="late"))
         m.submodules.port = port = ParameterPort(config=config)
@@ -239,7 +242,7 @@ class Array(wiring.Component):
         """Winograd: elements to read and parameters to take; column 0's word is complete."""
         config = self._config
         layout = drain_layout(config)
-        travel = foot_delay(config)
+        travel = foot_delay(config.rows)
         drain: Any = layout(
             delayed(m, self.i_wave.drain.as_value(), travel, name="drain", reset_less=False)
         )

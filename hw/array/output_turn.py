@@ -15,6 +15,7 @@ from hw.config import OverlayConfig
 from hw.pipeline import delayed
 
 GROUPS = 2  # of channels: one is filled while the other is read
+TURN_LATENCY = 2  # cycles from a word's reservation to the word
 
 
 def unit_layout(config: OverlayConfig) -> data.StructLayout:
@@ -30,7 +31,7 @@ class OutputTurn(wiring.Component):
     """Every column keeps its tile's pixels, C channels a word, for two groups of channels.
 
     A group's words leave tile by tile, in each pixel by pixel, as the output FIFO has room: one a
-    cycle, two cycles behind the reservation.
+    cycle, ``TURN_LATENCY`` cycles behind the reservation.
 
     Members
     -------

@@ -105,6 +105,6 @@ class ParameterPort(wiring.Component):
         return m
 
 
-def burst_cycles(config: OverlayConfig) -> int:
-    """Cycles from ``i_load`` to ``o_latch``."""
-    return config.columns + PARAMETER_LATENCY
+def burst_cycles(columns: Any) -> Any:
+    """Cycles from ``i_load`` to ``o_latch``; ``columns`` may be numpy's array of several."""
+    return columns + PARAMETER_LATENCY

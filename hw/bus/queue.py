@@ -8,6 +8,9 @@ from amaranth.hdl import Module, Shape
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+QUEUE_LATENCY = 1  # cycles from `i` to `o`
+BLOCK_QUEUE_LATENCY = 2  # the same, in block RAM
+
 
 class Queue(wiring.Component):
     """Queue of payloads of any shape; one in and one out per cycle.
@@ -16,7 +19,7 @@ class Queue(wiring.Component):
     ----------
     shape : of the payload.
     depth : payloads it holds, at least 2.
-    block : use block RAM (latency 2 cycles) rather than distributed RAM (latency 1).
+    block : use block RAM (``BLOCK_QUEUE_LATENCY``), not distributed RAM (``QUEUE_LATENCY``).
 
     Members
     -------

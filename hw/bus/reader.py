@@ -9,8 +9,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import ADDRESS_BITS, OKAY, AXI4Read, burst_beats
-from hw.bus.queue import Queue
+from hw.bus.queue import BLOCK_QUEUE_LATENCY, Queue
 
+READER_LATENCY = BLOCK_QUEUE_LATENCY  # cycles from the R channel to `o`
 COMMAND = data.StructLayout({"address": ADDRESS_BITS, "beats": unsigned(32)})
 
 
@@ -19,7 +20,7 @@ class BurstReader(wiring.Component):
 
     Space for every beat is reserved in an internal queue before its address is sent, so the R
     channel never waits.  A burst leaves every second cycle at most, a beat arrives every cycle;
-    a beat is at ``o`` two cycles after the R channel.
+    a beat is at ``o`` ``READER_LATENCY`` cycles after the R channel.
 
     ``abort`` must be held until ``idle``: commands are then refused, the queue is emptied and
     arriving beats are dropped; an address that is already offered stays until accepted.

@@ -11,11 +11,11 @@ from amaranth.lib.wiring import In, Out
 from hw.isa import PARAMETER, POOL
 from hw.pipeline import delayed
 from hw.pool.shapes import partial_result
-from hw.requantise import REQUANTISE_LATENCY, RequantiseLanes
+from hw.requantise import DSP_FACTOR, REQUANTISE_LATENCY, RequantiseLanes
 
 RECORD_LATENCY = 2  # cycles from a record's address to the record
 FINISH_LATENCY = 1 + RECORD_LATENCY + 1 + REQUANTISE_LATENCY
-_ACCUMULATOR_BITS = 27  # window and bias need 25; the width of one DSP slice
+_ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
 
 
 class PoolFinish(wiring.Component):

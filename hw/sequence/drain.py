@@ -18,6 +18,7 @@ from hw.pipeline import delayed
 from hw.winograd.output_transform import output_latency
 
 DRAINS = 2  # banks of accumulators
+SETTLE_CYCLES = REUSE_DISTANCE + 1  # until a tile's last sums are in their accumulators
 
 # A finished tile: units (WS: tiles of pixels, IS: channels) whose elements are `units` apart; the
 # first record.
@@ -214,7 +215,7 @@ class Drain(wiring.Component):
             idle = fsm.ongoing("IDLE") & ~queue.o.valid
             m.d.comb += self.o_idle.eq(idle & cool & room.o_empty)
             with m.State("IDLE"):
-                m.d.sync += [settle.eq(REUSE_DISTANCE + 1), swapped.eq(0)]
+                m.d.sync += [settle.eq(SETTLE_CYCLES), swapped.eq(0)]
                 with m.If(queue.o.valid):
                     m.d.comb += self.o_begin.eq(~job.by_channel)
                     m.next = "PARAMETERS"
@@ -253,7 +254,7 @@ class Drain(wiring.Component):
         """Cycles until a tile's sums are in their accumulators; whether all results are out."""
         transforms = self._config.transforms
         tail = self._longest() + max(t.alpha * t.m for t in transforms) + DRAINED_LATENCY
-        settle, cooling = Signal(range(REUSE_DISTANCE + 2)), Signal(range(tail + 1))
+        settle, cooling = Signal(range(SETTLE_CYCLES + 1)), Signal(range(tail + 1))
         with m.If(settle != 0):
             m.d.sync += settle.eq(settle - 1)
         with m.If(elements):

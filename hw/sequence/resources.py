@@ -44,8 +44,8 @@ class ParameterSchedule(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        travel = foot_delay(config)
-        margin = max(1, burst_cycles(config) + 1 - travel)
+        travel = foot_delay(config.rows)
+        margin = max(1, burst_cycles(config.columns) + 1 - travel)
         wanted = Signal()
         ready = Signal()
         quiet = Signal(range(travel + 1))

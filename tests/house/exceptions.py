@@ -10,6 +10,11 @@ EXCEPTIONS = Exceptions(
         "boards.host.pyxrt_run": "a script for the card's host",
         "boards.host.xdma_run": "a script for the card's host",
     },
+    timing={
+        "boards.host.job:WATCHDOG_CYCLES": "how patient the host is",
+        "dse.cost.overlay.tiling:CONV_CYCLES": "the search's allowance for one more CONV",
+        "dse.program.limit:INSTRUCTION_CYCLES": "the allowance of a run's limit",
+    },
     unused={
         "boards.estimate:estimate": "the estimate of a whole overlay, for users",
         "dse.cost.overlay.layer:layer_cycles": "the exact cycles of one CONV, see docs/cycles.md",

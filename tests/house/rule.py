@@ -202,10 +202,21 @@ def _timing(house: House, exceptions: Exceptions) -> Iterator[str]:
         if _inside(name, "hw"):
             continue
         for constant, node in module.definitions.items():
-            value = getattr(node, "value", None)
-            number = isinstance(value, ast.Constant) and isinstance(value.value, int | float)
+            number = _is_number(getattr(node, "value", None))
             if number and TIMING.search(constant) and f"{name}:{constant}" not in exceptions.timing:
                 yield f"{name}: {constant} is a number of timing outside of hw"
+
+
+def _is_number(node: ast.AST | None) -> bool:
+    """Whether an expression is a number, written out or computed from such alone."""
+    match node:
+        case ast.Constant(value=int() | float()):
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _is_number(left) and _is_number(right)
+        case ast.UnaryOp(operand=operand):
+            return _is_number(operand)
+    return False
 
 
 Place = tuple[str, str]

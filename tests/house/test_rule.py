@@ -69,6 +69,10 @@ def test_a_sound_house(tmp_path: Path) -> None:
             {"dse/cost.py": SOUND["dse/cost.py"] + "\nDRAIN_CYCLES = 4\nprint(DRAIN_CYCLES)\n"},
             "dse.cost: DRAIN_CYCLES is a number of timing outside of hw",
         ),
+        (
+            {"dse/cost.py": SOUND["dse/cost.py"] + "\nDRAIN_DELAY = (1 << 4) - 1\n[DRAIN_DELAY]\n"},
+            "dse.cost: DRAIN_DELAY is a number of timing outside of hw",
+        ),
     ],
 )
 def test_a_breach(tmp_path: Path, changes: dict[str, str], breach: str) -> None:

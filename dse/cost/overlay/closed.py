@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.cost.overlay.grid import Count, Grid, ceil_div, last_part, parts
-from dse.cost.overlay.taps import GAP, Taps, skipping_cycles
+from dse.cost.overlay.taps import Taps, skipping_cycles
+from hw.bus.queue import BLOCK_QUEUE_LATENCY, QUEUE_LATENCY
+from hw.feeder import FEED_LATENCY
 from hw.isa import Dataflow
-from hw.memory import READ_LATENCY
+from hw.taps import TAP_BEGIN, TAP_CHUNK
 from hw.window import WALK_LATENCY
-from hw.writer import WRITER_LATENCY
+from hw.writer import RETIRE_LATENCY
 
-ACCEPT = 2  # from an engine's start to its parts at work: the queue, then the parts themselves
-FED = ACCEPT + 1 + WALK_LATENCY + READ_LATENCY + 2  # to the first word that can be popped
-TAP_LATENCY = 1  # of a walk that leaves out pixels, to its first place
-QUEUE_LATENCY = 2  # of the output FIFO
-RETIRE_LATENCY = WRITER_LATENCY + 1  # from the last word taken to the retirement
+ACCEPT = QUEUE_LATENCY + 1  # from an engine's start to its parts at work: the queue, then the parts
+FED = ACCEPT + 1 + WALK_LATENCY + FEED_LATENCY + 1  # to the first word that can be popped
+TAP_LATER = TAP_BEGIN + TAP_CHUNK - WALK_LATENCY  # the first place of a walk that leaves out pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ def fill_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
         case Dataflow.WS:
             loaded = np.maximum(ACCEPT + grid.least - 1, ACCEPT + 1 + grid.margin)
             if tiles.taps is not None:
-                return np.maximum(loaded + grid.lanes - 1, FED + TAP_LATENCY)
+                return np.maximum(loaded + grid.lanes - 1, FED + TAP_LATER)
             return np.maximum(loaded, FED)
         case Dataflow.IS:
             return FED + pixels - 1 + grid.least - 1
@@ -60,7 +60,7 @@ def array_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
                 rows = int(tiles.pixel_tile) // tiles.taps.row
                 words = tiles.chunks / tiles.taps.count
                 once = skipping_cycles(tiles.taps, rows, words, least)
-                tail = np.maximum(last + GAP, least) - last
+                tail = np.maximum(last + TAP_CHUNK, least) - last
             else:
                 sizes = parts(tiles.pixels, tiles.pixel_tile)
                 once = tiles.chunks * sum(count * np.maximum(size, least) for size, count in sizes)
@@ -85,8 +85,8 @@ def drain_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
     """From the last wave to the retirement."""
     if flow is Dataflow.IS:
         words = last_part(tiles.pixels, tiles.pixel_tile)
-        return grid.results + 1 + QUEUE_LATENCY + words - 1 + RETIRE_LATENCY
-    return grid.results + grid.columns + QUEUE_LATENCY + RETIRE_LATENCY
+        return grid.results + 1 + BLOCK_QUEUE_LATENCY + words - 1 + RETIRE_LATENCY
+    return grid.results + grid.columns + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
 
 
 def _channel_tiles(tiles: Tiles, cycles: Count, grid: Grid) -> Count:

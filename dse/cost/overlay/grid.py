@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from hw.array.element import ELEMENT_LATENCY
+from hw.array.array import foot_delay
 from hw.array.foot import FOOT_LATENCY
-from hw.array.parameters import PARAMETER_LATENCY
-from hw.config import OverlayConfig
+from hw.array.parameters import burst_cycles
+from hw.config import LEAST_TILE_CYCLES, OverlayConfig
 from hw.engines.weight_buffer import READ_LATENCY as POP_LATENCY
 
 Count = Any
 """A whole number, or an array of them: integers or float64, which is several times as fast."""
-
-LEAST_TILE = 4  # cycles, whatever the rows: see ``OverlayConfig.tile_cycles``
 
 
 @dataclass(frozen=True)
@@ -57,17 +55,17 @@ class Grid:
     @cached_property
     def least(self) -> Count:
         """T: cycles between two swaps."""
-        return np.maximum(self.rows, LEAST_TILE)
+        return np.maximum(self.rows, LEAST_TILE_CYCLES)
 
     @cached_property
     def travel(self) -> Count:
         """From a wave at the array's input to its sums at the first foot."""
-        return self.rows + ELEMENT_LATENCY + 1
+        return foot_delay(self.rows)
 
     @cached_property
     def margin(self) -> Count:
         """From the start of a parameter burst to the wave that may use it."""
-        return np.maximum(1, self.columns + PARAMETER_LATENCY + 1 - self.travel)
+        return np.maximum(1, burst_cycles(self.columns) + 1 - self.travel)
 
     @cached_property
     def parameter_period(self) -> Count:

@@ -18,10 +18,10 @@ from dse.legality import most_channels
 from dse.networks.workload import ConvShape, Shape
 from dse.passes import folded_shape
 from hw.config import OverlayConfig
+from hw.engines.tokens import DISPATCH
+from hw.requantise import DSP_FACTOR
 
 PLAIN = "plain"
-DISPATCH = 1  # cycles from a layer's retirement to the start of one that waits for it
-DSP_FACTOR = 27  # bits of a slice's wider factor
 LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.cost.overlay.grid import Count
-
-GAP = 2  # cycles between two chunks, of the walker and, to space accumulator addresses, of waves
+from hw.taps import TAP_CHUNK
 
 
 class WindowLike(Protocol):
@@ -122,8 +121,8 @@ class TapPeriods:
 def tap_periods(taps: Taps, tile_rows: int) -> TapPeriods:
     """The chunks of tiles of whole output rows.
 
-    A chunk takes a cycle a pixel inside the image (one if there is none), `GAP`, and one for each
-    row or column, whichever are more, that is skipped at its start.
+    A chunk takes a cycle a pixel inside the image (one if there is none), `TAP_CHUNK`, and one for
+    each row or column, whichever are more, that is skipped at its start.
     """
     width = taps.row
     columns = [taps.columns.inside(tap, 0, width) for tap in range(taps.columns.taps)]
@@ -132,8 +131,8 @@ def tap_periods(taps: Taps, tile_rows: int) -> TapPeriods:
     for first in range(0, taps.rows.places, tile_rows):
         last = min(first + tile_rows, taps.rows.places)
         rows = [taps.rows.inside(tap, first, last) for tap in range(taps.rows.taps)]
-        found.append([max(1, n * k) + max(s, t) + GAP for s, n in rows for t, k in columns])
-        whole.append((last - first) * width + GAP)
+        found.append([max(1, n * k) + max(s, t) + TAP_CHUNK for s, n in rows for t, k in columns])
+        whole.append((last - first) * width + TAP_CHUNK)
     return TapPeriods(
         Periods([cycles for tile in found for cycles in tile]),
         Periods([tile[0] for tile in found]),

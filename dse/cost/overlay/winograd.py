@@ -11,18 +11,23 @@ from functools import lru_cache
 
 import numpy as np
 
-from dse.cost.overlay.closed import FED, QUEUE_LATENCY, RETIRE_LATENCY
+from dse.cost.overlay.closed import FED
 from dse.cost.overlay.grid import Count, Grid, ceil_div, floor_div, last_part, parts
-from hw.array.foot import DRAINED_LATENCY, REUSE_DISTANCE
+from hw.array.foot import DRAINED_LATENCY
+from hw.bus.queue import BLOCK_QUEUE_LATENCY
 from hw.config import OverlayConfig
+from hw.feeder import FEED_LATENCY
 from hw.isa import Dataflow
-from hw.memory import READ_LATENCY
+from hw.patches import PATCH_LATENCY
+from hw.scratch import COUNT_LATENCY
+from hw.sequence.drain import SETTLE_CYCLES
 from hw.winograd.input_transform import INPUT_LATENCY
 from hw.winograd.matrices import Transform
 from hw.winograd.output_transform import output_latency
+from hw.writer import RETIRE_LATENCY
 
-BLOCK_LATENCY = 2  # a patch's walk before its reads, and a block's count of words behind them
-DRAIN_START = REUSE_DISTANCE + 5  # cycles before a drain's first element: the last sums settle
+BLOCK_LATENCY = PATCH_LATENCY + COUNT_LATENCY
+DRAIN_START = SETTLE_CYCLES + 4  # cycles before a drain's first element: the last sums settle
 PARAMETER_START = 5  # the same, but for the parameters' way
 
 
@@ -85,12 +90,12 @@ def drain_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     """From the last drained element to the retirement."""
     result = _result_latency(shape, grid)
     if flow is not Dataflow.IS:
-        return result + grid.columns + QUEUE_LATENCY + RETIRE_LATENCY
+        return result + grid.columns + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
     words = shape.transform.pixels * last_part(shape.tiles, shape.pixel_tile)
     channels = last_part(shape.channels, shape.channel_tile)
     group = shape.transform.elements * last_part(channels, grid.columns)
     late = np.where(channels > grid.columns, np.maximum(0, words - group), 0)
-    return result + late + words + QUEUE_LATENCY + RETIRE_LATENCY
+    return result + late + words + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
 
 
 def _waves(
@@ -170,7 +175,7 @@ def _scratch_waits(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
         room = np.maximum(1, floor_div(scratch, block))  # blocks
         stream = transform.elements * _chunk(flow, tiles, channels, grid)
         begun = np.clip(room + 1 - scratch / block, 0, 1) * stream  # of the oldest block
-        fill = block + READ_LATENCY + 2 + _block_latency(shape)
+        fill = block + FEED_LATENCY + 1 + _block_latency(shape)
         wait = np.maximum(0, begun + fill - room * stream)
         rounds = np.where(several, count, count * shape.patches / room)
         total = total + wait * np.maximum(rounds - 1, 0)

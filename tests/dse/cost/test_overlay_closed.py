@@ -13,7 +13,6 @@ from dse.cost.model import PoolShape, as_arrays
 from dse.cost.overlay import Overlay, layer_cycles, program_cycles
 from dse.cost.overlay.closed import Tiles, array_cycles
 from dse.cost.overlay.grid import Grid
-from dse.cost.overlay.model import DISPATCH
 from dse.cost.overlay.movement import pool_cycles
 from dse.cost.overlay.tiling import Block, Tiling
 from dse.network.graph import Conv, Network, Window
@@ -27,6 +26,7 @@ from dse.program.mapping import Algorithm
 from dse.program.packing import Piece, cut
 from dse.program.views import View
 from hw.config import OverlayConfig
+from hw.engines.tokens import DISPATCH
 from hw.isa import Dataflow, Opcode
 from tests.sim.test_functional import Builder
 

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from dse.cost.overlay.machine.line import FOREVER, Line
 from hw.bus.axi import burst_beats
+from hw.bus.reader import READER_LATENCY
 from hw.bus.writer import BURSTS
 
 BEAT_CREDIT = 1024
 CREDIT_LIMIT = 16 * BEAT_CREDIT
-READER_LATENCY = 1  # of the reader's queue, less the cycle in which a beat becomes visible
 
 
 class MemoryTiming(Protocol):
@@ -97,7 +97,7 @@ class Reader:
     def __init__(self, data_bytes: int, depth: int) -> None:
         self._planner = Planner(data_bytes)
         self._room = depth
-        self._arrivals = Line(READER_LATENCY)
+        self._arrivals = Line(READER_LATENCY - 1)  # less the cycle in which a beat becomes visible
         self.address_beats = 0  # of the offered burst; 0: none
         self.level = 0  # beats that can be taken
         self.arriving = False

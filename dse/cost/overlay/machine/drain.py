@@ -10,10 +10,9 @@ from dse.cost.overlay.machine.latencies import Latencies
 from dse.cost.overlay.machine.line import FOREVER
 from dse.cost.overlay.machine.parameters import Parameters
 from dse.cost.overlay.machine.results import Results
-from hw.array.foot import REUSE_DISTANCE
 from hw.array.output_turn import GROUPS
 from hw.config import OverlayConfig
-from hw.sequence.drain import DRAINS
+from hw.sequence.drain import DRAINS, SETTLE_CYCLES
 from hw.winograd.matrices import Transform
 from hw.winograd.output_transform import output_latency
 
@@ -175,7 +174,7 @@ class Drain:
             return
         job = self._jobs[0]
         if state is _State.IDLE:
-            self._settle, self._swapped = REUSE_DISTANCE + 1, False
+            self._settle, self._swapped = SETTLE_CYCLES, False
             if not job.by_channel:
                 self._parameters.begin()
         elif state is _State.ELEMENTS:

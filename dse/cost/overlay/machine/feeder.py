@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dse.cost.overlay.machine.buffer import Buffer, Scratch
-from dse.cost.overlay.machine.latencies import FEED_LATENCY, block_latency
+from dse.cost.overlay.machine.latencies import block_latency
 from dse.cost.overlay.machine.line import FOREVER, Line
 from dse.cost.overlay.machine.nest import Layer, Nest
 from hw.config import OverlayConfig, ceil_div
+from hw.feeder import FEED_LATENCY
 from hw.isa import Dataflow
+from hw.patches import PATCH_LATENCY
+from hw.taps import TAP_BEGIN, TAP_CHUNK
 from hw.window import WALK_LATENCY
 from hw.winograd.input_transform import input_switch_gap
 from hw.winograd.matrices import Transform
-
-TAP_BEGIN = 1  # of `hw.taps.TapWalker`: in its state BEGIN
-TAP_CHUNK = 2  # in CHUNK, and in SEEK without a skip
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def runs(layer: Layer, config: OverlayConfig) -> Iterator[Run]:
 
 def _blocks(layer: Layer, elements: int) -> Iterator[Run]:
     """Patches, a patch walk behind the window walk."""
-    pause = WALK_LATENCY + 1
+    pause = WALK_LATENCY + PATCH_LATENCY
     for first in range(0, layer.pixels, layer.pixel_tile):
         words = min(layer.pixel_tile, layer.pixels - first) * elements
         for _ in range(layer.patches):

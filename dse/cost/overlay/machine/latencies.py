@@ -6,19 +6,15 @@ from dataclasses import dataclass
 
 from hw.array.array import foot_delay
 from hw.array.foot import DRAINED_LATENCY, FOOT_LATENCY
+from hw.array.output_turn import TURN_LATENCY
 from hw.array.parameters import burst_cycles
+from hw.bus.queue import BLOCK_QUEUE_LATENCY
 from hw.config import OverlayConfig
 from hw.engines.weight_buffer import READ_LATENCY as POP_LATENCY
-from hw.memory import READ_LATENCY
+from hw.feeder import FEED_LATENCY
 from hw.winograd.input_transform import INPUT_LATENCY
 from hw.winograd.matrices import Transform
 from hw.winograd.output_transform import output_latency
-from hw.writer import WRITER_LATENCY
-
-QUEUE_LATENCY = 2  # of a queue in block RAM
-TURN_LATENCY = 2  # from a word read from the output turn to the output FIFO
-FEED_LATENCY = READ_LATENCY + 1  # from a request to the write into the activation FIFO
-RETIRE_LATENCY = WRITER_LATENCY + 1  # from the last word taken to the retirement
 
 
 @dataclass(frozen=True)
@@ -45,17 +41,17 @@ class Latencies:
 
     @classmethod
     def of(cls, config: OverlayConfig) -> Latencies:
-        travel = foot_delay(config)
+        travel = foot_delay(config.rows)
         results = POP_LATENCY + travel + FOOT_LATENCY
         transforms = config.transforms
         swap = max((output_latency(t, transforms) for t in transforms), default=0)
         pixels = max((t.alpha * t.m for t in transforms), default=0)
         return cls(
-            word=results + config.columns + QUEUE_LATENCY,
-            group=results + 1 + QUEUE_LATENCY,
-            turned=TURN_LATENCY + QUEUE_LATENCY,
+            word=results + config.columns + BLOCK_QUEUE_LATENCY,
+            group=results + 1 + BLOCK_QUEUE_LATENCY,
+            turned=TURN_LATENCY + BLOCK_QUEUE_LATENCY,
             travel=travel,
-            margin=max(1, burst_cycles(config) + 1 - travel),
+            margin=max(1, burst_cycles(config.columns) + 1 - travel),
             filled=results + 1,
             swap=swap,
             cooling=swap + pixels + DRAINED_LATENCY,

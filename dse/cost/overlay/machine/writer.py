@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dse.cost.overlay.machine.latencies import RETIRE_LATENCY
 from dse.cost.overlay.machine.line import FOREVER, Line
 from dse.cost.overlay.machine.nest import Layer, Nest
 from dse.cost.overlay.machine.results import Results
 from hw.config import OverlayConfig
 from hw.isa import Dataflow
 from hw.winograd.matrices import Transform
-from hw.writer import WRITER_LATENCY
+from hw.writer import RETIRE_LATENCY, WRITER_LATENCY
 
 
 @dataclass(frozen=True)
