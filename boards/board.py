@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hw.errors import PolymapError
+
 DDR4_2400_CHANNEL = 8 * 2400e6
 """Bytes per second of one 64-bit DDR4-2400 channel."""
 
 
-class BoardError(ValueError):
+class BoardError(PolymapError, ValueError):
     """An unknown board, or a resource that cannot be."""
 
 

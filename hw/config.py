@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from hw.errors import PolymapError
 from hw.winograd.matrices import F2, F4, Transform
 
 ISA_VERSION = 4
@@ -20,7 +21,7 @@ TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 
 
-class ConfigError(ValueError):
+class ConfigError(PolymapError, ValueError):
     """A parameter is out of range; the message names it, its value and the legal range."""
 
 

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from dse import interrupt
+from hw.errors import BAD_INPUT, FAILURE
 from polymap.cli import NAME
 from polymap.commands.check import check
 from polymap.commands.compile import compile
@@ -21,7 +22,7 @@ from polymap.commands.elaborate import elaborate
 from polymap.commands.explore import explore
 from polymap.commands.package import package
 from polymap.commands.simulate import simulate
-from polymap.errors import BAD_INPUT, FAILURE, describe
+from polymap.errors import describe
 from polymap.pipeline import pipeline
 
 INTERRUPTED = 130

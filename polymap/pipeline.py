@@ -56,30 +56,26 @@ def pipeline(
     ] = None,
 ) -> None:
     """Find the parallelisms of a layer-pipelined accelerator with the least slowest stage."""
-    try:
-        check_clock(mhz)
-        part = load_device(device)
-        part = replace(
+    check_clock(mhz)
+    part = load_device(device)
+    part = replace(
+        part,
+        dsp=part.dsp if dsp is None else dsp,
+        ram_units=part.ram_units if bram is None else bram,
+    )
+    with output.Progress() as progress:
+        progress.stage("searching")
+        outcome = run(
+            load_network(network),
             part,
-            dsp=part.dsp if dsp is None else dsp,
-            ram_units=part.ram_units if bram is None else bram,
+            cost_model(part, bits=bits, granule=granularity, per_dsp=per_dsp),
+            device_budget(part, ram_limit=bram_limit),
+            method=method,
+            windows=_windows(alpha, beta),
+            progress=progress.note,
         )
-        with output.Progress() as progress:
-            progress.stage("searching")
-            outcome = run(
-                load_network(network),
-                part,
-                cost_model(part, bits=bits, granule=granularity, per_dsp=per_dsp),
-                device_budget(part, ram_limit=bram_limit),
-                method=method,
-                windows=_windows(alpha, beta),
-                progress=progress.note,
-            )
-        result = to_json(outcome, mhz=mhz)
-        _write(outcome, result, plot=plot, out=out)
-    except SearchError as error:
-        typer.echo(f"polymap pipeline: {error}", err=True)
-        raise typer.Exit(2) from None
+    result = to_json(outcome, mhz=mhz)
+    _write(outcome, result, plot=plot, out=out)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     else:

@@ -15,6 +15,7 @@ import numpy as np
 
 from hw.bus.registers import REGISTERS, Control, words
 from hw.emit import Verilog
+from hw.errors import FAILURE, PolymapError
 from hw.isa import Engine
 from sim.fast.job import CHANNELS, EVENT, Dump, Job, Run, Timing
 from sim.verilator import build
@@ -25,8 +26,11 @@ PAGE = 4096
 Progress = Callable[[int, int], None]  # number of the run, its cycle
 
 
-class SimulationError(RuntimeError):
+class SimulationError(PolymapError, RuntimeError):
     """The design broke a rule of its interfaces, or a run did not end."""
+
+    exit_code = FAILURE
+    heading = "the simulation failed: "
 
 
 class FastSimulation:

@@ -15,6 +15,7 @@ from pathlib import Path
 import hw
 from dse import children
 from hw.emit import Verilog
+from hw.errors import PolymapError
 from sim.cache import Cache
 
 # Matters of style in emitted Verilog.  What tells of faults stays on: PINMISSING, WIDTHTRUNC,
@@ -61,7 +62,7 @@ SHORT_RUNS = {"OPT_FAST": "-Og", "VM_PARALLEL_BUILDS": "0"}
 LONG_RUNS = {"OPT_FAST": "-O1"}
 
 
-class ToolError(RuntimeError):
+class ToolError(PolymapError, RuntimeError):
     """A program that simulation needs is missing, or refused its input; one line says which."""
 
 

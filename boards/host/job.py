@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dse.program.manifest import HostTensor
 from dse.program.program import Program
 from hw.bus.registers import Status, run_settings
+from hw.errors import PolymapError
 from hw.isa import Base, Error
 
 INPUT, OUTPUT = Base.INPUT.name.lower(), Base.OUTPUT.name.lower()
@@ -21,7 +22,7 @@ FILL = 0x55  # what the host leaves in the output region before a run
 Tensors = Mapping[str, npt.NDArray[np.int8]]
 
 
-class HostError(RuntimeError):
+class HostError(PolymapError, RuntimeError):
     """A run that cannot start, or that the overlay ended with an error."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hw.errors import PolymapError
 
-class Infeasible(ValueError):
+
+class Infeasible(PolymapError, ValueError):
     """No design meets the request.
 
     Members

@@ -14,6 +14,8 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from hw.errors import PolymapError
+
 LIMIT = 1 << 30
 """Bytes of all arrays of a file together."""
 
@@ -28,7 +30,7 @@ Accept = Callable[[str, np.dtype, tuple[int, ...]], bool]
 """Whether an array of that name, type and shape is wanted; may raise an error of its own."""
 
 
-class ArraysError(ValueError):
+class ArraysError(PolymapError, ValueError):
     """Not a file of arrays, or one that is too large; the message says why."""
 
 

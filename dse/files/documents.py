@@ -11,6 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from hw.errors import PolymapError
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
@@ -25,7 +27,7 @@ _BOM = b"\xef\xbb\xbf"
 T = TypeVar("T")
 
 
-class DocumentError(ValueError):
+class DocumentError(PolymapError, ValueError):
     """A document that cannot be used; the message says where, what is wrong and what is right."""
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hw.errors import PolymapError
+
 INT8_MIN, INT8_MAX = -128, 127
 
 
-class NetworkError(ValueError):
+class NetworkError(PolymapError, ValueError):
     """A network is inconsistent; the message says which operator, what and what to do."""
 
 

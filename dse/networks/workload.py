@@ -10,11 +10,13 @@ from functools import cached_property
 from math import prod
 from typing import Any, Literal
 
+from hw.errors import PolymapError
+
 Shape = tuple[int, int, int]
 """(height, width, channels) of one image's tensor."""
 
 
-class WorkloadError(ValueError):
+class WorkloadError(PolymapError, ValueError):
     """A workload is inconsistent, or a model holds what no workload can say."""
 
 

@@ -1,5 +1,7 @@
 """Errors of graph passes."""
 
+from hw.errors import PolymapError
 
-class PassError(ValueError):
+
+class PassError(PolymapError, ValueError):
     """A pass is asked for where it would change the network's results; the message says why."""

@@ -1,7 +1,9 @@
 """The errors a user of the parallelism search can meet, each one line: what, where, what to do."""
 
+from hw.errors import PolymapError
 
-class SearchError(ValueError):
+
+class SearchError(PolymapError, ValueError):
     """Base of every error of the parallelism search."""
 
 

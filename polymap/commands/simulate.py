@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 import polymap
+from hw.errors import FAILURE
 from polymap.choices import Memory
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
-from polymap.errors import FAILURE
 
 
 def simulate(

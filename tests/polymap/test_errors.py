@@ -6,8 +6,12 @@ import pytest
 
 from dse.network.graph import NetworkError
 from dse.network.report import Problem, UnsupportedError
-from polymap.errors import BAD_INPUT, FAILURE, InputError, about, describe, one_line
+from dse.passes import PassError
+from hw.config import ConfigError
+from hw.errors import BAD_INPUT, FAILURE
+from polymap.errors import InputError, about, describe, one_line
 from sim.runner import SimulationError
+from sim.verilator import ToolError
 
 
 @pytest.mark.parametrize(
@@ -15,6 +19,9 @@ from sim.runner import SimulationError
     [
         (InputError("bad\n  input"), "bad input", BAD_INPUT),
         (NetworkError("no network"), "no network", BAD_INPUT),
+        (ConfigError("no such array"), "no such array", BAD_INPUT),
+        (PassError("it cannot be folded"), "it cannot be folded", BAD_INPUT),
+        (ToolError("no Verilator"), "no Verilator", BAD_INPUT),
         (FileNotFoundError(2, "No such file", "a.bin"), "a.bin: No such file", BAD_INPUT),
         (SimulationError("it hung"), "the simulation failed: it hung", FAILURE),
         (ValueError(), "internal error, ValueError: ValueError; `polymap --debug x", FAILURE),
@@ -55,6 +62,11 @@ def test_about_names_the_file_once(path: str, message: str, named: str) -> None:
     with pytest.raises(ValueError) as caught, about(path):
         raise NetworkError(message)
     assert str(caught.value) == named
+
+
+def test_about_leaves_failures_alone() -> None:
+    with pytest.raises(SimulationError, match=r"^it hung$"), about("program"):
+        raise SimulationError("it hung")
 
 
 def test_about_leaves_internal_errors_alone() -> None:

@@ -4,18 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from polymap.pipeline import pipeline
-
-APP = typer.Typer()
-APP.command()(pipeline)
+from polymap.app import app
 
 
 def _invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(APP, list(arguments))
+    return CliRunner().invoke(app, ["pipeline", *arguments], prog_name="polymap")
 
 
 def test_json_has_the_promised_keys() -> None:
