@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
+from dse.cost.overlay.machine.dram import MemoryTiming
 from hw.bus.registers import run_settings
 from hw.isa import Engine, Error
 
@@ -20,15 +22,12 @@ SLVERR, DECERR = 2, 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
-    """How the memory behaves; ``None`` is never.
+class Timing(MemoryTiming):
+    """How the memory behaves, beside its speed; ``None`` is never.
 
     Parameters
     ----------
-    latency : cycles from an address to its first beat, and from a last beat to its response.
-    rate : beats per 1024 cycles and channel.
     stall : percent of cycles in which a channel does not move, at random.
-    outstanding : bursts that a channel accepts before it answers the first.
     seed : of the stalls.
     hang_at, hang_for : nothing moves for so many cycles from that cycle of the run on.
     error_read0, error_read1, error_write : the run's n-th burst of ``gmem0``, of each weight port,
@@ -38,10 +37,7 @@ class Timing:
     error_port : the one weight port of ``error_read1``, from 0 on; ``None`` is each.
     """
 
-    latency: int = 4
-    rate: int = 1024
     stall: int = 0
-    outstanding: int = 32
     seed: int = 1
     hang_at: int | None = None
     hang_for: int = 0
@@ -52,17 +48,11 @@ class Timing:
     error_beat: int = 0
     error_port: int | None = None
 
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("latency", 0, 1 << 20),
-            ("rate", 1, 1024),
-            ("stall", 0, 99),
-            ("outstanding", 1, 1 << 10),
-            ("error_response", SLVERR, DECERR),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be in [{low}, {high}], not {value!r}")
+    RANGES: ClassVar[Mapping[str, tuple[int, int]]] = {
+        **MemoryTiming.RANGES,
+        "stall": (0, 99),
+        "error_response": (SLVERR, DECERR),
+    }
 
 
 IDEAL = Timing()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dse.cost.overlay.machine.bus import MemoryTiming
+from dse.cost.overlay.machine.dram import IDEAL, MemoryTiming
 from dse.cost.overlay.machine.overlay import Machine
 from dse.program.instruction import Instruction
 from hw.config import OverlayConfig
 from hw.isa import Opcode
-from sim.fast.job import IDEAL
 
 
 def layer_cycles(

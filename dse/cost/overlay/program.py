@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dse.cost.overlay.machine.bus import MemoryTiming
+from dse.cost.overlay.machine.dram import IDEAL, MemoryTiming
 from dse.cost.overlay.machine.flow import Span
 from dse.cost.overlay.machine.overlay import Machine
 from dse.program.program import Program
 from hw.config import OverlayConfig
 from hw.isa import Opcode
-from sim.fast.job import IDEAL
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dse.cost.overlay import program_cycles
-from dse.cost.overlay.machine.bus import MemoryTiming
+from dse.cost.overlay.machine.dram import MemoryTiming
 from dse.cost.overlay.machine.line import FOREVER
 from dse.cost.overlay.machine.overlay import Machine
 from dse.program import LayerMapping, compile_network

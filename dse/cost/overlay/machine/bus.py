@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
+from dse.cost.overlay.machine.dram import FULL_RATE, MemoryTiming
 from dse.cost.overlay.machine.line import FOREVER, Line
 from hw.bus.axi import burst_beats
 from hw.bus.reader import READER_LATENCY
 from hw.bus.writer import BURSTS
 
-BEAT_CREDIT = 1024
+BEAT_CREDIT = FULL_RATE
 CREDIT_LIMIT = 16 * BEAT_CREDIT
-
-
-class MemoryTiming(Protocol):
-    """What the model takes from ``sim.fast.job.Timing``; its random stalls and faults are not."""
-
-    @property
-    def latency(self) -> int:
-        """Cycles from an address to its first beat, and from a last beat to its response."""
-
-    @property
-    def rate(self) -> int:
-        """Beats per 1024 cycles and channel."""
-
-    @property
-    def outstanding(self) -> int:
-        """Bursts that a channel accepts before it answers the first."""
 
 
 class Pace:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dse.cost.overlay.machine.buffer import Buffer
-from dse.cost.overlay.machine.bus import MemoryTiming, ReadChannel, Reader, WriteChannel
+from dse.cost.overlay.machine.bus import ReadChannel, Reader, WriteChannel
 from dse.cost.overlay.machine.convolution import Convolution
+from dse.cost.overlay.machine.dram import MemoryTiming
 from dse.cost.overlay.machine.flow import Fetch, Issuer, Tokens
 from dse.cost.overlay.machine.line import FOREVER
 from dse.cost.overlay.machine.movers import Load, Store
