@@ -259,6 +259,13 @@ def counts(opcode: Opcode, fields: Mapping[str, int]) -> tuple[str, ...]:
     return found + KN2ROW_WS_COUNTS if kn2row else found
 
 
+def limits(opcode: Opcode, name: str) -> tuple[int, int]:
+    """The least and the greatest value that a field can hold."""
+    shape = _shape(LAYOUTS[opcode].members[name])
+    low = -(1 << (shape.width - 1)) if shape.signed else 0
+    return low, (1 << (shape.width - shape.signed)) - 1
+
+
 def encode(opcode: Opcode, fields: dict[str, int]) -> bytes:
     """One instruction as ``INSTRUCTION_BYTES`` bytes; ValueError names a field out of range."""
     layout = LAYOUTS[opcode]
@@ -267,9 +274,7 @@ def encode(opcode: Opcode, fields: dict[str, int]) -> bytes:
     for name, value in values.items():
         if name not in members:
             raise ValueError(f"{opcode.name} has no field {name!r}")
-        shape = _shape(members[name])
-        low = -(1 << (shape.width - 1)) if shape.signed else 0
-        high = (1 << (shape.width - shape.signed)) - 1
+        low, high = limits(opcode, name)
         if not low <= value <= high:
             raise ValueError(f"{opcode.name}.{name} must be in [{low}, {high}], not {value}")
     bits = layout.const(values).as_bits()

@@ -146,7 +146,7 @@ class Overlay(wiring.Component):
             pool.i_record.eq(parameters.o_record_1),
             frontend.retire_conv.eq(conv.o_retire),
             frontend.retire_pool.eq(pool.o_done),
-            frontend.progress.eq(conv.o_progress),
+            frontend.progress.eq(conv.o_progress | pool.o_progress),
             frontend.stall.eq(conv.o_stall),
             self.interrupt.eq(frontend.interrupt),
         ]

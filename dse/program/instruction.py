@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from amaranth.hdl import Shape
-
 from dse.program.errors import ProgramError
 from dse.program.region import Region
 from hw import checksum, isa
@@ -110,12 +108,7 @@ def make(opcode: Opcode, layer: str, fields: Mapping[str, int]) -> Instruction:
 
 @cache
 def _ranges(opcode: Opcode) -> dict[str, tuple[int, int]]:
-    found = {}
-    for name, member in isa.LAYOUTS[opcode].members.items():
-        shape = Shape.cast(member)
-        low = -(1 << (shape.width - 1)) if shape.signed else 0
-        found[name] = low, (1 << (shape.width - int(shape.signed))) - 1
-    return found
+    return {name: isa.limits(opcode, name) for name in isa.LAYOUTS[opcode].members}
 
 
 def _overlap(first: tuple[Region, ...], second: tuple[Region, ...]) -> bool:

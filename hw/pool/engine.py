@@ -43,6 +43,7 @@ class PoolEngine(wiring.Component):
     i_data : In. The tensor memory's words, ``READ_LATENCY`` after the requests.
     o_write : Out, stream of write requests.
     o_record_address, i_record : Out, In. Parameter memory; the record comes two cycles later.
+    o_progress : Out. A tap was taken the cycle before, for the watchdog.
     """
 
     def __init__(self, config: OverlayConfig) -> None:
@@ -57,6 +58,7 @@ class PoolEngine(wiring.Component):
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_record_address": Out(16),
                 "i_record": In(PARAMETER),
+                "o_progress": Out(1),
             }
         )
 
@@ -94,6 +96,7 @@ class PoolEngine(wiring.Component):
             finish.i_record.eq(self.i_record),
             self.o_record_address.eq(finish.o_record_address),
         ]
+        m.d.sync += self.o_progress.eq(walk.o_tap.valid & walk.o_tap.ready)
         self._write(m, walk, finish)
         self._sequence(m, pool, overlap, walk)
         return m

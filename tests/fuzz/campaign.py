@@ -2,6 +2,7 @@
 
 A fuzzer is a function from a seed to a ``Verdict``.  The same function serves a few seeds in the
 test suite and thousands of them as a command: ``python -m tests.fuzz.NAME --count 2000``.
+Where cases are cheaper together, the fuzzer is ``Batches``: a function from seeds to verdicts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from tqdm import tqdm
@@ -58,13 +60,28 @@ class Summary:
     seconds: float
 
 
-Judge = Callable[[int], Verdict]
+@dataclass(frozen=True, kw_only=True)
+class Batches:
+    """A fuzzer that judges several seeds at once.
+
+    Members
+    -------
+    judge : a verdict for each of the seeds, in their order.
+    size : seeds that it gets at most.
+    """
+
+    judge: Callable[[Sequence[int]], Sequence[Verdict]]
+    size: int
+
+
+Judge = Callable[[int], Verdict] | Batches
 
 
 def campaign(judge: Judge, seeds: Sequence[int], *, workers: int = WORKERS) -> Summary:
     """Judges every seed; an exception that ``judge`` lets through is a bad case of its own kind.
 
-    ``judge`` must be importable from its module, so that worker processes can call it.
+    A batch that raises is judged again seed by seed, so that the culprit is named.  ``judge`` must
+    be importable from its module, so that worker processes can call it.
     """
     start = time.perf_counter()
     kinds: Counter[str] = Counter()
@@ -109,20 +126,30 @@ def _print(found: Summary) -> None:
 
 
 def _verdicts(judge: Judge, seeds: Sequence[int], workers: int) -> Iterator[tuple[int, Verdict]]:
-    guarded = partial(_guarded, judge)
+    fuzzer = judge if isinstance(judge, Batches) else Batches(judge=partial(_each, judge), size=1)
+    guarded = partial(_guarded, fuzzer)
+    batches = [seeds[at : at + fuzzer.size] for at in range(0, len(seeds), fuzzer.size)]
     if workers <= 1:
-        yield from map(guarded, seeds)
+        yield from chain.from_iterable(map(guarded, batches))
         return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap_unordered(guarded, seeds)
+        yield from chain.from_iterable(pool.imap_unordered(guarded, batches))
 
 
-def _guarded(judge: Judge, seed: int) -> tuple[int, Verdict]:
+def _each(judge: Callable[[int], Verdict], seeds: Sequence[int]) -> list[Verdict]:
+    return [judge(seed) for seed in seeds]
+
+
+def _guarded(fuzzer: Batches, seeds: Sequence[int]) -> list[tuple[int, Verdict]]:
     try:
-        return seed, judge(seed)
+        return list(zip(seeds, fuzzer.judge(seeds), strict=True))
     except Exception as error:  # a fuzzer's whole point is the one that nobody foresaw
+        if len(seeds) > 1:
+            return [found for seed in seeds for found in _guarded(fuzzer, [seed])]
         detail = " ".join(str(error).split())[:500]
-        return seed, Verdict(kind=f"{type(error).__name__} raised", good=False, detail=detail)
+        return [
+            (seeds[0], Verdict(kind=f"{type(error).__name__} raised", good=False, detail=detail))
+        ]
 
 
 def _progress(found: Iterable[Any], total: int) -> Iterator[Any]:

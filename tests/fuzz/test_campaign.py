@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
-from tests.fuzz.campaign import Verdict, campaign, command
+from tests.fuzz.campaign import Batches, Verdict, campaign, command
 
 
 def judge(seed: int) -> Verdict:
@@ -34,3 +35,17 @@ def test_exit_code(first: int, code: int, capsys: pytest.CaptureFixture[str]) ->
 def test_processes_judge_the_same() -> None:
     one, two = (campaign(judge, range(4), workers=workers) for workers in (1, 2))
     assert (one.kinds, one.bad) == (two.kinds, two.bad)
+
+
+def judge_all(seeds: Sequence[int]) -> list[Verdict]:
+    return [judge(seed) for seed in seeds]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_batches_judge_the_same(size: int) -> None:
+    """One that raises is judged seed by seed."""
+    one, two = (
+        campaign(each, range(10), workers=1)
+        for each in (judge, Batches(judge=judge_all, size=size))
+    )
+    assert (one.count, one.kinds, one.bad) == (two.count, two.kinds, two.bad)

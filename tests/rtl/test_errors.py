@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dse.program import Program, ProgramError
@@ -23,6 +24,7 @@ from hw.isa import (
     Algorithm,
     Base,
     Dataflow,
+    Engine,
     Error,
     Opcode,
     Space,
@@ -39,6 +41,7 @@ pytestmark = pytest.mark.rtl
 
 
 WATCHDOG = 400
+CYCLE_LIMIT = 40_000  # several times what any of the programs takes
 FOREVER = 1 << 40
 OUTSIDE = 1 << 39  # an offset beyond all memory
 
@@ -72,7 +75,8 @@ class Target:
     ) -> Job:
         """The job with other instructions, timing or bytes.
 
-        Instructions get the checksum that belongs to them, unless it is to be ``stale``.
+        Instructions get the checksum that belongs to them, unless it is to be ``stale``.  Limits
+        are tight, so that whatever has no end of its own gets one before ``limit``.
         """
         made = job(self.case, self.program)
         if instructions is not None:
@@ -80,7 +84,8 @@ class Target:
             program = program if stale else sealed(program)
         if program is not None:
             made = made.with_program(program)
-        return replace(made, **{"limit": 50_000, "watchdog": WATCHDOG} | options)
+        limits = {"limit": 50_000, "cycle_limit": CYCLE_LIMIT, "watchdog": WATCHDOG}
+        return replace(made, **limits | options)
 
     def run(self, bad: Sequence[Job]) -> list[Run]:
         """Runs jobs, each followed by the sound one, which must be right; runs of the former."""
@@ -344,6 +349,16 @@ def test_hung_memory(target: Target, stall: int) -> None:
 def test_a_pause_of_the_memory_is_no_error(target: Target) -> None:
     pauses = [Timing(hang_at=at, hang_for=WATCHDOG - 20) for at in range(0, 2000, 97)]
     target.verify(target.run([target.broken(timing=timing) for timing in pauses]))
+
+
+def test_a_long_pooling_is_no_error() -> None:
+    """Of more cycles than the watchdog allows without progress."""
+    target = Target("f4")
+    (one,) = target.run([target.broken()])
+    places = one.events[one.events["engine"] == Engine.POOL]
+    lengths = np.diff(places["cycle"])[places["retire"][1:] == 1]
+    assert max(lengths) > WATCHDOG
+    target.verify([one])
 
 
 def test_a_token_that_never_comes(target: Target) -> None:
