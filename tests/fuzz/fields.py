@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from hw.checksum import sealed
 from hw.isa import decode, encode, limits
 from tests.fuzz.campaign import Batches, Verdict, command
 from tests.fuzz.programs import BATCH, OVERLAYS, Mutant, instructions, judge
+from tests.kit.sealing import sealed
 
 Case = tuple[str, int, str, int]  # overlay, instruction, field, value
 

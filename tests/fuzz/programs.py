@@ -22,11 +22,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from hw.checksum import sealed
 from hw.isa import INSTRUCTION_BYTES, Error, decode, encode, limits
 from sim.fast.job import Job, Run, Timing
 from sim.simulate import compare, output_tensors
 from tests.fuzz.campaign import Batches, Verdict, command
+from tests.kit.sealing import sealed
 from tests.rtl.overlays import simulation
 from tests.rtl.test_errors import WATCHDOG, Target
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from hw.checksum import sealed
 from hw.isa import LAYOUTS, Opcode, decode, limits
 from tests.fuzz import fields, programs
 from tests.fuzz.campaign import campaign
 from tests.fuzz.programs import BATCH, CHANGES, OVERLAYS, draw, instructions, judge, target
+from tests.kit.sealing import sealed
 from tests.rtl.overlays import OVERLAYS as CONFIGS
 
 BATCHES = range(0, BATCH * len(OVERLAYS), BATCH)
