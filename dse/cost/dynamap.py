@@ -110,6 +110,9 @@ class Dynamap:
         legal = {label.algorithm for conv in consumers for label in self.labels(conv)}
         return (Label(PLAIN), *(Label(name) for name in self.winograd if name in legal))
 
+    def winograd_tile(self, label: Label) -> int | None:
+        return WINOGRAD.get(label.algorithm)
+
     def layout(self, label: Label) -> str:
         return label.algorithm
 

@@ -94,6 +94,9 @@ class CostModel(Protocol):
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         """The ways to keep a tensor that several layers read, or that a join assembles."""
 
+    def winograd_tile(self, label: Label) -> int | None:
+        """m of a layer's F(m x m, 3 x 3); None if the label is not of Winograd, or unknown."""
+
     def layout(self, label: Label) -> str:
         """What neighbours see of a label: equal layouts have equal transition costs."""
 

@@ -50,6 +50,9 @@ class ScaleSim:
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return (Label("plain"),)
 
+    def winograd_tile(self, label: Label) -> int | None:
+        return None
+
     def layout(self, label: Label) -> str:
         return "plain"
 

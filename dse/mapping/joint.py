@@ -52,6 +52,10 @@ class Joint:
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return self._last.store_labels(shape, consumers)
 
+    def winograd_tile(self, label: Label) -> int | None:
+        tiles = (model.winograd_tile(label) for model in self.fastest)
+        return next((tile for tile in tiles if tile is not None), None)
+
     def layout(self, label: Label) -> str:
         return self._last.layout(label)
 

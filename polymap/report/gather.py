@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from boards.board import Board
 from boards.realise import blocks
-from dse.cost import CostModel, Label
+from dse.cost import CostModel
 from dse.mapping import NetworkMapping, ParetoPoint
 from dse.mapping.sweep import Grid
 from dse.networks import Workload
@@ -23,7 +22,6 @@ from polymap.report.baselines import Baseline
 from polymap.report.data import Candidates, Execution, ReportData, Rival, Roof
 
 _TAPS = 3
-_TILE = re.compile(r"\bf(\d+)\b")  # models name F(m x m, 3 x 3) "fm", in algorithm or variant
 _PARTS = ("fill", "compute", "load", "stall", "drain")
 
 
@@ -153,14 +151,9 @@ def _peaks(workload: Workload, model: CostModel, mapping: NetworkMapping) -> Ite
     direct = _peak(mapping)
     yield Roof("direct", direct)
     labels = {label for layer in workload.convolutions for label in model.labels(layer.conv)}
-    for m in sorted({tile for label in labels if (tile := _tile(label))}):
+    for m in sorted({tile for label in labels if (tile := model.winograd_tile(label))}):
         saved = (m * _TAPS) ** 2 / (m + _TAPS - 1) ** 2
         yield Roof(f"Winograd F({m},{_TAPS})", direct * saved)
-
-
-def _tile(label: Label) -> int | None:
-    match = _TILE.search(str(label))
-    return None if match is None else int(match[1])
 
 
 def _rivals(

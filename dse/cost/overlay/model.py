@@ -83,6 +83,10 @@ class Overlay:
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return (Label(PLAIN),)
 
+    def winograd_tile(self, label: Label) -> int | None:
+        way = ways(self.template, self.folds).get(label)
+        return way.transform.m if way and way.transform else None
+
     def layout(self, label: Label) -> str:
         return PLAIN
 

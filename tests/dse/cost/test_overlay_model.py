@@ -10,6 +10,7 @@ import pytest
 
 from boards.board import U200
 from boards.estimate import estimate
+from dse.cost.dynamap import Dynamap
 from dse.cost.infeasible import Infeasible
 from dse.cost.model import CostModel, Crossing, Label, PoolShape, as_arrays
 from dse.cost.overlay import Overlay
@@ -70,6 +71,16 @@ def test_hardware_without_transforms_or_folding() -> None:
     assert {lb.algorithm for lb in Overlay().labels(CONV)} == {"im2col", "kn2row"}
     for folds in ((), (1,)):
         assert not any(label.variant for label in Overlay(folds=folds).labels(CONV))
+
+
+def test_the_tile_of_a_label() -> None:
+    model: CostModel = Overlay(template=BOTH)
+    tiles = {(lb.algorithm, lb.variant): model.winograd_tile(lb) for lb in model.labels(CONV)}
+    assert {tiles.pop(("winograd", "f2")), tiles.pop(("winograd", "f4"))} == {2, 4}
+    assert set(tiles.values()) == {None}
+    assert Overlay().winograd_tile(Label("winograd", "WS", "f2")) is None
+    assert Dynamap().winograd_tile(Label("winograd-f4", "WS")) == 4
+    assert Dynamap().winograd_tile(Label("im2col", "WS")) is None
 
 
 def test_costs() -> None:
