@@ -85,8 +85,8 @@ BEGIN = data.StructLayout(
 LOAD = data.StructLayout(
     {
         **HEAD,
-        "base": unsigned(2),
-        "space": unsigned(1),
+        "base": Base,
+        "space": Space,
         "offset": unsigned(40),  # bytes from the base register, any alignment
         "local": unsigned(32),  # tensor memory byte, or parameter record
         "bytes": unsigned(32),
@@ -96,8 +96,8 @@ LOAD = data.StructLayout(
 STORE = data.StructLayout(
     {
         **HEAD,
-        "base": unsigned(2),
-        "space": unsigned(1),  # always TENSOR
+        "base": Base,
+        "space": Space,  # always TENSOR
         "offset": unsigned(40),
         "local": unsigned(32),
         "bytes": unsigned(32),
@@ -144,8 +144,8 @@ CONV = data.StructLayout(
     {
         **HEAD,
         **WINDOW,
-        "dataflow": unsigned(2),
-        "algorithm": unsigned(2),
+        "dataflow": Dataflow,
+        "algorithm": Algorithm,
         "replay": unsigned(1),  # weights stay in the buffer over all pixel tiles of a channel tile
         "residual": unsigned(1),
         "run_words": unsigned(16),  # activation words of one contiguous run of taps

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import Any
 
 from dse.program.instruction import Instruction
-from hw.isa import LAYOUTS, Base, Dataflow, Space
+from hw.isa import LAYOUTS
 
-_NAMES: Mapping[str, Callable[[int], Any]] = {"base": Base, "space": Space, "dataflow": Dataflow}
+_NAMED = ("base", "space", "dataflow")  # fields whose values are told by name
 _HEAD = ("opcode", "wait", "post", "tag")
 
 
@@ -24,8 +25,8 @@ def text(instructions: Sequence[Instruction]) -> str:
 
 def _structure(number: int, instruction: Instruction) -> dict[str, Any]:
     fields = {
-        name: _value(name, instruction.field(name))
-        for name in LAYOUTS[instruction.opcode].members
+        name: _name(shape, instruction.field(name)) if name in _NAMED else instruction.field(name)
+        for name, shape in LAYOUTS[instruction.opcode].members.items()
         if name not in _HEAD
     }
     return {
@@ -38,11 +39,9 @@ def _structure(number: int, instruction: Instruction) -> dict[str, Any]:
     }
 
 
-def _value(name: str, value: int) -> int | str:
-    if name not in _NAMES:
-        return value
+def _name(values: type[IntEnum], value: int) -> int | str:
     try:
-        return str(_NAMES[name](value).name)
+        return values(value).name
     except ValueError:
         return value
 

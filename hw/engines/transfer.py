@@ -20,7 +20,7 @@ def job_layout(data_bytes: int) -> data.StructLayout:
     """What the data's side of a transfer has to do, see ``Transfer``."""
     return data.StructLayout(
         {
-            "space": unsigned(1),
+            "space": Space,
             "skew": exact_log2(data_bytes),
             "local": unsigned(32),
             "lanes": unsigned(33),
