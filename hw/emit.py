@@ -32,6 +32,7 @@ from amaranth.hdl._ast import Assign
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
+from hw.self_reads import SelfReadError
 from hw.yosys import ModuleText, convert
 
 CLOCK = "clk"
@@ -197,7 +198,10 @@ class EmitPlatform:
                 value,
                 PortDirection.Output if port.output else PortDirection.Input,
             )
-        modules = convert(fragment, flat, name)
+        try:
+            modules = convert(fragment, flat, name)
+        except SelfReadError as error:
+            raise EmitError(str(error)) from error
         found = {module.name: module.ports for module in modules}
         if name not in found:
             raise EmitError(f"module name {name!r} is a Verilog keyword")

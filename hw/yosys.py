@@ -21,6 +21,8 @@ from amaranth.back.verilog import find_yosys
 from amaranth.hdl import Fragment, Value
 from amaranth.hdl._ir import PortDirection
 
+from hw.self_reads import refuse_self_reads
+
 LEAST_VERSION = (0, 40)  # Amaranth's own demand
 
 _INTERNAL = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
@@ -58,8 +60,9 @@ class ModuleText:
 def convert(
     fragment: Fragment, ports: Mapping[str, tuple[Value, PortDirection]], name: str
 ) -> tuple[ModuleText, ...]:
-    """The modules of a fragment as Verilog."""
+    """The modules of a fragment as Verilog; SelfReadError if processes would not simulate alike."""
     design, _ = rtlil.convert_fragment(fragment, dict(ports), name, emit_src=False)
+    refuse_self_reads(design)
     yosys = find_yosys(lambda version: version >= LEAST_VERSION)
     script = (f"read_rtlil <<rtlil\n{design}\nrtlil", *_PASSES, _WRITE)
     # It warns of every process that is left; Amaranth's are of the kind that can be written.
