@@ -2,7 +2,7 @@
 
 Instructions are 128 bytes, little-endian bit order, all with the same head.  Addresses into the
 tensor memory are bytes; every product that an address generator would need is a field of its own,
-so the hardware only adds.
+so that those only add.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ class Slot(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        place_bits = (max(len(found) for found in self._positions.values()) - 1).bit_length()
+        most = max(len(found) for found in self._positions.values())
+        place_bits = max(1, (most - 1).bit_length())  # one position, too, has an address
         depth = 1 << (1 + place_bits + self._line_bits)
         m.submodules.words = words = Memory(
             shape=unsigned(self._lanes * self._input_bits), depth=depth, init=[]
