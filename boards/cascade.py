@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from boards.board import KCU1500, U200, U250, Board, BoardError
-from hw.array.primitive import Primitive
-from hw.config import OverlayConfig, ceil_div
+from hw.conv.array.primitive import Primitive
+from hw.isa.config import OverlayConfig, ceil_div
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,12 @@ from amaranth.utils import exact_log2
 
 from boards.board import Board
 from boards.resources import ResourceError, Resources, limits
-from hw.array.primitive import BEHAVIOURAL, Primitive
-from hw.banks import BLOCK_LANES, BLOCK_ROWS
 from hw.bus.masters import READ_DEPTH
-from hw.config import OverlayConfig, ceil_div
+from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa import PARAMETER
-from hw.requantise import DSP_FACTOR
+from hw.isa.config import OverlayConfig, ceil_div
+from hw.lib.banks import BLOCK_LANES, BLOCK_ROWS
+from hw.lib.requantise import DSP_FACTOR
 
 URAM_ROWS, URAM_BYTES = 4096, 8
 LUTRAM_ROWS = 64  # deeper memories become block RAM

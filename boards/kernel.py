@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from boards.board import BoardError
-from hw.bus.registers import REGISTERS, SIZES, WEIGHT_BASES
-from hw.config import MAX_WEIGHT_PORTS
-from hw.emit import Port, Verilog
 from hw.isa import Base
+from hw.isa.config import MAX_WEIGHT_PORTS
+from hw.isa.register_map import REGISTERS, SIZES, WEIGHT_BASES
+from hw.lib.emit import Port, Verilog
 
 KERNEL = "polymap_kernel"
 CLOCK, RESET, INTERRUPT = "ap_clk", "ap_rst_n", "interrupt"

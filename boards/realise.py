@@ -12,8 +12,8 @@ from boards import cascade
 from boards.board import Board
 from boards.estimate import breakdown, require
 from boards.resources import Resources
-from hw.array.primitive import Primitive
-from hw.config import OverlayConfig
+from hw.conv.array.primitive import Primitive
+from hw.isa.config import OverlayConfig
 from hw.overlay import Overlay
 
 DSP48E2 = Primitive(name="dsp48e2")

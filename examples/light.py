@@ -19,7 +19,7 @@ import onnx
 
 from dse.files.arrays import write_arrays
 from dse.files.writing import writing
-from dse.network.randomise import randomise
+from dse.onnx.randomise import randomise
 
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 

@@ -8,15 +8,15 @@ from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, R
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from hw.array.parameters import ParameterMemory
-from hw.array.primitive import BEHAVIOURAL, Primitive
 from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
-from hw.bus.registers import MAP_ADDRESS_BITS
-from hw.config import OverlayConfig
-from hw.conv import ConvEngine
-from hw.engines.frontend import Frontend
+from hw.conv.array.parameter_chain import ParameterMemory
+from hw.conv.array.primitive import BEHAVIOURAL, Primitive
+from hw.conv.convolution import ConvEngine
+from hw.frontend import Frontend
 from hw.isa import HEAD, Engine
-from hw.memory import TensorMemory, write_request
+from hw.isa.config import OverlayConfig
+from hw.isa.register_map import MAP_ADDRESS_BITS
+from hw.lib.tensor_memory import TensorMemory, write_request
 from hw.pool.engine import PoolEngine
 
 # Ports of the tensor memory, by priority; with two copies, the second is the feeder's own.
@@ -58,7 +58,7 @@ class Overlay(wiring.Component):
 
     Members
     -------
-    s_axi_control_* : AXI4-Lite slave, `hw.bus.registers`.
+    s_axi_control_* : AXI4-Lite slave, `hw.isa.register_map`.
     m_axi_gmem0_* : AXI4 master of program, LOAD and STORE; m_axi_gmem1_* and on: of the weights.
     interrupt : to the host.
     trace_* : see `trace_layout`; left open on a card.

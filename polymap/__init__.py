@@ -11,19 +11,27 @@ The steps of the command line as functions (docs/cli.md)::
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hw.config import OverlayConfig
-from polymap.configuration import configuration, configure
-from polymap.errors import InputError
+from hw.isa.config import OverlayConfig
+from polymap.api.configuration import configuration, configure
+from polymap.api.refusals import InputError
 
 if TYPE_CHECKING:
     from boards.board import board
+    from dse.assembly.disassemble import structure
+    from dse.assembly.program import Program
+    from dse.explore.exploration import Exploration
+    from dse.explore.families import Space
+    from dse.explore.memories import fit
+    from dse.explore.search import explore, explore_all, limited, predict
+    from dse.explore.subject import shapes_of, subject, workload
     from dse.mapping import Restriction
-    from dse.network.importer import Imported
-    from dse.network.report import Report
+    from dse.onnx.findings import Report
+    from dse.onnx.importer import Imported
     from dse.passes import Passes
-    from dse.program import LayerMapping, Program
-    from dse.program.disassemble import structure
-    from polymap.api import (
+    from dse.tiling.layer_mapping import LayerMapping
+    from polymap.api.elaboration import Elaborated, elaborate, package
+    from polymap.api.installation import diagnose
+    from polymap.api.models import (
         check,
         compile,
         disassemble,
@@ -33,15 +41,8 @@ if TYPE_CHECKING:
         read_mapping,
         simulate,
     )
-    from polymap.doctor import diagnose
-    from polymap.elaboration import Elaborated, elaborate, package
-    from polymap.exploration import Exploration
-    from polymap.families import Space
-    from polymap.memories import fit
-    from polymap.search import explore, explore_all, limited, predict
-    from polymap.shapes import shapes_of, subject, workload
-    from sim.fast.job import DDR, IDEAL, Timing
-    from sim.simulate import Result
+    from sim.fast.simulated_run import DDR, IDEAL, Timing
+    from sim.simulation import Result
 
 __all__ = [
     "DDR",
@@ -88,24 +89,24 @@ __all__ = [
 _HOMES = {
     "boards.board": ("board",),
     "dse.mapping": ("Restriction",),
-    "dse.network.importer": ("Imported",),
-    "dse.network.report": ("Report",),
+    "dse.onnx.importer": ("Imported",),
+    "dse.onnx.findings": ("Report",),
     "dse.passes": ("Passes",),
-    "dse.program": ("LayerMapping", "Program"),
-    "dse.program.disassemble": ("structure",),
-    "polymap.api": (
+    "dse.compile": ("LayerMapping", "Program"),
+    "dse.assembly.disassemble": ("structure",),
+    "polymap.api.models": (
         *("check", "compile", "disassemble", "load"),
         *("read_images", "read_instructions", "read_mapping", "simulate"),
     ),
-    "polymap.doctor": ("diagnose",),
-    "polymap.elaboration": ("Elaborated", "elaborate", "package"),
-    "polymap.exploration": ("Exploration",),
-    "polymap.families": ("Space",),
-    "polymap.memories": ("fit",),
-    "polymap.search": ("explore", "explore_all", "limited", "predict"),
-    "polymap.shapes": ("shapes_of", "subject", "workload"),
-    "sim.fast.job": ("DDR", "IDEAL", "Timing"),
-    "sim.simulate": ("Result",),
+    "polymap.api.installation": ("diagnose",),
+    "polymap.api.elaboration": ("Elaborated", "elaborate", "package"),
+    "dse.explore.exploration": ("Exploration",),
+    "dse.explore.families": ("Space",),
+    "dse.explore.memories": ("fit",),
+    "dse.explore.search": ("explore", "explore_all", "limited", "predict"),
+    "dse.explore.subject": ("shapes_of", "subject", "workload"),
+    "sim.fast.simulated_run": ("DDR", "IDEAL", "Timing"),
+    "sim.simulation": ("Result",),
 }
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from dse import interrupt
-
-NAME = "polymap"
+from dse.process import interrupt
+from polymap.commands import NAME
 
 
 def main() -> None:
@@ -18,14 +17,14 @@ def main() -> None:
 def __getattr__(name: str) -> Any:
     """``app``, the command line itself, which takes a while to import."""
     if name == "app":
-        from polymap.app import app
+        from polymap.commands.app import app
 
         return app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _run() -> None:
-    from polymap.app import app
+    from polymap.commands.app import app
 
     app(prog_name=NAME)
 

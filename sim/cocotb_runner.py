@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import cocotb_tools.config
 from cocotb_tools.runner import Verilator
 
-from hw.emit import Verilog
-from sim.fast.job import Job
-from sim.tb.overlay import JOB, RESULT
+from hw.lib.emit import Verilog
+from sim.fast.simulated_run import Job
+from sim.tb.bench import JOB, RESULT
 from sim.verilator import build
 
 
@@ -128,7 +128,7 @@ def run_job(verilog: Verilog, job: Job, *, folder: Path, waves: bool = False) ->
     job_file.write_bytes(pickle.dumps(job))
     run_bench(
         verilog,
-        "sim.tb.overlay",
+        "sim.tb.bench",
         folder=folder,
         environment={JOB: str(job_file), RESULT: str(result_file)},
         waves=waves,

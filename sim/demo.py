@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dse import interrupt
+from dse.process import interrupt
 
 if __name__ == "__main__":
     interrupt.watch("demo")  # the rest takes a while to import
@@ -18,12 +18,12 @@ import numpy.typing as npt
 import onnxruntime
 
 from dse.network.graph import NetworkError
-from dse.network.importer import load
 from dse.network.inputs import LABELS, read_arrays
-from dse.progress import Progress
-from hw.config import OverlayConfig
+from dse.onnx.importer import load
+from dse.process.progress import Progress
+from hw.isa.config import OverlayConfig
 from sim.runner import SimulationError
-from sim.simulate import RESULT_FILE, Result, simulate
+from sim.simulation import RESULT_FILE, Result, simulate
 from sim.verilator import ToolError
 
 NAME = "demo"

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dse.program.instruction import Instruction
-from dse.program.manifest import TensorPlace
-from dse.program.program import Program
-from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
+from dse.assembly.instruction import Instruction
+from dse.assembly.manifest import TensorPlace
+from dse.assembly.program import Program
 from hw.isa import Base, Engine, Opcode, Space
+from hw.isa.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from sim.functional_datapath import (
     Bytes,
     FunctionalError,

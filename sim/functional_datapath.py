@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from amaranth.hdl import Shape
 
-from dse.network.requantise import round_half_even_shift
-from dse.program.instruction import Instruction
-from hw.config import OverlayConfig
+from dse.assembly.instruction import Instruction
+from dse.network.rounding import round_half_even_shift
 from hw.isa import PARAMETER, Algorithm, Dataflow
+from hw.isa.config import OverlayConfig
 from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, Taps, wrap
 from sim.functional_winograd import EDGES, winograd_sums
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dse.program.instruction import Instruction
+from dse.assembly.instruction import Instruction
 
 Bytes = npt.NDArray[np.uint8]
 Int8s = npt.NDArray[np.int8]

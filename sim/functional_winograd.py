@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dse.program.instruction import Instruction
-from hw.config import OverlayConfig
+from dse.assembly.instruction import Instruction
 from hw.isa import Algorithm, Dataflow
-from hw.winograd.matrices import Transform
+from hw.isa.config import OverlayConfig
+from hw.isa.transforms import Transform
 from sim.functional_taps import Bytes, FunctionalError, Int64s, Taps, wrap
 
 EDGES = {Algorithm.WINOGRAD2: 2, Algorithm.WINOGRAD4: 4}

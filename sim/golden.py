@@ -28,7 +28,7 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
-from dse.network.requantise import requantise
+from dse.network.rounding import requantise
 
 Int8s = npt.NDArray[np.int8]
 Int64s = npt.NDArray[np.int64]

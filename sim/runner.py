@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from hw.bus.registers import REGISTERS, Control, words
-from hw.emit import Verilog
-from hw.errors import FAILURE, PolymapError
 from hw.isa import Engine
-from sim.fast.job import CHANNELS, EVENT, Dump, Job, Run, Timing
+from hw.isa.errors import FAILURE, PolymapError
+from hw.isa.register_map import REGISTERS, Control, words
+from hw.lib.emit import Verilog
+from sim.fast.simulated_run import CHANNELS, EVENT, Dump, Job, Run, Timing
 from sim.verilator import build
 
 SOURCE = Path(__file__).parent / "fast" / "main.cpp"

@@ -13,9 +13,9 @@ from importlib import metadata, util
 from pathlib import Path
 
 import hw
-from dse import children
-from hw.emit import Verilog
-from hw.errors import PolymapError
+from dse.process import children
+from hw.isa.errors import PolymapError
+from hw.lib.emit import Verilog
 from sim.cache import Cache
 
 # Matters of style in emitted Verilog.  What tells of faults stays on: PINMISSING, WIDTHTRUNC,

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 
 from boards.host.job import HostError
-from dse import interrupt
+from dse.assembly.program_error import ProgramError
 from dse.files.arrays import ArraysError
-from dse.program.errors import ProgramError
+from dse.process import interrupt
 
 FAILED, BAD_INPUT = 1, 2
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dse.program.manifest import HostTensor
-from dse.program.program import Program
-from hw.bus.registers import Status, run_settings
-from hw.errors import PolymapError
+from dse.assembly.manifest import HostTensor
+from dse.assembly.program import Program
 from hw.isa import Base, Error
+from hw.isa.errors import PolymapError
+from hw.isa.register_map import Status, run_settings
 
 INPUT, OUTPUT = Base.INPUT.name.lower(), Base.OUTPUT.name.lower()
 WATCHDOG_CYCLES = 1 << 24

@@ -7,7 +7,7 @@ inputs.npz holds the network's inputs as the overlay takes them: by name, int8, 
 
 from __future__ import annotations
 
-from dse import interrupt
+from dse.process import interrupt
 
 if __name__ == "__main__":
     interrupt.watch("pyxrt_run")  # the rest takes a while to import
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from boards.host import command
-from boards.host.batch import load_images, save_outputs
+from boards.host.image_batch import load_images, save_outputs
 from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_written
 from boards.kernel import KERNEL, arguments
 

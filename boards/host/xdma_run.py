@@ -7,7 +7,7 @@ inputs.npz holds the network's inputs as the overlay takes them: by name, int8, 
 
 from __future__ import annotations
 
-from dse import interrupt
+from dse.process import interrupt
 
 if __name__ == "__main__":
     interrupt.watch("xdma_run")  # the rest takes a while to import
@@ -24,10 +24,10 @@ from typing import Self
 
 from boards.channels import region_channels
 from boards.host import command
-from boards.host.batch import load_images, save_outputs
+from boards.host.image_batch import load_images, save_outputs
 from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_status
 from boards.kcu1500 import CHANNEL_BYTES, WORD_BYTES, channel_address
-from hw.bus.registers import REGISTERS, Control, words
+from hw.isa.register_map import REGISTERS, Control, words
 
 DEVICE = Path("/dev/xdma0")
 PAGE = 4096

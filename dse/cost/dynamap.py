@@ -34,9 +34,9 @@ from math import inf
 
 import numpy as np
 
+from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
 from dse.cost.gemm import DATAFLOWS, gemm_cycles
-from dse.cost.model import Crossing, FloatArray, IntArray, Label
-from dse.networks.workload import ConvShape, Shape
+from dse.network.workload import ConvShape, Shape
 
 IM2COL, KN2ROW, PLAIN = "im2col", "kn2row", "plain"
 WINOGRAD = {"winograd-f2": 2, "winograd-f4": 4}

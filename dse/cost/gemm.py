@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dse.cost.model import FloatArray, IntArray
+from dse.cost.cost_model import FloatArray, IntArray
 
 DATAFLOWS = ("NS", "WS", "IS")
 

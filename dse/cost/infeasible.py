@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw.errors import PolymapError
+from hw.isa.errors import PolymapError
 
 
 class Infeasible(PolymapError, ValueError):

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
 from dse.cost.gemm import ceil_div
-from dse.cost.model import Crossing, FloatArray, IntArray, Label
-from dse.networks.workload import ConvShape, Shape
+from dse.network.workload import ConvShape, Shape
 
 DATAFLOWS = ("OS", "WS", "IS")
 

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from hw.errors import PolymapError
+from hw.isa.errors import PolymapError
 
 LIMIT = 1 << 30
 """Bytes of all arrays of a file together."""

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from hw.errors import PolymapError
+from hw.isa.errors import PolymapError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

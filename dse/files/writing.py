@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from dse.interrupt import deferred
+from dse.process.interrupt import deferred
 
 
 class Writing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dse.cost.model import FloatArray
+from dse.cost.cost_model import FloatArray
 from dse.mapping.problem import Problem
 
 _ROUNDING = 1 - 1e-12  # sums in another order must not lift the bound above the optimum

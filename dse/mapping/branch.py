@@ -10,16 +10,16 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dse.cost.budget import Budget, fits
+from dse.cost.array_budget import Budget, fits
+from dse.cost.cost_model import CostModel, FloatArray, IntArray
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import CostModel, FloatArray, IntArray
 from dse.mapping.bound import lower_bound
 from dse.mapping.build import CostGraph, Restriction, cost_graph
 from dse.mapping.front import Indices, front, layers, unbeaten
 from dse.mapping.hardware import Hardware, smallest
 from dse.mapping.optimise import unmappable
 from dse.mapping.pbqp import solve
-from dse.networks.workload import Workload
+from dse.network.workload import Workload
 
 _CHUNK = 4096  # arrays per numpy call: large enough to forget Python, small enough for the cache
 _BATCH, _GROWTH = 512, 4  # arrays opened in the first round, and how many more in each further one

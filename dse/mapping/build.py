@@ -14,10 +14,10 @@ from typing import Literal
 
 import numpy as np
 
+from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label, PoolShape
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import CostModel, Crossing, FloatArray, IntArray, Label, PoolShape
 from dse.mapping.problem import Edge, Problem
-from dse.networks.workload import Convolution, ConvShape, Join, Pool, Source, Workload
+from dse.network.workload import Convolution, ConvShape, Join, Pool, Source, Workload
 
 
 @dataclass(frozen=True)

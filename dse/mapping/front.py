@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dse.cost.model import FloatArray, IntArray
+from dse.cost.cost_model import FloatArray, IntArray
 
 Indices = npt.NDArray[np.intp]
 

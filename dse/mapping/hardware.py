@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from dse.cost.budget import Budget, fits, refusal
+from dse.cost.array_budget import Budget, fits, refusal
+from dse.cost.cost_model import CostModel, IntArray, as_arrays
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import CostModel, IntArray, as_arrays
 from dse.mapping.joint import Joint
 
 

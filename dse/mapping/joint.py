@@ -8,8 +8,8 @@ from functools import reduce
 
 import numpy as np
 
-from dse.cost.model import CostModel, Crossing, FloatArray, IntArray, Label
-from dse.networks.workload import ConvShape, Shape
+from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label
+from dse.network.workload import ConvShape, Shape
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import highspy
 import numpy as np
 import numpy.typing as npt
 
+from dse.cost.cost_model import FloatArray, IntArray
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import FloatArray, IntArray
 from dse.mapping.problem import Problem
 from dse.mapping.quiet import quiet
 

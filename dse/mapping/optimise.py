@@ -8,15 +8,15 @@ from typing import Literal
 
 import numpy as np
 
+from dse.cost.cost_model import CostModel, FloatArray, IntArray, as_arrays, split
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import CostModel, FloatArray, IntArray, as_arrays, split
 from dse.mapping.build import CostGraph, Restriction, cost_graph
 from dse.mapping.greedy import solve_greedily
 from dse.mapping.milp import Certificate, certify
 from dse.mapping.pbqp import Solution, solve
 from dse.mapping.problem import Problem
 from dse.mapping.result import LayerChoice, NetworkMapping, StoreChoice
-from dse.networks.workload import Workload
+from dse.network.workload import Workload
 
 Method = Literal["optimal", "greedy"]
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dse.cost.cost_model import FloatArray, IntArray
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import FloatArray, IntArray
 from dse.mapping.milp import solve_milp
 from dse.mapping.problem import Edge, Problem
 

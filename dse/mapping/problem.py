@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dse.cost.model import FloatArray, IntArray
+from dse.cost.cost_model import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dse.cost.model import Label
+from dse.cost.cost_model import Label
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from dse import interrupt
-from dse.cost.budget import Budget, rectangles
+from dse.cost.array_budget import Budget, rectangles
+from dse.cost.cost_model import CostModel, IntArray
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import CostModel, IntArray
 from dse.mapping.branch import Design, Executor, Grid, Search
 from dse.mapping.build import Restriction
 from dse.mapping.hardware import Hardware, Single
 from dse.mapping.optimise import map_network
 from dse.mapping.result import NetworkMapping
-from dse.networks.workload import Workload
+from dse.network.workload import Workload
+from dse.process import interrupt
 
 RUNNERS, NEAR = 8, 1.05  # designs that are kept beside the fastest, and how slow they may be
 

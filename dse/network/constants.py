@@ -15,7 +15,7 @@ from dse.network.graph import (
     Pool,
     Quantisation,
 )
-from dse.network.requantise import Factor, factor, factor_pair
+from dse.network.rounding import Factor, factor, factor_pair
 
 Integers = npt.NDArray[np.int64]
 

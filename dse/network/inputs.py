@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dse.files.arrays import Accept, ArraysError, read_npz
 from dse.files.arrays import write_arrays as write_arrays
 from dse.network.graph import NetworkError
-from dse.network.source import Port
+from dse.network.ports import ModelPort
 
 Arrays = Mapping[str, npt.NDArray]
 
@@ -24,7 +24,7 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray]:
     return _read(path)
 
 
-def read_inputs(path: str | Path, ports: Sequence[Port]) -> dict[str, npt.NDArray]:
+def read_inputs(path: str | Path, ports: Sequence[ModelPort]) -> dict[str, npt.NDArray]:
     """The inputs of a model from an ``.npz`` file: by ONNX input name, batch axis first."""
     expected = {port.name: port for port in ports}
 
@@ -46,7 +46,7 @@ def _read(path: str | Path, accept: Accept | None = None) -> dict[str, npt.NDArr
         raise NetworkError(f"{path}: {error}") from None
 
 
-def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> dict[str, npt.NDArray]:
+def validate(arrays: Arrays, ports: Sequence[ModelPort], where: str) -> dict[str, npt.NDArray]:
     """The inputs among the arrays.
 
     Names, types and shapes must be the model's, and all batches of one length.
@@ -67,7 +67,11 @@ def validate(arrays: Arrays, ports: Sequence[Port], where: str) -> dict[str, npt
 
 
 def _check(
-    name: str, dtype: np.dtype, shape: tuple[int, ...], expected: Mapping[str, Port], where: str
+    name: str,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+    expected: Mapping[str, ModelPort],
+    where: str,
 ) -> None:
     """The name, type and shape of one array."""
     port = expected.get(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hw.errors import PolymapError
+from hw.isa.errors import PolymapError
 
 INT8_MIN, INT8_MAX = -128, 127
 

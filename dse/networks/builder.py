@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dse.networks.workload import (
+from dse.network.workload import (
     Convolution,
     ConvShape,
     Join,

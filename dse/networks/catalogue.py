@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from dse.network.workload import Workload, WorkloadError
 from dse.networks.from_onnx import light
 from dse.networks.inception import googlenet, inception_v4
-from dse.networks.workload import Workload, WorkloadError
 
 BENCHMARKS: dict[str, Callable[[], Workload]] = {
     "alexnet": partial(light, "bvlc_alexnet"),

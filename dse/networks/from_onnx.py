@@ -8,9 +8,9 @@ from pathlib import Path
 
 import onnx
 
-from dse.network import importer
-from dse.networks.from_network import from_network
-from dse.networks.workload import Workload, WorkloadError
+from dse.network.from_network import from_network
+from dse.network.workload import Workload, WorkloadError
+from dse.onnx import importer
 
 _LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 _WEIGHTED = ("Conv", "Gemm")

@@ -9,8 +9,8 @@ Residual Connections on Learning", 2016, figures 3 to 9: 149 convolutions, 12.25
 
 from __future__ import annotations
 
+from dse.network.workload import Workload
 from dse.networks.builder import WorkloadBuilder
-from dse.networks.workload import Workload
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection: channels, table 1 of the paper.
 _GOOGLENET = {

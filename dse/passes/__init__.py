@@ -2,9 +2,9 @@
 
 from dse.passes.apply import Passes, apply, rearrange
 from dse.passes.concat import insert_copies
-from dse.passes.errors import PassError
 from dse.passes.fold import fold, fold_factors, folded_shape, note_unfolded
 from dse.passes.merge import merge, merged_name, siblings
+from dse.passes.pass_error import PassError
 from dse.passes.placement import note_contiguity
 from dse.passes.pool_parts import pool_parts
 from dse.passes.space_to_depth import blockable, blocked_shape, space_to_depth

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dse.networks.workload import Workload
+from dse.network.workload import Workload
 from dse.passes.concat import insert_copies
 from dse.passes.fold import note_unfolded
 from dse.passes.merge import Group, merge, siblings

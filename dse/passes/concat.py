@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dse.network import graph as g
+from dse.network import workload as w
 from dse.network.names import Names
-from dse.networks import workload as w
 from dse.passes.placement import Graph, Slot, placement
 
 

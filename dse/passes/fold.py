@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from dse.legality import against_folding, tails
 from dse.network import graph as g
+from dse.network import workload as w
 from dse.network.names import Names
-from dse.networks import workload as w
-from dse.passes.errors import PassError
+from dse.passes.pass_error import PassError
 from dse.passes.placement import Graph, placement
 from dse.passes.rewrite import rewrite, shapes
+from dse.tiling.legality import against_folding, tails
 
 
 def folded_shape(conv: w.ConvShape, factor: int) -> w.ConvShape:

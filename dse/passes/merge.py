@@ -14,12 +14,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from dse.legality import against_merging
 from dse.network import graph as g
-from dse.networks import workload as w
-from dse.passes.errors import PassError
+from dse.network import workload as w
+from dse.passes.pass_error import PassError
 from dse.passes.placement import Graph, without_copies
 from dse.passes.rewrite import rewrite, shapes
+from dse.tiling.legality import against_merging
 
 Group = tuple[str, ...]
 Limit = int | npt.NDArray[np.int8]

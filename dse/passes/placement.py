@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Literal, TypeVar
 
 from dse.network import graph as g
-from dse.networks import workload as w
-from dse.passes.errors import PassError
+from dse.network import workload as w
+from dse.passes.pass_error import PassError
 
 Slot = tuple[str, int]  # a concatenation and the number of its input
 Graph = TypeVar("Graph", g.Network, w.Workload)

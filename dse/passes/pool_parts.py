@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dse.network import graph as g
+from dse.network import workload as w
 from dse.network.names import Names
-from dse.networks import workload as w
 from dse.passes.placement import Graph
 from dse.passes.rewrite import rewrite
 

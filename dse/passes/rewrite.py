@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dse.network.from_network import from_network
 from dse.network.graph import Network
-from dse.networks.from_network import from_network
-from dse.networks.workload import Join, Node, Source, Workload
+from dse.network.workload import Join, Node, Source, Workload
 
 
 def shapes(graph: Network | Workload) -> Workload:

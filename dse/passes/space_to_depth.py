@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dse.network import graph as g
+from dse.network import workload as w
+from dse.network.from_network import conv_shape
 from dse.network.names import Names
-from dse.networks import workload as w
-from dse.networks.from_network import conv_shape
 from dse.passes.placement import Graph
 from dse.passes.rewrite import rewrite
 

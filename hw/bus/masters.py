@@ -10,9 +10,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bus.arbiter import ReadArbiter
 from hw.bus.axi import ADDRESS_BITS, AXI4, AXI4Read, burst_beats
-from hw.bus.reader import COMMAND, BurstReader
+from hw.bus.burst_reader import COMMAND, BurstReader
+from hw.bus.burst_writer import BurstWriter, beat_layout
 from hw.bus.stripes import StripedReader
-from hw.bus.writer import BurstWriter, beat_layout
 
 READ_DEPTH = 512  # beats in flight: covers DRAM's latency, and is what a block RAM holds
 

@@ -1,178 +1,132 @@
-"""The register map, once: gateware, host code and documentation derive from it."""
+"""The AXI4-Lite slave with the host's registers."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
-from amaranth.lib import data
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from hw.config import MAX_WEIGHT_PORTS
-from hw.isa import Base
-
-MAP_ADDRESS_BITS = 12
-COUNTED_ENGINES = ("load", "conv", "pool", "store", "weights")
-STALLS = ("activations", "weights", "output", "tokens")
-WEIGHT_BASES = tuple(f"weights{port}" for port in range(MAX_WEIGHT_PORTS))
-SIZES = {base.name.lower(): f"{base.name.lower()}_bytes" for base in Base} | {
-    WEIGHT_BASES[0]: "weights_bytes"  # all stripes are of one size
-}
-UNLIMITED = (1 << 64) - 1
+from hw.bus.axi import AXI4Lite
+from hw.isa import register_map as registers
+from hw.isa.register_map import MAP_ADDRESS_BITS, REGISTERS, Access, Control
 
 
-class Access(enum.Enum):
-    """What the host may do with a register."""
+class ControlSlave(wiring.Component):
+    """Registers of ``hw.isa.register_map`` behind AXI4-Lite, with XRT's start and done protocol.
 
-    CONTROL = "control bits, each with its own rule"
-    TOGGLE = "read; writing a one toggles that bit"
-    READ_WRITE = "read and write"
-    READ_ONLY = "read"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Register:
-    """One register of the map; 64-bit ones take two words, the low one first.
+    Reads and writes answer after one cycle, one each per cycle.  Addresses that the map does not
+    have read as zero and ignore writes.  A start that is written while nothing runs is kept until
+    ``accept``; one that is written during a run is ignored, for its start bit is still set.  A
+    start clears done: what is read after it is of the new run.
 
     Parameters
     ----------
-    offset : byte address of its (low) word.
-    access : what the host may do.
-    width : 32 or 64.
-    text : what it means.
-    reset : its value after reset, unless the overlay's configuration gives one.
+    watchdog_cycles : reset value of the watchdog register.
+
+    Members
+    -------
+    bus : AXI4-Lite.
+    values : what the read-only registers read.
+    settings : what the host wrote to the read-write registers.
+    start : a run is asked for.
+    accept : pulse, the run begins.
+    abort : the host wants the run to end; held until ``done``.
+    running : a run is under way.
+    done : pulse, it has ended.
+    idle : nothing runs and the overlay can start at once.
+    interrupt : to the host.
     """
 
-    offset: int
-    access: Access
-    text: str
-    width: int = 32
-    reset: int = 0
-
-    @property
-    def words(self) -> int:
-        """32-bit words that it takes."""
-        return self.width // 32
-
-
-class Control(enum.IntEnum):
-    """Bits of the control register, as XRT's ap_ctrl_hs has them (no auto-restart), and ABORT."""
-
-    START = 0  # write one to start; reads one until the run has ended
-    DONE = 1  # a run has ended, with or without an error; cleared by reading and by a start
-    IDLE = 2  # nothing runs, the buses are quiet, no start is pending
-    READY = 3  # as DONE
-    ABORT = 5  # write one to end the run that is asked for or under way; reads zero
-
-
-class Status(enum.IntEnum):
-    """Bits of the status register."""
-
-    RUNNING = 0
-    ERROR = 1  # the last run ended with an error
-    DRAINING = 2  # the run has ended, bus transfers under way are being completed
-
-
-def _registers() -> dict[str, Register]:
-    registers = {
-        "control": Register(
-            offset=0x00,
-            access=Access.CONTROL,
-            text="bit 0 start, 1 done (cleared by reading and by a start), 2 idle, 3 ready (as "
-            "done), 5 abort",
-        ),
-        "global_interrupt_enable": Register(
-            offset=0x04, access=Access.READ_WRITE, text="bit 0 enables the interrupt output"
-        ),
-        "interrupt_enable": Register(
-            offset=0x08, access=Access.READ_WRITE, text="bit 0 on done, bit 1 on ready"
-        ),
-        "interrupt_status": Register(
-            offset=0x0C, access=Access.TOGGLE, text="bit 0 done, bit 1 ready; write one to toggle"
-        ),
-        "watchdog": Register(
-            offset=0x40,
-            access=Access.READ_WRITE,
-            text="cycles without progress before a run ends with an error; 0: never",
-        ),
-    }
-    for base in Base:
-        registers[base.name.lower()] = Register(
-            offset=0x10 + 0x0C * base,
-            access=Access.READ_WRITE,
-            width=64,
-            text=f"base address of {base.name.lower()} in DRAM",
+    def __init__(self, *, watchdog_cycles: int) -> None:
+        names = registers.layout(Access.READ_WRITE).members
+        self._init = {name: REGISTERS[name].reset for name in names} | {"watchdog": watchdog_cycles}
+        super().__init__(
+            {
+                "bus": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
+                "values": In(registers.layout(Access.READ_ONLY)),
+                "settings": Out(registers.layout(Access.READ_WRITE), init=self._init),
+                "start": Out(1),
+                "accept": In(1),
+                "abort": Out(1),
+                "running": In(1),
+                "done": In(1),
+                "idle": In(1),
+                "interrupt": Out(1),
+            }
         )
-    for port, name in enumerate(WEIGHT_BASES):
-        registers[name] = Register(
-            offset=0x44 + 0x0C * port,
-            access=Access.READ_WRITE,
-            width=64,
-            text=f"base address of the weights' stripe {port} in DRAM",
-        )
-    registers["cycle_limit"] = Register(
-        offset=0x100,
-        access=Access.READ_WRITE,
-        width=64,
-        text="cycles after which a run ends with an error; 0: never",
-    )
-    for number, (region, name) in enumerate(SIZES.items()):
-        what = "each of the weights' stripes" if region in WEIGHT_BASES else region
-        registers[name] = Register(
-            offset=0x10C + 0x0C * number,
-            access=Access.READ_WRITE,
-            width=64,
-            text=f"bytes of {what}: an access beyond ends the run with an error",
-            reset=UNLIMITED,
-        )
-    read_only = {
-        "status": (0x80, "bit 0 running, 1 the last run ended with an error, 2 draining"),
-        "error": (0x84, "code of the last run's first error, see hw.isa.Error"),
-        "error_tag": (0x88, "tag of the instruction that failed"),
-        "isa_version": (0x8C, "version of the instruction set"),
-        "configuration": (0x90, "configuration hash that programs must carry"),
-        "cycles": (0x94, "cycles of the last run, 64 bits"),
-    }
-    for number, engine in enumerate(COUNTED_ENGINES):
-        read_only[f"busy_{engine}"] = (
-            0xA0 + 4 * number,
-            f"cycles of the last run in which {engine.upper()} had an instruction under way",
-        )
-    for number, stall in enumerate(STALLS):
-        read_only[f"stall_{stall}"] = (
-            0xB4 + 4 * number,
-            f"cycles of the last run in which CONV waited for {stall}",
-        )
-    for name, (offset, text) in read_only.items():
-        registers[name] = Register(
-            offset=offset,
-            access=Access.READ_ONLY,
-            width=64 if name == "cycles" else 32,
-            text=text,
-        )
-    return dict(sorted(registers.items(), key=lambda item: item[1].offset))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        bus = self.bus
+        writing, reading = Signal(), Signal()
+        ended = Signal()
+        pending = Signal(2)
+        m.d.comb += [
+            writing.eq(bus.aw.valid & bus.w.valid & (~bus.b.valid | bus.b.ready)),
+            bus.aw.ready.eq(writing),
+            bus.w.ready.eq(writing),
+            bus.ar.ready.eq(~bus.r.valid | bus.r.ready),
+            reading.eq(bus.ar.valid & bus.ar.ready),
+            self.interrupt.eq(self.settings.global_interrupt_enable[0] & pending.any()),
+        ]
+        m.d.sync += [
+            bus.b.valid.eq(writing | (bus.b.valid & ~bus.b.ready)),
+            bus.r.valid.eq(reading | (bus.r.valid & ~bus.r.ready)),
+        ]
+
+        with m.If(self.accept):
+            m.d.sync += self.start.eq(0)
+        with m.If(writing):
+            mask = Cat(bit.replicate(8) for bit in bus.w.p.strb)
+            with m.Switch(bus.aw.p.addr[2:]):
+                for word, target in self._writable():
+                    with m.Case(word):
+                        m.d.sync += target.eq((bus.w.p.data & mask) | (target & ~mask))
+                with m.Case(REGISTERS["control"].offset >> 2):
+                    self._control(m, bus.w.p, ended)
+                with m.Case(REGISTERS["interrupt_status"].offset >> 2):
+                    m.d.sync += pending.eq(pending ^ (bus.w.p.data & mask)[:2])
+        with m.If(self.done):
+            m.d.sync += pending.eq(pending | self.settings.interrupt_enable[:2])
+
+        with m.If(reading):
+            m.d.sync += bus.r.p.data.eq(0)
+            with m.Switch(bus.ar.p.addr[2:]):
+                for word, source in (*self._writable(), *self._readable()):
+                    with m.Case(word):
+                        m.d.sync += bus.r.p.data.eq(source)
+                with m.Case(REGISTERS["interrupt_status"].offset >> 2):
+                    m.d.sync += bus.r.p.data.eq(pending)
+                with m.Case(REGISTERS["control"].offset >> 2):
+                    asked = self.start | self.running
+                    idle = self.idle & ~asked
+                    m.d.sync += [bus.r.p.data.eq(Cat(asked, ended, idle, ended)), ended.eq(0)]
+        with m.If(self.done):
+            m.d.sync += [ended.eq(1), self.abort.eq(0)]
+        return m
+
+    def _control(self, m: Module, write: Any, ended: Signal) -> None:
+        """A write to the control register."""
+        asked = self.start | self.running
+        with m.If(write.strb[0] & write.data[Control.ABORT]):
+            m.d.sync += self.abort.eq(asked)
+        with m.If(write.strb[0] & write.data[Control.START] & ~self.running & ~self.accept):
+            m.d.sync += [self.start.eq(1), ended.eq(0)]
+
+    def _writable(self) -> list[tuple[int, Any]]:
+        return _words(self.settings, Access.READ_WRITE)
+
+    def _readable(self) -> list[tuple[int, Any]]:
+        return _words(self.values, Access.READ_ONLY)
 
 
-REGISTERS: dict[str, Register] = _registers()
-
-
-def layout(access: Access) -> data.StructLayout:
-    """The values of all registers of one access kind, by name."""
-    return data.StructLayout({name: r.width for name, r in REGISTERS.items() if r.access is access})
-
-
-def run_settings(
-    addresses: Mapping[str, int], sizes: Mapping[str, int], cycle_limit: int
-) -> dict[str, int]:
-    """What a host writes before a run: where the regions are, their bytes, and the run's limit."""
-    bounds = {SIZES[region]: size for region, size in sizes.items() if region in SIZES}
-    return {**addresses, **bounds, "cycle_limit": cycle_limit}
-
-
-def words(values: Mapping[str, int]) -> dict[int, int]:
-    """Offsets and 32-bit words of registers given by name."""
-    return {
-        REGISTERS[name].offset + 4 * word: value >> 32 * word & 0xFFFFFFFF
-        for name, value in values.items()
-        for word in range(REGISTERS[name].words)
-    }
+def _words(values: Any, access: Access) -> list[tuple[int, Any]]:
+    """Word number and 32-bit value of every word of the registers of one access kind."""
+    return [
+        ((register.offset >> 2) + word, values[name][32 * word : 32 * word + 32])
+        for name, register in REGISTERS.items()
+        if register.access is access
+        for word in range(register.words)
+    ]

@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bus.axi import ADDRESS_BITS, AXI4Read
-from hw.bus.reader import COMMAND, BurstReader
+from hw.bus.burst_reader import COMMAND, BurstReader
 
 
 class StripedReader(wiring.Component):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hw.config import OverlayConfig, ceil_div
-from hw.memory import READ_LATENCY
-from hw.pool.finish import FINISH_LATENCY
+from hw.isa.config import OverlayConfig, ceil_div
+from hw.lib.tensor_memory import READ_LATENCY
+from hw.lib.window import WALK_LATENCY
+from hw.pool.pool_finish import FINISH_LATENCY
+from hw.pool.pool_layouts import RING
 from hw.pool.reduce import GROUP_LATENCY, WINDOW_LATENCY
-from hw.pool.shapes import RING
-from hw.window import WALK_LATENCY
 
 # Start, walk, read, group, window, finish, result queue, done.
 PIPELINE_CYCLES = (

@@ -8,16 +8,16 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.bus.queue import Queue
-from hw.config import OverlayConfig
 from hw.isa import HEAD, PARAMETER, POOL
-from hw.memory import read_request, write_request
-from hw.pool.finish import PoolFinish
+from hw.isa.config import OverlayConfig
+from hw.lib.queue import Queue
+from hw.lib.tensor_memory import read_request, write_request
 from hw.pool.overlap import Overlap
+from hw.pool.pool_finish import PoolFinish
+from hw.pool.pool_layouts import ticket
+from hw.pool.pool_taps import TapReader
+from hw.pool.pool_walk import PoolWalk
 from hw.pool.reduce import GroupReducer, WindowReducer
-from hw.pool.shapes import ticket
-from hw.pool.taps import TapReader
-from hw.pool.walk import PoolWalk
 
 RESULTS = 32  # windows under way: more than the cycles from a window's last tap to its write
 

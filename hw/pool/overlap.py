@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.isa import POOL
-from hw.pool.shapes import RING
+from hw.pool.pool_layouts import RING
 
 
 class Overlap(wiring.Component):

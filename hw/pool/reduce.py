@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.pool.shapes import RING, TAP, partial_result
+from hw.pool.pool_layouts import RING, TAP, partial_result
 
 LOWEST = -128
 GROUP_LATENCY = 2  # cycles from a group's last tap to its result

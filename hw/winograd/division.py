@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.pipeline import delayed
+from hw.lib.pipelining import delayed
 
 DIVISION_LATENCY = 2
 

@@ -9,9 +9,9 @@ from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.winograd.line import LINE_LATENCY, LineTransform
-from hw.winograd.matrices import Transform, signed_bits
+from hw.isa.transforms import Transform, signed_bits
 from hw.winograd.steps import checked_transforms, choice_bits
+from hw.winograd.transform_line import LINE_LATENCY, LineTransform
 
 INPUT_LATENCY = 2 * LINE_LATENCY  # from the last word of a patch to the first of its transform
 

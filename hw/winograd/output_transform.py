@@ -9,9 +9,9 @@ from amaranth.hdl import Cat, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.pipeline import delayed
+from hw.isa.transforms import Transform
+from hw.lib.pipelining import delayed
 from hw.winograd.division import DIVISION_LATENCY, ExactDivision
-from hw.winograd.matrices import Transform
 from hw.winograd.scatter import SCATTER_LATENCY, Scatter, common_shift
 from hw.winograd.steps import Walk, checked_transforms, choice_bits
 from hw.winograd.transpose import TRANSPOSE_LATENCY, Transpose

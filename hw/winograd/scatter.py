@@ -9,9 +9,9 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.pipeline import delayed
+from hw.isa.transforms import Transform
+from hw.lib.pipelining import delayed
 from hw.winograd.adder import add_signed
-from hw.winograd.matrices import Transform
 from hw.winograd.steps import Table, Walk, choice_bits, lookup, step_bits
 
 SCATTER_LATENCY = 1  # from the last element of a line to its first sum

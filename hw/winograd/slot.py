@@ -10,7 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.winograd.matrices import Transform
+from hw.isa.transforms import Transform
 from hw.winograd.steps import choice_bits, lookup, step_bits
 from hw.winograd.terms import slotted_rows
 

@@ -9,7 +9,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.winograd.matrices import Transform
+from hw.isa.transforms import Transform
 
 Table = Mapping[tuple[int, int], int]  # by transform and step; what is missing does not matter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hw.winograd.matrices import Transform, TransformError
+from hw.isa.transforms import Transform, TransformError
 
 SLOTS = 4  # the row is (slot 0 + slot 1) + (slot 2 + slot 3)
 _FILLED = {1: (0,), 2: (0, 2), 3: (0, 3, 2), 4: (0, 3, 1, 2)}  # slot of each term of a row

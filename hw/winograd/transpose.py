@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.winograd.matrices import Transform
+from hw.isa.transforms import Transform
 from hw.winograd.steps import Run, Walk, choice_bits, step_bits
 
 TRANSPOSE_LATENCY = 1  # from the first sum of a tile's last line to the first element

@@ -1,1 +1,3 @@
-"""The sub-commands, one file each: options in, a call of the API, and words for its result."""
+"""The commands of ``polymap``, a file each."""
+
+NAME = "polymap"

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 import polymap
-from dse.network.report import groups, total
+from dse.onnx.findings import groups, total
+from polymap.api.refusals import InputError
 from polymap.commands import output
 from polymap.commands.options import Json, Model
-from polymap.errors import InputError
 
 
 def check(

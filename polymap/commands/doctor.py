@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import polymap
+from polymap.api.refusals import InputError
 from polymap.commands import output
 from polymap.commands.options import Json
-from polymap.errors import InputError
 
 
 def doctor(as_json: Json = False) -> None:

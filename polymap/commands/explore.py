@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 import polymap
-from polymap.choices import CostModelName, Objective, Winograd
+from dse.explore.executors import ExecutorName, executor
+from dse.explore.objectives import CostModelName, Objective, Winograd
+from polymap.api.configuration import parse_array
+from polymap.api.refusals import InputError
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Json, Lanes
-from polymap.configuration import parse_array
-from polymap.errors import InputError
-from polymap.executors import ExecutorName, executor
 
 
 def explore(

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from dse import progress
+from dse.process import progress
 from polymap.cli import NAME
 
 _UNBOUNDED = 1 << 16  # columns where there is no terminal: nothing is cut off

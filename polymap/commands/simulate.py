@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 import polymap
-from hw.errors import FAILURE
-from polymap.choices import Memory
+from dse.explore.objectives import Memory
+from hw.isa.errors import FAILURE
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
 

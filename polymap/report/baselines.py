@@ -9,7 +9,7 @@ from math import inf
 from boards.board import Board
 from dse.cost import CostModel, Dynamap, Infeasible
 from dse.mapping import NetworkMapping, Restriction, map_network
-from dse.networks import Workload
+from dse.network.workload import Workload
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from boards.board import Board
 from boards.resources import Resources
-from dse.cost.model import FloatArray, IntArray
-from dse.cost.overlay import ProgramCycles
+from dse.assembly.program import Program
+from dse.cost.cost_model import FloatArray, IntArray
+from dse.cycles.whole_program import ProgramCycles
 from dse.mapping import NetworkMapping, ParetoPoint
-from dse.program import Program
 
 
 @dataclass(frozen=True)

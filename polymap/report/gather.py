@@ -9,14 +9,13 @@ import numpy as np
 
 from boards.board import Board
 from boards.realise import blocks
+from dse.assembly.program import Program
 from dse.cost import CostModel
 from dse.mapping import NetworkMapping, ParetoPoint
 from dse.mapping.sweep import Grid
-from dse.networks import Workload
-from dse.networks.workload import Source
-from dse.program import Program
-from hw.config import OverlayConfig
+from dse.network.workload import Source, Workload
 from hw.isa import Opcode
+from hw.isa.config import OverlayConfig
 from polymap.report import timeline
 from polymap.report.baselines import Baseline
 from polymap.report.data import Candidates, Execution, ReportData, Rival, Roof

@@ -12,12 +12,12 @@ from markupsafe import Markup
 
 from dse.files.writing import write
 from polymap.report import tables
-from polymap.report.arrays import front, heat_map
+from polymap.report.array_figures import front, heat_map
 from polymap.report.comparison import comparison
 from polymap.report.data import ReportData
 from polymap.report.drawing import Palette, printable, style
 from polymap.report.gantt import gantt
-from polymap.report.layers import layer_bars
+from polymap.report.layer_tables import layer_bars
 from polymap.report.roofline import roofline
 from polymap.report.tables import Table
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dse.cost.overlay import ProgramCycles
+from dse.assembly.program import Program
+from dse.cycles.whole_program import ProgramCycles
 from dse.mapping import NetworkMapping
-from dse.networks import Workload
-from dse.program import Program
+from dse.network.workload import Workload
 from polymap.report.data import Event, Timeline
 
 TRANSFER = "transfer"

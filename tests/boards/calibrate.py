@@ -18,25 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from boards.resources import Resources
-from hw.array.collector import Collector
-from hw.array.edges import CornerTurn, LeftEdge, TopEdge
-from hw.array.foot import Foot
-from hw.array.output_turn import OutputTurn
-from hw.array.parameters import ParameterMemory, ParameterPort
-from hw.bus.queue import Queue
-from hw.config import OverlayConfig
-from hw.emit import emit
-from hw.engines.frontend import Frontend
-from hw.engines.weight_buffer import WeightBuffer
-from hw.feeder import Feeder
-from hw.memory import TensorMemory
+from hw.conv.array.collector import Collector
+from hw.conv.array.edges import CornerTurn, LeftEdge, TopEdge
+from hw.conv.array.foot import Foot
+from hw.conv.array.output_turn import OutputTurn
+from hw.conv.array.parameter_chain import ParameterMemory, ParameterPort
+from hw.conv.feed.feeder import Feeder
+from hw.conv.feed.scratch import Scratch
+from hw.conv.sequence.fed import fed_word
+from hw.conv.sequence.sequencer import Sequencer
+from hw.conv.write.result_writer import Writer
+from hw.frontend import Frontend
+from hw.isa.config import OverlayConfig
+from hw.lib.emit import emit
+from hw.lib.queue import Queue
+from hw.lib.replay import WeightBuffer
+from hw.lib.tensor_memory import TensorMemory
 from hw.overlay import READERS, Overlay
 from hw.pool.engine import PoolEngine
-from hw.scratch import Scratch
-from hw.sequence.fed import fed_word
-from hw.sequence.sequencer import Sequencer
 from hw.winograd.input_transform import InputTransform
-from hw.writer import Writer
 
 COUNTS = Path(__file__).parent / "yosys_counts.json"
 SMALL = {"tensor_bytes": 1 << 16, "accumulator_depth": 256, "weight_words": 256}

@@ -6,7 +6,7 @@ import pytest
 
 from boards.board import BOARDS, KCU1500, U200, U250, Board, BoardError
 from boards.cascade import DSP_COLUMNS, primitive
-from hw.config import OverlayConfig, ceil_div
+from hw.isa.config import OverlayConfig, ceil_div
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)

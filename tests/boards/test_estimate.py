@@ -11,8 +11,8 @@ import pytest
 from boards.board import KCU1500, U200, U250
 from boards.estimate import block_ram, breakdown, estimate, foot, require, sequencer
 from boards.resources import ResourceError, Resources, limits
-from hw.array.primitive import Primitive
-from hw.config import OverlayConfig
+from hw.conv.array.primitive import Primitive
+from hw.isa.config import OverlayConfig
 
 DSP48E2 = Primitive(name="dsp48e2")
 COUNTS = json.loads((Path(__file__).parent / "yosys_counts.json").read_text())

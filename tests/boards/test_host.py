@@ -15,16 +15,16 @@ import numpy.typing as npt
 import pytest
 
 from boards.host import pyxrt_run, xdma_run
-from boards.host.batch import load_images, save_outputs
+from boards.host.image_batch import load_images, save_outputs
 from boards.host.job import FILL, WATCHDOG_CYCLES, HostError, Job, check_status
 from boards.kernel import KERNEL
+from dse.assembly.manifest import HostTensor
+from dse.compile.compiler import compile_network
 from dse.files.arrays import ArraysError
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
-from dse.program import compile_network
-from dse.program.manifest import HostTensor
-from hw.bus.registers import REGISTERS, Control, Status
-from hw.config import OverlayConfig
 from hw.isa import Error
+from hw.isa.config import OverlayConfig
+from hw.isa.register_map import REGISTERS, Control, Status
 from sim import golden
 
 CONFIG = OverlayConfig(

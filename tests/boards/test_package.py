@@ -12,11 +12,11 @@ from boards.board import BOARDS, KCU1500, U200, U250, BoardError
 from boards.cascade import primitive
 from boards.channels import region_channels
 from boards.kernel import KERNEL, arguments, buses, kernel_verilog, masters, weight_ports
-from boards.package import package
+from boards.packaging import package
 from boards.tcl import settings, word
-from hw.bus.registers import REGISTERS, Access
-from hw.config import OverlayConfig
-from hw.emit import Port, Verilog, emit
+from hw.isa.config import OverlayConfig
+from hw.isa.register_map import REGISTERS, Access
+from hw.lib.emit import Port, Verilog, emit
 from hw.overlay import Overlay
 from sim.verilator import lint
 

@@ -8,10 +8,10 @@ from boards.board import KCU1500, U200, Board, BoardError
 from boards.cascade import DSP_COLUMNS
 from boards.estimate import estimate
 from boards.realise import DSP48E2, fits, realise, resources
-from hw.array.column import Column
-from hw.config import ceil_div
-from hw.emit import emit
-from polymap import configuration
+from hw.conv.array.column import Column
+from hw.isa.config import ceil_div
+from hw.lib.emit import emit
+from polymap.api.configuration import configuration
 
 
 def test_columns_that_find_no_room_are_cut() -> None:

@@ -10,7 +10,7 @@ import pytest
 HEAD = """
 import os, signal, threading, time
 from concurrent.futures import ProcessPoolExecutor
-from dse import interrupt
+from dse.process import interrupt
 
 def stop(times=1):
     for _ in range(times):

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 import polymap
-from dse.legality import against_folding, tails
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
+from dse.compile.transform import transform
+from dse.network.from_network import from_network
 from dse.network.graph import Network, Window
-from dse.networks import benchmark, from_network
+from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, siblings, space_to_depth
-from dse.program import Choice, LayerMapping, ProgramError, compile_network
-from dse.program.transform import transform
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from dse.tiling.legality import against_folding, tails
+from hw.isa.config import OverlayConfig
 from tests.fuzz.drawn import drawn_network
 from tests.sim.test_functional import SMALL, Builder, check
 

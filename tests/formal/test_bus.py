@@ -9,8 +9,8 @@ from amaranth.hdl import Cat, Mux, Signal, Value
 
 from hw.bus.arbiter import ReadArbiter
 from hw.bus.axi import OKAY, PAGE_BYTES, burst_beats
-from hw.bus.reader import BurstPlanner, BurstReader
-from hw.bus.writer import BurstWriter
+from hw.bus.burst_reader import BurstPlanner, BurstReader
+from hw.bus.burst_writer import BurstWriter
 from tests.formal.kit import Follower, Proof, Verdict, mutated, seeded
 from tests.formal.test_queue import hold
 
@@ -122,7 +122,7 @@ def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
 def short_bursts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of four beats, and three unanswered writes: counters and memories that z3 is quick with."""
     monkeypatch.setattr("hw.bus.axi.MAX_BURST", 4)
-    monkeypatch.setattr("hw.bus.writer.BURSTS", 3)
+    monkeypatch.setattr("hw.bus.burst_writer.BURSTS", 3)
 
 
 @pytest.mark.usefixtures("short_bursts")

@@ -6,9 +6,9 @@ from typing import Any
 
 from amaranth.hdl import Array, Signal, Value
 
-from hw.config import OverlayConfig
-from hw.engines.tokens import ENGINES, TOKEN_BITS, Tokens
-from hw.sequence.resources import OutputRoom
+from hw.control.tokens import ENGINES, TOKEN_BITS, Tokens
+from hw.conv.sequence.wave_resources import OutputRoom
+from hw.isa.config import OverlayConfig
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 
 

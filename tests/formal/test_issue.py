@@ -8,8 +8,8 @@ import pytest
 from amaranth.hdl import Cat
 from amaranth.lib import data
 
-from hw.engines.issue import Issuer
-from hw.engines.tokens import ENGINES
+from hw.control.issue import Issuer
+from hw.control.tokens import ENGINES
 from tests.formal.kit import Follower, Proof, Verdict, mutated, seeded
 from tests.formal.test_queue import hold
 
@@ -42,8 +42,8 @@ def issued(issuer: Any) -> Proof:
 
 
 def test_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hw.engines.issue.FLIGHT_DEPTH", FLIGHT_DEPTH)
-    monkeypatch.setattr("hw.engines.issue.QUEUE_DEPTH", QUEUE_DEPTH)
+    monkeypatch.setattr("hw.control.issue.FLIGHT_DEPTH", FLIGHT_DEPTH)
+    monkeypatch.setattr("hw.control.issue.QUEUE_DEPTH", QUEUE_DEPTH)
     assert issued(Issuer(layout=LAYOUT)).verdict() is Verdict.PROVED
 
 

@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.bus.queue import Queue
+from hw.lib.queue import Queue
 from tests.formal.kit import Proof, Verdict, mutated
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from amaranth.hdl import Mux, Value
 
-from hw.bus.queue import Queue
+from hw.lib.queue import Queue
 from tests.formal.kit import Follower, Proof, Verdict, mutated
 
 WIDTH = 3

@@ -8,10 +8,10 @@ from typing import Any
 from amaranth.hdl import Const, Mux, Signal
 from amaranth.lib import data
 
-from hw.algorithm import of_transform
-from hw.config import OverlayConfig
-from hw.output_tiles import OutputTiles
-from hw.sequence.tiles import NEST_FIELDS, Tiles, place_layout
+from hw.conv.write.output_tiles import OutputTiles
+from hw.isa.config import OverlayConfig
+from hw.lib.algorithm import of_transform
+from hw.lib.tiles import NEST_FIELDS, Tiles, place_layout
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 from tests.hw.test_winograd_layers import config as overlay_config
 

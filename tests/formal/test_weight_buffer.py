@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Mux, Signal
 
-from hw.engines.weight_buffer import READ_LATENCY, WeightBuffer
+from hw.lib.replay import READ_LATENCY, WeightBuffer
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 
 DEPTH, WIDTH, COUNT = 3, 2, 5  # COUNT: bits of the running numbers of words

@@ -18,8 +18,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from dse.network.graph import NetworkError
-from dse.network.importer import check
-from dse.network.source import first_line
+from dse.onnx.importer import check
+from dse.onnx.source import first_line
 from tests.fuzz.campaign import Verdict, command
 
 Rng = np.random.Generator

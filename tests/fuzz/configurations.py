@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hw.array.primitive import BEHAVIOURAL, Primitive
-from hw.config import MAX_WEIGHT_PORTS, TRANSFORMS, ConfigError, OverlayConfig, power_of_two
-from hw.emit import Verilog, emit
+from hw.conv.array.primitive import BEHAVIOURAL, Primitive
+from hw.isa.config import MAX_WEIGHT_PORTS, TRANSFORMS, ConfigError, OverlayConfig, power_of_two
+from hw.lib.emit import Verilog, emit
 from hw.overlay import Overlay
 from sim.verilator import ToolError, lint
 from tests.fuzz.campaign import Verdict, command

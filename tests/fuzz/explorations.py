@@ -22,19 +22,20 @@ import onnx
 
 import polymap
 from boards.board import BOARDS, Board
+from dse.assembly.program import Program
+from dse.compile.compiler import compile_network
 from dse.cost import Infeasible
-from dse.cost.overlay import program_cycles
-from dse.network import importer, source
+from dse.cycles.whole_program import program_cycles
+from dse.explore.exploration import CONFIGURATION_FILE, MAPPING_FILE, Exploration
+from dse.explore.objectives import Objective
+from dse.network.from_network import from_network
 from dse.network.graph import Network
-from dse.network.randomise import randomise
-from dse.network.report import UnsupportedError
-from dse.networks import from_network
+from dse.onnx import importer, source
+from dse.onnx.findings import UnsupportedError
+from dse.onnx.randomise import randomise
 from dse.passes import Passes
-from dse.program import Program, compile_network
-from hw.config import OverlayConfig
-from polymap.choices import Objective
-from polymap.errors import one_line
-from polymap.exploration import CONFIGURATION_FILE, MAPPING_FILE, Exploration
+from hw.isa.config import OverlayConfig
+from polymap.api.refusals import one_line
 from sim import functional, golden
 from tests.fuzz.campaign import Verdict, command
 from tests.fuzz.drawn import drawn_network
@@ -159,8 +160,8 @@ def _differences(network: Network, program: Program, config: OverlayConfig) -> l
 
 
 def _rtl_cycles(network: Network, program: Program, config: OverlayConfig) -> int:
-    from sim.fast.overlay import build_overlay
-    from sim.simulate import output_tensors, run_program
+    from sim.fast_overlay import build_overlay
+    from sim.simulation import output_tensors, run_program
 
     image = _image(network)
     (run,) = run_program(build_overlay(config), program, [image])

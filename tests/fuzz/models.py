@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 
 import polymap
-from dse.network.importer import Imported
 from dse.network.inputs import images, join
+from dse.onnx.importer import Imported
 from sim import functional, golden
 from tests.fuzz.campaign import Verdict, command
 from tests.fuzz.drawing import Case, draw

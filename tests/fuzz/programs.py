@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from hw.isa import INSTRUCTION_BYTES, Error, decode, encode, limits
-from sim.fast.job import Job, Run, Timing
-from sim.simulate import compare, output_tensors
+from sim.fast.simulated_run import Job, Run, Timing
+from sim.simulation import compare, output_tensors
 from tests.fuzz.campaign import Batches, Verdict, command
 from tests.kit.sealing import sealed
 from tests.rtl.overlays import simulation

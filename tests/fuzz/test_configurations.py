@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polymap
-from hw.emit import Verilog, emit
+from hw.lib.emit import Verilog, emit
 from hw.overlay import Overlay
 from sim.verilator import lint
 from tests.fuzz.configurations import SIDES, draw, emitted, judge

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 import polymap
+from dse.compile.compiler import compile_network
 from dse.network.graph import Conv, Window
-from dse.program import compile_network
 from tests.fuzz.campaign import campaign
 from tests.fuzz.explorations import judge
 from tests.sim.test_functional import Builder

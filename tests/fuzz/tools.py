@@ -21,14 +21,14 @@ import onnx
 import polymap
 from boards.host import command as host
 from boards.host import xdma_run
-from dse import search
+from dse import pipeline as search
 from dse.files.documents import CHECKSUM, seal
-from dse.network.export import qdq_model
 from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
-from polymap import elaboration
-from polymap.app import app
+from dse.onnx.export import qdq_model
+from polymap.api import elaboration
 from polymap.cli import NAME
-from sim import simulate
+from polymap.commands.app import app
+from sim import simulation as simulate
 from tests.fuzz import campaign, graphs, mutations
 from tests.fuzz.campaign import Verdict
 from tests.fuzz.limited import Outcome, limited

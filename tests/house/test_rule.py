@@ -11,8 +11,8 @@ from tests.house.rule import Exceptions, breaches
 
 SOUND = {
     "hw/isa/fields.py": "WIDTH = 8\n",
-    "hw/array.py": "from hw.isa.fields import WIDTH\nADD_LATENCY = 3\nadd = [WIDTH]\n",
-    "dse/cost.py": "from hw.array import ADD_LATENCY, add\n\ncost = [add, ADD_LATENCY]\n",
+    "hw/conv/array.py": "from hw.isa.fields import WIDTH\nADD_LATENCY = 3\nadd = [WIDTH]\n",
+    "dse/cost.py": "from hw.conv.array import ADD_LATENCY, add\n\ncost = [add, ADD_LATENCY]\n",
     "boards/card.py": "from dse.cost import cost\n\nclass Card:\n    limit = cost\n",
     "sim/run.py": "def run():\n    from boards.card import Card\n    return Card\n",
     "polymap/cli.py": "from sim.run import run\n\ndef main():\n    run()\n",
@@ -41,12 +41,12 @@ def test_a_sound_house(tmp_path: Path) -> None:
     ("changes", "breach"),
     [
         (
-            {"dse/cost.py": "from hw.array import *\nfrom boards.card import Card\n"},
+            {"dse/cost.py": "from hw.conv.array import *\nfrom boards.card import Card\n"},
             "dse.cost imports boards.card: dse comes before boards",
         ),
         (
-            {"hw/isa/fields.py": "from hw.array import add\nWIDTH = add\n"},
-            "hw.isa.fields imports hw.array: hw.isa imports nothing of the product",
+            {"hw/isa/fields.py": "from hw.conv.array import add\nWIDTH = add\n"},
+            "hw.isa.fields imports hw.conv.array: hw.isa imports nothing of the product",
         ),
         (
             {"sim/run.py": "def run():\n    from tests.kit import make\n    return make\n"},
@@ -81,10 +81,10 @@ def test_a_breach(tmp_path: Path, changes: dict[str, str], breach: str) -> None:
 
 def test_a_function_that_a_constant_takes_is_reached(tmp_path: Path) -> None:
     text = "import typer\n\napp = typer.Typer()\n\n@app.callback()\ndef run(x=app):\n    pass\n"
-    assert breaches(house(tmp_path, {"polymap/app.py": text}), Exceptions()) == []
+    assert breaches(house(tmp_path, {"polymap/commands/app.py": text}), Exceptions()) == []
     lost = text.replace("@app.callback()", "@typer.run")
-    found = breaches(house(tmp_path, {"polymap/app.py": lost}), Exceptions())
-    assert "polymap.app: nothing reaches run" in found
+    found = breaches(house(tmp_path, {"polymap/commands/app.py": lost}), Exceptions())
+    assert "polymap.commands.app: nothing reaches run" in found
 
 
 def test_exceptions(tmp_path: Path) -> None:

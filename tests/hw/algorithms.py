@@ -8,12 +8,14 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from dse.assembly.program import Program
+from dse.compile.compiler import compile_network
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
-from dse.program import Choice, LayerMapping, Program, compile_network
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.isa.config import OverlayConfig
 from sim import functional, golden
 from sim.runner import FastSimulation
-from sim.simulate import build_overlay, output_tensors, run_program
+from sim.simulation import build_overlay, output_tensors, run_program
 
 Draw = Callable[[tuple[int, ...]], npt.NDArray[np.int64]]
 

@@ -4,7 +4,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.sim import Simulator
 
-from hw.algorithm import multiple
+from hw.lib.algorithm import multiple
 
 
 @pytest.mark.parametrize("factor", [1, 4, 6, 16, 36])

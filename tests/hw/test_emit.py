@@ -20,7 +20,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.emit import HIER_BLOCK, EmitError, Port, Shared, emit
+from hw.lib.emit import HIER_BLOCK, EmitError, Port, Shared, emit
 
 PAIR = data.StructLayout({"x": signed(8), "y": 8})
 

@@ -9,10 +9,10 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.config import OverlayConfig, ceil_div
-from hw.feeder import Feeder
+from hw.conv.feed.feeder import Feeder
 from hw.isa import Dataflow
-from hw.memory import TensorMemory
+from hw.isa.config import OverlayConfig, ceil_div
+from hw.lib.tensor_memory import TensorMemory
 
 CONFIG = OverlayConfig(
     rows=3,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dse.assembly.program_error import ProgramError
 from dse.network.graph import Window
-from dse.program import Choice, ProgramError
-from dse.program.mapping import Algorithm
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Algorithm, Choice
 from hw.isa import Dataflow
+from hw.isa.config import OverlayConfig
 from tests.hw.algorithms import check, layer
 
 pytestmark = pytest.mark.rtl

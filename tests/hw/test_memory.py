@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hw.banks import Block
-from hw.config import OverlayConfig
-from hw.emit import emit
-from hw.memory import READ_LATENCY, WRITE_TO_READ, TensorMemory
-from hw.pipeline import Rotate
+from hw.isa.config import OverlayConfig
+from hw.lib.banks import Block
+from hw.lib.emit import emit
+from hw.lib.pipelining import Rotate
+from hw.lib.tensor_memory import READ_LATENCY, WRITE_TO_READ, TensorMemory
 
 
 def small(tensor_bytes: int = 256, axi_bytes: int = 4) -> OverlayConfig:

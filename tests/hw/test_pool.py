@@ -14,9 +14,9 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dse.network.requantise import factor, requantise
-from hw.config import OverlayConfig
-from hw.memory import WRITE_TO_READ, TensorMemory
+from dse.network.rounding import factor, requantise
+from hw.isa.config import OverlayConfig
+from hw.lib.tensor_memory import WRITE_TO_READ, TensorMemory
 from hw.pool.cycles import pool_cost
 from hw.pool.engine import PoolEngine
 

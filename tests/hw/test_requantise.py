@@ -11,8 +11,8 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.network.requantise import factor, factor_pair, requantise, round_half_even_shift
-from hw.requantise import (
+from dse.network.rounding import factor, factor_pair, requantise, round_half_even_shift
+from hw.lib.requantise import (
     REQUANTISE_LATENCY,
     RESIDUAL_LATENCY,
     Requantise,

@@ -11,8 +11,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.emit import EmitError, emit
-from hw.self_reads import self_reads
+from hw.lib.emit import EmitError, emit
+from hw.lib.self_reads import self_reads
 from sim.verilator import lint
 from tests.fuzz.readers import simulate
 

@@ -10,8 +10,8 @@ import pytest
 from amaranth.hdl import Fragment, Module, UnusedElaboratable
 from amaranth.lib import wiring
 
-from hw.bus.queue import Queue
-from hw.config import OverlayConfig
+from hw.isa.config import OverlayConfig
+from hw.lib.queue import Queue
 from hw.overlay import Overlay
 from tests.rtl.overlays import OVERLAYS
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hw.config import OverlayConfig
 from hw.isa import WINDOW
-from hw.window import WALK_LATENCY, PixelStep, Step, WindowWalker
+from hw.isa.config import OverlayConfig
+from hw.lib.window import WALK_LATENCY, PixelStep, Step, WindowWalker
 
 CONFIG = OverlayConfig(rows=2, columns=2, lanes=1, tensor_bytes=1 << 12, axi_bytes=4)
 WORD = 3
@@ -37,7 +37,7 @@ def random_window(rng: random.Random) -> dict[str, int]:
 
 
 class Reference:
-    """Plain indices, and the formulas of ``hw.window``."""
+    """Plain indices, and the formulas of ``hw.lib.window``."""
 
     def __init__(self, window: dict[str, int]) -> None:
         self.window = window

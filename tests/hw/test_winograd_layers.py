@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dse.assembly.program_error import ProgramError
 from dse.network.graph import Window
-from dse.program import Choice, ProgramError
-from dse.program.mapping import Algorithm
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Algorithm, Choice
 from hw.isa import Dataflow
-from hw.winograd.matrices import F2, F4
+from hw.isa.config import OverlayConfig
+from hw.isa.transforms import F2, F4
 from sim.functional_taps import FunctionalError
 from tests.hw.algorithms import check, layer
 
@@ -132,7 +132,7 @@ def test_one_bit_less_in_accumulators_fails(tile: int, monkeypatch: pytest.Monke
     check(network, exact, choice, images=[image], rtl=False)
     with pytest.raises(ProgramError, match="needs 21 bits behind the output transform"):
         check(network, narrow, choice, images=[image], rtl=False)
-    monkeypatch.setattr("dse.program.emit.check_accumulators", lambda *_: None)
+    monkeypatch.setattr("dse.compile.layer_emission.check_accumulators", lambda *_: None)
     with pytest.raises(AssertionError):
         check(network, narrow, choice, images=[image], rtl=False)
 

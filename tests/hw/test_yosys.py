@@ -10,9 +10,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import yosys
-from hw.emit import Verilog, emit
-from hw.yosys import TextError
+from hw.lib import yosys
+from hw.lib.emit import Verilog, emit
+from hw.lib.yosys import TextError
 from sim.verilator import lint
 from tests.fuzz.readers import simulate, yosys_check
 

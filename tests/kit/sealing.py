@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hw.checksum import CHECKSUM_AT, CHECKSUM_BITS, checksum
 from hw.isa import INSTRUCTION_BYTES
+from hw.isa.checksum import CHECKSUM_AT, CHECKSUM_BITS, checksum
 
 
 def sealed(words: bytes) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dse.program.winograd import round_offsets, transformed_weights
-from hw.config import ceil_div
-from hw.winograd.matrices import Transform
+from dse.compile.winograd_weights import round_offsets, transformed_weights
+from hw.isa.config import ceil_div
+from hw.isa.transforms import Transform
 
 Sums = npt.NDArray[np.int64]
 

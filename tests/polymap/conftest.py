@@ -14,9 +14,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from dse import progress
-from dse.network.export import qdq_model
 from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
+from dse.onnx.export import qdq_model
+from dse.process import progress
 from polymap.cli import app
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from boards.board import U200
+from dse.compile.compiler import compile_network
 from dse.cost import Dynamap
-from dse.cost.overlay import program_cycles
+from dse.cycles.whole_program import program_cycles
 from dse.mapping import Restriction, map_network, sweep
+from dse.network.from_network import from_network
 from dse.network.graph import Network
-from dse.networks import Workload, from_network
-from dse.networks.workload import Convolution, ConvShape, Source
-from dse.program import Choice, LayerMapping, compile_network
-from hw.config import OverlayConfig
+from dse.network.workload import Convolution, ConvShape, Source, Workload
+from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow
+from hw.isa.config import OverlayConfig
 from polymap.report import Execution, ReportData, baselines, report_data
 
 MODEL = Dynamap(clock_hz=U200.clock_hz, bandwidth=U200.memory_bandwidth)

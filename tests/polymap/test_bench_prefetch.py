@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polymap.bench import prefetch
+from benchmarks import prefetch
 
 
 def test_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

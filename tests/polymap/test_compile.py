@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse.program import Program
-from polymap import configuration
+from dse.assembly.program import Program
+from polymap.api import configuration
 
 ARRAY = ("--array", "4x4", "--lanes", "2")
 

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dse.compile.compiler import compile_network
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
-from dse.network.host import Host, Subgraph
-from dse.network.importer import Imported
-from dse.program import compile_network
-from hw.config import ConfigError, OverlayConfig
+from dse.onnx.host import Host, Subgraph
+from dse.onnx.importer import Imported
 from hw.isa import Opcode
-from polymap import InputError, configuration, configure, fit
-from polymap.configuration import parse_array
+from hw.isa.config import ConfigError, OverlayConfig
+from polymap import InputError, configure, fit
+from polymap.api import configuration
+from polymap.api.configuration import parse_array
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_absent_programs(
 
 
 def test_a_program_without_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from polymap.doctor import diagnose
+    from polymap.api.installation import diagnose
 
     make = tmp_path / "make"
     make.write_text("#!/bin/sh\nexit 1\n")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hw.config import ISA_VERSION
-from polymap import configuration, elaboration
+from hw.isa.config import ISA_VERSION
+from polymap.api import configuration, elaboration
 from sim.verilator import ToolError
 
 pytestmark = pytest.mark.rtl

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dse.network.graph import NetworkError
-from dse.network.report import Problem, UnsupportedError
+from dse.onnx.findings import Problem, UnsupportedError
 from dse.passes import PassError
-from hw.config import ConfigError
-from hw.errors import BAD_INPUT, FAILURE
-from polymap.errors import InputError, about, describe, one_line
+from hw.isa.config import ConfigError
+from hw.isa.errors import BAD_INPUT, FAILURE
+from polymap.api.refusals import InputError, about, describe, one_line
 from sim.runner import SimulationError
 from sim.verilator import ToolError
 

@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from boards.board import U200
-from dse.networks import benchmark
-from polymap.errors import InputError
-from polymap.executors import ExecutorName, executor
-from polymap.families import Space
-from polymap.search import explore
+from dse.explore.executors import ExecutorName, executor
+from dse.explore.families import Space
+from dse.explore.search import explore
+from dse.networks.catalogue import benchmark
+from polymap.api.refusals import InputError
 
 
 def test_the_same_design_on_joblib() -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.ablation import HEADER, Variant, cells_of
 from boards.board import U200
 from boards.estimate import estimate
 from boards.realise import realise
-from dse.networks import benchmark
-from hw.config import OverlayConfig
-from polymap.bench.ablation import HEADER, Variant, cells_of
-from polymap.families import Space
-from polymap.search import explore, predict
+from dse.explore.families import Space
+from dse.explore.search import explore, predict
+from dse.networks.catalogue import benchmark
+from hw.isa.config import OverlayConfig
 
 DIGITS = Path("examples/digits")
 CALIBRATION = ("--calibration", DIGITS / "calibration.npz")

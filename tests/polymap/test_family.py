@@ -11,18 +11,18 @@ import pytest
 
 from boards.board import KCU1500, U200, Board, BoardError
 from boards.realise import realise, resources
+from dse.compile.compiler import compile_network
 from dse.cost import Infeasible
-from dse.cost.budget import rectangles
-from dse.cost.overlay import Overlay
+from dse.cost.array_budget import rectangles
+from dse.cost.overlay_model import Overlay
+from dse.explore.families import Space
+from dse.explore.family import Family
+from dse.explore.needs import Needs, needs
+from dse.explore.search import explore, explore_all, limited
 from dse.mapping import map_network, sweep
-from dse.networks import benchmark
-from dse.networks.to_network import to_network
-from dse.program import compile_network
-from hw.config import OverlayConfig
-from polymap.families import Space
-from polymap.family import Family
-from polymap.needs import Needs, needs
-from polymap.search import explore, explore_all, limited
+from dse.network.to_network import to_network
+from dse.networks.catalogue import benchmark
+from hw.isa.config import OverlayConfig
 
 NEEDS = Needs(tensor_bytes=1 << 20, parameter_depth=4096, sum_bits=27, raw_bits=26)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dse.program import Program
+from dse.assembly.program import Program
 from tests.polymap.interrupting import Ended, after, interrupted, running
 
 SMALL = ("--array", "4x4", "--lanes", "2")
@@ -32,8 +32,8 @@ def test_while_packages_are_imported(quantised: Path, number: signal.Signals) ->
 BUILD = """
 import sys
 from pathlib import Path
-from dse import interrupt
-from hw.emit import Verilog
+from dse.process import interrupt
+from hw.lib.emit import Verilog
 from sim.verilator import build
 
 TEXT = "module top(input clk, output reg q); always @(posedge clk) q <= ~q; endmodule\\n"

@@ -8,16 +8,16 @@ import pytest
 
 from boards.board import U200
 from dse.cost import Infeasible
-from dse.cost.overlay import Overlay
+from dse.cost.overlay_model import Overlay
+from dse.explore.families import Space
+from dse.explore.merging import Merges
+from dse.explore.objectives import Objective
+from dse.explore.search import explore
 from dse.mapping import Restriction
-from dse.networks import Workload, benchmark
-from dse.networks.workload import Convolution, ConvShape, Join, Source
+from dse.network.workload import Convolution, ConvShape, Join, Source, Workload
+from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply
-from hw.config import OverlayConfig
-from polymap.choices import Objective
-from polymap.families import Space
-from polymap.merging import Merges
-from polymap.search import explore
+from hw.isa.config import OverlayConfig
 
 
 def joined(branches: int) -> Workload:

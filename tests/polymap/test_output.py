@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dse import progress
+from dse.process import progress
 from polymap.commands import output
 from polymap.commands.output import Progress
 

@@ -12,8 +12,8 @@ import pytest
 from boards.board import U200
 from dse.mapping import Restriction, map_network
 from dse.network.graph import Network
-from dse.networks import Workload, benchmark
-from dse.networks.workload import Source
+from dse.network.workload import Source, Workload
+from dse.networks.catalogue import benchmark
 from polymap.report import ReportData, write_report
 from tests.polymap import report_samples
 from tests.polymap.report_reader import Page, read

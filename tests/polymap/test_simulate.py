@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import polymap
-from polymap import api
+from polymap.api import models as api
 from sim import verilator
 from tests.meaning import evaluate
 

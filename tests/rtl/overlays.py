@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.choices import fallback
+from dse.assembly.manifest import TensorPlace
+from dse.assembly.program import Program
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
 from dse.network.graph import Network
-from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
-from dse.program.manifest import TensorPlace
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Error
+from hw.isa.config import OverlayConfig
 from sim import golden
-from sim.bench.choices import fallback
-from sim.fast.job import IDEAL, Job, Run, Timing
-from sim.fast.overlay import build_overlay
+from sim.fast.simulated_run import IDEAL, Job, Run, Timing
+from sim.fast_overlay import build_overlay
 from sim.runner import FastSimulation
-from sim.simulate import compare, make_job, output_tensors, tensors
+from sim.simulation import compare, make_job, output_tensors, tensors
 from tests.hw.test_winograd_layers import config as winograd_config
 
 Tensors = dict[str, np.ndarray]

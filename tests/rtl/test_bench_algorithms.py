@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dse.networks.from_network import from_network
-from dse.program import Choice
-from dse.program.mapping import Algorithm
+from benchmarks.algorithms import CONFIG, FASTEST, MIXED, bench_network, formula, layer_network
+from benchmarks.choices import all_choices, label
+from dse.network.from_network import from_network
+from dse.tiling.layer_mapping import Algorithm, Choice
 from hw.isa import Dataflow
-from sim.bench.algorithms import CONFIG, FASTEST, MIXED, bench_network, formula, layer_network
-from sim.bench.choices import all_choices, label
 from tests.rtl.overlays import OVERLAYS
 from tests.sim.test_functional import branchy
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from hw.isa import Error
-from sim.fast.job import DECERR, SLVERR, Timing
+from sim.fast.simulated_run import DECERR, SLVERR, Timing
 from tests.rtl.test_errors import Target, fails
 
 pytestmark = pytest.mark.rtl

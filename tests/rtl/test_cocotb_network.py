@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dse.program import Choice
-from hw.bus.registers import REGISTERS
-from hw.config import ISA_VERSION
+from dse.tiling.layer_mapping import Choice
 from hw.isa import INSTRUCTION_BYTES, Dataflow, Error, Opcode
+from hw.isa.config import ISA_VERSION
+from hw.isa.register_map import REGISTERS
 from sim import golden
 from sim.cocotb_runner import run_job
-from sim.fast.job import Timing
-from sim.fast.overlay import emit_overlay
+from sim.fast.simulated_run import Timing
+from sim.fast_overlay import emit_overlay
 from tests.rtl.overlays import OVERLAYS, Case, job
 from tests.sim.test_functional import branchy
 

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dse.cost.overlay import ProgramCycles, layer_cycles, program_cycles
+from benchmarks.choices import all_choices, fallback, legal
+from dse.assembly.program import Program
+from dse.compile.compiler import compile_network
+from dse.cycles.single_layer import layer_cycles
+from dse.cycles.whole_program import ProgramCycles, program_cycles
 from dse.network.graph import Network, Window
-from dse.program import Choice, LayerMapping, Program, compile_network
-from dse.program.mapping import Algorithm
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
 from hw.isa import Engine, Opcode
-from sim.bench.choices import all_choices, fallback, legal
-from sim.fast.job import DDR, IDEAL, Job, Run, Timing
+from hw.isa.config import OverlayConfig
+from sim.fast.simulated_run import DDR, IDEAL, Job, Run, Timing
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, simulation, swept
 from tests.sim.test_functional import Builder, branchy
 

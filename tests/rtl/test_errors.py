@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse.program import Program, ProgramError
-from dse.program.instruction import Instruction, encode_all, make
-from hw.bus.registers import REGISTERS, Control, Status
-from hw.config import ISA_VERSION, OverlayConfig
+from benchmarks.choices import all_choices
+from dse.assembly.instruction import Instruction, encode_all, make
+from dse.assembly.program import Program
+from dse.assembly.program_error import ProgramError
 from hw.isa import (
     INSTRUCTION_BYTES,
     Algorithm,
@@ -30,8 +30,9 @@ from hw.isa import (
     Space,
     counts,
 )
-from sim.bench.choices import all_choices
-from sim.fast.job import Job, Run, Timing
+from hw.isa.config import ISA_VERSION, OverlayConfig
+from hw.isa.register_map import REGISTERS, Control, Status
+from sim.fast.simulated_run import Job, Run, Timing
 from sim.runner import _FILES, _Script
 from tests.kit.sealing import sealed
 from tests.rtl.overlays import OVERLAYS, Case, job, simulation, verify

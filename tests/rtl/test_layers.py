@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.choices import all_choices, legal
 from dse.network.graph import Window
-from sim.bench.choices import all_choices, legal
-from sim.fast.job import DDR, IDEAL, Timing
-from sim.fast.overlay import build_overlay
+from sim.fast.simulated_run import DDR, IDEAL, Timing
+from sim.fast_overlay import build_overlay
 from tests.rtl.operands import PATTERNS, Worst, layer
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, check, job, simulation
 from tests.sim.test_functional import branchy

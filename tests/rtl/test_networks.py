@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.choices import all_choices
+from dse.assembly.program import Program
 from dse.network.graph import Network, Window
-from dse.program import Choice, Program
+from dse.tiling.layer_mapping import Choice
 from hw.isa import Dataflow, Opcode
-from sim.bench.choices import all_choices
-from sim.fast.job import DDR, Timing
+from sim.fast.simulated_run import DDR, Timing
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, check, swept
 from tests.sim.test_functional import Builder, branchy, networks
 

@@ -9,15 +9,17 @@ import numpy as np
 import onnx
 import pytest
 
-from dse.network import importer
-from dse.network.export import qdq_model
+from dse.assembly.program import Program
+from dse.compile.compiler import compile_network
 from dse.network.graph import Network, NetworkError, Window
+from dse.onnx import importer
+from dse.onnx.export import qdq_model
 from dse.passes import merged_name, siblings, space_to_depth
-from dse.program import Choice, LayerMapping, Program, compile_network
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow
-from sim.fast.job import DDR, IDEAL
-from sim.simulate import simulate
+from hw.isa.config import OverlayConfig
+from sim.fast.simulated_run import DDR, IDEAL
+from sim.simulation import simulate
 from tests.rtl.overlays import OVERLAYS, Case, check
 from tests.sim.test_functional import Builder
 

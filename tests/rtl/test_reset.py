@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from hw.bus.registers import REGISTERS, Access
-from sim.fast.job import Timing
+from hw.isa.register_map import REGISTERS, Access
+from sim.fast.simulated_run import Timing
 from tests.rtl.overlays import simulation
 from tests.rtl.test_errors import Target
 

@@ -9,16 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dse.cost.overlay import program_cycles
+from benchmarks.choices import all_choices, fallback
+from benchmarks.network import imported
+from dse.compile.compiler import compile_network
+from dse.cycles.whole_program import program_cycles
 from dse.network.graph import Network
-from dse.network.importer import Imported, load
 from dse.network.inputs import read_arrays
-from dse.program import Choice, LayerMapping, compile_network
-from hw.config import OverlayConfig
-from sim.bench.choices import all_choices, fallback
-from sim.bench.network import imported
-from sim.fast.job import DDR, IDEAL
-from sim.simulate import simulate
+from dse.onnx.importer import Imported, load
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.isa.config import OverlayConfig
+from sim.fast.simulated_run import DDR, IDEAL
+from sim.simulation import simulate
 
 pytestmark = pytest.mark.rtl
 

@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.choices import all_choices, label
+from dse.compile.compiler import compile_network
 from dse.network.graph import Network, Window
-from dse.program import Choice, compile_network
-from dse.program.mapping import Algorithm, LayerMapping
-from hw.array import foot
-from hw.config import OverlayConfig
-from hw.emit import emit
+from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
+from hw.conv.array import foot
+from hw.isa.config import OverlayConfig
+from hw.isa.transforms import F2, F4, Transform, signed_bits
+from hw.lib.emit import emit
+from hw.lib.requantise import Requantise
 from hw.overlay import Overlay
-from hw.requantise import Requantise
 from hw.winograd import input_transform
-from hw.winograd.matrices import F2, F4, Transform, signed_bits
 from sim import golden
-from sim.bench.choices import all_choices, label
-from sim.fast.overlay import TOP
+from sim.fast_overlay import TOP
 from sim.runner import FastSimulation
-from sim.simulate import output_tensors, run_program
+from sim.simulation import output_tensors, run_program
 from tests.rtl.operands import layer
 from tests.rtl.overlays import OVERLAYS, simulation
 
@@ -174,7 +174,7 @@ def halved(image: Image) -> Image:
 
 def allow_anything(patch: pytest.MonkeyPatch) -> None:
     """The compiler would refuse."""
-    patch.setattr("dse.program.emit.check_accumulators", lambda *_: None)
+    patch.setattr("dse.compile.layer_emission.check_accumulators", lambda *_: None)
 
 
 @pytest.mark.slow

@@ -12,13 +12,13 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bus.arbiter import ReadArbiter
 from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
-from hw.bus.control import ControlSlave
-from hw.bus.reader import BurstReader
-from hw.bus.registers import MAP_ADDRESS_BITS
-from hw.bus.writer import BurstWriter
-from hw.emit import Verilog, emit
+from hw.bus.burst_reader import BurstReader
+from hw.bus.burst_writer import BurstWriter
+from hw.bus.registers import ControlSlave
 from hw.isa import Engine, Error
-from sim.fast.job import Dump, Job
+from hw.isa.register_map import MAP_ADDRESS_BITS
+from hw.lib.emit import Verilog, emit
+from sim.fast.simulated_run import Dump, Job
 
 TAG = 0x1234
 BEATS = 150

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dse.networks.workload import ConvShape
-from hw.winograd.matrices import F2, F4
-from sim.bench.weights import NETWORKS, Cost, best, eligible, shapes, weight_bytes, winograd
+from benchmarks.weights import NETWORKS, Cost, best, eligible, shapes, weight_bytes, winograd
+from dse.network.workload import ConvShape
+from hw.isa.transforms import F2, F4
 
 LAYER = ConvShape(56, 56, 64, 64, (3, 3), padding=(1, 1, 1, 1))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim.cocotb_runner import BenchError, run_bench, run_job
-from sim.fast.job import Timing
+from sim.fast.simulated_run import Timing
 from tests.sim.copy_kernel import kernel, xor_job
 
 pytestmark = pytest.mark.rtl

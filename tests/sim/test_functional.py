@@ -10,6 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dse.assembly.instruction import Instruction
+from dse.assembly.program import Program
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
 from dse.network.graph import (
     Add,
     Concat,
@@ -23,10 +27,9 @@ from dse.network.graph import (
     Window,
 )
 from dse.network.prune import prune
-from dse.program import Choice, LayerMapping, Program, ProgramError, compile_network
-from dse.program.instruction import Instruction
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow, Engine, Opcode
+from hw.isa.config import OverlayConfig
 from sim import functional, golden
 
 

@@ -20,7 +20,7 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
-from dse.network.requantise import factor
+from dse.network.rounding import factor
 from sim import golden
 
 seeds = st.integers(0, 2**32 - 1)

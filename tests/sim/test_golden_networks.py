@@ -10,10 +10,10 @@ import onnxruntime
 import pytest
 
 from dse.network import inputs
-from dse.network.export import qdq_model
 from dse.network.graph import Network
-from dse.network.importer import Imported, load
-from dse.network.randomise import randomise
+from dse.onnx.export import qdq_model
+from dse.onnx.importer import Imported, load
+from dse.onnx.randomise import randomise
 from sim import golden
 from tests.meaning import evaluate
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.network.export import qdq_model
 from dse.network.graph import (
     Add,
     Concat,
@@ -19,6 +18,7 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
+from dse.onnx.export import qdq_model
 from sim import golden
 from tests.meaning import evaluate
 

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dse.assembly.program import Program
+from dse.compile.compiler import compile_network
 from dse.network.graph import Network, Window
-from dse.program import Choice, LayerMapping, Program, compile_network
+from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import INSTRUCTION_BYTES, Dataflow, Error
 from sim import golden
 from sim.cocotb_runner import BenchRun, run_job
-from sim.fast.job import DDR, IDEAL, Job, Run, Timing
-from sim.fast.overlay import build_overlay, emit_overlay
-from sim.simulate import compare, make_job, output_tensors, run_program, tensors
+from sim.fast.simulated_run import DDR, IDEAL, Job, Run, Timing
+from sim.fast_overlay import build_overlay, emit_overlay
+from sim.simulation import compare, make_job, output_tensors, run_program, tensors
 from tests.rtl.overlays import OVERLAYS
 from tests.sim.test_functional import Builder
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hw.isa import Engine, Error
-from sim.fast.job import DDR, DECERR, Timing
+from sim.fast.simulated_run import DDR, DECERR, Timing
 from sim.runner import FastSimulation, SimulationError
 from sim.verilator import build_folder
 from tests.sim.copy_kernel import BEATS, HASTY, TAG, kernel, xor_job

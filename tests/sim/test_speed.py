@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hw.config import OverlayConfig
-from sim.speed import measure
+from benchmarks.speed import measure
+from hw.isa.config import OverlayConfig
 from sim.verilator import build_folder
 
 pytestmark = pytest.mark.rtl

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.emit import Verilog
+from hw.lib.emit import Verilog
 from sim import verilator
 from sim.verilator import ToolError, build, lint, toolchain
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from dse.cost import Dynamap
-from dse.cost.budget import fits, rectangles, refusal
-from dse.cost.model import IntArray, as_arrays
+from dse.cost.array_budget import fits, rectangles, refusal
+from dse.cost.cost_model import IntArray, as_arrays
 
 
 class WithMemory(Dynamap):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dse.cost import CostModel, Crossing, Dynamap, Label, PoolShape, as_arrays
 from dse.cost.dynamap import WINOGRAD
-from dse.networks import ConvShape, Workload, benchmark
+from dse.network.workload import ConvShape, Workload
+from dse.networks.catalogue import benchmark
 
 BOTH = Dynamap(winograd=tuple(WINOGRAD))
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from dse.cost.overlay import program_cycles
-from dse.cost.overlay.machine.dram import MemoryTiming
-from dse.cost.overlay.machine.line import FOREVER
-from dse.cost.overlay.machine.overlay import Machine
-from dse.program import LayerMapping, compile_network
-from hw.config import OverlayConfig
-from sim.bench.choices import all_choices, fallback
-from sim.fast.job import DDR, IDEAL
+from benchmarks.choices import all_choices, fallback
+from dse.compile.compiler import compile_network
+from dse.cycles.dram import MemoryTiming
+from dse.cycles.line import FOREVER
+from dse.cycles.overlay import Machine
+from dse.cycles.whole_program import program_cycles
+from dse.tiling.layer_mapping import LayerMapping
+from hw.isa.config import OverlayConfig
+from sim.fast.simulated_run import DDR, IDEAL
 from tests.sim.test_functional import branchy
 
 

@@ -9,25 +9,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse.cost.model import PoolShape, as_arrays
-from dse.cost.overlay import Overlay, layer_cycles, program_cycles
-from dse.cost.overlay.closed import Tiles, array_cycles
-from dse.cost.overlay.grid import Grid
-from dse.cost.overlay.movement import pool_cycles
-from dse.cost.overlay.tiling import Block, Tiling
+from dse.assembly.instruction import Instruction
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
+from dse.compile.conv_instruction import weights
+from dse.compile.dataflow import best_tiling
+from dse.compile.packing import Piece, cut
+from dse.compile.views import View
+from dse.cost.between import pool_cycles
+from dse.cost.candidates import Block, Tiling
+from dse.cost.closed import Tiles, array_cycles
+from dse.cost.cost_model import PoolShape, as_arrays
+from dse.cost.overlay_model import Overlay
+from dse.cycles.single_layer import layer_cycles
+from dse.cycles.whole_program import program_cycles
 from dse.network.graph import Conv, Network, Window
-from dse.networks.workload import ConvShape
+from dse.network.workload import ConvShape
 from dse.passes import folded_shape
-from dse.program import Choice, LayerMapping, ProgramError, compile_network
-from dse.program.conv_instruction import weights
-from dse.program.dataflow import best_tiling
-from dse.program.instruction import Instruction
-from dse.program.mapping import Algorithm
-from dse.program.packing import Piece, cut
-from dse.program.views import View
-from hw.config import OverlayConfig
-from hw.engines.tokens import DISPATCH
+from dse.tiling.grid import Grid
+from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
+from hw.control.tokens import DISPATCH
 from hw.isa import Dataflow, Opcode
+from hw.isa.config import OverlayConfig
 from tests.sim.test_functional import Builder
 
 AHEAD = 9000  # cycles in which any weights of these tests arrive

@@ -10,15 +10,15 @@ import pytest
 
 from boards.board import U200
 from boards.estimate import estimate
+from dse.compile import bands
+from dse.cost.between import REST, pool_cycles
+from dse.cost.cost_model import CostModel, Crossing, Label, PoolShape, as_arrays
 from dse.cost.dynamap import Dynamap
 from dse.cost.infeasible import Infeasible
-from dse.cost.model import CostModel, Crossing, Label, PoolShape, as_arrays
-from dse.cost.overlay import Overlay
-from dse.cost.overlay.movement import REST, pool_cycles
+from dse.cost.overlay_model import Overlay
 from dse.mapping import map_network, sweep
 from dse.network.graph import Window
-from dse.networks import benchmark
-from dse.networks.workload import (
+from dse.network.workload import (
     Convolution,
     ConvShape,
     Join,
@@ -27,9 +27,10 @@ from dse.networks.workload import (
     Source,
     Workload,
 )
+from dse.networks.catalogue import benchmark
 from dse.passes import note_unfolded
-from dse.program import LayerMapping, bands
-from hw.config import ConfigError, OverlayConfig
+from dse.tiling.layer_mapping import LayerMapping
+from hw.isa.config import ConfigError, OverlayConfig
 
 CONV = ConvShape(28, 28, 64, 96, kernel=(3, 3), padding=(1, 1, 1, 1))
 BOTH = OverlayConfig(winograd="both", scratch_words=4096)

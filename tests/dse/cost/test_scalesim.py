@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dse.cost import Label, ScaleSim, as_arrays
-from dse.networks import ConvShape, benchmark
+from dse.network.workload import ConvShape
+from dse.networks.catalogue import benchmark
 
 
 @pytest.mark.parametrize(("dataflow", "total"), [("OS", 461_842), ("WS", 603_471), ("IS", 865_799)])

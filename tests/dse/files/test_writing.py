@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dse.files.writing import write, writing
-from dse.interrupt import deferred
+from dse.process.interrupt import deferred
 
 
 @pytest.fixture

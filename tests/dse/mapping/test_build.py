@@ -9,8 +9,10 @@ from dse.cost import Crossing, Dynamap, Infeasible, Label, as_arrays
 from dse.cost.dynamap import WINOGRAD
 from dse.mapping.build import Restriction, cost_graph
 from dse.mapping.pbqp import solve
-from dse.networks import BENCHMARKS, Workload, benchmark, light
+from dse.network.workload import Workload
 from dse.networks.builder import WorkloadBuilder
+from dse.networks.catalogue import BENCHMARKS, benchmark
+from dse.networks.from_onnx import light
 
 MODEL = Dynamap(bandwidth=20e9)
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from dse.cost import Dynamap, Infeasible, Label, ScaleSim
-from dse.cost.model import FloatArray, IntArray
+from dse.cost.cost_model import FloatArray, IntArray
 from dse.mapping import Restriction, certify_mapping, map_network
-from dse.networks import ConvShape, benchmark
+from dse.network.workload import ConvShape
+from dse.networks.catalogue import benchmark
 
 MEMORY = Dynamap(bandwidth=76.8e9)
 

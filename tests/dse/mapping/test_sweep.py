@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from dse.cost import Dynamap, Infeasible, Label
-from dse.cost.budget import rectangles
-from dse.cost.model import FloatArray, IntArray
+from dse.cost.array_budget import rectangles
+from dse.cost.cost_model import FloatArray, IntArray
 from dse.mapping import Restriction, Single, Union, map_network, sweep
 from dse.mapping.sweep import NEAR, RUNNERS
-from dse.networks import ConvShape, benchmark
+from dse.network.workload import ConvShape
+from dse.networks.catalogue import benchmark
 
 MEMORY = Dynamap(bandwidth=76.8e9)
 SLOW = Dynamap(bandwidth=76.8e9, winograd=())

@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from dse.network import inputs
 from dse.network.graph import NetworkError
-from dse.network.importer import check, load
+from dse.onnx.importer import check, load
 from sim import golden
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 3, 6, 6)).astype(np.float32)

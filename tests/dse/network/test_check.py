@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
-from dse.network.importer import check, load
-from dse.network.report import UnsupportedError
+from dse.onnx.findings import UnsupportedError
+from dse.onnx.importer import check, load
 
 LIGHT = {
     "bvlc_alexnet": {"LRN": 2},

@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import pytest
 
-from dse.network.export import qdq_model
 from dse.network.graph import (
     Add,
     Concat,
@@ -18,7 +17,8 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
-from dse.network.importer import load
+from dse.onnx.export import qdq_model
+from dse.onnx.importer import load
 
 
 @pytest.fixture

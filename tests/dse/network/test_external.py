@@ -11,9 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dse.network import source
 from dse.network.graph import NetworkError
-from dse.network.importer import check
+from dse.onnx import source
+from dse.onnx.importer import check
 
 
 @pytest.fixture

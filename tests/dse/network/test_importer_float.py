@@ -12,7 +12,7 @@ from onnx import TensorProto
 
 from dse.network import inputs
 from dse.network.graph import Conv, NetworkError, Pool
-from dse.network.importer import Imported, check, load
+from dse.onnx.importer import Imported, check, load
 from sim import golden
 
 Batch = dict[str, np.ndarray]

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from dse.network.importer import check, load
+from dse.onnx.importer import check, load
 from sim import golden
 from tests.meaning import evaluate
 

@@ -12,7 +12,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from dse.network import inputs
-from dse.network.importer import check, load
+from dse.onnx.importer import check, load
 from sim import golden
 from tests.meaning import evaluate
 

@@ -9,12 +9,12 @@ import pytest
 
 from dse.network import inputs
 from dse.network.graph import NetworkError
-from dse.network.importer import load
-from dse.network.source import Port
+from dse.network.ports import ModelPort
+from dse.onnx.importer import load
 
 PORTS = (
-    Port("image", np.dtype(np.float32), (1, 3, 4, 4)),
-    Port("mask", np.dtype(np.uint8), (1, 2)),
+    ModelPort("image", np.dtype(np.float32), (1, 3, 4, 4)),
+    ModelPort("mask", np.dtype(np.uint8), (1, 2)),
 )
 GOOD = {"image": np.zeros((5, 3, 4, 4), np.float32), "mask": np.ones((5, 2), np.uint8)}
 

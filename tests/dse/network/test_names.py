@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from dse.network import finish
-from dse.network.draft import Draft, DraftTensor, Layer
+from dse.compile.compiler import compile_network
+from dse.network.from_network import from_network
 from dse.network.graph import NetworkError, Quantisation
-from dse.network.importer import Imported, check, load
 from dse.network.inputs import images, join
-from dse.networks.from_network import from_network
+from dse.onnx import integers as finish
+from dse.onnx.draft import Draft, DraftTensor, Layer
+from dse.onnx.importer import Imported, check, load
 from dse.passes.fold import fold
 from dse.passes.space_to_depth import space_to_depth
-from dse.program.compile import compile_network
 from sim import golden
 from tests.rtl.overlays import OVERLAYS
 

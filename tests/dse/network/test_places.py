@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from dse.network.importer import check, load
-from dse.network.report import Report
+from dse.onnx.findings import Report
+from dse.onnx.importer import check, load
 
 MICROSOFT = "com.microsoft"
 FAR = np.uint8(100)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from dse.network.randomise import randomise
+from dse.onnx.randomise import randomise
 
 
 def test_seeded(light: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.network import inputs
-from dse.network.importer import check, load
+from dse.onnx.importer import check, load
 from sim import golden
 
 WEIGHT = np.random.default_rng(0).normal(size=(2, 2, 1, 1)).astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 
 from dse.network.graph import NetworkError
-from dse.network.importer import check
+from dse.onnx.importer import check
 
 
 @pytest.mark.parametrize("shape", [(3, 2**30, 8), (2**30, 2**30, 2**30)])

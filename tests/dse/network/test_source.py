@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dse.network import source
 from dse.network.graph import NetworkError
-from dse.network.importer import check
+from dse.onnx import source
+from dse.onnx.importer import check
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits" / "digits.onnx"
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from dse.network import inputs
-from dse.network.importer import check, load
+from dse.onnx.importer import check, load
 from sim import golden
 
 RNG = np.random.default_rng(0)

@@ -10,8 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import polymap
-from dse.network import importer
-from dse.network.report import UnsupportedError
+from dse.onnx import importer
+from dse.onnx.findings import UnsupportedError
 
 
 def convolution(

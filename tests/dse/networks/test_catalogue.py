@@ -2,8 +2,9 @@
 
 import pytest
 
-from dse.networks import BENCHMARKS, WorkloadError, benchmark, light
-from dse.networks.workload import Join, Pool
+from dse.network.workload import Join, Pool, WorkloadError
+from dse.networks.catalogue import BENCHMARKS, benchmark
+from dse.networks.from_onnx import light
 
 # name -> layers, MAC, of which convolutions, MAC
 EXPECTED = {

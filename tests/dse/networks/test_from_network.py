@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dse.network import workload as w
+from dse.network.from_network import from_network
 from dse.network.graph import (
     Add,
     Concat,
@@ -14,8 +16,6 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
-from dse.networks import from_network
-from dse.networks import workload as w
 
 
 def conv(name: str, source: str, target: str, shape: tuple[int, ...], **options) -> Conv:

@@ -7,9 +7,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from dse.network.graph import NetworkError
-from dse.network.report import UnsupportedError
-from dse.networks import benchmark, from_onnx, light
-from dse.networks.workload import Join
+from dse.network.workload import Join
+from dse.networks.catalogue import benchmark
+from dse.networks.from_onnx import from_onnx, light
+from dse.onnx.findings import UnsupportedError
 
 
 def model(

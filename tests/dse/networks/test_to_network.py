@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from dse.cost.overlay import program_cycles
-from dse.network.importer import load
+from dse.compile.compiler import compile_network
+from dse.cycles.whole_program import program_cycles
+from dse.network.from_network import from_network
 from dse.network.inputs import read_arrays
-from dse.networks import BENCHMARKS, benchmark, from_network
-from dse.networks.to_network import to_network
-from dse.program import compile_network
-from hw.config import OverlayConfig
+from dse.network.to_network import to_network
+from dse.networks.catalogue import BENCHMARKS, benchmark
+from dse.onnx.importer import load
+from hw.isa.config import OverlayConfig
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits"
 

@@ -7,9 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.network.graph import Window
-from dse.networks import Convolution, ConvShape, Workload, WorkloadError
+from dse.network.workload import (
+    Convolution,
+    ConvShape,
+    Join,
+    Pool,
+    Reshape,
+    Source,
+    Workload,
+    WorkloadError,
+)
 from dse.networks.builder import WorkloadBuilder
-from dse.networks.workload import Join, Pool, Reshape, Source
 
 pairs = st.tuples(st.integers(1, 5), st.integers(1, 5))
 pads = st.tuples(*[st.integers(0, 4)] * 4)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from dse.network.from_network import from_network
 from dse.network.graph import Network
 from dse.network.prune import prune
-from dse.networks import from_network
 from dse.passes import PassError
 from sim import golden
 

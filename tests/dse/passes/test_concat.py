@@ -10,12 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dse.compile.compiler import compile_network
+from dse.compile.views import View, lay_out
+from dse.network.from_network import from_network
 from dse.network.graph import Concat, Conv, Network, Pool, Reshape, Slice, SpaceToDepth, Window
-from dse.networks import benchmark, from_network
+from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, insert_copies, merge, note_unfolded, siblings
-from dse.program import LayerMapping, compile_network
-from dse.program.views import View, lay_out
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import LayerMapping
+from hw.isa.config import OverlayConfig
 from tests.dse.passes.graphs import commutes, same_bytes
 from tests.dse.passes.test_merge import inceptions
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from dse.assembly.program_error import ProgramError
+from dse.network.from_network import from_network
 from dse.network.graph import Network, Window
-from dse.networks import ConvShape, from_network
+from dse.network.workload import ConvShape
 from dse.passes import PassError, fold, fold_factors, folded_shape
 from dse.passes.fold import note_unfolded
-from dse.program import Choice, LayerMapping, ProgramError
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.isa.config import OverlayConfig
 from tests.dse.passes.graphs import commutes, same_bytes
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks, windows
 

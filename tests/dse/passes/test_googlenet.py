@@ -6,13 +6,14 @@ import functools
 
 import pytest
 
+from dse.assembly.manifest import Manifest
+from dse.compile.compiler import compile_network
 from dse.network.graph import Network
-from dse.networks import benchmark
-from dse.networks.to_network import to_network
+from dse.network.to_network import to_network
+from dse.networks.catalogue import benchmark
 from dse.passes import merged_name, siblings
-from dse.program import Choice, LayerMapping, compile_network
-from dse.program.manifest import Manifest
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.isa.config import OverlayConfig
 
 FIRST = "conv1/7x7_s2"
 

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
+from dse.compile.views import lay_out
+from dse.network.from_network import from_network
 from dse.network.graph import Network, Window
-from dse.networks import benchmark, from_network
+from dse.networks.catalogue import benchmark
 from dse.passes import PassError, Passes, apply, fold, merge, merged_name, note_unfolded, siblings
-from dse.program import Choice, LayerMapping, ProgramError, compile_network
-from dse.program.views import lay_out
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.isa.config import OverlayConfig
 from tests.dse.passes.graphs import commutes, same_bytes
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dse.network.from_network import from_network
 from dse.network.graph import Concat, Network, Pool, Window
-from dse.networks import benchmark, from_network
-from dse.networks.workload import Join
-from dse.networks.workload import Pool as WorkloadPool
+from dse.network.workload import Join
+from dse.network.workload import Pool as WorkloadPool
+from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, pool_parts
-from dse.program import LayerMapping
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import LayerMapping
+from hw.isa.config import OverlayConfig
 from sim import golden
 from tests.dse.passes.graphs import commutes, image
 from tests.sim.test_functional import Builder, check, configs, grown, windows

@@ -10,14 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boards.host.job import Job
+from dse.assembly.program import Program
 from dse.network.blocks import space_to_depth as blocks
+from dse.network.from_network import from_network
 from dse.network.graph import Network, NetworkError, SpaceToDepth, Tensor, Window
-from dse.networks import ConvShape, benchmark, from_network
+from dse.network.workload import ConvShape
+from dse.networks.catalogue import benchmark
 from dse.passes import PassError, blocked_shape, fold, fold_factors, space_to_depth
-from dse.program import Choice, LayerMapping
-from dse.program.program import Program
-from hw.config import OverlayConfig
-from sim.simulate import make_job
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.isa.config import OverlayConfig
+from sim.simulation import make_job
 from tests.dse.passes.graphs import commutes, image, same_bytes
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, windows
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dse.network.graph import Add, Concat, Conv, Network, Pool, Quantisation, Tensor, Window
-from hw.config import OverlayConfig
+from hw.isa.config import OverlayConfig
 
 MakeConv = Callable[..., Conv]
 

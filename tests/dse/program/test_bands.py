@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.cost.overlay import program_cycles
+from dse.compile import bands as module
+from dse.compile.bands import pool_rows
+from dse.compile.compiler import compile_network
+from dse.compile.schedule import INPUT_PIECES
+from dse.compile.strips import source_rows
+from dse.cycles.whole_program import program_cycles
 from dse.network.graph import Network, Window
-from dse.program import bands as module
-from dse.program import compile_network
-from dse.program.bands import pool_rows
-from dse.program.schedule import INPUT_PIECES
-from dse.program.strips import source_rows
-from hw.config import OverlayConfig
 from hw.isa import Base, Opcode
+from hw.isa.config import OverlayConfig
 from tests.sim.test_functional import Builder, check
 
 CONFIG = OverlayConfig(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
+from dse.assembly.disassemble import structure, text
+from dse.assembly.manifest import Manifest
+from dse.compile.compiler import compile_network
 from dse.network.graph import Network
-from dse.program import compile_network
-from dse.program.disassemble import structure, text
-from dse.program.manifest import Manifest
-from hw.config import OverlayConfig
 from hw.isa import LAYOUTS, Opcode
+from hw.isa.config import OverlayConfig
 
 
 def test_manifest(network: Network, config: OverlayConfig) -> None:

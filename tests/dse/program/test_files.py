@@ -9,12 +9,21 @@ from typing import Any
 
 import pytest
 
+from dse.assembly.program import (
+    HEADER_BYTES,
+    MANIFEST_FILE,
+    PROGRAM_FILE,
+    WEIGHTS_FILE,
+    Program,
+    read_program,
+)
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
 from dse.files.documents import CHECKSUM, seal
 from dse.network.graph import Network
-from dse.program import LayerMapping, Program, ProgramError, compile_network, read_program
-from dse.program.program import HEADER_BYTES, MANIFEST_FILE, PROGRAM_FILE, WEIGHTS_FILE
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import LayerMapping
 from hw.isa import INSTRUCTION_BYTES
+from hw.isa.config import OverlayConfig
 
 
 @pytest.fixture
@@ -98,7 +107,7 @@ def test_other_configuration(config: OverlayConfig, folder: Path) -> None:
 def test_other_isa_version(
     network: Network, config: OverlayConfig, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dse.program.program.ISA_VERSION", 99)
+    monkeypatch.setattr("dse.assembly.program.ISA_VERSION", 99)
     with pytest.raises(ProgramError, match="this tool has 99"):
         Program.load(folder)
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
 from dse.network.graph import Conv, Network, Pool, Tensor, Window
-from dse.program import ProgramError, compile_network
-from hw.config import OverlayConfig
 from hw.isa import Opcode
+from hw.isa.config import OverlayConfig
 
 MakeTensor = Callable[..., Tensor]
 MakeConv = Callable[..., Conv]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from dse.compile.compiler import compile_network
+from dse.compile.packing import cut
+from dse.compile.residual import fuse, insert_identities
+from dse.compile.runs import form_runs
+from dse.compile.views import lay_out
 from dse.network.graph import Add, Concat, Conv, Network, Pool, Reshape, Tensor, Window
 from dse.network.prune import prune
 from dse.passes.concat import insert_copies
-from dse.program import compile_network
-from dse.program.mapping import Choice
-from dse.program.packing import cut
-from dse.program.residual import fuse, insert_identities
-from dse.program.runs import form_runs
-from dse.program.views import lay_out
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import Choice
 from hw.isa import Opcode
+from hw.isa.config import OverlayConfig
 
 MakeTensor = Callable[..., Tensor]
 MakeConv = Callable[..., Conv]

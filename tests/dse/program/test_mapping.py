@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
 from dse.network.graph import Network
-from dse.program import LayerMapping, ProgramError, compile_network
-from hw.config import OverlayConfig
+from dse.tiling.layer_mapping import LayerMapping
 from hw.isa import Dataflow, Opcode
+from hw.isa.config import OverlayConfig
 
 
 @pytest.mark.parametrize("flow", list(Dataflow))

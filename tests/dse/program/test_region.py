@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.program.region import Memory, Region, strided
+from dse.assembly.region import Memory, Region, strided
 
 
 @st.composite

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from dse.assembly.instruction import Instruction
+from dse.assembly.program import Program
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
+from dse.compile.dependencies import verify_tokens
 from dse.network.graph import Network
-from dse.program import Program, ProgramError, compile_network
-from dse.program.instruction import Instruction
-from dse.program.tokens import verify_tokens
-from hw.config import OverlayConfig
 from hw.isa import Engine, Opcode
+from hw.isa.config import OverlayConfig
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dse.search.model.cost import Candidates
-from dse.search.model.layer import Conv
-from dse.search.model.parallelism import Parallelism
+from dse.pipeline.model.cost import Candidates
+from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.parallelism import Parallelism
 
 
 def _conv(**changes: object) -> Conv:

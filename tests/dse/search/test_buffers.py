@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dse.search import Granule, Pool
-from dse.search.model.buffers import (
+from dse.pipeline import Granule, Pool
+from dse.pipeline.model.buffers import (
     BANDS,
     Scheme,
     bank_depth,
@@ -16,9 +16,9 @@ from dse.search.model.buffers import (
     live_rows,
     weight_reads,
 )
-from dse.search.model.layer import Conv
-from dse.search.model.load import load_devices
-from dse.search.model.parallelism import Parallelism, parallelisms
+from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.loads import load_devices
+from dse.pipeline.model.parallelism import Parallelism, parallelisms
 
 RAMB18 = load_devices()["kcu1500"].ram
 M20K = load_devices()["arria10gt1150"].ram

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.search import DeviceError, Granule, load_device
-from dse.search.model.compute import cycles, dsp_blocks
-from dse.search.model.device import Pairing
-from dse.search.model.layer import Conv
-from dse.search.model.parallelism import Parallelism, parallelisms
+from dse.pipeline import DeviceError, Granule, load_device
+from dse.pipeline.model.compute import cycles, dsp_blocks
+from dse.pipeline.model.device import Pairing
+from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.parallelism import Parallelism, parallelisms
 
 
 def _one(para_in: int, para_out: int, para_seg: int) -> Parallelism:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dse.search import Budget, BudgetError
-from dse.search.descent import descend, fastest
-from dse.search.exact import least_period
-from dse.search.knapsack import affordable, fits, pick
-from dse.search.model.cost import Candidates
+from dse.pipeline import Budget, BudgetError
+from dse.pipeline.descent import descend, fastest
+from dse.pipeline.exact import least_period
+from dse.pipeline.knapsack import affordable, fits, pick
+from dse.pipeline.model.cost import Candidates
 
 ROW = st.tuples(st.integers(1, 9), st.integers(1, 7), st.integers(1, 7))
 STAGES = st.lists(st.lists(ROW, min_size=1, max_size=6), min_size=1, max_size=4)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dse.search.dominance import coarse_indices, pareto_indices
+from dse.pipeline.dominance import coarse_indices, pareto_indices
 
 # Few values, so that ties and equal rows are common.
 ROWS = st.lists(st.tuples(*[st.integers(1, 6)] * 3), max_size=60)

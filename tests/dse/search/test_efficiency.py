@@ -2,11 +2,11 @@
 
 import pytest
 
-from dse.search import Budget, cost_model, load_device, load_network, load_published
-from dse.search.budget import UNLIMITED, plan_candidates
-from dse.search.efficiency import gops, pipeline_efficiency
-from dse.search.knapsack import affordable, fits
-from dse.search.model.plan import plans
+from dse.pipeline import Budget, cost_model, load_device, load_network, load_published
+from dse.pipeline.chip_budget import UNLIMITED, plan_candidates
+from dse.pipeline.efficiency import gops, pipeline_efficiency
+from dse.pipeline.knapsack import affordable, fits
+from dse.pipeline.model.plan import plans
 
 ROWS = load_published()
 HALF_DIGIT = 0.0005

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dse.search import DeviceError, NetworkError, load_device, load_devices, load_network
-from dse.search.model.load import NETWORKS, parse_network
+from dse.pipeline import DeviceError, NetworkError, load_device, load_devices, load_network
+from dse.pipeline.model.loads import NETWORKS, parse_network
 
 CONV = {
     "name": "C1",

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.search import Granule, NetworkError
-from dse.search.dominance import pareto_indices
-from dse.search.model.buffers import Scheme, buffers
-from dse.search.model.compute import cycles, dsp_blocks
-from dse.search.model.device import Pairing
-from dse.search.model.layer import Conv
-from dse.search.model.load import load_device
-from dse.search.model.parallelism import Parallelism, full_product, knees, parallelisms
+from dse.pipeline import Granule, NetworkError
+from dse.pipeline.dominance import pareto_indices
+from dse.pipeline.model.buffers import Scheme, buffers
+from dse.pipeline.model.compute import cycles, dsp_blocks
+from dse.pipeline.model.device import Pairing
+from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.loads import load_device
+from dse.pipeline.model.parallelism import Parallelism, full_product, knees, parallelisms
 
 
 @settings(deadline=None)

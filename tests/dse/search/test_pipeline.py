@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from polymap.app import app
+from polymap.commands.app import app
 
 
 def _invoke(*arguments: str) -> Result:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dse.search import load_network
-from dse.search.model.buffers import Scheme
-from dse.search.model.plan import plans
+from dse.pipeline import load_network
+from dse.pipeline.model.buffers import Scheme
+from dse.pipeline.model.plan import plans
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg16", "resnet18"])

@@ -7,7 +7,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from dse.search import (
+from dse.pipeline import (
     Budget,
     BudgetError,
     Filtered,
@@ -25,10 +25,10 @@ from dse.search import (
     search_exact,
     search_filtered,
 )
-from dse.search.budget import UNLIMITED, least_blocks, plan_candidates
-from dse.search.model.cost import candidates
-from dse.search.model.load import parse_network
-from dse.search.model.plan import plans
+from dse.pipeline.chip_budget import UNLIMITED, least_blocks, plan_candidates
+from dse.pipeline.model.cost import candidates
+from dse.pipeline.model.loads import parse_network
+from dse.pipeline.model.plan import plans
 
 ALEXNET = load_network("alexnet")
 ROWS = load_published()

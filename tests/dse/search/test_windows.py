@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dse.search import WindowError, Windows, load_network
-from dse.search.model.cost import Candidates
-from dse.search.windows import baseline_cycles, dsp_allocation, in_windows, workload_shares
+from dse.pipeline import WindowError, Windows, load_network
+from dse.pipeline.model.cost import Candidates
+from dse.pipeline.windows import baseline_cycles, dsp_allocation, in_windows, workload_shares
 
 
 def test_shares_allocation_and_baseline() -> None:

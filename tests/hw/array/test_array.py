@@ -11,14 +11,14 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dse.network.requantise import requantise
-from hw.array.array import Array
-from hw.array.parameters import ParameterMemory
-from hw.config import OverlayConfig, ceil_div
-from hw.engines.weight_buffer import WeightBuffer
+from dse.network.rounding import requantise
+from hw.conv.array.array import Array
+from hw.conv.array.parameter_chain import ParameterMemory
+from hw.conv.sequence.fed import fed_word
+from hw.conv.sequence.sequencer import Sequencer
 from hw.isa import Dataflow
-from hw.sequence.fed import fed_word
-from hw.sequence.sequencer import Sequencer
+from hw.isa.config import OverlayConfig, ceil_div
+from hw.lib.replay import WeightBuffer
 
 
 class Bench(wiring.Component):

@@ -17,12 +17,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.array.column import Column, column_ports
-from hw.array.dsp48 import Above, DspElement
-from hw.array.element import CONTROL_LAG, ELEMENT_LATENCY
-from hw.array.primitive import BEHAVIOURAL, Primitive
-from hw.config import OverlayConfig
-from hw.emit import emit
+from hw.conv.array.column import Column, column_ports
+from hw.conv.array.dsp48 import Above, DspElement
+from hw.conv.array.element import CONTROL_LAG, ELEMENT_LATENCY
+from hw.conv.array.primitive import BEHAVIOURAL, Primitive
+from hw.isa.config import OverlayConfig
+from hw.lib.emit import emit
 from sim.verilator import build, lint
 
 pytestmark = pytest.mark.rtl

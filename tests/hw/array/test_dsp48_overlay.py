@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.choices import all_choices, label
+from dse.compile.compiler import compile_network
 from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
-from dse.program import Choice, LayerMapping, compile_network
-from hw.array.primitive import Primitive
-from hw.config import OverlayConfig
-from hw.emit import emit
+from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.conv.array.primitive import Primitive
+from hw.isa.config import OverlayConfig
+from hw.lib.emit import emit
 from hw.overlay import Overlay
 from sim import golden
-from sim.bench.choices import all_choices, label
 from sim.runner import FastSimulation
-from sim.simulate import output_tensors, run_program
+from sim.simulation import output_tensors, run_program
 
 pytestmark = pytest.mark.rtl
 

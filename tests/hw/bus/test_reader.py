@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw.bus.axi import burst_beats
-from hw.bus.reader import BurstReader
+from hw.bus.burst_reader import BurstReader
 from tests.hw.bus.memory_model import ReadMemory, content
 
 

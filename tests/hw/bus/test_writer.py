@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.bus.writer import BurstWriter
+from hw.bus.burst_writer import BurstWriter
 from tests.hw.bus.memory_model import WriteMemory
 from tests.hw.bus.test_reader import command, simulate
 

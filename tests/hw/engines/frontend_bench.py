@@ -7,7 +7,10 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hw.bus.registers import (
+from hw.control.supervisor import RESET_CYCLES
+from hw.isa import INSTRUCTION_BYTES, Error, Opcode
+from hw.isa.config import ISA_VERSION
+from hw.isa.register_map import (
     COUNTED_ENGINES,
     REGISTERS,
     UNLIMITED,
@@ -16,9 +19,6 @@ from hw.bus.registers import (
     Control,
     Status,
 )
-from hw.config import ISA_VERSION
-from hw.engines.supervisor import RESET_CYCLES
-from hw.isa import INSTRUCTION_BYTES, Error, Opcode
 from tests.hw.bus.protocol import PAGE
 from tests.hw.engines.frontend_harness import BASES, CONFIG, Bench
 from tests.hw.engines.programs import Program, random_program

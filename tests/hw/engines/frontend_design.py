@@ -8,14 +8,14 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.array.parameters import parameter_write
 from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
-from hw.bus.registers import MAP_ADDRESS_BITS
-from hw.config import OverlayConfig
-from hw.engines.frontend import STALL, Frontend
-from hw.engines.weight_buffer import WeightRead
+from hw.conv.array.parameter_chain import parameter_write
+from hw.frontend import STALL, Frontend
 from hw.isa import CONV, POOL
-from hw.memory import TensorMemory
+from hw.isa.config import OverlayConfig
+from hw.isa.register_map import MAP_ADDRESS_BITS
+from hw.lib.replay import WeightRead
+from hw.lib.tensor_memory import TensorMemory
 
 
 class FrontendDesign(wiring.Component):

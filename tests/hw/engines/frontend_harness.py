@@ -12,9 +12,9 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from hw.bus.registers import REGISTERS, WEIGHT_BASES, Control, Status
-from hw.config import OverlayConfig
 from hw.isa import CONV, POOL, Error, Opcode
+from hw.isa.config import OverlayConfig
+from hw.isa.register_map import REGISTERS, WEIGHT_BASES, Control, Status
 from tests.hw.bus.protocol import FaultyMemory
 from tests.hw.engines.programs import Program, random_program
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from hw.bus.registers import WEIGHT_BASES
-from hw.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from hw.isa import COUNTS, PARAMETER, Base, Engine, Opcode, Space, encode
+from hw.isa.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
+from hw.isa.register_map import WEIGHT_BASES
 from tests.kit.sealing import sealed
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hw.checksum import is_sealed
-from hw.engines.checksum import CHECK_LATENCY, ProgramChecksum
+from hw.control.checksum_unit import CHECK_LATENCY, ProgramChecksum
 from hw.isa import INSTRUCTION_BYTES, Opcode, decode, encode
+from hw.isa.checksum import is_sealed
 from tests.kit.sealing import sealed
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hw.config import OverlayConfig
-from hw.emit import emit
+from hw.isa.config import OverlayConfig
+from hw.lib.emit import emit
 from sim.cocotb_runner import run_bench
 from tests.hw.engines.frontend_design import FrontendDesign
 

@@ -12,13 +12,13 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.bus.registers import UNLIMITED
-from hw.config import OverlayConfig
-from hw.engines.load import Load
-from hw.engines.store import Store
-from hw.engines.transfer import Transfer
 from hw.isa import LOAD, STORE, Base, Error, Space
-from hw.memory import READ_LATENCY
+from hw.isa.config import OverlayConfig
+from hw.isa.register_map import UNLIMITED
+from hw.lib.tensor_memory import READ_LATENCY
+from hw.move.load import Load
+from hw.move.store import Store
+from hw.move.transfer import Transfer
 
 WIDTH = 8
 CONFIG = OverlayConfig(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hw.engines.issue import FLIGHT_DEPTH, Issuer
-from hw.engines.tokens import ENGINES, TOKEN_BITS, Tokens
+from hw.control.issue import FLIGHT_DEPTH, Issuer
+from hw.control.tokens import ENGINES, TOKEN_BITS, Tokens
 from hw.isa import LOAD
 
 

@@ -10,11 +10,11 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.bus.registers import UNLIMITED
-from hw.config import OverlayConfig
-from hw.engines.weight_buffer import READ_LATENCY, WeightBuffer
-from hw.engines.weights import WeightReader
 from hw.isa import Error
+from hw.isa.config import OverlayConfig
+from hw.isa.register_map import UNLIMITED
+from hw.lib.replay import READ_LATENCY, WeightBuffer
+from hw.move.weights import WeightReader
 
 
 def simulate(dut: Any, *testbenches: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 MATRICES = {"input_matrix", "weight_matrix", "output_matrix", "total_scale", "odd_scale", "derive"}
-WEIGHTS, MODEL = "dse/program/winograd.py", "sim/functional_winograd.py"
+WEIGHTS, MODEL = "dse/compile/winograd_weights.py", "sim/functional_winograd.py"
 
 
 def names(source: str) -> Iterator[str]:

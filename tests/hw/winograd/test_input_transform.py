@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from hw.isa.transforms import F2, F4, Transform, signed_bits
 from hw.winograd.input_transform import INPUT_LATENCY, InputTransform, input_switch_gap
-from hw.winograd.line import LineTransform
-from hw.winograd.matrices import F2, F4, Transform, signed_bits
+from hw.winograd.transform_line import LineTransform
 from tests.hw.winograd.vectors import Ints, extreme_patches, idle, matrices, signed, transformed
 
 LANES = 3

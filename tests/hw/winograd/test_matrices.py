@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.winograd.matrices import F2, F4, Transform, TransformError, derive, signed_bits
+from hw.isa.transforms import F2, F4, Transform, TransformError, derive, signed_bits
 from tests.hw.winograd.vectors import (
     correlation,
     extreme_kernels,

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dse.program.winograd import (
+from dse.compile.winograd_weights import (
     left_words,
     round_offsets,
     top_words,
     transformed_weights,
 )
-from hw.config import ceil_div
-from hw.winograd.matrices import F2, F4, Transform
+from hw.isa.config import ceil_div
+from hw.isa.transforms import F2, F4, Transform
 from tests.kit.winograd import winograd_conv
 
 Ints = npt.NDArray[np.int64]

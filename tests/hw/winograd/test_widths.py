@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hw.isa.transforms import F2, F4, Transform, signed_bits
 from hw.winograd import output_transform
-from hw.winograd.matrices import F2, F4, Transform, signed_bits
 from tests.hw.winograd.test_output_transform import Tile, expected, run, tile, unit
 
 

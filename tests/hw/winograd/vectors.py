@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.winograd.matrices import TAPS, Transform
+from hw.isa.transforms import TAPS, Transform
 
 Ints = npt.NDArray[np.int64]
 

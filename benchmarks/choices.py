@@ -1,0 +1,48 @@
+"""The choices of algorithm and dataflow that an overlay offers a convolution."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from dse.network.graph import Conv, Network
+from dse.tiling.layer_mapping import Algorithm, Choice
+from hw.isa import Dataflow
+from hw.isa.config import OverlayConfig
+
+
+def all_choices(config: OverlayConfig) -> list[Choice]:
+    """Every algorithm in every dataflow that an overlay has."""
+    gemms = product((Algorithm.IM2COL, Algorithm.KN2ROW), Dataflow)
+    tiles = product((t.m for t in config.transforms), (Dataflow.WS, Dataflow.IS))
+    return [
+        *(Choice(flow, algorithm) for algorithm, flow in gemms),
+        *(Choice(flow, Algorithm.WINOGRAD, tile) for tile, flow in tiles),
+    ]
+
+
+def legal(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -> bool:
+    """Whether the algorithm can compute the layer on an overlay, if its memories are large enough.
+
+    kn2row in WS keeps a whole row of pixels in the accumulators.  Winograd has stride 1 and no
+    dilation, and no NS.
+    """
+    match choice.algorithm, choice.dataflow:
+        case Algorithm.KN2ROW, Dataflow.WS:
+            return network.tensors[conv.output].width <= config.accumulator_depth
+        case Algorithm.WINOGRAD, flow:
+            plain = conv.window.stride == conv.window.dilation == (1, 1)
+            there = any(choice.tile in (None, t.m) for t in config.transforms)
+            return plain and there and flow is not Dataflow.NS
+    return True
+
+
+def fallback(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -> Choice:
+    """The choice where it is legal, else im2col in the same dataflow."""
+    return choice if legal(network, conv, choice, config) else Choice(choice.dataflow)
+
+
+def label(choice: Choice) -> str:
+    """As in "kn2row WS" or "F(4,3) IS"."""
+    winograd = choice.algorithm is Algorithm.WINOGRAD
+    algorithm = f"F({choice.tile},3)" if winograd else choice.algorithm.value
+    return f"{algorithm} {choice.dataflow.name}" if choice.dataflow is not None else algorithm

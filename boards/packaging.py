@@ -1,0 +1,45 @@
+"""Everything that a board's tools need to build an emitted overlay, in one folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from boards import kcu1500, xrt
+from boards.board import KCU1500, Board, BoardError
+from boards.kernel import KERNEL, kernel_verilog, weight_ports
+from dse.files.writing import writing
+from hw.lib.emit import Verilog
+
+BUILD = "build.sh"
+
+
+def package(
+    board: Board,
+    verilog: Verilog,
+    out_dir: str | os.PathLike[str],
+    *,
+    documents: Mapping[str, Any] | None = None,
+) -> tuple[Path, ...]:
+    """Writes design, kernel, scripts and settings; returns the files, ``build.sh`` builds them.
+
+    ``verilog`` is that of a `Realisation` on the board; ``documents``: JSON to lie beside it, by
+    name of the file.
+    """
+    ports = weight_ports(verilog)
+    if board.name in xrt.SHELLS:
+        texts = xrt.files(board, ports)
+    elif board.name == KCU1500.name:
+        texts = kcu1500.files(board, ports)
+    else:
+        raise BoardError(f"board {board.name!r} has no packaging")
+    texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **texts}
+    folder = Path(out_dir)
+    with writing(folder) as files:
+        for name, text in texts.items():
+            files.text(name, text, executable=name == BUILD)
+        for name, document in (documents or {}).items():
+            files.json(name, document)
+    return tuple(folder / name for name in (*texts, *(documents or {})))

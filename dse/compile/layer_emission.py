@@ -1,0 +1,150 @@
+"""Emission of one layer: strips, pieces, and the parameters and weights that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from dse.assembly.instruction import Action
+from dse.compile import conv_instruction, pool_instruction
+from dse.compile.conv_instruction import ConvStrip
+from dse.compile.layers import ConvLayer, Layer, PoolLayer, Role
+from dse.compile.memory import MemoryPlan
+from dse.compile.movement import StripMove, load_parameters, move_strip
+from dse.compile.packing import Piece, cut
+from dse.compile.pool_instruction import PoolStrip, tap_counts
+from dse.compile.records import ConvConstants, check_accumulators, conv_records, pool_records
+from dse.compile.stores import Blob, ParameterRing
+from dse.compile.strips import cuts
+from dse.compile.views import Layout
+from dse.compile.weight_stream import piece_chunks, piece_stream
+from dse.network.graph import Network
+from dse.tiling.layer_mapping import Choice
+from hw.isa import POOL
+from hw.isa.config import OverlayConfig
+from hw.pool.cycles import pool_cost
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What was chosen for a layer and what it should take.
+
+    ``cycles``: of the array (the formulas of docs/architecture.md) or the pooling engine;
+    ``weight_beats``: of the bus, for its weights.
+    """
+
+    algorithm: str
+    dataflow: str
+    cycles: int
+    weight_beats: int
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """What all layers share; the ring, parameters and weights change on the way.
+
+    ``weights``: the whole stream, before it is striped over the weight ports.
+    """
+
+    network: Network
+    layout: Layout
+    plan: MemoryPlan
+    config: OverlayConfig
+    ring: ParameterRing
+    parameters: Blob
+    weights: Blob
+
+    def conv(self, time: int, layer: ConvLayer, choice: Choice) -> tuple[list[Action], LayerCost]:
+        """A convolution: each piece on each strip."""
+        check_accumulators(self.network, layer.conv, self.config, choice.algorithm)
+        source = self.layout.views[layer.conv.input]
+        target = self.layout.views[layer.output]
+        pixels = self._height(time, layer) * target.width
+        pieces = cut(layer.conv, source, pixels, self.config, choice)
+        values = ConvConstants.of(self.network, layer.conv, choice.algorithm)
+        actions: list[Action] = []
+        cycles = beats = 0
+        for first, last, move in self._strips(time, layer):
+            rows = move.rows
+            strip = ConvStrip(
+                layer, rows[Role.SOURCE], rows.get(Role.RESIDUAL), rows[Role.TARGET], first, last
+            )
+            actions += move.loads
+            for piece in pieces:
+                parameters, record = self._conv_parameters(time, layer, piece, values)
+                conv, tiling = conv_instruction.conv(
+                    self.network, strip, piece, record, self.config
+                )
+                offset = self._conv_weights(time, layer, piece, pixels)
+                stripe = offset // self.config.weight_ports
+                weights = conv_instruction.weights(layer.name, stripe, tiling)
+                actions += [*parameters, weights, conv]
+                cycles += tiling.cycles
+                beats += tiling.beats
+            actions += move.stores
+        transform = pieces[0].transform
+        algorithm = choice.algorithm.value + (str(transform.m) if transform else "")
+        cost = LayerCost(algorithm, pieces[0].dataflow.name, cycles, beats)
+        return actions, cost
+
+    def pool(self, time: int, layer: PoolLayer) -> tuple[list[Action], LayerCost]:
+        """A pooling, strip by strip."""
+        pool = layer.pool
+        counts = tap_counts(self.network, pool)
+        actions: list[Action] = []
+        cycles = 0
+        for first, last, move in self._strips(time, layer):
+            parameters, record = self._parameters(
+                time, layer.name, len(counts), lambda: pool_records(self.network, pool, counts)
+            )
+            strip = PoolStrip(pool, move.rows[Role.SOURCE], move.rows[Role.TARGET], first, last)
+            action = pool_instruction.pool(self.network, strip, counts, record)
+            actions += [*move.loads, *parameters, action, *move.stores]
+            fields = {name: action.instruction.field(name) for name in POOL.members}
+            cycles += pool_cost(self.config, fields).cycles
+        return actions, LayerCost(pool.kind, "", cycles, 0)
+
+    def _height(self, time: int, layer: Layer) -> int:
+        """Output rows of a strip: all of them if nothing of the layer lives in DRAM."""
+        strips = self.plan.strips.get(time)
+        return strips.rows if strips else self.layout.views[layer.output].height
+
+    def _strips(self, time: int, layer: Layer) -> Iterator[tuple[int, int, StripMove]]:
+        height = self.layout.views[layer.output].height
+        for index, first, last in cuts(height, self._height(time, layer)):
+            yield first, last, move_strip(layer, self.layout, self.plan, time, index, (first, last))
+
+    def _conv_parameters(
+        self, time: int, layer: ConvLayer, piece: Piece, values: ConvConstants
+    ) -> tuple[list[Action], int]:
+        def records() -> bytes:
+            chunks = piece_chunks(layer.conv, piece, self.config)
+            return conv_records(self.network, layer.conv, values, piece, chunks, self.config)
+
+        return self._parameters((time, piece.channel), layer.name, piece.channels, records)
+
+    def _conv_weights(self, time: int, layer: ConvLayer, piece: Piece, pixels: int) -> int:
+        key = time, piece.channel
+        offset = self.weights.offset(key)
+        if offset is not None:
+            return offset
+        tiling = piece.tiling(pixels, self.config)
+        stream = piece_stream(layer.conv, piece, tiling, self.config)
+        return self.weights.add(key, stream.tobytes())
+
+    def _parameters(
+        self,
+        key: int | tuple[int, int],
+        layer: str,
+        count: int,
+        records: Callable[[], bytes],
+    ) -> tuple[list[Action], int]:
+        """The LOAD of ``count`` records, unless they are still there, and the first of them."""
+        first = self.ring.find(key)
+        if first is not None:
+            return [], first
+        offset = self.parameters.offset(key)
+        if offset is None:
+            offset = self.parameters.add(key, records())
+        first = self.ring.place(key, layer, count)
+        return [load_parameters(layer, offset, first, count)], first

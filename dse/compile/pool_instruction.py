@@ -1,0 +1,72 @@
+"""POOL, and the counts of taps that its parameter records are made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dse.assembly.instruction import Action, make
+from dse.assembly.program_error import ProgramError
+from dse.assembly.region import Memory, Region
+from dse.compile.strips import Rows
+from dse.compile.window_fields import Walk
+from dse.network import constants
+from dse.network.graph import INT8_MIN, Network, Pool
+from hw.isa import Opcode
+
+PARAMETER_INDEX = 1 << 16  # the record index of average pooling wraps here
+
+
+@dataclass(frozen=True)
+class PoolStrip:
+    """Output rows ``[first, last)`` of a pooling, with the rows that they need."""
+
+    pool: Pool
+    source: Rows
+    target: Rows
+    first: int
+    last: int
+
+
+def tap_counts(network: Network, pool: Pool) -> range:
+    """From the least to the largest number of counted taps; a single 1 for a maximum."""
+    average = pool.kind == "average"
+    judged = pool if average else replace(pool, count_include_pad=False)
+    counts = constants.pool_counts(network, judged)
+    if counts.min() == 0:
+        raise ProgramError(
+            f"layer {pool.name!r}: a window lies outside the image: reduce the padding"
+        )
+    return range(int(counts.min()), int(counts.max()) + 1) if average else range(1, 2)
+
+
+def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> Action:
+    """The POOL of one strip."""
+    pool, view = strip.pool, strip.source.view
+    average = pool.kind == "average"
+    quantisation = network.tensors[pool.input].quantisation
+    walk = Walk(
+        window=pool.window,
+        taps=pool.window.kernel,
+        source=strip.source,
+        target=strip.target,
+        first=strip.first,
+        last=strip.last,
+        zero_point=quantisation.zero_point if average else INT8_MIN,
+    )
+    padded = average and pool.count_include_pad
+    _, _, bottom, right = pool.window.padding
+    first = (parameters - counts.start) % PARAMETER_INDEX if average else parameters
+    fields = {
+        **walk.fields(),
+        "parameters": first,
+        "average": int(average),
+        "include_padding": int(padded),
+        "counted_height": view.height + bottom - strip.source.first
+        if padded
+        else strip.source.count,
+        "counted_bytes": (view.width + (right if padded else 0)) * view.pitch,
+        "channels": view.channels,
+    }
+    reads = (*walk.read(), Region(Memory.PARAMETER, parameters, len(counts)))
+    action = make(Opcode.POOL, pool.name, fields)
+    return Action(action, pool.name, reads, (walk.written(view.channels),))

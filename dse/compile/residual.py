@@ -1,0 +1,64 @@
+"""Residual additions: every Add becomes the tail of a convolution, since the writer adds.
+
+Which convolution, ``dse.tiling.legality.tails`` says; where neither operand comes from one that
+qualifies, an identity is put in front, which changes no value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dse.compile.layers import ConvLayer, Layer, PoolLayer
+from dse.network.from_network import from_network
+from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Slice, Window
+from dse.network.names import Names
+from dse.tiling.legality import tails
+
+
+def insert_identities(network: Network) -> Network:
+    """The network with an identity in front of each Add that has no convolution of its own."""
+    names = Names([*network.tensors, *(op.name for op in network.operators)])
+    tensors = dict(network.tensors)
+    operators: list[Operator] = []
+    fused = tails(from_network(network))
+    for op in network.operators:
+        if isinstance(op, Add) and op.name not in fused:
+            name = names.fresh(f"{op.name}.identity")
+            tensors[name] = replace(tensors[op.a], name=name)
+            operators.append(_identity(name, op.a, tensors[op.a].channels))
+            op = replace(op, a=name)
+        operators.append(op)
+    return replace(network, tensors=tensors, operators=tuple(operators))
+
+
+def fuse(network: Network) -> tuple[Layer, ...]:
+    """The layers in execution order; a fused convolution takes the place of its Add."""
+    fused = tails(from_network(network))
+    convs = {conv.name: conv for conv in network.convolutions()}
+    layers: list[Layer] = []
+    for op in network.operators:
+        match op:
+            case Conv() if op.name not in fused.values():
+                layers.append(ConvLayer(op))
+            case Pool():
+                layers.append(PoolLayer(op))
+            case Add():
+                layers.append(ConvLayer(convs[fused[op.name]], op))
+            case Conv() | Concat() | Reshape() | Slice():
+                pass
+    return tuple(layers)
+
+
+def _identity(name: str, source: str, channels: int) -> Conv:
+    return Conv(
+        name=name,
+        input=source,
+        output=name,
+        weight=np.ones((channels, 1, 1, 1), np.int8),
+        weight_scale=np.ones(channels),
+        bias=np.zeros(channels, np.int32),
+        window=Window(),
+        groups=channels,
+    )

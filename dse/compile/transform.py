@@ -1,0 +1,29 @@
+"""The graph passes that a mapping asks for, in their fixed order."""
+
+from __future__ import annotations
+
+from dse.assembly.program_error import ProgramError
+from dse.network.graph import Network
+from dse.passes import PassError, fold, merged_name, rearrange
+from dse.tiling.layer_mapping import LayerMapping
+
+
+def transform(network: Network, mapping: LayerMapping) -> Network:
+    """The network that the mapping's layers are the layers of; ProgramError if it cannot be.
+
+    Tensors of the network keep their names and bytes, but for concatenations that are not made.
+    """
+    try:
+        network = rearrange(network, mapping, mapping.merge)
+        mapping.check(conv.name for conv in network.convolutions())
+        factors = {name: choice.fold for name, choice in mapping.layers.items() if choice.fold > 1}
+        return fold(network, factors, mapping.concat_in_place)
+    except PassError as error:
+        raise ProgramError(f"mapping: {error}") from None
+
+
+def useful_macs(network: Network, mapping: LayerMapping) -> dict[str, int]:
+    """Multiply-accumulates of the transformed network's layers, without those of added zeros."""
+    macs = {conv.name: network.conv_macs(conv) for conv in network.convolutions()}
+    merged = {merged_name(group): sum(macs[name] for name in group) for group in mapping.merge}
+    return macs | merged

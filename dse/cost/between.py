@@ -1,0 +1,52 @@
+"""What takes time between two convolutions: the input's LOAD and the pooling engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dse.cost.cost_model import PoolShape
+from dse.network.workload import Shape
+from dse.tiling.grid import Count
+from hw.isa.config import OverlayConfig
+from hw.pool.cycles import pool_cost
+
+REST = 4  # a pooling's share that needs the convolution's last band of eight: about a quarter
+POOL_LANES = 32  # of the pooling engine, at most, unless the template says otherwise
+
+
+def load_cycles(shape: Shape, template: OverlayConfig) -> int:
+    """A tensor's way from DRAM at full bandwidth."""
+    height, width, channels = shape
+    return -(-height * width * channels // template.axi_bytes)
+
+
+def pool_lanes(columns: Count, template: OverlayConfig) -> Count:
+    """Channels that the pooling engine handles per cycle: ``OverlayConfig.pool_channels``."""
+    return template.pool_lanes or np.minimum(columns, POOL_LANES)
+
+
+def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Count:
+    """[A]: of one POOL, as ``hw.pool.cycles`` says."""
+    height, width, channels = pool.output
+    fields = {
+        "tap_rows": pool.kernel[0],
+        "tap_columns": pool.kernel[1],
+        "tap_column_step": 1,
+        "column_step": pool.stride[1],
+        "out_width": width,
+        "pixels": height * width,
+        "channels": channels,
+    }
+    lanes, index = np.unique(pool_lanes(columns, template), return_inverse=True)
+    costs = [pool_cost(replace(template, pool_lanes=int(n)), fields).cycles for n in lanes]
+    return np.array(costs, np.float64)[index]
+
+
+def behind(pooling: Count, conv: Count) -> Count:
+    """Cycles by which a pooling outlasts the convolution before it, whichever way is faster.
+
+    One after the other, or band by band: the longer of both, and then the pooling's last band.
+    """
+    return np.minimum(pooling, np.maximum(0, pooling - conv) + np.ceil(pooling / REST))

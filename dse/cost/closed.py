@@ -1,0 +1,118 @@
+"""Cycles of an im2col or kn2row convolution in closed form, for one array or for thousands at once.
+
+Exact while the array alone sets the pace (see docs/cycles.md): the weights are there, no other
+engine reads the tensor memory, and the writer keeps up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dse.tiling.grid import Count, Grid, ceil_div, last_part, parts
+from dse.tiling.part_chunks import Taps, skipping_cycles
+from hw.conv.feed.feeder import FEED_LATENCY
+from hw.conv.feed.tap_walk import TAP_BEGIN, TAP_CHUNK
+from hw.conv.write.result_writer import RETIRE_LATENCY
+from hw.isa import Dataflow
+from hw.lib.queue import BLOCK_QUEUE_LATENCY, QUEUE_LATENCY
+from hw.lib.window import WALK_LATENCY
+
+ACCEPT = QUEUE_LATENCY + 1  # from an engine's start to its parts at work: the queue, then the parts
+FED = ACCEPT + 1 + WALK_LATENCY + FEED_LATENCY + 1  # to the first word that can be popped
+TAP_LATER = TAP_BEGIN + TAP_CHUNK - WALK_LATENCY  # the first place of a walk that leaves out pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiles:
+    """The loop nest of one CONV; ``taps`` if it leaves out pixels (kn2row, WS)."""
+
+    pixels: Count
+    channels: Count
+    chunks: Count
+    pixel_tile: Count
+    channel_tile: Count
+    taps: Taps | None = None
+
+
+def fill_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
+    """From the start of the CONV to its first wave."""
+    pixels = np.minimum(tiles.pixels, tiles.pixel_tile)
+    match flow:
+        case Dataflow.WS:
+            loaded = np.maximum(ACCEPT + grid.least - 1, ACCEPT + 1 + grid.margin)
+            if tiles.taps is not None:
+                return np.maximum(loaded + grid.lanes - 1, FED + TAP_LATER)
+            return np.maximum(loaded, FED)
+        case Dataflow.IS:
+            return FED + pixels - 1 + grid.least - 1
+        case Dataflow.NS:
+            return FED + grid.rows - 1
+
+
+def array_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
+    """From the first wave to the last, both included."""
+    match flow:
+        case Dataflow.WS:
+            least, last = grid.least, last_part(tiles.pixels, tiles.pixel_tile)
+            if tiles.taps is not None:
+                rows = int(tiles.pixel_tile) // tiles.taps.row
+                words = tiles.chunks / tiles.taps.count
+                once = skipping_cycles(tiles.taps, rows, words, least)
+                tail = np.maximum(last + TAP_CHUNK, least) - last
+            else:
+                sizes = parts(tiles.pixels, tiles.pixel_tile)
+                once = tiles.chunks * sum(count * np.maximum(size, least) for size, count in sizes)
+                tail = np.maximum(last, least) - last
+            return _channel_tiles(tiles, once, grid) - tail
+        case Dataflow.NS:
+            count = ceil_div(tiles.pixels, tiles.pixel_tile)
+            return _channel_tiles(tiles, count * (tiles.chunks + 1) * grid.rows, grid)
+        case Dataflow.IS:
+            total: Count = 0
+            for channels, channel_count in parts(tiles.channels, tiles.channel_tile):
+                for pixels, count in parts(tiles.pixels, tiles.pixel_tile):
+                    tile, _ = _stationary_inputs(channels, pixels, tiles.chunks, grid)
+                    total = total + channel_count * count * tile
+            channels = last_part(tiles.channels, tiles.channel_tile)
+            pixels = last_part(tiles.pixels, tiles.pixel_tile)
+            tile, last = _stationary_inputs(channels, pixels, tiles.chunks, grid)
+            return total - tile + last
+
+
+def drain_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
+    """From the last wave to the retirement."""
+    if flow is Dataflow.IS:
+        words = last_part(tiles.pixels, tiles.pixel_tile)
+        return grid.results + 1 + BLOCK_QUEUE_LATENCY + words - 1 + RETIRE_LATENCY
+    return grid.results + grid.columns + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
+
+
+def _channel_tiles(tiles: Tiles, cycles: Count, grid: Grid) -> Count:
+    """All channel tiles of so many cycles, each of which waits for its parameters."""
+    count = ceil_div(tiles.channels, tiles.channel_tile)
+    return (count - 1) * np.maximum(cycles, grid.parameter_period) + cycles
+
+
+def _stationary_inputs(
+    channels: Count, pixels: Count, chunks: Count, grid: Grid
+) -> tuple[Count, Count]:
+    """IS: cycles from a tile's first wave to the next tile's, and to its own last wave.
+
+    Loader and streamer each keep a pace of their own, and meet at every swap: the longest of the
+    serialisers' way through the tile, the streamer's, and one that changes over for the last chunk.
+    """
+    serial = grid.rows * ceil_div(pixels, grid.rows)
+    stream = channels + grid.lanes - 1
+    last = stream + _group_wait(channels, pixels, grid)
+    swap, last_swap = np.maximum(stream, grid.least), np.maximum(last, grid.least)
+    mixed = np.where(chunks > 1, (chunks - 2) * serial + grid.least + last_swap, 0)
+    tile = np.maximum(chunks * serial, (chunks - 1) * swap + last_swap)
+    return np.maximum(tile, mixed), (chunks - 1) * np.maximum(serial, swap) + last
+
+
+def _group_wait(channels: Count, pixels: Count, grid: Grid) -> Count:
+    """IS: a tile's last group, if short, waits until the one before has left the corner turn."""
+    short = last_part(channels, grid.columns)
+    return np.where(channels > grid.columns, np.maximum(0, pixels - short), 0)

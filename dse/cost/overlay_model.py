@@ -1,0 +1,176 @@
+"""The overlay behind the ``CostModel`` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import numpy as np
+
+from dse.cost.between import behind, load_cycles, pool_cycles, pool_lanes
+from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
+from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
+from dse.cost.extents import extents, packings
+from dse.cost.ways import Way, ways
+from dse.network.workload import ConvShape, Shape
+from dse.passes import folded_shape
+from dse.tiling.grid import Count, Grid
+from dse.tiling.legality import most_channels
+from hw.control.tokens import DISPATCH
+from hw.isa.config import OverlayConfig
+from hw.lib.requantise import DSP_FACTOR
+
+PLAIN = "plain"
+LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlay:
+    """Cycles of our own overlay, one layer after the other, in closed form.
+
+    A layer takes fill and drain, and between them the longer of array and weight stream.  Whole
+    tensors stay on chip in one layout, so layers meet without conversions.  What poolings and the
+    input's LOAD take is charged where the array waits for them (`transition`).
+
+    Parameters
+    ----------
+    template : the hardware but for rows and columns, which are ignored.
+    prefetched : share of a layer's wait for its weights that the compiler's prefetch hides behind
+        earlier layers, see docs/cycles.md.
+    clock_hz : clock of the overlay.
+    folds : folding factors on offer; () or (1,) is none.
+    """
+
+    template: OverlayConfig = field(default_factory=OverlayConfig)
+    clock_hz: float = 286e6
+    folds: tuple[int, ...] = (1, 2, 4)
+    prefetched: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not 0 < self.clock_hz < inf:
+            raise ValueError(f"clock_hz must be positive and finite, not {self.clock_hz!r}")
+        if not 0 <= self.prefetched <= 1:
+            raise ValueError(f"prefetched must be within [0, 1], not {self.prefetched!r}")
+        if any(not isinstance(fold, int) or fold < 1 for fold in self.folds):
+            raise ValueError(f"folds must be positive integers, not {self.folds!r}")
+
+    @property
+    def name(self) -> str:
+        return "overlay"
+
+    def config(self, rows: int, columns: int) -> OverlayConfig:
+        """The configuration of an array: the template's memories, raised to the least it needs."""
+        return OverlayConfig.raised(**{**vars(self.template), "rows": rows, "columns": columns})
+
+    def way(self, label: Label) -> Way:
+        """What a layer's label stands for."""
+        return ways(self.template, self.folds)[label]
+
+    def labels(self, conv: ConvShape) -> tuple[Label, ...]:
+        known = ways(self.template, self.folds)
+        return tuple(label for label, way in known.items() if way.legal(conv))
+
+    def cycles(self, conv: ConvShape, labels: Sequence[Label], arrays: IntArray) -> FloatArray:
+        grid = _grid(arrays, self.template)
+        found = np.full((len(arrays), len(labels)), inf)
+        for index, label in enumerate(labels):
+            for parts in self._candidates(conv, self.way(label), grid):
+                np.minimum(found[:, index], sum(parts.values()), out=found[:, index])
+        found[((arrays < LEAST_SIDE) | (arrays > MOST_SIDE)).any(axis=1)] = inf
+        return found
+
+    def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
+        return (Label(PLAIN),)
+
+    def winograd_tile(self, label: Label) -> int | None:
+        way = ways(self.template, self.folds).get(label)
+        return way.transform.m if way and way.transform else None
+
+    def layout(self, label: Label) -> str:
+        return PLAIN
+
+    def transition(
+        self,
+        crossing: Crossing,
+        source: Sequence[Label],
+        target: Sequence[Label],
+        arrays: IntArray,
+    ) -> FloatArray:
+        """Cycles in which the reader waits; the input's LOAD is shared by its readers."""
+        waits = np.zeros((1, 1, 1))
+        if crossing.loaded:
+            waits = waits + load_cycles(crossing.source, self.template) / crossing.readers
+        if crossing.pools:
+            waits = waits + self._poolings(crossing, arrays).reshape(-1, 1, 1)
+        return np.broadcast_to(waits, (len(waits), len(source), len(target)))
+
+    def resources(self, arrays: IntArray) -> Mapping[str, IntArray]:
+        """DSPs as ``boards.estimate`` counts them: elements, requantisation, residuals, pooling."""
+        rows, columns = arrays[:, 0], arrays[:, 1]
+        template = self.template
+        feet = 1 if template.accumulator_bits <= DSP_FACTOR else 2
+        elements = rows * (columns + template.lanes - 1)
+        return {"dsp": elements + (feet + 2) * columns + pool_lanes(columns, template)}
+
+    def peak_macs(self, arrays: IntArray) -> FloatArray:
+        return (self.template.lanes * arrays[:, 0] * arrays[:, 1]).astype(np.float64)
+
+    def split(self, conv: ConvShape, label: Label, arrays: IntArray) -> Mapping[str, FloatArray]:
+        """[A] by part: fill, array, load (of weights, beyond the array's own cycles), drain."""
+        found = list(self._candidates(conv, self.way(label), _grid(arrays, self.template)))
+        best = np.argmin([np.broadcast_to(sum(p.values()), len(arrays)) for p in found], axis=0)
+        return {
+            name: np.choose(best, [np.broadcast_to(parts[name], len(arrays)) for parts in found])
+            for name in found[0]
+        }
+
+    def _poolings(self, crossing: Crossing, arrays: IntArray) -> FloatArray:
+        """[A]: cycles of an edge's poolings in which the array stands still.
+
+        With one copy of the tensor memory, a pooling starves the feeder: all of its cycles.  With
+        two, other readers of its input are taken to keep the array busy meanwhile; and behind a
+        convolution, the pooling follows it band by band.
+        """
+        beside = self.template.tensor_copies > 1
+        if beside and crossing.readers > 1:
+            return np.zeros(1)
+        cycles = [pool_cycles(p, self.template, arrays[:, 1]) for p in crossing.pools]
+        if beside and crossing.producer is not None:
+            conv = self.cycles(crossing.producer, self.labels(crossing.producer), arrays)
+            cycles[0] = behind(cycles[0], conv.min(axis=1))
+        total: FloatArray = sum(cycles) + DISPATCH * len(cycles)
+        return total
+
+    def _candidates(self, conv: ConvShape, way: Way, grid: Grid) -> Iterator[Mapping[str, Count]]:
+        """Cycles by part of each packing of groups into block-diagonal products, and each tiling.
+
+        A CONV takes half of the parameter records at most; several follow each other at once.
+        """
+        if way.fold > 1:
+            conv = folded_shape(conv, way.fold)
+        for groups in packings(conv.groups):
+            whole = extents(conv, way, groups, grid.reduction)
+            pieces = -(-whole.channels // most_channels(self.template.parameter_depth))
+            shape = replace(whole, channels=-(-whole.channels // pieces))
+            found = (
+                winograd_tilings(shape, way.dataflow, grid)
+                if isinstance(shape, Tiled)
+                else tilings(shape, way.dataflow, grid)
+            )
+            count = pieces * -(-conv.groups // groups)
+            for tiling in found:
+                yield {
+                    "fill": tiling.fill + (count - 1) * CONV_CYCLES,
+                    "array": count * tiling.cycles,
+                    "load": (1 - self.prefetched) * count * (tiling.longest - tiling.cycles),
+                    "drain": np.where(tiling.legal, tiling.drain - 1 + DISPATCH, inf),
+                }
+
+
+def _grid(arrays: IntArray, template: OverlayConfig) -> Grid:
+    """The arrays as columns of numbers; a single one as plain numbers, which are faster."""
+    rows, columns = arrays.T.astype(np.float64)
+    if len(arrays) == 1:
+        rows, columns = rows[0], columns[0]
+    return Grid(rows, columns, template)

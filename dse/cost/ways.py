@@ -1,0 +1,71 @@
+"""The ways to execute a convolution on the overlay, and the labels that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dse.cost.cost_model import Label
+from dse.network.workload import ConvShape
+from dse.passes.fold import folded_shape
+from dse.tiling.layer_mapping import Choice
+from dse.tiling.legality import (
+    WINOGRAD_FLOWS,
+    Algorithm,
+    against_algorithm,
+    against_folding,
+    against_walking,
+)
+from hw.isa import Dataflow
+from hw.isa.config import OverlayConfig
+from hw.isa.transforms import Transform
+
+
+@dataclass(frozen=True)
+class Way:
+    """Algorithm and dataflow, with a transform (Winograd) or a folding factor (im2col)."""
+
+    algorithm: Algorithm
+    dataflow: Dataflow
+    transform: Transform | None = None
+    fold: int = 1
+
+    @property
+    def label(self) -> Label:
+        """The label; its variant is "f2" or "f4" of a transform, "fold2", ... of a folding."""
+        variant = f"f{self.transform.m}" if self.transform else ""
+        if self.fold > 1:
+            variant = f"fold{self.fold}"
+        return Label(self.algorithm.value, self.dataflow.name, variant)
+
+    @property
+    def choice(self) -> Choice:
+        """What the compiler is to be told."""
+        tile = self.transform.m if self.transform else None
+        return Choice(self.dataflow, self.algorithm, tile, self.fold)
+
+    def legal(self, conv: ConvShape) -> bool:
+        """Whether a convolution can be executed so; a 1 x 1 kernel is left to im2col."""
+        if self.algorithm is not Algorithm.IM2COL and conv.taps == 1:
+            return False
+        against = against_algorithm(conv, self.algorithm, self.dataflow)
+        if against or against_folding(conv, self.fold):
+            return False
+        return not against_walking(folded_shape(conv, self.fold), self.algorithm)
+
+
+@lru_cache
+def ways(template: OverlayConfig, folds: tuple[int, ...]) -> dict[Label, Way]:
+    """All that some hardware can do, by label."""
+    return {way.label: way for way in _ways(template, folds)}
+
+
+def _ways(template: OverlayConfig, folds: tuple[int, ...]) -> Iterator[Way]:
+    for algorithm in (Algorithm.IM2COL, Algorithm.KN2ROW):
+        yield from (Way(algorithm, flow) for flow in Dataflow)
+    for transform in template.transforms:
+        yield from (Way(Algorithm.WINOGRAD, flow, transform) for flow in WINOGRAD_FLOWS)
+    for fold in folds:
+        if fold > 1:
+            yield from (Way(Algorithm.IM2COL, flow, fold=fold) for flow in Dataflow)

@@ -1,0 +1,182 @@
+"""Cycles of a Winograd convolution in closed form, for one array or for thousands at once.
+
+Three stages, each a tile ahead of the next: the input transform fills blocks of the scratch memory,
+the array streams them, the drain transforms a finished bank of accumulators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from dse.cost.closed import FED
+from dse.tiling.grid import Count, Grid, ceil_div, floor_div, last_part, parts
+from hw.conv.array.foot import DRAINED_LATENCY
+from hw.conv.feed.feeder import FEED_LATENCY
+from hw.conv.feed.patches import PATCH_LATENCY
+from hw.conv.feed.scratch import COUNT_LATENCY
+from hw.conv.sequence.drain import SETTLE_CYCLES
+from hw.conv.write.result_writer import RETIRE_LATENCY
+from hw.isa import Dataflow
+from hw.isa.config import OverlayConfig
+from hw.isa.transforms import Transform
+from hw.lib.queue import BLOCK_QUEUE_LATENCY
+from hw.winograd.input_transform import INPUT_LATENCY
+from hw.winograd.output_transform import output_latency
+
+BLOCK_LATENCY = PATCH_LATENCY + COUNT_LATENCY
+DRAIN_START = SETTLE_CYCLES + 4  # cycles before a drain's first element: the last sums settle
+PARAMETER_START = 5  # the same, but for the parameters' way
+
+
+@dataclass(frozen=True, kw_only=True)
+class WinogradTiles:
+    """The loop nest of one CONV: tiles of the image, patches of a tile, output channels."""
+
+    transform: Transform
+    tiles: Count
+    channels: Count
+    patches: Count
+    pixel_tile: Count
+    channel_tile: Count
+
+    @property
+    def channel_tiles(self) -> Count:
+        return ceil_div(self.channels, self.channel_tile)
+
+
+def fill_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
+    """From the start of the CONV to its first sums: a whole block is transformed."""
+    words = shape.transform.elements * np.minimum(shape.tiles, shape.pixel_tile)
+    block = FED + words + _block_latency(shape)
+    return block + grid.least + grid.lanes if flow is Dataflow.IS else block
+
+
+def array_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
+    """From the first sums to the last element of a tile that is drained.
+
+    A tile's waves come before its drain, and both keep the order of tiles: a flow shop of two
+    machines.  Its longest path changes over at the first tile, the last or the one before.
+    """
+    waves: Count = 0
+    drains: Count = 0
+    for tiles, tile_count in parts(shape.tiles, shape.pixel_tile):
+        for channels, channel_count in parts(shape.channels, shape.channel_tile):
+            count = tile_count * channel_count
+            waves = waves + count * _waves(flow, shape, tiles, channels, grid)
+            drains = drains + count * _drain(flow, shape, tiles, channels, grid)
+    tiles = last_part(shape.tiles, shape.pixel_tile)
+    channels = last_part(shape.channels, shape.channel_tile)
+    several = shape.channel_tiles > 1
+    before = (
+        np.where(several, tiles, np.minimum(shape.tiles, shape.pixel_tile)),
+        np.where(several, shape.channel_tile, channels),
+    )
+    units = channels if flow is Dataflow.IS else tiles
+    last = _drain(flow, shape, tiles, channels, grid)
+    drain = shape.transform.elements * units + _drain_start(flow, grid)  # nothing follows it
+    late = _drain(flow, shape, *before, grid) - _waves(flow, shape, tiles, channels, grid)
+    first = _waves(flow, shape, *before, grid)
+    path = np.maximum(waves + np.maximum(0, late), first + drains - last) + drain
+    # Nothing follows the last chunk; the first one's all-zero wave comes before its sums.
+    idle = _chunk(flow, tiles, channels, grid) - units
+    saved = (grid.lanes - 1) * (idle - 1) if flow is Dataflow.WS else 0
+    return path - idle - saved + _scratch_waits(flow, shape, grid)
+
+
+def drain_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
+    """From the last drained element to the retirement."""
+    result = _result_latency(shape, grid)
+    if flow is not Dataflow.IS:
+        return result + grid.columns + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
+    words = shape.transform.pixels * last_part(shape.tiles, shape.pixel_tile)
+    channels = last_part(shape.channels, shape.channel_tile)
+    group = shape.transform.elements * last_part(channels, grid.columns)
+    late = np.where(channels > grid.columns, np.maximum(0, words - group), 0)
+    return result + late + words + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
+
+
+def _waves(
+    flow: Dataflow, shape: WinogradTiles, tiles: Count, channels: Count, grid: Grid
+) -> Count:
+    """Cycles of the waves of one tile of accumulators."""
+    return shape.patches * shape.transform.elements * _chunk(flow, tiles, channels, grid)
+
+
+def _drain(
+    flow: Dataflow, shape: WinogradTiles, tiles: Count, channels: Count, grid: Grid
+) -> Count:
+    """Cycles of the drain of one tile of accumulators, another one behind it.
+
+    WS: the next channels' parameters take their place when the first unit has left.  IS: a group
+    of C channels begins when the last but one has left the output turn.
+    """
+    elements = shape.transform.elements
+    if flow is not Dataflow.IS:
+        parameters = elements + _longest(grid.template) + grid.parameter_period
+        return np.maximum(elements * tiles + _drain_start(flow, grid), parameters)
+    rest = last_part(channels, grid.columns)
+    turned = _result_latency(shape, grid) + shape.transform.pixels * tiles
+    whole, last = elements * grid.columns, elements * rest
+    paced = (channels - rest) / grid.columns * np.maximum(whole, (whole + turned) / 2)
+    short = np.where(channels > grid.columns, turned, (last + turned) / 2)
+    return np.ceil(paced + np.maximum(last + DRAIN_START, short))
+
+
+@lru_cache
+def _longest(template: OverlayConfig) -> int:
+    """Of the output transforms' latencies."""
+    return max(output_latency(t, template.transforms) for t in template.transforms)
+
+
+def _drain_start(flow: Dataflow, grid: Grid) -> Count:
+    """From a tile's last wave, or from the drain before, to its first element."""
+    if flow is Dataflow.IS:
+        return DRAIN_START
+    return np.maximum(DRAIN_START, grid.margin + PARAMETER_START)
+
+
+def _chunk(flow: Dataflow, tiles: Count, channels: Count, grid: Grid) -> Count:
+    """Cycles of an element of a patch; two lanes: an all-zero wave heads it."""
+    head = grid.lanes - 1
+    if flow is Dataflow.IS:
+        serial = grid.rows * ceil_div(tiles, grid.rows)
+        return np.maximum(np.maximum(channels + head, grid.least), serial)
+    return np.maximum(tiles + head, grid.least)
+
+
+def _block_latency(shape: WinogradTiles) -> int:
+    """From a block's last word read to the block's being there."""
+    return INPUT_LATENCY + shape.transform.elements - 1 + BLOCK_LATENCY
+
+
+def _result_latency(shape: WinogradTiles, grid: Grid) -> Count:
+    """From a unit's last element to its last result, of column 0."""
+    transform = shape.transform
+    pixels = transform.alpha * (transform.m - 1) + transform.m - 1
+    transformed = output_latency(transform, grid.template.transforms) + pixels + 1
+    return grid.travel + transformed + DRAINED_LATENCY
+
+
+def _scratch_waits(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
+    """Cycles in which the array waits for blocks that had no room earlier; an estimate.
+
+    A block is read as soon as the last channel tile has left room for all of it, while the array
+    streams the blocks in between.
+    """
+    transform, scratch = shape.transform, grid.template.scratch_words
+    channels = np.minimum(shape.channels, shape.channel_tile)
+    several = shape.channel_tiles > 1
+    total: Count = 0
+    for tiles, count in parts(shape.tiles, shape.pixel_tile):
+        block = transform.elements * tiles
+        room = np.maximum(1, floor_div(scratch, block))  # blocks
+        stream = transform.elements * _chunk(flow, tiles, channels, grid)
+        begun = np.clip(room + 1 - scratch / block, 0, 1) * stream  # of the oldest block
+        fill = block + FEED_LATENCY + 1 + _block_latency(shape)
+        wait = np.maximum(0, begun + fill - room * stream)
+        rounds = np.where(several, count, count * shape.patches / room)
+        total = total + wait * np.maximum(rounds - 1, 0)
+    return total

@@ -1,0 +1,78 @@
+"""FIFOs whose reader may keep what it has read: weights, activations, transformed activations."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from dse.cycles.line import FOREVER
+from hw.conv.feed.scratch import BLOCKS
+
+
+class Buffer:
+    """`hw.lib.replay.WeightBuffer`: words that can be popped, and held ones."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self.level = 0
+        self._used = 0
+        self.pops = False  # in this cycle; the following too
+        self.holds = False
+        self.rewinds = False  # with the span's last pop
+        self.releases = False
+
+    @property
+    def free(self) -> int:
+        return self._depth - self._used
+
+    def pop(self, *, holds: bool) -> None:
+        """One word a cycle is taken, and kept or not."""
+        self.pops, self.holds = True, holds
+
+    def step(self, cycles: int, written: int) -> None:
+        self._used += written
+        self.level += written
+        if self.pops:
+            self.level -= cycles
+            if self.releases or not self.holds:
+                self._used = self.level
+            elif self.rewinds:
+                self.level = self._used
+        self.pops = self.holds = self.rewinds = self.releases = False
+
+
+class Scratch(Buffer):
+    """`hw.conv.feed.scratch.Scratch`: blocks are reserved, and read once they are complete."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(depth)
+        self._blocks: deque[int] = deque()  # words, reserved
+        self._complete: deque[int] = deque()  # cycles
+
+    def wait(self, words: int) -> int:
+        """Cycles for which a block cannot be reserved; 0: it can be now."""
+        missing = words - (self.free - sum(self._blocks))
+        if missing <= 0:
+            return 0 if len(self._blocks) < BLOCKS else FOREVER
+        if not self.pops or self.holds:
+            return FOREVER
+        return missing if self._used == self.level else 1
+
+    def horizon(self, now: int) -> int:
+        """Until the next block is complete, or 1 if one is."""
+        return max(1, self._complete[0] - now) if self._complete else FOREVER
+
+    def reserve(self, words: int) -> None:
+        """After ``arrive``."""
+        self._blocks.append(words)
+
+    def complete(self, cycle: int) -> None:
+        """The oldest block without such a cycle will be complete then."""
+        self._complete.append(cycle)
+
+    def arrive(self, now: int, cycles: int) -> None:
+        """The scratch memory's ``step``."""
+        written = 0
+        if self._complete and self._complete[0] == now:
+            self._complete.popleft()
+            written = self._blocks.popleft()
+        self.step(cycles, written)

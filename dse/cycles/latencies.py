@@ -1,0 +1,63 @@
+"""What the pipelines of a configuration take, in cycles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hw.conv.array.array import foot_delay
+from hw.conv.array.foot import DRAINED_LATENCY, FOOT_LATENCY
+from hw.conv.array.output_turn import TURN_LATENCY
+from hw.conv.array.parameter_chain import burst_cycles
+from hw.conv.feed.feeder import FEED_LATENCY
+from hw.isa.config import OverlayConfig
+from hw.isa.transforms import Transform
+from hw.lib.queue import BLOCK_QUEUE_LATENCY
+from hw.lib.replay import READ_LATENCY as POP_LATENCY
+from hw.winograd.input_transform import INPUT_LATENCY
+from hw.winograd.output_transform import output_latency
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Of one configuration.
+
+    word : from a wave to its word at the writer (WS, NS). group : from a group's last wave to the
+    first of its words (IS). turned : from a word read from the output turn to the writer. travel :
+    between waves that take parameters. margin : from the start of a parameter burst to the first
+    wave that may use it.  With Winograd, from a unit's last element, less the output transform:
+    word, to the first of its words at the writer (WS); filled : to its first pixel in the output
+    turn, and the turn's notice of it (IS).  swap : from there to the parameters' swap (WS).
+    cooling : cycles behind it in which results are still to leave the feet.
+    """
+
+    word: int
+    group: int
+    turned: int
+    travel: int
+    margin: int
+    filled: int
+    swap: int
+    cooling: int
+
+    @classmethod
+    def of(cls, config: OverlayConfig) -> Latencies:
+        travel = foot_delay(config.rows)
+        results = POP_LATENCY + travel + FOOT_LATENCY
+        transforms = config.transforms
+        swap = max((output_latency(t, transforms) for t in transforms), default=0)
+        pixels = max((t.alpha * t.m for t in transforms), default=0)
+        return cls(
+            word=results + config.columns + BLOCK_QUEUE_LATENCY,
+            group=results + 1 + BLOCK_QUEUE_LATENCY,
+            turned=TURN_LATENCY + BLOCK_QUEUE_LATENCY,
+            travel=travel,
+            margin=max(1, burst_cycles(config.columns) + 1 - travel),
+            filled=results + 1,
+            swap=swap,
+            cooling=swap + pixels + DRAINED_LATENCY,
+        )
+
+
+def block_latency(transform: Transform) -> int:
+    """From the request of a block's last word to the cycle that completes it in the scratch."""
+    return FEED_LATENCY + INPUT_LATENCY + transform.elements - 1

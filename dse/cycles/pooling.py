@@ -1,0 +1,153 @@
+"""The pooling engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dse.assembly.instruction import Instruction
+from dse.cycles.flow import Issuer
+from dse.cycles.line import FOREVER, Line
+from hw.isa.config import OverlayConfig, ceil_div
+from hw.lib.tensor_memory import READ_LATENCY
+from hw.pool.cycles import _overlap as overlap
+from hw.pool.engine import RESULTS
+from hw.pool.pool_finish import FINISH_LATENCY
+from hw.pool.reduce import GROUP_LATENCY, WINDOW_LATENCY
+
+RESULT_LATENCY = READ_LATENCY + GROUP_LATENCY + WINDOW_LATENCY + FINISH_LATENCY
+
+
+@dataclass
+class Windows:
+    """Taps of the windows in order: ``first`` of a line's first window, ``later`` of the others."""
+
+    first: int
+    later: int
+    width: int  # windows of a line
+    left: int  # windows, the present one included
+    taps: int  # of the present window still to come
+    column: int = 0
+
+    def advance(self, cycles: int) -> bool:
+        """Whether the window ends."""
+        self.taps -= cycles
+        if self.taps:
+            return False
+        self.column = (self.column + 1) % self.width
+        self.taps = self.later if self.column else self.first
+        self.left -= 1
+        return True
+
+
+class Pooling:
+    """`hw.pool.engine.PoolEngine`."""
+
+    def __init__(self, config: OverlayConfig, issuer: Issuer) -> None:
+        self._config = config
+        self._issuer = issuer
+        self._busy = False
+        self._begin = 0  # cycle of the walk's first step
+        self._steps: Windows | None = None
+        self._reads: Windows | None = None
+        self._placed = self._offered = False  # the walker's two stages
+        self._more = 0
+        self._spacing = 0
+        self._tickets = 0
+        self._level = 0  # results
+        self._left = 0  # results to write
+        self._results = Line(RESULT_LATENCY)
+        self._retires = False
+
+    def look(self, now: int) -> None:
+        self._issuer.accepts = not self._busy
+        self._issuer.retires = self._retires
+        self._results.look(now)
+
+    @property
+    def reads(self) -> bool:
+        """A tensor memory read is offered."""
+        if not self._offered:
+            return False
+        assert self._reads is not None
+        return self._reads.taps > 1 or not self._spacing
+
+    @property
+    def writes(self) -> bool:
+        return self._level > 0
+
+    def plan(self, now: int, *, read: bool, write: bool) -> int:
+        """``read``, ``write``: the memory grants."""
+        self._accepted = self._level > 0 and write
+        if not self._busy:
+            return FOREVER
+        self._granted = self.reads and read
+        hands_on = not self._offered or self._granted
+        self._walks = not self._placed or hands_on
+        self._hands_on = hands_on
+        steps, reads = self._steps, self._reads
+        assert steps is not None
+        assert reads is not None
+        active = steps.left > 0 and now >= self._begin
+        self._moves = active and self._walks and (steps.taps > 1 or self._tickets < RESULTS)
+        if self._retires or self._accepted or (self._results.active and not self._level):
+            return 1
+        horizon = self._results.horizon(now, enters=False)
+        if self._begin > now:
+            horizon = min(horizon, self._begin - now)
+        if self._moves != self._granted or (self._placed != self._offered):
+            return 1
+        if self._moves:
+            if steps.taps == 1 or reads.taps == 1:
+                return 1
+            horizon = min(horizon, steps.taps - 1, reads.taps - 1)
+        elif self._spacing:
+            horizon = min(horizon, self._spacing)
+        return horizon
+
+    def step(self, now: int, cycles: int) -> None:
+        if not self._busy:
+            self._start(now)
+            return
+        assert self._steps is not None
+        assert self._reads is not None
+        if self._retires:
+            self._busy = self._retires = False
+        self._spacing = max(0, self._spacing - cycles)
+        if self._results.active:
+            self._level += cycles
+        if self._accepted:
+            self._level -= 1
+            self._tickets -= 1
+            self._left -= 1
+            self._retires = not self._left
+        if self._granted and self._reads.advance(cycles):
+            self._results.push(now, 1, self._more)
+            self._spacing = self._more
+        placed = self._placed
+        if self._walks:
+            self._placed = self._moves
+        if self._hands_on:
+            self._offered = placed
+        if self._moves and self._steps.advance(cycles):
+            self._tickets += 1
+
+    def _start(self, now: int) -> None:
+        """Measure the overlap, start the walk."""
+        if self._issuer.started is None:
+            return
+        code: Instruction = self._issuer.started
+        fields = {
+            name: code.field(name)
+            for name in ("tap_rows", "tap_columns", "out_width", "column_step", "tap_column_step")
+        }
+        fresh, measuring = overlap(fields)
+        rows, columns, width = (fields[n] for n in ("tap_rows", "tap_columns", "out_width"))
+        blocks = ceil_div(code.field("channels"), self._config.pool_channels)
+        first, windows = rows * columns, code.field("pixels") * blocks
+        self._steps, self._reads = (
+            Windows(first, rows * fresh, width, windows, first) for _ in range(2)
+        )
+        self._more = columns - 1 if fresh < columns else 0
+        self._left = windows
+        self._begin = now + measuring + 2
+        self._busy = True

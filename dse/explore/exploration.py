@@ -1,0 +1,211 @@
+"""The outcome of an exploration: the chosen overlay and mapping, and the files that they become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boards.board import Board
+from boards.realise import fits
+from dse.compile.compiler import compile_network
+from dse.cost import CostModel
+from dse.cost.overlay_model import Overlay
+from dse.cycles.whole_program import program_cycles
+from dse.explore.memories import with_tensors
+from dse.explore.objectives import Objective
+from dse.files.writing import writing
+from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restriction
+from dse.network.graph import Network
+from dse.network.workload import Workload
+from dse.passes import Passes
+from dse.tiling.layer_mapping import MAPPING_VERSION, LayerMapping
+from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
+
+if TYPE_CHECKING:
+    from polymap.report import Execution  # its plotting takes a while to import
+
+MAPPING_FILE, CONFIGURATION_FILE = "mapping.json", "configuration.json"
+RESULT_FILE, REPORT_FILE = "exploration.json", "report.html"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exploration:
+    """The chosen hardware and mapping.
+
+    Members
+    -------
+    board : None if any would do; its clock and DSPs are the ones explored with.
+    workload : what was mapped, behind the passes; ``merged`` layers are named after all of a group.
+    model : of the chosen hardware, whose ``lanes`` and ``configuration`` follow from it.
+    configuration : of the overlay; None if the model's hardware is not ours.
+    pareto : the designs that no other beats in latency and DSPs; empty if the array was given.
+    grids : all arrays, by family of hardware.
+    certified_gap : cycles above the optimum that HiGHS finds; None: it was not asked.
+    execution : the compiled program and its exact cycles, if asked for.
+    """
+
+    board: Board | None
+    objective: Objective
+    workload: Workload
+    passes: Passes
+    merged: tuple[tuple[str, ...], ...]
+    restriction: Restriction
+    model: CostModel
+    configuration: OverlayConfig | None
+    mapping: NetworkMapping
+    pareto: tuple[ParetoPoint, ...]
+    grids: tuple[Grid, ...]
+    certified_gap: float | None
+    seconds: float
+    execution: Execution | None = None
+
+    @property
+    def lanes(self) -> int:
+        """Multiply-accumulates per PE and cycle."""
+        return 1 if self.configuration is None else self.configuration.lanes
+
+    @property
+    def winograd(self) -> str:
+        """The transforms of the hardware, as ``OverlayConfig`` names them; empty if not ours."""
+        return "" if self.configuration is None else self.configuration.winograd
+
+    @property
+    def choices(self) -> LayerMapping | None:
+        """The mapping as ``compile`` takes it; None if the labels are not the compiler's."""
+        if not isinstance(self.model, Overlay):
+            return None
+        ways = {layer.name: self.model.way(layer.label) for layer in self.mapping.layers}
+        choices = {name: replace(way.choice, fold=way.fold) for name, way in ways.items()}
+        return LayerMapping(
+            choices,
+            merge=self.merged,
+            space_to_depth=self.passes.space_to_depth,
+            pool_parts=self.passes.pool_parts,
+            concat_in_place=self.passes.concat_in_place,
+        )
+
+    def compiled(self, network: Network) -> Exploration:
+        """The same with the program, its exact cycles, and tensor memory for its activations.
+
+        Where the board has no room for that memory, some activations move to DRAM.
+        """
+        if self.configuration is None:
+            raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
+        from polymap.report import Execution
+
+        config, program = with_tensors(network, self.configuration, self.choices)
+        if self.board is not None and not fits(config, self.board):
+            config = self.configuration
+            program = compile_network(network, config, self.choices)
+        execution = Execution(program, program_cycles(program, config))
+        return replace(self, configuration=config, execution=execution)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, ready for ``json.dumps``."""
+        mapping = self.mapping
+        config = self.configuration
+        return {
+            "network": mapping.network,
+            "board": None if self.board is None else self.board.name,
+            "model": mapping.model,
+            "objective": self.objective.value,
+            "array": f"{mapping.rows}x{mapping.columns}",
+            "lanes": self.lanes,
+            "winograd": self.winograd,
+            "configuration": None if config is None else config.to_json(),
+            "dsp": mapping.dsp,
+            "cycles": mapping.cycles,
+            "compute_cycles": mapping.compute,
+            "transfer_cycles": mapping.transfer,
+            "clock_hz": mapping.clock_hz,
+            "latency_ms": mapping.latency_ms,
+            "utilisation": mapping.utilisation,
+            "mapping_seconds": mapping.seconds,
+            "explore_seconds": self.seconds,
+            "certified_gap": self.certified_gap,
+            "exact": self._exact_json(),
+            "merged": [list(group) for group in self.merged],
+            "layers": [_layer_json(layer) for layer in mapping.layers],
+            "pareto": [_point_json(point) for point in self.pareto],
+        }
+
+    def save(self, folder: str | Path, *, report: bool = True) -> None:
+        """Writes mapping, configuration, everything, and on a board the report."""
+        choices, config, mapping = self.choices, self.configuration, self.mapping
+        chosen = _labels_json(mapping) if choices is None else choices.to_json()
+        array = {"rows": mapping.rows, "columns": mapping.columns, "lanes": 1}
+        parameters = array if config is None else config.to_json()
+        with writing(folder) as files:
+            files.json(MAPPING_FILE, {"version": MAPPING_VERSION, **chosen})
+            files.json(CONFIGURATION_FILE, {"version": CONFIGURATION_VERSION, **parameters})
+            if report and self.board is not None:
+                files.text(REPORT_FILE, self._report(self.board))
+            else:
+                files.absent(REPORT_FILE)
+            files.json(RESULT_FILE, self.to_json())
+
+    def _report(self, board: Board) -> str:
+        from polymap.report import baselines, report_data, report_page
+
+        data = report_data(
+            self.workload,
+            self.model,
+            self.mapping,
+            board,
+            lanes=self.lanes,
+            certified_gap=self.certified_gap,
+            seconds=self.seconds,
+            baselines=baselines(self.workload, self.model, self.mapping, board, self.restriction),
+            grids=self.grids,
+            pareto=self.pareto,
+            config=self.configuration,
+            execution=self.execution,
+        )
+        return report_page(data)
+
+    def _exact_json(self) -> dict[str, Any] | None:
+        if self.execution is None:
+            return None
+        total = self.execution.cycles.total
+        return {
+            "cycles": total,
+            "latency_ms": total / self.mapping.clock_hz * 1e3,
+            "closed_form_difference": self.mapping.cycles / total - 1,
+            "layers": self.execution.cycles.to_json()["layers"],
+        }
+
+
+def _layer_json(layer: LayerChoice) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "algorithm": layer.label.algorithm,
+        "dataflow": layer.label.dataflow,
+        "variant": layer.label.variant,
+        "macs": layer.macs,
+        "cycles": layer.compute + layer.transfer,
+        "compute": layer.compute,
+        "transfer": layer.transfer,
+        "split": dict(layer.split),
+        "utilisation": layer.utilisation,
+        "alternative": None if layer.alternative is None else str(layer.alternative),
+        "alternative_extra": layer.alternative_extra,
+    }
+
+
+def _point_json(point: ParetoPoint) -> dict[str, Any]:
+    kind: dict[str, Any] = {}
+    if isinstance(point.model, Overlay):
+        template = point.model.template
+        kind = {name: getattr(template, name) for name in ("lanes", "winograd")}
+    array = f"{point.rows}x{point.columns}"
+    return {"array": array, **kind, "dsp": point.dsp, "latency_ms": point.latency_ms}
+
+
+def _labels_json(mapping: NetworkMapping) -> dict[str, Any]:
+    """The choices of a model that is not the overlay's, in the same form."""
+    layers = {
+        layer.name: {"algorithm": layer.label.algorithm, "dataflow": layer.label.dataflow}
+        for layer in mapping.layers
+    }
+    return {"layers": layers}

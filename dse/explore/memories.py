@@ -1,0 +1,51 @@
+"""Memories that a network asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dse.assembly.program import Program
+from dse.compile.compiler import compile_network
+from dse.network.graph import Network
+from dse.onnx.importer import Imported
+from dse.tiling.layer_mapping import LayerMapping
+from hw.isa import Opcode
+from hw.isa.config import OverlayConfig, power_of_two
+
+LARGEST_TENSOR_MEMORY = 1 << 25  # bytes; a U200 has room for that in UltraRAM
+LARGEST_WEIGHT_BUFFER = 1 << 15  # words
+
+
+def with_tensors(
+    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
+) -> tuple[OverlayConfig, Program]:
+    """The configuration with tensor memory for all activations of a network, and its program."""
+    ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
+    program = compile_network(network, ample, mapping)
+    used = power_of_two(program.manifest.tensor_bytes_used)
+    fitting = replace(config, tensor_bytes=max(config.tensor_bytes, used))
+    return fitting, compile_network(network, fitting, mapping)
+
+
+def fit(
+    model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None
+) -> OverlayConfig:
+    """The configuration with its memories enlarged to what the network needs.
+
+    The tensor memory then holds all activations, and the weight buffer every segment that would
+    be streamed again, each up to its largest size. Nothing shrinks, so that usual networks share
+    one overlay.
+    """
+    ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
+    program = compile_network(model.network, ample, mapping)
+    again = [
+        instruction.field("segment_words")
+        for instruction in program.instructions
+        if instruction.opcode is Opcode.WEIGHTS and instruction.field("repeats") > 1
+    ]
+    buffers = [power_of_two(words) for words in again if words <= LARGEST_WEIGHT_BUFFER]
+    return replace(
+        config,
+        tensor_bytes=max(config.tensor_bytes, power_of_two(program.manifest.tensor_bytes_used)),
+        weight_words=max([config.weight_words, *buffers]),
+    )

@@ -1,0 +1,82 @@
+"""What a network needs of an overlay, whatever its array: memory, and widths of sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dse.compile.compiler import whole_memory
+from dse.compile.records import needed_bits
+from dse.cost.infeasible import Infeasible
+from dse.network.graph import Network
+from dse.network.to_network import to_network
+from dse.network.workload import ConvShape, Workload
+from hw.isa.config import ACCUMULATOR_BITS, TRANSFORMS, power_of_two
+from hw.isa.transforms import INPUT_MAX, INPUT_MIN, WEIGHT_MAX, signed_bits
+
+SHALLOWEST_PARAMETERS = 4096
+"""Channel records that an overlay holds at least, so that usual networks share one."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Of a workload, weights unknown.
+
+    Members
+    -------
+    tensor_bytes : the activations that live at once, at most.
+    parameter_depth : channel records, two layers' at once.
+    sum_bits, raw_bits : of the sums of any weights, and of those that Winograd may compute, whose
+        inputs are not relative to their zero point.
+    """
+
+    tensor_bytes: int
+    parameter_depth: int
+    sum_bits: int
+    raw_bits: int
+
+    def accumulator_bits(self, winograd: str) -> int:
+        """Width of the accumulators, with the bits that the output transform drops."""
+        shifts = [2 * transform.scale_shift for transform in TRANSFORMS[winograd]]
+        return max([ACCUMULATOR_BITS[0], self.sum_bits, *(self.raw_bits + n for n in shifts)])
+
+    def possible(self, kinds: Sequence[str]) -> tuple[str, ...]:
+        """Those of some sets of transforms for which accumulators can be wide enough."""
+        bits = {kind: self.accumulator_bits(kind) for kind in kinds}
+        found = tuple(kind for kind in kinds if bits[kind] <= ACCUMULATOR_BITS[1])
+        if found:
+            return found
+        raise Infeasible(
+            "the sums of the network's largest layer",
+            bound="accumulator_bits",
+            needed=min(bits.values()),
+            available=ACCUMULATOR_BITS[1],
+            remedy="split that layer, or leave it out",
+        )
+
+
+def needs(workload: Workload, numbers: Network | None = None) -> Needs:
+    """The needs of a workload; ``numbers``: a network with its biases, which can be larger."""
+    found = _needs(workload)
+    if numbers is None:
+        return found
+    bits = [needed_bits(numbers, conv)[0] for conv in numbers.convolutions()]
+    return replace(found, sum_bits=max([found.sum_bits, *bits]))
+
+
+def _needs(workload: Workload) -> Needs:
+    convs = [layer.conv for layer in workload.convolutions]
+    tiled = [conv for conv in convs if conv.stride == conv.dilation == (1, 1) and conv.taps > 1]
+    widest = max((conv.cout for conv in convs), default=1)
+    return Needs(
+        tensor_bytes=whole_memory(to_network(workload, seed=None)),
+        parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
+        sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
+        raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
+    )
+
+
+def _bits(conv: ConvShape, largest_input: int) -> int:
+    """Bits of a sum of the largest inputs and weights."""
+    products = conv.taps * conv.cin // conv.groups
+    return signed_bits(-products * largest_input * WEIGHT_MAX)

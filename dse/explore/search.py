@@ -1,0 +1,324 @@
+"""The search for the overlay and the mapping of least latency for a network on a board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from boards.board import Board
+from boards.realise import fits
+from dse.cost import Dynamap, Infeasible, as_arrays
+from dse.cost.array_budget import rectangles
+from dse.cost.cost_model import IntArray
+from dse.cost.overlay_model import LEAST_SIDE, Overlay
+from dse.explore.exploration import Exploration
+from dse.explore.families import Space
+from dse.explore.merging import Merges
+from dse.explore.needs import Needs, needs
+from dse.explore.objectives import CostModelName, Objective
+from dse.explore.subject import Subject
+from dse.mapping import (
+    Executor,
+    Hardware,
+    NetworkMapping,
+    ParetoPoint,
+    Restriction,
+    Single,
+    Sweep,
+    certify_mapping,
+    map_network,
+    sweep,
+)
+from dse.mapping.front import front
+from dse.mapping.sweep import NEAR
+from dse.network.from_network import from_network
+from dse.network.graph import Network
+from dse.network.to_network import to_network
+from dse.network.workload import Convolution, Pool, Workload
+from dse.onnx.importer import Imported
+from dse.passes import Passes, apply
+from dse.passes.merge import Group
+from dse.tiling.legality import Algorithm, against_pooling, against_walking
+from hw.isa.config import OverlayConfig
+from polymap.api.refusals import InputError
+
+SLACK = 1.1
+"""How many times the least latency the array of fewest DSPs may take, unless said otherwise."""
+UNLIMITED = 1 << 30
+"""DSPs without a board."""
+
+
+def limited(board: Board, *, dsp: int | None = None, clock_hz: float | None = None) -> Board:
+    """The board with a part of its DSPs, at another clock; Infeasible beyond the board's own."""
+    if clock_hz is not None and clock_hz > board.clock_hz:
+        raise Infeasible(
+            f"a design for board {board.name!r}",
+            bound="clock_mhz",
+            needed=clock_hz / 1e6,
+            available=board.clock_hz / 1e6,
+            remedy=f"choose {board.clock_hz / 1e6:g} MHz or less, or a faster device",
+        )
+    return replace(
+        board,
+        dsp=board.dsp if dsp is None else min(dsp, board.dsp),
+        clock_hz=clock_hz or board.clock_hz,
+    )
+
+
+def explore(
+    network: Workload | Network,
+    board: Board | None,
+    *,
+    model: CostModelName = CostModelName.OVERLAY,
+    objective: Objective = Objective.LATENCY,
+    latency_ms: float | None = None,
+    array: tuple[int, int] | None = None,
+    restriction: Restriction | None = None,
+    space: Space | None = None,
+    passes: Passes | None = None,
+    certify: bool = True,
+    executor: Executor | None = None,
+    whole: Workload | Network | None = None,
+) -> Exploration:
+    """The best hardware within a board's budget, and its optimal mapping of a network.
+
+    Parameters
+    ----------
+    network : its shapes; of a network with numbers, accumulators hold its biases, too.
+    board : see ``limited`` for less of it; None: any, which needs ``array``.
+    latency_ms : the latency within which DSPs are least; by default ``SLACK`` times the least.
+    array : rows and columns, if they are given.
+    restriction : which algorithms and dataflows the mapping may use.
+    space : which hardware may be chosen, of our overlay.
+    passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays, on
+        each of the arrays that are fastest without, and those that ``objective`` looks into.
+    executor : where the search's numpy calls run; by default one process per core.
+    whole : the network that the overlay must hold, if ``network`` is a part of it.
+    """
+    start = perf_counter()
+    ours = model is CostModelName.OVERLAY
+    passes = passes or Passes()
+    asked = _asked(network if whole is None else whole, passes)
+    network = from_network(network) if isinstance(network, Network) else network
+    workload = apply(network, passes, ()) if ours else network
+    if board is None and array is None:
+        raise InputError("without a board, the array must be given")
+    space = space or Space()
+    families = _families(
+        asked,
+        board,
+        model,
+        space if passes.fold else replace(space, folds=(1,)),
+        fixed=array is not None,
+    )
+    if ours:
+        _check_walks(workload, families)
+    _check(workload, families, restriction)
+    found = sweep(
+        workload,
+        families,
+        {"dsp": UNLIMITED} if board is None else board.budget,
+        arrays=_legal(board, ours) if array is None else as_arrays(*array),
+        restriction=restriction,
+        executor=executor,
+    )
+    merges = Merges(network, passes) if ours and passes.merge else None
+    mapped = partial(_mapped, network, passes if ours else None, merges, restriction)
+    candidates = [mapped(point) for point in found.fastest]
+    best = min(candidates, key=lambda one: one.mapping.cycles)
+    if objective is Objective.DSP:
+        limit = latency_ms or SLACK * best.mapping.latency_ms
+        best = _fewest_dsps(found, best, limit, mapped)
+        candidates.append(best)
+    mapping, chosen = best.mapping, best.point.model
+    gap = None
+    if certify:
+        gap = certify_mapping(best.workload, chosen, mapping, restriction=restriction).gap
+    return Exploration(
+        board=board,
+        objective=objective,
+        workload=best.workload,
+        passes=passes,
+        merged=best.groups,
+        restriction=restriction or Restriction(),
+        model=chosen,
+        configuration=_configuration(best, board, asked),
+        mapping=mapping,
+        pareto=_unbeaten([*found.pareto, *(one.point for one in candidates)])
+        if array is None
+        else (),
+        grids=found.grids,
+        certified_gap=gap,
+        seconds=perf_counter() - start,
+    )
+
+
+def _asked(network: Workload | Network, passes: Passes) -> Needs:
+    """What a network needs of an overlay of ours."""
+    if isinstance(network, Network):
+        return needs(apply(from_network(network), passes, ()), network)
+    return needs(apply(network, passes, ()))
+
+
+def _configuration(best: _Candidate, board: Board | None, asked: Needs) -> OverlayConfig | None:
+    """The chosen overlay, with memory for what merging has joined if the board has room."""
+    model, mapping = best.point.model, best.mapping
+    if not isinstance(model, Overlay):
+        return None
+    config = model.config(mapping.rows, mapping.columns)
+    least = asked.tensor_bytes, needs(best.workload).tensor_bytes
+    whole = max(config.tensor_bytes, *least)
+    larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
+    return larger if board is None or fits(larger, board) else config
+
+
+def explore_all(
+    networks: Sequence[Workload],
+    boards: Sequence[Board],
+    *,
+    executor: Executor,
+    **options: Any,
+) -> dict[tuple[str, str], Exploration]:
+    """Every network on every board, side by side: explorations by names of network and board.
+
+    ``executor``: one of ``concurrent.futures``, or whatever else has its ``map``.
+    ``options``: as ``explore``'s.
+    """
+    tasks = [(network, board) for network in networks for board in boards]
+    found = executor.map(partial(_explore_one, options), tasks)
+    return {(n.name, b.name): one for (n, b), one in zip(tasks, found, strict=True)}
+
+
+def _explore_one(options: Mapping[str, Any], task: tuple[Workload, Board]) -> Exploration:
+    return explore(*task, **options)
+
+
+def predict(found: Exploration, subject: Subject) -> Exploration:
+    """The same with the compiled program and its exact cycles.
+
+    ``subject`` : the network explored; cycles do not depend on its weights.
+    """
+    if isinstance(subject, Workload):
+        return found.compiled(to_network(subject))
+    return found.compiled(subject.network if isinstance(subject, Imported) else subject)
+
+
+def _families(
+    asked: Needs, board: Board | None, model: CostModelName, space: Space, *, fixed: bool
+) -> Sequence[Hardware]:
+    if board is not None and model is CostModelName.OVERLAY:
+        return space.families(board, asked, fixed=fixed)
+    if model is CostModelName.OVERLAY:
+        return [
+            Single(Overlay(template=template, folds=space.folds), {})
+            for template in space.templates(asked)
+        ]
+    if board is None:
+        return [Single(Dynamap(), {})]
+    paper = Dynamap(clock_hz=board.clock_hz, bandwidth=board.memory_bandwidth)
+    return [Single(paper, board.budget)]
+
+
+def _legal(board: Board | None, ours: bool) -> IntArray | None:
+    """The arrays that can be built at all; None: any."""
+    if board is None or not ours:
+        return None
+    arrays = rectangles(board.dsp)
+    return arrays[(arrays >= LEAST_SIDE).all(axis=1)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A design, and the network with some siblings merged, mapped on it."""
+
+    point: ParetoPoint
+    groups: tuple[Group, ...]
+    workload: Workload
+    mapping: NetworkMapping
+
+
+def _mapped(
+    network: Workload,
+    passes: Passes | None,
+    merges: Merges | None,
+    restriction: Restriction | None,
+    point: ParetoPoint,
+) -> _Candidate:
+    """The network on a design, with the siblings merged that are worth it.
+
+    ``passes``: None if the hardware is not ours.
+    """
+    model, array = point.model, (point.rows, point.columns)
+    offers: list[tuple[Group, ...]] = [()]
+    if merges is not None:
+        offers.append(merges.worth(model, *array, restriction or Restriction()))
+    found: list[_Candidate] = []
+    for groups in dict.fromkeys(offers):
+        workload = network if passes is None else apply(network, passes, groups)
+        mapping = map_network(workload, model, *array, restriction=restriction)
+        merged = replace(point, cycles=mapping.cycles, latency_ms=mapping.latency_ms)
+        found.append(_Candidate(merged, groups, workload, mapping))
+    return min(found, key=lambda one: one.mapping.cycles)
+
+
+def _fewest_dsps(
+    found: Sweep, fastest: _Candidate, limit: float, mapped: Callable[[ParetoPoint], _Candidate]
+) -> _Candidate:
+    """The design of fewest DSPs within a latency; Infeasible if none is that fast.
+
+    Designs that are slower by more than merging could make up for are not looked into.
+    """
+    points = dict.fromkeys([*found.pareto, *found.fastest])
+    for point in sorted(points, key=lambda point: (point.dsp, point.cycles)):
+        if point.latency_ms <= NEAR * limit:
+            candidate = mapped(point)
+            if candidate.mapping.latency_ms <= limit:
+                return candidate
+    if fastest.mapping.latency_ms <= limit:
+        return fastest
+    raise found.too_slow(fastest.point, limit)
+
+
+def _unbeaten(points: Sequence[ParetoPoint]) -> tuple[ParetoPoint, ...]:
+    """The points that no other beats in both latency and DSPs; DSPs ascend."""
+    dsp = np.array([point.dsp for point in points])
+    cycles = np.array([point.cycles for point in points])
+    return tuple(points[index] for index in front(dsp, cycles))
+
+
+def _check_walks(network: Workload, families: Sequence[Hardware]) -> None:
+    """Refuse layers that the instruction set cannot say, in the compiler's words."""
+    for node in network.nodes:
+        why = ""
+        match node:
+            case Pool():
+                why = against_pooling(network.node[node.input].shape, node)
+            case Convolution() if not any(f.bound.labels(node.conv) for f in families):
+                why = against_walking(node.conv, Algorithm.IM2COL)
+        if why:
+            raise InputError(f"layer {node.name!r} does not fit the instruction set: {why}")
+
+
+def _check(
+    network: Workload, families: Sequence[Hardware], restriction: Restriction | None
+) -> None:
+    """Names of algorithms and dataflows must be some layer's."""
+    if restriction is None:
+        return
+    labels = {
+        label
+        for family in families
+        for layer in network.convolutions
+        for label in family.bound.labels(layer.conv)
+    }
+    for what, asked, known in (
+        ("algorithm", restriction.algorithms, {label.algorithm for label in labels}),
+        ("dataflow", restriction.dataflows, {label.dataflow for label in labels}),
+    ):
+        if unknown := sorted(set(asked or ()) - known):
+            raise InputError(f"no {what} {unknown[0]!r} here: choose of {', '.join(sorted(known))}")

@@ -1,0 +1,179 @@
+"""Whether a model treats many images as it treats each by itself: here they run one at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import onnx
+
+from dse.network.ports import ModelPort
+from dse.onnx import folding
+from dse.onnx.node_shapes import Misfit, Opsets, infer, known_constant
+from dse.onnx.places import COMPUTE, HEAD, TAIL
+from dse.onnx.source import ANY, Known, attribute, node_inputs, operator
+from dse.onnx.values import Const, Unsupported, Value
+
+SINGLE = "export the model with a batch of one image"
+
+_MEASURES = ("Shape", "Size")
+
+_ALONG_AN_AXIS = {
+    "CumSum": 0,
+    "Hardmax": -1,
+    "LayerNormalization": -1,
+    "LogSoftmax": -1,
+    "LpNormalization": -1,
+    "QLinearSoftmax": -1,
+    "Softmax": -1,
+}
+"""Operators that keep their input's shape and mix what lies along an axis, or from it on."""
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SHAPE_OPERANDS = _names("Expand Pad Reshape Resize Slice Tile Upsample")
+"""Operators that may read a number of images, as an extent."""
+
+_RESHAPE = _names("Flatten Reshape Squeeze Unsqueeze")
+"""Operators that keep all values in their order."""
+
+_TOLD_BY_SHAPE = (
+    HEAD
+    | TAIL
+    | _SHAPE_OPERANDS
+    | _names(
+        "Abs And ArgMax ArgMin AveragePool Ceil Celu Clip Concat Cos DepthToSpace Elu Equal Erf"
+        " Flatten Floor Gelu GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSwish IsInf"
+        " IsNaN LeakyRelu Less LessOrEqual MatMul Max MaxPool Mean Min Mish Mod Neg Not Or PRelu"
+        " Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin"
+        " ReduceProd ReduceSum ReduceSumSquare Relu Round Selu Sign Sin Size Softsign SpaceToDepth"
+        " Split Squeeze Sum Tan ThresholdedRelu TopK Unsqueeze Where Xor"
+    )
+) - {"NonMaxSuppression"}
+"""Operators of which the result's shape tells: it grows with the images along one axis."""
+
+
+class Together:
+    """What a model would make of ``count`` images at once; nothing is asked of one image.
+
+    Every tensor must hold its images side by side along one axis, with no axis before it.
+    """
+
+    def __init__(self, count: int, ports: Sequence[ModelPort], opsets: Opsets, opset: int) -> None:
+        self._count, self._opsets, self._opset = count, opsets, opset
+        self._known = {p.name: Known((count, *p.shape[1:]), p.dtype) for p in ports}
+        self._axes = {port.name: 0 for port in ports}
+        self._counts: dict[str, Value] = {}
+
+    def judge(
+        self, node: onnx.NodeProto, operands: Mapping[str, Known], made: Mapping[str, Known]
+    ) -> None:
+        """Raise Unsupported if the node's result for many images is another than for each."""
+        if self._count == 1:
+            return
+        op = operator(node)
+        if op not in _SHAPE_OPERANDS and any(name in self._counts for name in node_inputs(node)):
+            raise Unsupported("it computes with the number of images", SINGLE)
+        known = {name: self._known.get(name, one) for name, one in operands.items()}
+        try:
+            together = infer(node, known, self._opsets, math.inf)
+        except Misfit as error:
+            raise Unsupported(f"it fits one image alone: {error}", SINGLE) from None
+        for name, one in made.items():
+            many = together.get(name)
+            if many is None or many.shape is None or one.shape is None:
+                continue
+            axis = self._axis(many.shape, one.shape)
+            if op not in _RESHAPE and one.shape[axis] != self._share(operands):
+                raise Unsupported("it works across the images of a batch", SINGLE)
+            self._known[name], self._axes[name] = many, axis
+
+    def require_first(self, node: onnx.NodeProto) -> None:
+        """Raise Unsupported if a layer's images do not lie along the first axis of its input."""
+        if operator(node) in COMPUTE and self._axes.get(node.input[0], 0) != 0:
+            raise Unsupported("the images do not lie along the first axis of its input", SINGLE)
+
+    def follow(self, name: str, known: Known) -> None:
+        """A result of the overlay has the shape that its layer gives it, image after image."""
+        axis = self._axes.setdefault(name, 0)
+        if known.shape:
+            shape = list(known.shape)
+            shape[axis] *= self._count
+            self._known[name] = Known(tuple(shape), known.dtype)
+
+    def fold(self, node: onnx.NodeProto, values: Mapping[str, Value]) -> None:
+        """Evaluate a constant node for many images, too, if it depends on how many they are."""
+        if operator(node) in _MEASURES and node.input[0] in self._axes:
+            self._measure(node)
+        elif any(name in self._counts for name in node_inputs(node)):
+            known = {**values, **self._counts}
+            for name, value in folding.fold(node, operator(node), known, self._opsets).items():
+                self._count_value(name, value)
+
+    def require_apart(self, node: onnx.NodeProto, operands: Mapping[str, Known]) -> None:
+        """Raise Unsupported if the host's node mixes images, though its shape does not tell."""
+        first = next((name for name in operands if name in self._known), None)
+        if self._count == 1 or first is None:
+            return
+        axis, rank = self._axes[first], len(self._known[first].shape or ())
+        if not _keeps_apart(node, axis, rank, self._opset):
+            raise Unsupported("it works across the images of a batch", SINGLE)
+
+    def refusal(self, output: str, constant: bool) -> str | None:
+        """Why an output of the model cannot be joined from those of single images."""
+        if self._count == 1:
+            return None
+        if output in self._counts:
+            return "it depends on the number of images"
+        if not constant and self._axes.get(output) != 0:
+            return "its first axis is not the images'"
+        return None
+
+    def _share(self, operands: Mapping[str, Known]) -> int:
+        """The extent of one image along the images' axis of the first operand that has one."""
+        shares = (
+            known.shape[self._axes[name]]
+            for name, known in operands.items()
+            if name in self._axes and known.shape
+        )
+        return next(shares, 1)
+
+    def _measure(self, node: onnx.NodeProto) -> None:
+        shape = self._known[node.input[0]].shape
+        start, end = (cast("int | None", attribute(node, key)) for key in ("start", "end"))
+        if shape is not None:
+            value = math.prod(shape) if operator(node) == "Size" else shape[start:end]
+            self._count_value(node.output[0], Const(np.asarray(value, np.int64)))
+
+    def _count_value(self, name: str, value: Value) -> None:
+        if isinstance(value, Const):
+            self._counts[name], self._known[name] = value, known_constant(value)
+
+    def _axis(self, many: tuple[int, ...], one: tuple[int, ...]) -> int:
+        if len(many) == len(one):
+            grown = [axis for axis in range(len(one)) if many[axis] != one[axis]]
+            axis = grown[0] if len(grown) == 1 else len(one)
+            if many[axis:][:1] == (self._count * math.prod(one[: axis + 1]),):
+                return axis
+        shown = ", ".join("N" if n == ANY == self._count else str(n) for n in many)
+        images = "N" if self._count == ANY else self._count
+        raise Unsupported(f"it makes ({shown}) of {images} images, but {one} of one", SINGLE)
+
+
+def _keeps_apart(node: onnx.NodeProto, images: int, rank: int, opset: int) -> bool:
+    """Whether a node treats each image, along the axis ``images``, by itself."""
+    op = operator(node)
+    if op in _ALONG_AN_AXIS:
+        flattens = opset < 13 and op.endswith("max")
+        axis = cast(int, attribute(node, "axis", 1 if flattens else _ALONG_AN_AXIS[op])) % rank
+        return axis > images if flattens or op == "LayerNormalization" else axis != images
+    if op == "Transpose":
+        return cast(list[int], attribute(node, "perm", [*reversed(range(rank))]))[0] == images
+    if op == "Gather":
+        return cast(int, attribute(node, "axis", 0)) % rank != images
+    return op in _TOLD_BY_SHAPE

@@ -1,0 +1,165 @@
+"""Passes over a draft: fold ranges and gains, complete quantisations, unify concatenations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
+from dse.network.names import Names
+from dse.onnx.draft import Coefficients, Draft, DraftTensor, Layer
+
+
+def fold(draft: Draft) -> None:
+    """Join ranges and gains with the layer before them, where no one else reads its output."""
+    uses = draft.uses()
+    producers: dict[DraftTensor, Layer] = {}
+    kept = []
+    for layer in draft.layers:
+        source = layer.inputs[0]
+        before = producers.get(source)
+        if before is not None and uses[source] == 1 and _absorb(before, layer):
+            if layer.origin == "QuantizeLinear" and layer.output not in draft.outputs:
+                layer.output.name = before.output.name
+            before.output = layer.output
+        else:
+            kept.append(layer)
+            before = layer
+        producers[layer.output] = before
+    draft.layers = kept
+
+
+def _absorb(before: Layer, layer: Layer) -> bool:
+    between, after = before.output.quantisation, layer.output.quantisation
+    if layer.is_identity and between is not None and between != after:
+        return False
+    if layer.is_identity and not layer.is_limited:
+        return True
+    if layer.is_identity and before.kind in ("conv", "max", "average", "add"):
+        before.restrict(layer.low, layer.high)
+        return True
+    unlimited = before.low == -np.inf and before.high == np.inf
+    if not (layer.affine and before.kind == "conv" and unlimited and between is None):
+        return False
+    assert before.weight is not None and layer.weight is not None and layer.bias is not None
+    gain = layer.weight.real().reshape(-1).astype(np.float64)
+    offset = layer.bias.real().astype(np.float64)
+    if before.bias is not None:
+        offset = offset + before.bias.real() * gain
+    before.weight = before.weight.scaled(gain)
+    before.bias = Coefficients(offset)
+    return True
+
+
+_GIVES_ON = ("max", "reshape", "concat")
+"""Kinds of layers that choose among values and change none: rounding may come before or after."""
+
+
+def complete(draft: Draft) -> None:
+    """Pass quantisations on where rounding commutes with an operator.
+
+    Backwards, to a tensor that everyone reads in the same quantisation; forwards, where the
+    results are values of the input's quantisation as they are.
+    """
+    readers: dict[DraftTensor, list[Layer]] = {}
+    for layer in draft.layers:
+        for tensor in layer.inputs:
+            readers.setdefault(tensor, []).append(layer)
+    made = [layer.output for layer in draft.layers]
+    for tensor in (*reversed(made), *draft.inputs):
+        after = {
+            layer.output.quantisation if layer.kind in _GIVES_ON else None
+            for layer in readers.get(tensor, ())
+        }
+        if tensor.quantisation is None and len(after) == 1 and tensor not in draft.outputs:
+            tensor.quantisation = after.pop()
+    give_meaning(draft)
+    for layer in draft.layers:
+        if layer.partial and layer.output.quantisation is None:
+            layer.output.quantisation = _covering(layer.inputs)
+        known = {tensor.quantisation for tensor in layer.inputs}
+        if layer.output.quantisation is None and layer.kind in _GIVES_ON and len(known) == 1:
+            q = known.pop()
+            if q is not None and all(_holds(q, bound) for bound in (layer.low, layer.high)):
+                layer.output.quantisation = q
+
+
+def give_meaning(draft: Draft) -> None:
+    """Integers that nobody dequantises mean themselves."""
+    for tensor in draft.inputs:
+        if tensor.integers and tensor.quantisation is None:
+            tensor.quantisation = Quantisation(1.0, 0)
+
+
+def _covering(operands: list[DraftTensor]) -> Quantisation | None:
+    """The quantisation that covers every sum."""
+    known = [tensor.quantisation for tensor in operands]
+    if any(q is None for q in known):
+        return None
+    low = sum(q.scale * (INT8_MIN - q.zero_point) for q in known if q)
+    high = sum(q.scale * (INT8_MAX - q.zero_point) for q in known if q)
+    scale = (high - low) / (INT8_MAX - INT8_MIN)
+    return Quantisation(scale, int(np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)))
+
+
+def _holds(q: Quantisation, bound: float) -> bool:
+    """Whether a bound is a value of a quantisation, or beyond all of them."""
+    low, high = _reals(q)
+    near = np.float32(np.rint(bound / q.scale)) * np.float32(q.scale) if np.isfinite(bound) else 0
+    return not low < bound < high or near == np.float32(bound)
+
+
+def unify(draft: Draft, once: bool) -> None:
+    """Bring the inputs of concatenations and reshapes to the output's quantisation.
+
+    A 1 x 1 maximum requantises, as a quantised model rounds twice.  ``once``: a producer that no
+    one else needs writes the shared quantisation directly, where the model itself does not round;
+    its range keeps the values its own quantisation could hold.
+    """
+    producers = {layer.output: layer for layer in draft.layers}
+    uses, bounds = draft.uses(), _bounds(draft)
+    tensors = (*draft.inputs, *producers)
+    names = Names([*(t.name for t in tensors), *(layer.name for layer in draft.layers)])
+    inserted: dict[Layer, list[Layer]] = {}
+    for layer in reversed(draft.layers):
+        if layer.kind not in ("concat", "reshape"):
+            continue
+        target = layer.output.quantisation
+        assert target is not None
+        for index, tensor in enumerate(layer.inputs):
+            before = producers.get(tensor)
+            if tensor.quantisation == target:
+                continue
+            low, high = bounds[tensor] if once else (-np.inf, np.inf)
+            if once and before is not None and uses[tensor] == 1 and before.kind != "reshape":
+                before.low, before.high, before.held = low, high, limits(tensor)
+                tensor.quantisation = target
+                continue
+            name = names.fresh(f"{layer.name}/requantise_{index}")
+            copy = DraftTensor(name, *tensor.shape, target)
+            identity = Layer("max", name, layer.origin, [tensor], copy, low=low, high=high)
+            identity.held = limits(tensor)
+            inserted.setdefault(layer, []).append(identity)
+            layer.inputs[index] = copy
+    draft.layers = [new for layer in draft.layers for new in (*inserted.get(layer, ()), layer)]
+
+
+def _bounds(draft: Draft) -> dict[DraftTensor, tuple[float, float]]:
+    """The range that activations leave to each tensor, as far as layers give values on."""
+    bounds = dict.fromkeys(draft.inputs, (-np.inf, np.inf))
+    for layer in draft.layers:
+        low, high = layer.low, layer.high
+        if layer.kind in _GIVES_ON:
+            least, most = zip(*(bounds[tensor] for tensor in layer.inputs), strict=True)
+            low, high = (float(np.clip(v, low, high)) for v in (min(least), max(most)))
+        bounds[layer.output] = low, high
+    return bounds
+
+
+def limits(tensor: DraftTensor) -> tuple[float, float]:
+    """The real values a tensor can hold."""
+    assert tensor.quantisation is not None
+    return _reals(tensor.quantisation)
+
+
+def _reals(q: Quantisation) -> tuple[float, float]:
+    return q.scale * (INT8_MIN - q.zero_point), q.scale * (INT8_MAX - q.zero_point)

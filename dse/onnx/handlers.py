@@ -1,0 +1,58 @@
+"""Which ONNX operator is lowered by which function."""
+
+from __future__ import annotations
+
+from dse.onnx import lower_dense as dense
+from dse.onnx import lower_pointwise as pointwise
+from dse.onnx import lower_quantised as quantised
+from dse.onnx import lower_shape as shape
+from dse.onnx import lower_window as window
+from dse.onnx.lowering import Handler
+
+HANDLERS: dict[str, Handler] = {
+    "Add": pointwise.arithmetic,
+    "AveragePool": window.average_pool,
+    "BatchNormalization": pointwise.batch_normalisation,
+    "Clip": pointwise.clip,
+    "Concat": pointwise.concat,
+    "Conv": window.conv,
+    "DequantizeLinear": quantised.dequantize_linear,
+    "Div": pointwise.arithmetic,
+    "Dropout": pointwise.identity,
+    "Flatten": shape.flatten,
+    "Gemm": dense.gemm,
+    "GlobalAveragePool": window.global_average_pool,
+    "GlobalMaxPool": window.global_max_pool,
+    "Identity": pointwise.identity,
+    "MatMul": dense.matmul,
+    "MaxPool": window.max_pool,
+    "Mul": pointwise.arithmetic,
+    "QGemm": quantised.qgemm,
+    "QLinearAdd": quantised.qlinear_add,
+    "QLinearAveragePool": quantised.qlinear_average_pool,
+    "QLinearConcat": quantised.qlinear_concat,
+    "QLinearConv": quantised.qlinear_conv,
+    "QLinearGlobalAveragePool": quantised.qlinear_global_average_pool,
+    "QLinearMatMul": quantised.qlinear_matmul,
+    "QuantizeLinear": quantised.quantize_linear,
+    "ReduceMean": window.reduce_mean,
+    "Relu": pointwise.relu,
+    "Reshape": shape.reshape,
+    "Shape": shape.shape,
+    "Squeeze": shape.squeeze,
+    "Sub": pointwise.arithmetic,
+    "Sum": pointwise.sum_,
+    "Transpose": shape.transpose,
+    "Unsqueeze": shape.unsqueeze,
+}
+"""By operator name; ONNX Runtime's own operators need no domain."""
+
+WEIGHTS: dict[str, Handler] = {
+    "Conv": window.check_weights,
+    "Gemm": dense.check_gemm,
+    "MatMul": dense.check_matmul,
+    "QGemm": quantised.check_gemm,
+    "QLinearConv": quantised.check_conv,
+    "QLinearMatMul": quantised.check_matmul,
+}
+"""What can be said of layers whose inputs have unknown shapes: whether their weights are legal."""

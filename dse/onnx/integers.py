@@ -1,0 +1,178 @@
+"""From a quantised draft to the network: integers only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.network.graph import (
+    INT8_MAX,
+    INT8_MIN,
+    Add,
+    Concat,
+    Conv,
+    Network,
+    Operator,
+    Pool,
+    Quantisation,
+    Reshape,
+    Tensor,
+)
+from dse.network.names import Names
+from dse.onnx import draft_passes as passes
+from dse.onnx.draft import Coefficients, Draft, DraftTensor, Layer
+from dse.onnx.findings import Problem
+
+QUANTISE = "quantise this node too, or import the float model with calibration arrays"
+
+Range = tuple[int, int]
+Rounding = Literal["nearest", "inwards"]
+"""How bounds become integers: as QuantizeLinear rounds what comes after a range in a quantised
+model, or so that no result is beyond the real bound, where a range has no rounding after it."""
+
+_FAR = 2.0**20  # beyond all integers of a tensor
+
+_IDLE, _SMALLEST_FACTOR, _LARGEST_BIAS = 2.0**-16, 2.0**-40, 2.0**30
+
+
+def unquantised(draft: Draft) -> Iterator[Problem]:
+    """The layers whose weights or output a quantised model left in float."""
+    passes.fold(draft)
+    passes.complete(draft)
+    for tensor in draft.inputs:
+        if tensor.quantisation is None:
+            yield Problem(tensor.name, "input", "the model does not quantise it", QUANTISE)
+    for layer in draft.layers:
+        weight = layer.weight
+        if weight is not None and weight.scale is None and not layer.affine:
+            yield Problem(layer.name, layer.origin, "its weights are not quantised", QUANTISE)
+        elif layer.output.quantisation is None:
+            yield Problem(layer.name, layer.origin, "its output is not quantised", QUANTISE)
+        elif layer.integers and any(
+            t.quantisation != layer.output.quantisation for t in layer.inputs
+        ):
+            reason = "its integers are read with another scale than those of its input"
+            yield Problem(layer.name, layer.origin, reason, "quantise the model again")
+
+
+def network(draft: Draft, name: str, sha256: str, rounding: Rounding = "nearest") -> Network:
+    """The network of a draft without problems."""
+    passes.unify(draft, once=rounding == "inwards")
+    names = Names(tensor.name for tensor in draft.inputs)  # with the layers', one name space
+    for layer in draft.layers:
+        layer.name = names.fresh(layer.name)
+    tensors = {t.name: _tensor(t) for t in (*draft.inputs, *(y.output for y in draft.layers))}
+    return Network(
+        name=name,
+        tensors=tensors,
+        operators=tuple(_operator(layer, rounding) for layer in draft.layers),
+        inputs=tuple(tensor.name for tensor in draft.inputs),
+        outputs=tuple(tensor.name for tensor in draft.outputs),
+        source_sha256=sha256,
+    )
+
+
+def _tensor(tensor: DraftTensor) -> Tensor:
+    return Tensor(tensor.name, *tensor.shape, _quantisation(tensor))
+
+
+def _quantisation(tensor: DraftTensor) -> Quantisation:
+    assert tensor.quantisation is not None
+    return tensor.quantisation
+
+
+def _operator(layer: Layer, rounding: Rounding) -> Operator:
+    inputs = tuple(tensor.name for tensor in layer.inputs)
+    output = layer.output.name
+    q = _quantisation(layer.output)
+    low, high = _integers_within(layer.low, layer.high, q, rounding)
+    held = _integers_within(*layer.held, q, "nearest")
+    low, high = (int(np.clip(bound, low, high)) for bound in held)  # bounds come first
+    match layer.kind:
+        case "conv":
+            weight, scale, bias = _convolution(layer)
+            return Conv(
+                layer.name,
+                inputs[0],
+                output,
+                weight,
+                scale,
+                bias,
+                layer.window,
+                layer.groups,
+                low,
+                high,
+            )
+        case "max" | "average":
+            include = layer.count_include_pad
+            return Pool(layer.name, inputs[0], output, layer.kind, layer.window, include, low, high)
+        case "add":
+            return Add(layer.name, inputs[0], inputs[1], output, low, high)
+        case "concat":
+            return Concat(layer.name, inputs, output)
+        case "reshape":
+            return Reshape(layer.name, inputs[0], output)
+
+
+def _integers_within(low: float, high: float, q: Quantisation, rounding: Rounding) -> Range:
+    """A range in the tensor's own units.
+
+    Where no integer lies between the bounds, the one nearest to both is all there is.
+    """
+    if rounding == "inwards":
+        least, most = -_largest(-low, q.scale), _largest(high, q.scale)
+        if least > most:
+            least = most = np.rint((low + high) / 2 / q.scale)
+    else:
+        least, most = np.rint(low / q.scale), np.rint(high / q.scale)
+    least, most = np.clip((least + q.zero_point, most + q.zero_point), INT8_MIN, INT8_MAX)
+    return int(least), int(most)
+
+
+def _largest(bound: float, scale: float) -> float:
+    """The largest integer that DequantizeLinear, in float32, does not take beyond a bound."""
+    integer = np.ceil(np.clip(bound / scale, -_FAR, _FAR))
+    return integer if np.float32(integer) * np.float32(scale) <= bound else integer - 1
+
+
+def _convolution(
+    layer: Layer,
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    assert layer.weight is not None
+    sx, sy = (_quantisation(t).scale for t in (layer.inputs[0], layer.output))
+    weight, scale = _quantised_weight(layer.weight)
+    real_bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.real()
+    # A channel of zeros has no scale of its own: any will do in which its bias is exact.
+    idle = ~np.any(weight.reshape(len(weight), -1), axis=1)
+    scale = np.where(idle, sy / sx * _IDLE, scale)
+    # A channel of nearly zeros gets the smallest scale in which factor and bias have room.
+    smallest = np.maximum(sy * _SMALLEST_FACTOR, np.abs(real_bias) / _LARGEST_BIAS) / sx
+    weak = scale < smallest
+    shrink = np.where(weak, scale / smallest, 1.0).reshape(-1, 1, 1, 1)
+    if weak.any():
+        weight = np.rint(weight * shrink).astype(np.int8)
+    scale = np.where(weak, smallest, scale)
+    bias = real_bias if layer.bias is None else _integers(layer.bias, sx * scale)
+    return weight, scale, bias.astype(np.int32)
+
+
+def _quantised_weight(
+    weight: Coefficients,
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+    """Symmetric int8 weights; the gains of an affine layer are quantised here, exactly."""
+    if weight.scale is not None:
+        return weight.values.astype(np.int8, copy=False), weight.scale.astype(np.float64)
+    peak = np.abs(weight.values).reshape(len(weight.values), -1).max(axis=1).astype(np.float64)
+    scale = np.where(peak > 0, peak / 127, 1.0)
+    column = scale.reshape(-1, *[1] * (weight.values.ndim - 1))
+    return np.rint(weight.values / column).astype(np.int8), scale
+
+
+def _integers(bias: Coefficients, unit: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The bias in units of ``unit``; a bias already in these units is taken as it is."""
+    if bias.scale is not None and np.allclose(bias.scale, unit, rtol=1e-5, atol=0):
+        return bias.values.astype(np.float64)
+    return np.rint(bias.real() / unit)

@@ -1,0 +1,114 @@
+"""Lowering of fully connected layers: convolutions whose kernel is the whole image."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import onnx
+
+from dse.network.graph import Quantisation, Window
+from dse.onnx.draft import Coefficients, DraftTensor, Layer
+from dse.onnx.lower_window import require_weights
+from dse.onnx.lowering import Lowering
+from dse.onnx.source import attribute, node_name
+from dse.onnx.values import Const, Unsupported, View, require
+
+
+def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    bias = lowering.constant(node, 2)
+    alpha = cast(float, attribute(node, "alpha", 1.0))
+    beta = cast(float, attribute(node, "beta", 1.0))
+    coefficients = gemm_weight(node, weight)
+    outputs = coefficients.values.shape[0]
+    connect(
+        lowering,
+        node,
+        lowering.operand(node),
+        coefficients.scaled(np.full(outputs, alpha)) if alpha != 1 else coefficients,
+        None if bias is None else gemm_bias(bias, outputs, beta),
+    )
+
+
+def matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    connect(lowering, node, lowering.operand(node), matmul_weight(weight), None)
+
+
+def check_gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    require_weights(gemm_weight(node, weight))
+
+
+def check_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    require_weights(matmul_weight(weight))
+
+
+def gemm_weight(node: onnx.NodeProto, weight: Const) -> Coefficients:
+    """The weights [Cout, K] of a Gemm."""
+    if attribute(node, "transA", 0):
+        raise Unsupported("its input is transposed", "transpose the weights instead")
+    return weight.coefficients(0 if attribute(node, "transB", 0) else 1)
+
+
+def matmul_weight(weight: Const) -> Coefficients:
+    """The weights [Cout, K] of a MatMul."""
+    if weight.array.ndim != 2:
+        raise Unsupported(
+            f"its weights have shape {weight.array.shape}", "only matrices are supported"
+        )
+    return weight.coefficients(1)
+
+
+def gemm_bias(bias: Const, outputs: int, beta: float) -> Coefficients:
+    """The bias [Cout] of a Gemm, which may be broadcast."""
+    require(
+        bias.array.shape in ((), (1,), (1, 1), (outputs,), (1, outputs)),
+        f"its bias of shape {bias.array.shape} does not fit {outputs} outputs",
+    )
+    if bias.scale is not None and beta == 1 and bias.array.size == outputs:
+        return Const(bias.array.reshape(-1), bias.scale, bias.zero_point, 0).coefficients(0)
+    values = np.broadcast_to(bias.real().reshape(-1), (outputs,))
+    return Coefficients((values * beta).astype(np.float64))
+
+
+def connect(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    x: View,
+    weight: Coefficients,
+    bias: Coefficients | None,
+    output: Quantisation | None = None,
+    dtype: np.dtype | None = None,
+) -> None:
+    """Add a fully connected layer; ``weight`` [Cout, K] with K in NCHW order."""
+    height, width, channels = x.tensor.shape
+    size = height * width * channels
+    if x.shape[-1] != size or weight.values.shape[1:] != (size,):
+        raise Unsupported(
+            f"it multiplies {x.shape} by weights for {weight.values.shape[1:]} values",
+            "flatten the image before it; only one vector at a time is supported",
+        )
+    require_weights(weight)
+    outputs = weight.values.shape[0]
+    kernel = weight.values.reshape(outputs, channels, height, width).transpose(0, 2, 3, 1)
+    result = DraftTensor(node.output[0], 1, 1, outputs, output)
+    lowering.add(
+        Layer(
+            "conv",
+            node_name(node),
+            node.op_type,
+            [x.tensor],
+            result,
+            Window(kernel=(height, width)),
+            weight=Coefficients(kernel, weight.scale),
+            bias=bias,
+        )
+    )
+    lowering.set(node, View(result, (*x.shape[:-1], outputs), dtype or x.dtype))

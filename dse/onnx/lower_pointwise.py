@@ -1,0 +1,221 @@
+"""Lowering of the operators without a window: ranges, gains and offsets, sums, concatenation."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from dse.network.graph import Quantisation
+from dse.onnx.draft import Coefficients, DraftTensor, Layer
+from dse.onnx.lowering import Lowering
+from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
+from dse.onnx.source import attribute, node_name, operator
+from dse.onnx.values import Const, Unsupported, View, require
+
+Reals = npt.NDArray[np.float64]
+
+
+def relu(lowering: Lowering, node: onnx.NodeProto) -> None:
+    restrict(lowering, node, lowering.operand(node), 0.0, np.inf)
+
+
+def clip(lowering: Lowering, node: onnx.NodeProto) -> None:
+    bounds = []
+    for index, name, default in ((1, "min", -np.inf), (2, "max", np.inf)):
+        array = lowering.array(node, index)
+        value = attribute(node, name, default) if array is None else array.reshape(())
+        bounds.append(float(cast(float, value)))
+    restrict(lowering, node, lowering.operand(node), bounds[0], bounds[1])
+
+
+def restrict(lowering: Lowering, node: onnx.NodeProto, x: View, low: float, high: float) -> None:
+    """Add a layer that clips; later it joins the layer before it where that is possible.
+
+    On tensors that the model holds quantised, ONNX clips the integers themselves.  Crossed bounds
+    make everything the upper one.
+    """
+    low = min(low, high)
+    known = None
+    if x.is_quantised:
+        known = x.tensor.quantisation
+        if known is None:
+            raise Unsupported(
+                "the scale of the integers it clips is not known",
+                "clip real numbers, or quantise the input in the model",
+            )
+        shift = 128 if x.dtype == np.uint8 else 0
+        low, high = (known.scale * (bound - shift - known.zero_point) for bound in (low, high))
+    result = DraftTensor(node.output[0], *x.tensor.shape, known)
+    layer = Layer("max", node_name(node), node.op_type, [x.tensor], result, low=low, high=high)
+    lowering.set(node, View(lowering.add(layer), x.shape, x.dtype))
+
+
+def identity(lowering: Lowering, node: onnx.NodeProto) -> None:
+    training = lowering.array(node, 2) if node.op_type == "Dropout" else None
+    if training is not None and training.any():
+        raise Unsupported("it is in training mode", "export the model for inference")
+    lowering.set(node, lowering.operand(node))
+
+
+def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
+    if attribute(node, "training_mode", 0) or not attribute(node, "spatial", 1):
+        raise Unsupported("it is in training mode", "export the model for inference")
+    parameters = [np.asarray(lowering.array(node, index), np.float64) for index in range(1, 5)]
+    x = lowering.operand(node)
+    require(
+        all(array.shape == (x.tensor.channels,) for array in parameters),
+        f"its parameters are not one value for each of {x.tensor.channels} channels",
+    )
+    scale, offset, mean, variance = parameters
+    with np.errstate(all="ignore"):  # not finite: refused below
+        gain = scale / np.sqrt(variance + cast(float, attribute(node, "epsilon", 1e-5)))
+    affine(lowering, node, x, gain, offset - mean * gain)
+
+
+def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
+    """Add, Sub, Mul, Div: of a tensor and constants per channel, or the sum of two tensors."""
+    constants = [isinstance(lowering.values[name], Const) for name in node.input]
+    op = operator(node)
+    if any(isinstance(v := lowering.values[name], View) and v.is_quantised for name in node.input):
+        raise Unsupported("it computes with integers", "dequantise its inputs first")
+    if not any(constants):
+        if op != "Add":
+            raise Unsupported("the overlay cannot combine two tensors this way", UNKNOWN_REMEDY)
+        add(lowering, node, [lowering.operand(node, 0), lowering.operand(node, 1)])
+        return
+    variable = constants.index(False)
+    x = lowering.operand(node, variable)
+    if op == "Div" and variable == 1:
+        raise unknown(op)
+    array = lowering.array(node, 1 - variable)
+    assert array is not None
+    constant = per_channel(x, array)
+    one, zero = np.ones_like(constant), np.zeros_like(constant)
+    with np.errstate(divide="ignore"):  # not finite: refused below
+        gain, offset = {
+            "Add": (one, constant),
+            "Sub": (one, -constant) if variable == 0 else (-one, constant),
+            "Mul": (constant, zero),
+            "Div": (1 / constant if op == "Div" else one, zero),
+        }[op]
+    affine(lowering, node, x, gain, offset)
+
+
+def sum_(lowering: Lowering, node: onnx.NodeProto) -> None:
+    add(lowering, node, [lowering.operand(node, index) for index in range(len(node.input))])
+
+
+def add(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    operands: list[View],
+    output: Quantisation | None = None,
+) -> None:
+    """Add a chain of additions; a sum of one tensor is that tensor."""
+    first = operands[0]
+    if any(x.shape != first.shape or x.tensor.shape != first.tensor.shape for x in operands):
+        shapes = ", ".join(str(x.shape) for x in operands)
+        raise Unsupported(f"its inputs have different shapes: {shapes}", UNKNOWN_REMEDY)
+    total = first.tensor
+    for index, x in enumerate(operands[1:], start=1):
+        last = index == len(operands) - 1
+        suffix = "" if last else f"_{index}"
+        inputs = [total, x.tensor]
+        result = DraftTensor(node.output[0] + suffix, *first.tensor.shape, output if last else None)
+        layer = Layer("add", node_name(node) + suffix, node.op_type, inputs, result)
+        layer.partial = not last
+        total = lowering.add(layer)
+    lowering.set(node, View(total, first.shape, first.dtype))
+
+
+def concat(lowering: Lowering, node: onnx.NodeProto) -> None:
+    operands = [lowering.operand(node, index) for index in range(len(node.input))]
+    axis = cast(int, attribute(node, "axis", 1))
+    join(lowering, node, operands, axis)
+
+
+def join(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    operands: list[View],
+    axis: int,
+    output: Quantisation | None = None,
+) -> None:
+    """Add a concatenation along the channels."""
+    first = operands[0]
+    rank = len(first.shape)
+    if rank < 2 or axis % rank != 1:
+        raise Unsupported(f"it joins along axis {axis}", "only channels can be joined")
+    for x in operands:
+        if x.shape != (1, x.tensor.channels, *x.tensor.shape[:2])[:rank] or x.shape[0] != 1:
+            raise Unsupported(
+                "one of its inputs is reshaped before it", "join the images before reshaping"
+            )
+    integers = output is None and first.is_quantised
+    if integers:
+        output = first.tensor.quantisation
+        if any(x.tensor.quantisation != output for x in operands):
+            raise Unsupported(
+                "it joins integers of different scales", "dequantise its inputs first"
+            )
+    channels = sum(x.tensor.channels for x in operands)
+    result = DraftTensor(node.output[0], *first.tensor.shape[:2], channels, output)
+    tensors = [x.tensor for x in operands]
+    lowering.add(Layer("concat", node_name(node), node.op_type, tensors, result, integers=integers))
+    lowering.set(node, View(result, (1, channels, *first.shape[2:]), first.dtype))
+
+
+def affine(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    x: View,
+    gain: Reals,
+    offset: Reals,
+    output: Quantisation | None = None,
+    dtype: np.dtype | None = None,
+) -> None:
+    """Add a gain and an offset per channel; later it joins the convolution before it."""
+    channels = x.tensor.channels
+    require(
+        bool(np.isfinite(gain).all() and np.isfinite(offset).all()),
+        "its gains and offsets are not finite",
+    )
+    result = DraftTensor(node.output[0], *x.tensor.shape, output)
+    lowering.add(
+        Layer(
+            "conv",
+            node_name(node),
+            node.op_type,
+            [x.tensor],
+            result,
+            groups=channels,
+            weight=Coefficients(gain.astype(np.float32).reshape(channels, 1, 1, 1)),
+            bias=Coefficients(offset.astype(np.float32)),
+            affine=True,
+        )
+    )
+    lowering.set(node, View(result, x.shape, dtype or x.dtype))
+
+
+def per_channel(x: View, array: npt.NDArray) -> Reals:
+    """A constant operand as one value per channel."""
+    height, width, channels = x.tensor.shape
+    try:
+        legal = np.broadcast_shapes(array.shape, x.shape) == x.shape
+    except ValueError:
+        legal = False
+    if not legal:
+        raise Unsupported(f"its constant of shape {array.shape} enlarges its input", UNKNOWN_REMEDY)
+    if x.shape[:2] == (1, channels):  # an image as it is: no need to enlarge the constant
+        aligned = array.reshape((1,) * (len(x.shape) - array.ndim) + array.shape)
+        columns = np.broadcast_to(aligned[0], (channels, *aligned.shape[2:])).reshape(channels, -1)
+    else:
+        columns = np.broadcast_to(array, x.shape).reshape(channels, height * width)
+    if np.any(columns != columns[:, :1]):
+        raise Unsupported(
+            "its constant differs between pixels", "only constants per channel are supported"
+        )
+    return columns[:, 0].astype(np.float64)

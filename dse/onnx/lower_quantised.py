@@ -1,0 +1,174 @@
+"""Lowering of quantised models: QuantizeLinear/DequantizeLinear pairs and QLinear operators."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import onnx
+
+from dse.network.graph import Quantisation
+from dse.onnx.draft import Coefficients
+from dse.onnx.lower_dense import connect, gemm_weight, matmul_weight
+from dse.onnx.lower_pointwise import add, affine, join, per_channel
+from dse.onnx.lower_window import convolve, global_pool, pool, require_weights
+from dse.onnx.lowering import Lowering
+from dse.onnx.source import attribute
+from dse.onnx.values import Const, HostValue, Unsupported, View, quantisation
+
+
+def quantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
+    """Round a tensor to its quantisation, or to another one than it has.
+
+    The layer joins the one before it where no one else reads what is not rounded yet.
+    """
+    x = lowering.operand(node)
+    known = lowering.quantisation(node)
+    dtype = lowering.known[node.output[0]].dtype
+    assert dtype is not None
+    tensor = x.tensor
+    if tensor.quantisation != known:
+        tensor = lowering.rounded(node, tensor, known)
+    lowering.set(node, View(tensor, x.shape, dtype))
+
+
+def dequantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = _quantised(lowering, node, 0, lowering.quantisation(node))
+    dtype = lowering.known[node.output[0]].dtype
+    assert dtype is not None
+    lowering.set(node, View(x.tensor, x.shape, dtype))
+
+
+def qlinear_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = _operand(lowering, node, 0)
+    dtype = _type(lowering, node, 7, x)
+    output = parameters(lowering, node, 6, 7, dtype)
+    weight = _weight(lowering, node, 3, 0).coefficients(0)
+    convolve(lowering, node, x, weight, _bias(lowering, node, 8, x, weight), output, dtype)
+
+
+def qlinear_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = _operand(lowering, node, 0)
+    dtype = _type(lowering, node, 7, x)
+    output = parameters(lowering, node, 6, 7, dtype)
+    weight = matmul_weight(_weight(lowering, node, 3, 1))
+    connect(lowering, node, x, weight, None, output, dtype)
+
+
+def qgemm(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = _operand(lowering, node, 0)
+    if len(node.input) < 8 or not node.input[7]:
+        raise Unsupported(
+            "its output is not quantised", "quantise its output too, so that its scale is known"
+        )
+    dtype = _type(lowering, node, 8, x)
+    output = parameters(lowering, node, 7, 8, dtype)
+    axis = 0 if attribute(node, "transB", 0) else 1
+    weight = gemm_weight(node, _weight(lowering, node, 3, axis))
+    bias = _bias(lowering, node, 6, x, weight)
+    alpha = np.full(weight.values.shape[0], cast(float, attribute(node, "alpha", 1.0)))
+    bias = None if bias is None else bias.scaled(alpha)
+    connect(lowering, node, x, weight.scaled(alpha), bias, output, dtype)
+
+
+def qlinear_add(lowering: Lowering, node: onnx.NodeProto) -> None:
+    constant = [isinstance(lowering.values[node.input[index]], Const) for index in (0, 3)]
+    operands = [_operand(lowering, node, i) for i, c in zip((0, 3), constant, strict=True) if not c]
+    x = operands[0]
+    dtype = _type(lowering, node, 7, x)
+    output = parameters(lowering, node, 6, 7, dtype)
+    if not any(constant):
+        add(lowering, node, operands, output)
+        return
+    offset = per_channel(x, _weight(lowering, node, 0 if constant[0] else 3, 0).real())
+    affine(lowering, node, x, np.ones_like(offset), offset, output, dtype)
+
+
+def qlinear_concat(lowering: Lowering, node: onnx.NodeProto) -> None:
+    operands = [_operand(lowering, node, index) for index in range(2, len(node.input), 3)]
+    output = parameters(lowering, node, 0, 1, _type(lowering, node, 1, operands[0]))
+    join(lowering, node, operands, cast(int, attribute(node, "axis", 1)), output)
+
+
+def qlinear_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = _operand(lowering, node, 0)
+    output = parameters(lowering, node, 3, 4, _type(lowering, node, 4, x))
+    pool(lowering, node, "average", x, output)
+
+
+def qlinear_global_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = _operand(lowering, node, 0)
+    output = parameters(lowering, node, 3, 4, _type(lowering, node, 4, x))
+    global_pool(lowering, node, "average", x, output)
+
+
+def _type(lowering: Lowering, node: onnx.NodeProto, zero_point: int, x: View) -> np.dtype:
+    """The type of what a node writes: its zero point's, or else its input's."""
+    zero = lowering.array(node, zero_point)
+    return x.dtype if zero is None else zero.dtype
+
+
+def check_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
+    require_weights(_weight(lowering, node, 3, 0).coefficients(0))
+
+
+def check_gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
+    axis = 0 if attribute(node, "transB", 0) else 1
+    require_weights(gemm_weight(node, _weight(lowering, node, 3, axis)))
+
+
+def check_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    require_weights(matmul_weight(_weight(lowering, node, 3, 1)))
+
+
+def parameters(
+    lowering: Lowering, node: onnx.NodeProto, scale: int, zero_point: int, dtype: np.dtype
+) -> Quantisation:
+    """The quantisation of integers of a type that two inputs of a node hold."""
+    scales = lowering.array(node, scale)
+    assert scales is not None
+    return quantisation(scales, lowering.array(node, zero_point), dtype)
+
+
+def _operand(lowering: Lowering, node: onnx.NodeProto, index: int) -> View:
+    """A quantised tensor followed by its scale and zero point."""
+    dtype = lowering.known[node.input[index]].dtype
+    assert dtype is not None
+    known = parameters(lowering, node, index + 1, index + 2, dtype)
+    return _quantised(lowering, node, index, known)
+
+
+def _quantised(lowering: Lowering, node: onnx.NodeProto, index: int, known: Quantisation) -> View:
+    value = lowering.values[node.input[index]]
+    x = (
+        lowering.enter(value, known)
+        if isinstance(value, HostValue)
+        else lowering.operand(node, index)
+    )
+    if x.tensor.quantisation is None:
+        x.tensor.quantisation = known
+    if x.tensor.quantisation != known:
+        raise Unsupported(
+            f"it reads {node.input[index]!r} with another scale than it was written with",
+            "quantise the model again",
+        )
+    return x
+
+
+def _weight(lowering: Lowering, node: onnx.NodeProto, index: int, axis: int) -> Const:
+    """Constant integers followed by their scale and zero point."""
+    values, scale, zero = (lowering.array(node, index + offset) for offset in range(3))
+    assert values is not None and scale is not None
+    return Const(values, scale.astype(np.float64), zero, axis)
+
+
+def _bias(
+    lowering: Lowering, node: onnx.NodeProto, index: int, x: View, weight: Coefficients
+) -> Coefficients | None:
+    """An int32 bias in units of input scale times weight scale."""
+    array = lowering.array(node, index)
+    if array is None:
+        return None
+    assert x.tensor.quantisation is not None and weight.scale is not None
+    values = np.broadcast_to(array.reshape(-1), weight.scale.shape)
+    return Coefficients(values.astype(np.int64), x.tensor.quantisation.scale * weight.scale)

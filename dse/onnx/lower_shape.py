@@ -1,0 +1,107 @@
+"""Lowering of the operators that only change how a tensor is seen."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import numpy as np
+import onnx
+
+from dse.onnx.lowering import Lowering
+from dse.onnx.source import attribute
+from dse.onnx.values import AfterValue, Const, HostValue, UnknownValue, Unsupported, View
+
+
+def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = lowering.operand(node)
+    target = lowering.array(node, 1)
+    assert target is not None
+    keep_zero = bool(attribute(node, "allowzero", 0))
+    shape = [
+        x.shape[axis] if n == 0 and not keep_zero and axis < len(x.shape) else int(n)
+        for axis, n in enumerate(target.reshape(-1))
+    ]
+    if -1 in shape:
+        known = math.prod(n for n in shape if n != -1)
+        shape[shape.index(-1)] = math.prod(x.shape) // max(known, 1)
+    _view(lowering, node, x, tuple(shape))
+
+
+def flatten(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = lowering.operand(node)
+    axis = cast(int, attribute(node, "axis", 1))
+    axis = axis % len(x.shape) if axis < 0 else axis
+    _view(lowering, node, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+
+
+def squeeze(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = lowering.operand(node)
+    axes = _axes(lowering, node)
+    drop = (
+        {a % len(x.shape) for a in axes} if axes else {a for a, n in enumerate(x.shape) if n == 1}
+    )
+    _view(lowering, node, x, tuple(n for axis, n in enumerate(x.shape) if axis not in drop))
+
+
+def unsqueeze(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = lowering.operand(node)
+    axes = _axes(lowering, node)
+    rank = len(x.shape) + len(axes)
+    places = {a % rank for a in axes}
+    rest = iter(x.shape)
+    _view(lowering, node, x, tuple(1 if a in places else next(rest) for a in range(rank)))
+
+
+def transpose(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = lowering.operand(node)
+    axes = cast(list[int], attribute(node, "perm", list(reversed(range(len(x.shape))))))
+    moved = [axis for axis in axes if x.shape[axis] > 1]
+    if moved != sorted(moved):
+        if len(x.shape) == 5 and moved == [2, 1, 3, 4]:
+            raise Unsupported(
+                f"it shuffles channels between {x.shape[1]} groups",
+                "use a variant without channel shuffle; the overlay moves no data between channels",
+            )
+        raise Unsupported(
+            f"it permutes the axes of {x.shape} by {axes}",
+            "export the model in NCHW order without it; the overlay moves no data between axes",
+        )
+    _view(lowering, node, x, tuple(x.shape[axis] for axis in axes))
+
+
+def shape(lowering: Lowering, node: onnx.NodeProto) -> None:
+    """The shape of an image is a constant."""
+    value = lowering.values[node.input[0]]
+    match value:
+        case View():
+            extents = value.shape
+        case Const():
+            extents = value.array.shape
+        case HostValue() | AfterValue() | UnknownValue():
+            known = lowering.known[node.input[0]].shape
+            if known is None:
+                raise Unsupported("the shape of its input is not known", "export fixed shapes")
+            extents = known
+    start, end = (cast("int | None", attribute(node, name)) for name in ("start", "end"))
+    lowering.set(node, Const(np.array(extents[start:end], np.int64)))
+
+
+def _axes(lowering: Lowering, node: onnx.NodeProto) -> list[int]:
+    listed = attribute(node, "axes")
+    if listed is not None:
+        return cast(list[int], listed)
+    array = lowering.array(node, 1)
+    return [] if array is None else [int(a) for a in array]
+
+
+def _view(lowering: Lowering, node: onnx.NodeProto, x: View, shape: tuple[int, ...]) -> None:
+    if math.prod(shape) != math.prod(x.shape):
+        raise Unsupported(
+            f"it makes {shape} of {x.shape}",
+            "the overlay runs one image at a time; export the model with a batch of one",
+        )
+    if x.tensor in lowering.stand_ins:
+        lowering.set(node, lowering.stand_in(node.output[0], shape, x.dtype))
+        return
+    lowering.set(node, View(x.tensor, shape, x.dtype))

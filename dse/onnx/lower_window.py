@@ -1,0 +1,319 @@
+"""Lowering of the operators with a sliding window: convolution and pooling."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, cast
+
+import numpy as np
+import onnx
+
+from dse.network.graph import Quantisation, Window
+from dse.onnx.draft import Coefficients, DraftTensor, Layer
+from dse.onnx.lowering import Lowering
+from dse.onnx.remedies import UNKNOWN_REMEDY
+from dse.onnx.source import attribute, node_name
+from dse.onnx.values import REQUANTISE_WEIGHTS, Unsupported, View, require
+
+
+def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    bias = lowering.constant(node, 2)
+    assert weight is not None
+    convolve(
+        lowering,
+        node,
+        lowering.operand(node),
+        weight.coefficients(0),
+        None if bias is None else bias.coefficients(0),
+    )
+
+
+def check_weights(lowering: Lowering, node: onnx.NodeProto) -> None:
+    weight = lowering.constant(node, 1)
+    assert weight is not None
+    require_weights(weight.coefficients(0))
+
+
+def convolve(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    x: View,
+    weight: Coefficients,
+    bias: Coefficients | None,
+    output: Quantisation | None = None,
+    dtype: np.dtype | None = None,
+) -> None:
+    """Add a convolution layer; ``weight`` in ONNX order [Cout, Cin / groups, Ky, Kx]."""
+    x = spatial(lowering, node, x)
+    if weight.values.ndim != 4:
+        raise Unsupported(
+            f"its weights have shape {weight.values.shape}",
+            "only two-dimensional convolutions are supported",
+        )
+    require_weights(weight)
+    _require_fit(node, x.tensor.channels, weight, bias)
+    window, size = _window(node, x.tensor, cast(tuple[int, int], weight.values.shape[2:]))
+    result = DraftTensor(node.output[0], *size, weight.values.shape[0], output)
+    lowering.add(
+        Layer(
+            "conv",
+            node_name(node),
+            node.op_type,
+            [x.tensor],
+            result,
+            window,
+            groups=cast(int, attribute(node, "group", 1)),
+            weight=Coefficients(weight.values.transpose(0, 2, 3, 1), weight.scale),
+            bias=bias,
+        )
+    )
+    show(lowering, node, result, dtype or x.dtype)
+
+
+def _require_fit(
+    node: onnx.NodeProto, channels: int, weight: Coefficients, bias: Coefficients | None
+) -> None:
+    """Weights, bias, groups and channels must belong together: onnx's own rules leave that open."""
+    groups = cast(int, attribute(node, "group", 1))
+    cout, cin, *kernel = weight.values.shape
+    require(
+        groups > 0 and cin * groups == channels,
+        f"its weights are for {cin} channels in each of {groups} groups, its input has {channels}",
+    )
+    require(cout % groups == 0, f"its {cout} filters do not divide into {groups} groups")
+    require(
+        bias is None or bias.values.shape == (cout,),
+        f"its bias does not have one value for each of {cout} filters",
+    )
+    require(
+        attribute(node, "kernel_shape", kernel) == kernel,
+        f"its kernel_shape is not that of its weights, {kernel}",
+    )
+
+
+def max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
+    pool(lowering, node, "max", lowering.operand(node))
+
+
+def average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
+    pool(lowering, node, "average", lowering.operand(node))
+
+
+def global_max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
+    global_pool(lowering, node, "max", lowering.operand(node))
+
+
+def global_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
+    global_pool(lowering, node, "average", lowering.operand(node))
+
+
+def reduce_mean(lowering: Lowering, node: onnx.NodeProto) -> None:
+    """A mean over height and width is a global average."""
+    x = lowering.operand(node)
+    listed = attribute(node, "axes")
+    axes = lowering.array(node, 1) if listed is None else np.array(listed)
+    if axes is None or sorted(int(a) % len(x.shape) for a in axes) != [2, 3] or len(x.shape) != 4:
+        raise Unsupported("it reduces other axes than height and width", UNKNOWN_REMEDY)
+    keep = attribute(node, "keepdims", 1)
+    global_pool(lowering, node, "average", x)
+    if not keep:
+        pooled = lowering.values[node.output[0]]
+        assert isinstance(pooled, View)
+        lowering.set(node, View(pooled.tensor, pooled.shape[:2], pooled.dtype))
+
+
+def pool(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    kind: Literal["max", "average"],
+    x: View,
+    output: Quantisation | None = None,
+) -> None:
+    """Add a pooling layer; on quantised tensors the output keeps the input's quantisation."""
+    x = spatial(lowering, node, x)
+    kernel = attribute(node, "kernel_shape")
+    if attribute(node, "channels_last", 0):
+        raise Unsupported("it works channels last", "export it in NCHW order")
+    if not isinstance(kernel, list) or len(kernel) != 2:
+        raise Unsupported(f"its kernel is {kernel}", "only two-dimensional pooling is supported")
+    window, size = _window(node, x.tensor, (kernel[0], kernel[1]))
+    require(
+        all(pad < kernel[axis % 2] for axis, pad in enumerate(window.padding)),
+        f"its padding {window.padding} is not smaller than its kernel {kernel}",
+    )
+    _require_taps(window, x.tensor, size)
+    include = bool(attribute(node, "count_include_pad", 0)) and kind == "average"
+    _add_pool(lowering, node, kind, x, window, size, include, output)
+
+
+def global_pool(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    kind: Literal["max", "average"],
+    x: View,
+    output: Quantisation | None = None,
+) -> None:
+    """Add a pooling layer whose window is the whole image."""
+    x = spatial(lowering, node, x)
+    if attribute(node, "channels_last", 0):
+        raise Unsupported("it works channels last", "export it in NCHW order")
+    window = Window(kernel=(x.tensor.height, x.tensor.width))
+    _add_pool(lowering, node, kind, x, window, (1, 1), False, output)
+
+
+def _add_pool(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    kind: Literal["max", "average"],
+    x: View,
+    window: Window,
+    size: tuple[int, int],
+    include: bool,
+    output: Quantisation | None,
+) -> None:
+    if output is None and x.is_quantised:
+        output = x.tensor.quantisation
+    result = DraftTensor(node.output[0], *size, x.tensor.channels, output)
+    lowering.add(
+        Layer(
+            kind,
+            node_name(node),
+            node.op_type,
+            [x.tensor],
+            result,
+            window,
+            count_include_pad=include,
+            integers=kind == "max" and x.is_quantised,
+        )
+    )
+    show(lowering, node, result, x.dtype)
+
+
+def show(lowering: Lowering, node: onnx.NodeProto, tensor: DraftTensor, dtype: np.dtype) -> None:
+    """Record an image as the node's output."""
+    shape = (1, tensor.channels, tensor.height, tensor.width)
+    lowering.set(node, View(tensor, shape, dtype))
+
+
+def spatial(lowering: Lowering, node: onnx.NodeProto, x: View) -> View:
+    """The operand as an image (1, C, H, W), reshaped where this keeps the bytes in place."""
+    tensor = x.tensor
+    if x.shape == (1, tensor.channels, tensor.height, tensor.width):
+        return x
+    if len(x.shape) != 4 or x.shape[0] != 1:
+        raise Unsupported(
+            f"its input has shape {x.shape}", "only images of shape (1, C, H, W) are supported"
+        )
+    _, channels, height, width = x.shape
+    if 1 not in (tensor.channels, tensor.height * tensor.width) or 1 not in (
+        channels,
+        height * width,
+    ):
+        raise Unsupported(
+            "a reshape before it mixes channels and pixels",
+            "remove it; on the overlay channels are innermost",
+        )
+    result = DraftTensor(f"{tensor.name}_reshaped", height, width, channels, tensor.quantisation)
+    layer = Layer("reshape", result.name, "Reshape", [tensor], result, integers=x.is_quantised)
+    lowering.add(layer)
+    return View(result, x.shape, x.dtype)
+
+
+def require_weights(weight: Coefficients) -> None:
+    """Weights must be finite; quantised ones symmetric int8 values in [-127, 127]."""
+    values = weight.values
+    if not (np.isfinite(values.min(initial=0)) and np.isfinite(values.max(initial=0))):
+        raise Unsupported("its weights are not finite", "train or export the model again")
+    if weight.scale is None:
+        return
+    if not np.all(np.isfinite(weight.scale)) or np.any(weight.scale < 0):
+        raise Unsupported("a scale of its weights is not positive", REQUANTISE_WEIGHTS)
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if low < -127 or high > 127:
+        raise Unsupported(
+            f"its weights reach from {low} to {high} around their zero point, beyond [-127, 127]",
+            REQUANTISE_WEIGHTS,
+        )
+
+
+def _window(
+    node: onnx.NodeProto, x: DraftTensor, kernel: tuple[int, int]
+) -> tuple[Window, tuple[int, int]]:
+    """The window of a node and its output size."""
+    stride = _pair(node, "strides")
+    dilation = _pair(node, "dilations")
+    size = x.height, x.width
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    pads = _padding(node, size, reach, stride)
+    ceil = bool(attribute(node, "ceil_mode", 0))
+    window = Window(kernel, stride, dilation, pads)
+    outputs = []
+    for axis in range(2):
+        span = size[axis] + pads[axis] + pads[axis + 2] - reach[axis]
+        count = (math.ceil if ceil else math.floor)(span / stride[axis]) + 1
+        if ceil and (count - 1) * stride[axis] >= size[axis] + pads[axis]:
+            count -= 1
+        outputs.append(count)
+    padded = (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3])
+    if min(outputs) < 1 or reach[0] > padded[0] or reach[1] > padded[1]:
+        raise Unsupported(
+            f"its window of {kernel} does not fit into {size}", "use a larger image or padding"
+        )
+    return window, (outputs[0], outputs[1])
+
+
+def _padding(
+    node: onnx.NodeProto, size: tuple[int, int], reach: list[int], stride: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    mode = attribute(node, "auto_pad", "NOTSET")
+    if mode == "NOTSET":
+        pads = cast(list[int], attribute(node, "pads", [0, 0, 0, 0]))
+        if len(pads) != 4 or min(pads) < 0:
+            raise Unsupported(f"its padding is {pads}", "crop the image before it instead")
+        return pads[0], pads[1], pads[2], pads[3]
+    if mode == "VALID":
+        return 0, 0, 0, 0
+    before, after = [], []
+    for n, k, s in zip(size, reach, stride, strict=True):
+        total = max((math.ceil(n / s) - 1) * s + k - n, 0)
+        small, large = total // 2, total - total // 2
+        before.append(large if mode == "SAME_LOWER" else small)
+        after.append(small if mode == "SAME_LOWER" else large)
+    return before[0], before[1], after[0], after[1]
+
+
+def _pair(node: onnx.NodeProto, name: str) -> tuple[int, int]:
+    values = cast(list[int], attribute(node, name, [1, 1]))
+    if len(values) != 2:
+        raise Unsupported(f"its {name} are {values}", "only two-dimensional windows are supported")
+    return values[0], values[1]
+
+
+def _require_taps(window: Window, x: DraftTensor, output: tuple[int, int]) -> None:
+    """Every pooling window must touch the image: there is no maximum or average of nothing."""
+    for axis, n in enumerate((x.height, x.width)):
+        if not _all_touch(
+            n,
+            output[axis],
+            window.kernel[axis],
+            window.stride[axis],
+            window.dilation[axis],
+            window.padding[axis],
+        ):
+            raise Unsupported("one of its windows lies wholly in the padding", "reduce the padding")
+
+
+def _all_touch(n: int, count: int, kernel: int, stride: int, dilation: int, before: int) -> bool:
+    """Whether each of ``count`` windows has a tap on one of ``n`` pixels.
+
+    Taps no further apart than the image is long cannot miss it between them: then the first and
+    the last window tell.
+    """
+    starts = [0, count - 1] if kernel == 1 or dilation <= n else range(count)
+    for start in starts:
+        first = start * stride - before
+        tap = max(0, -(first // dilation))  # the first that is not before the image
+        if tap >= kernel or first + tap * dilation >= n:
+            return False
+    return True

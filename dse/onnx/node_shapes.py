@@ -1,0 +1,153 @@
+"""Shapes and types of what a node makes, from those of what it reads, by onnx's own rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from dse.onnx.source import (
+    IR_VERSION,
+    MALFORMED,
+    MAX_ELEMENTS,
+    Known,
+    attribute,
+    first_line,
+    known_type,
+    node_inputs,
+)
+from dse.onnx.values import FLOAT, INCONSISTENT, Const, Unsupported
+
+_OWN = "com.microsoft"
+_TWIN_OPSET = 13
+_SMALL = 1024
+"""Elements of a constant whose values may matter for a shape."""
+
+
+Opsets = Sequence[onnx.OperatorSetIdProto]
+
+
+class Misfit(Unsupported):
+    """A node whose inputs do not fit it, by onnx's rules."""
+
+
+def known_constant(const: Const) -> Known:
+    """What is known of a constant; its values only where they are as they stand."""
+    return Known(const.array.shape, const.dtype, const.array if const.scale is None else None)
+
+
+def infer(
+    node: onnx.NodeProto,
+    operands: Mapping[str, Known],
+    opsets: Opsets,
+    limit: float = MAX_ELEMENTS,
+) -> dict[str, Known]:
+    """What is known of a node's outputs; Unsupported if the operands do not fit the node.
+
+    No tensor may have more than ``limit`` elements: that is known before anything is computed.
+    """
+    if any(known.dtype is None for known in operands.values()):
+        return {}
+    twin = _twin(node) if node.domain == _OWN else None
+    real = twin is not None and node.op_type == "QGemm" and not any(node.input[7:])
+    if twin is not None:
+        node, opsets = twin, [helper.make_opsetid("", _TWIN_OPSET)]
+    elif node.domain == _OWN:
+        return {}
+    read = {name: operands[name] for name in node_inputs(node) if name in operands}
+    made = _inferred(node, read, opsets, twin is not None)
+    if real:
+        made = {name: replace(known, dtype=FLOAT) for name, known in made.items()}
+    for known in made.values():
+        if known.shape is not None and math.prod(known.shape) > limit:
+            raise Unsupported(
+                f"it makes a tensor of {known.shape}, more than {limit:,} elements",
+                "export the model for smaller images",
+            )
+    return made
+
+
+def _inferred(
+    node: onnx.NodeProto, operands: Mapping[str, Known], opsets: Opsets, twin: bool
+) -> dict[str, Known]:
+    arrays = {name: known.array for name, known in operands.items() if _matters(known)}
+    graph = helper.make_graph(
+        [node],
+        "node",
+        [_value(name, known) for name, known in operands.items() if name not in arrays],
+        [helper.make_empty_tensor_value_info(name) for name in node.output if name],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=opsets)
+    model.ir_version = IR_VERSION
+    try:
+        inferred = onnx.shape_inference.infer_shapes(
+            model, check_type=not twin, strict_mode=True, data_prop=True
+        )
+    except (onnx.shape_inference.InferenceError, *MALFORMED) as error:
+        reason = first_line(error).rsplit("] ", 1)[-1]
+        raise Misfit(f"its inputs do not fit: {reason}", INCONSISTENT) from None
+    return {value.name: known_type(value.type) for value in inferred.graph.output}
+
+
+def _matters(known: Known) -> bool:
+    """Whether a constant's values may decide on a shape: they are few integers, or scales."""
+    return known.array is not None and known.array.size <= _SMALL
+
+
+def _value(name: str, known: Known) -> onnx.ValueInfoProto:
+    assert known.dtype is not None
+    return helper.make_tensor_value_info(
+        name, helper.np_dtype_to_tensor_dtype(known.dtype), known.shape
+    )
+
+
+def _same(node: onnx.NodeProto, op: str, inputs: Sequence[int], *kept: str) -> onnx.NodeProto:
+    """The operator ``op`` on some of the node's inputs, with those of its attributes it knows."""
+    names = [node.input[index] for index in inputs if index < len(node.input)]
+    twin = helper.make_node(op, names, list(node.output[:1]))
+    twin.attribute.extend(found for found in node.attribute if found.name in kept)
+    return twin
+
+
+_WINDOW = ("auto_pad", "ceil_mode", "dilations", "group", "kernel_shape", "pads", "strides")
+_Twin = Callable[[onnx.NodeProto], onnx.NodeProto]
+
+
+def _unary(node: onnx.NodeProto) -> onnx.NodeProto:
+    return _same(node, "Identity", [0])
+
+
+_TWINS: dict[str, _Twin] = {
+    "BiasGelu": _unary,
+    "DequantizeLinear": lambda node: _same(node, "DequantizeLinear", [0, 1, 2], "axis"),
+    "FastGelu": _unary,
+    "FusedConv": lambda node: _same(node, "Conv", [0, 1, 2], *_WINDOW),
+    "FusedGemm": lambda node: _same(node, "Gemm", [0, 1, 2], "transA", "transB"),
+    "Gelu": _unary,
+    "QGemm": lambda node: _same(node, "Gemm", [0, 3], "transA", "transB"),
+    "QLinearAdd": lambda node: _same(node, "Add", [0, 3]),
+    "QLinearAveragePool": lambda node: _same(node, "AveragePool", [0], *_WINDOW),
+    "QLinearConcat": lambda node: _same(node, "Concat", range(2, len(node.input), 3), "axis"),
+    "QLinearConv": lambda node: _same(node, "QLinearConv", range(len(node.input)), *_WINDOW),
+    "QLinearGlobalAveragePool": lambda node: _same(node, "GlobalAveragePool", [0]),
+    "QLinearLeakyRelu": _unary,
+    "QLinearMul": lambda node: _same(node, "Mul", [0, 3]),
+    "QLinearReduceMean": lambda node: _same(node, "ReduceMean", [0], "axes", "keepdims"),
+    "QLinearSigmoid": _unary,
+    "QLinearSoftmax": _unary,
+    "QLinearWhere": lambda node: _same(node, "Where", [0, 1, 4]),
+    "QuantizeLinear": lambda node: _same(node, "QuantizeLinear", [0, 1, 2], "axis"),
+    "QuickGelu": _unary,
+}
+"""ONNX's operators with the shapes of ONNX Runtime's own, for which onnx has no rules."""
+
+
+def _twin(node: onnx.NodeProto) -> onnx.NodeProto | None:
+    if node.op_type not in _TWINS or attribute(node, "channels_last", 0):
+        return None
+    return _TWINS[node.op_type](node)

@@ -1,0 +1,62 @@
+"""What to do about operators that the overlay does not have."""
+
+from __future__ import annotations
+
+from dse.onnx.places import TAIL
+from dse.onnx.values import Unsupported
+
+UNKNOWN_REMEDY = "replace it, or cut the model there and run the rest elsewhere"
+
+_CURVED = "the overlay has no curved activations", "retrain with Relu or Clip (ReLU6)"
+_DYNAMIC = (
+    "its scales are computed at run time",
+    "quantise statically, with calibration images (onnxruntime.quantization.quantize_static)",
+)
+_NORMALISED = (
+    "it divides by statistics of its input",
+    "retrain with BatchNormalization, which folds into the convolutions",
+)
+_RESAMPLED = (
+    "the overlay cannot enlarge images",
+    "end the network before it, or use strides and pooling only",
+)
+_KNOWN = {
+    "ConvInteger": _DYNAMIC,
+    "DynamicQuantizeLinear": _DYNAMIC,
+    "MatMulInteger": _DYNAMIC,
+    "Elu": _CURVED,
+    "Erf": _CURVED,
+    "Gelu": _CURVED,
+    "HardSigmoid": _CURVED,
+    "HardSwish": _CURVED,
+    "LeakyRelu": _CURVED,
+    "PRelu": _CURVED,
+    "QLinearLeakyRelu": _CURVED,
+    "QLinearSigmoid": _CURVED,
+    "Selu": _CURVED,
+    "Sigmoid": _CURVED,
+    "Tanh": _CURVED,
+    "GroupNormalization": _NORMALISED,
+    "InstanceNormalization": _NORMALISED,
+    "LayerNormalization": _NORMALISED,
+    "LRN": _NORMALISED,
+    "ConvTranspose": _RESAMPLED,
+    "DepthToSpace": _RESAMPLED,
+    "Resize": _RESAMPLED,
+    "Upsample": _RESAMPLED,
+    "Pad": (
+        "the overlay pads within convolutions and pooling only",
+        "merge it into the pads of the next operator",
+    ),
+}
+
+
+def unknown(operator: str) -> Unsupported:
+    """The problem of an operator that cannot be lowered."""
+    if operator in _KNOWN:
+        return Unsupported(*_KNOWN[operator])
+    if operator in TAIL:
+        return Unsupported(
+            "it runs on the host, but layers of the overlay follow it", UNKNOWN_REMEDY
+        )
+    return Unsupported("the overlay has no such operator", UNKNOWN_REMEDY)

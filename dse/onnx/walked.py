@@ -1,0 +1,45 @@
+"""Layers that the instruction set cannot say, told before anything is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dse.onnx.draft import Draft, Layer
+from dse.onnx.findings import Problem
+from dse.tiling.walks import Walk, against
+
+SMALLER = "use smaller images, kernels, strides, dilations or padding, or run it on the host"
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """A problem for each convolution and pooling whose walk no instruction holds."""
+    for layer in draft.layers:
+        why = ""
+        if layer.kind == "conv":
+            why = against("CONV", _walk(layer).fields)
+        elif layer.kind in ("max", "average"):
+            fields = {**_walk(layer).fields, "channels": layer.inputs[0].channels}
+            why = against("POOL", fields)
+        if why:
+            yield Problem(layer.name, layer.origin, f"no instruction can say it: {why}", SMALLER)
+
+
+def _walk(layer: Layer) -> Walk:
+    """The walk; a convolution's taps of a row are one run, and all of them if it sees all."""
+    image, window = layer.inputs[0], layer.window
+    height, width, channels = image.shape
+    rows, columns = window.kernel
+    if layer.kind == "conv" and layer.groups == 1 and window.dilation[1] == 1:
+        columns = 1
+        if window.kernel == (height, width) and not any(window.padding):
+            height, width, channels, rows = 1, 1, 1, 1
+    return Walk(
+        height=height,
+        width=width,
+        channels=channels,
+        taps=(rows, columns),
+        outputs=layer.output.shape[:2],
+        stride=window.stride,
+        dilation=window.dilation,
+        before=window.padding[:2],
+    )

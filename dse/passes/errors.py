@@ -1,7 +1,0 @@
-"""Errors of graph passes."""
-
-from hw.errors import PolymapError
-
-
-class PassError(PolymapError, ValueError):
-    """A pass is asked for where it would change the network's results; the message says why."""

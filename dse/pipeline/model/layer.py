@@ -1,0 +1,153 @@
+"""A network as the chain of convolution stages which a layer-pipelined accelerator builds."""
+
+from dataclasses import dataclass
+
+from dse.pipeline.model.search_error import NetworkError
+
+LARGEST = 65536
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """A pooling window that follows a convolution, computed in that convolution's output path.
+
+    Parameters
+    ----------
+    name : str
+        Name in messages.
+    kernel, stride : int
+        Window and step, in pixels.
+    size_out : int
+        Height and width of the pooled map.
+
+    Raises
+    ------
+    NetworkError
+        When a size is not a positive integer.
+    """
+
+    name: str
+    kernel: int
+    stride: int
+    size_out: int
+
+    def __post_init__(self) -> None:
+        for field in ("kernel", "stride", "size_out"):
+            _positive(self.name, field, getattr(self, field))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv:
+    """One convolution layer, which is one stage of the pipeline. Maps and kernels are square.
+
+    Parameters
+    ----------
+    name : str
+        Name in reports.
+    n_in : int
+        Input channels of one group, as in the published table.
+    n_out : int
+        Output channels of all groups.
+    groups : int
+        Number of groups; the stage reads ``n_in * groups`` channels.
+    size_in, size_out : int
+        Height and width of the input and output map, in pixels.
+    kernel, stride, pad : int
+        Kernel size, step and zero padding, in pixels.
+    pool : Pool or None
+        Pooling in the output path of the stage.
+
+    Raises
+    ------
+    NetworkError
+        When the sizes contradict each other.
+    """
+
+    name: str
+    n_in: int
+    n_out: int
+    size_in: int
+    size_out: int
+    kernel: int
+    stride: int = 1
+    pad: int = 0
+    groups: int = 1
+    pool: Pool | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("n_in", "n_out", "size_in", "size_out", "kernel", "stride", "groups"):
+            _positive(self.name, field, getattr(self, field))
+        if not isinstance(self.pad, int) or not 0 <= self.pad < self.kernel:
+            raise NetworkError(
+                f"layer {self.name}: pad must be an integer from 0 to {self.kernel - 1}, "
+                f"not {self.pad!r}"
+            )
+        if self.n_out % self.groups:
+            raise NetworkError(
+                f"layer {self.name}: {self.n_out} output channels do not divide into "
+                f"{self.groups} groups"
+            )
+        expected = (self.size_in + 2 * self.pad - self.kernel) // self.stride + 1
+        if self.size_out != expected:
+            raise NetworkError(
+                f"layer {self.name}: size_out is {self.size_out}, but size_in {self.size_in}, "
+                f"kernel {self.kernel}, stride {self.stride} and pad {self.pad} give {expected}"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Channels that the stage reads, all groups together."""
+        return self.n_in * self.groups
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.n_in * self.n_out * self.kernel**2
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return self.weights * self.size_out**2
+
+    @property
+    def rows_used(self) -> int:
+        """Rows (and columns) of the input map that any output depends on."""
+        return min(self.size_in, (self.size_out - 1) * self.stride + self.kernel - self.pad)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A chain of convolution stages; fully connected layers are not part of the pipeline.
+
+    Raises
+    ------
+    NetworkError
+        When the chain is empty or a stage does not read what its predecessor writes.
+    """
+
+    name: str
+    stages: tuple[Conv, ...]
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise NetworkError(f"network {self.name}: no convolution layer found")
+        for before, after in zip(self.stages, self.stages[1:], strict=False):
+            size = before.pool.size_out if before.pool else before.size_out
+            if (after.channels, after.size_in) != (before.n_out, size):
+                raise NetworkError(
+                    f"network {self.name}, layer {after.name}: reads {after.channels} channels of "
+                    f"{after.size_in} x {after.size_in}, but {before.name} writes {before.n_out} "
+                    f"of {size} x {size}"
+                )
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all stages for one image."""
+        return sum(stage.macs for stage in self.stages)
+
+
+def _positive(name: str, field: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+        raise NetworkError(
+            f"layer {name}: {field} must be an integer from 1 to {LARGEST}, not {value!r}"
+        )

@@ -1,0 +1,155 @@
+"""What may be done with a convolution: the one place that search, graph passes and compiler ask.
+
+A function named after a question returns the reason against it, or an empty text.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+
+from dse.network.workload import Convolution, ConvShape, Join, Pool, Shape, Workload
+from dse.tiling.walks import Walk, against
+from hw.isa import Dataflow
+from hw.isa.config import ceil_div
+from hw.isa.transforms import Transform
+
+
+class Algorithm(enum.Enum):
+    """How a convolution becomes matrix products."""
+
+    IM2COL = "im2col"
+    KN2ROW = "kn2row"
+    WINOGRAD = "winograd"
+
+
+class Strided(Protocol):
+    """What a convolution's shape and an operator's window have in common."""
+
+    @property
+    def stride(self) -> tuple[int, int]: ...
+    @property
+    def dilation(self) -> tuple[int, int]: ...
+
+
+WINOGRAD_FLOWS = (Dataflow.WS, Dataflow.IS)
+
+
+def against_algorithm(
+    window: Strided, algorithm: Algorithm, dataflow: Dataflow | None = None
+) -> str:
+    """Why a convolution cannot be computed so; ``dataflow`` None: in none."""
+    if algorithm is not Algorithm.WINOGRAD:
+        return ""
+    if dataflow not in (None, *WINOGRAD_FLOWS):
+        return f"winograd needs the dataflow WS or IS, not {dataflow.name}"
+    if window.stride != (1, 1) or window.dilation != (1, 1):
+        return (
+            f"winograd needs stride 1 and dilation 1, not {window.stride} and {window.dilation}: "
+            "choose im2col or kn2row"
+        )
+    return ""
+
+
+def against_walking(conv: ConvShape, algorithm: Algorithm) -> str:
+    """Why the instruction set cannot say how a convolution walks its input."""
+    taps = conv.kernel
+    whole = algorithm is Algorithm.IM2COL and conv.contiguous and conv.groups == 1
+    if whole and conv.is_dense:
+        return ""
+    if whole and conv.dilation[1] == 1:
+        taps = (taps[0], 1)
+    walk = Walk(
+        height=conv.height,
+        width=conv.width,
+        channels=conv.cin,
+        taps=taps,
+        outputs=(conv.o1, conv.o2),
+        stride=conv.stride,
+        dilation=conv.dilation,
+        before=conv.padding[:2],
+    )
+    return against("CONV", walk.fields)
+
+
+def against_pooling(source: Shape, pool: Pool) -> str:
+    """Why the instruction set cannot say a pooling; its padding, which is unknown, apart."""
+    height, width, channels = source
+    walk = Walk(
+        height=height,
+        width=width,
+        channels=channels,
+        taps=pool.kernel,
+        outputs=pool.shape[:2],
+        stride=pool.stride,
+    )
+    return against("POOL", {**walk.fields, "channels": channels})
+
+
+def against_folding(conv: ConvShape, factor: int) -> str:
+    """Why ``factor`` adjacent pixels of a convolution's result cannot become channels of one."""
+    if factor < 1:
+        return "the factor must be positive"
+    if conv.o2 % factor:
+        return f"the output is {conv.o2} pixels wide, which is no multiple"
+    if factor == 1:
+        return ""
+    if conv.groups > 1:
+        return f"the convolution has {conv.groups} groups"
+    if conv.dilation[1] > 1:
+        return f"the kernel is dilated by {conv.dilation[1]}"
+    return conv.unfolded
+
+
+def against_merging(workload: Workload, group: Sequence[str]) -> str:
+    """Why convolutions are no siblings that can become one, wherever their results lie."""
+    if len(set(group)) < len(group):
+        return "two different ones are the least"
+    layers = []
+    for name in group:
+        layer = workload.node.get(name)
+        if not isinstance(layer, Convolution):
+            return f"there is no convolution {name!r}"
+        layers.append(layer)
+    for layer in layers:
+        conv = layer.conv
+        if any(isinstance(n, Join) and n.kind == "add" for n in workload.consumers[layer.name]):
+            return f"the result of {layer.name!r} is a summand"
+        if conv.kernel != (1, 1) or any(conv.padding) or conv.groups > 1:
+            return f"{layer.name!r} is no plain 1 x 1 convolution"
+        if (layer.input, conv.stride) != (layers[0].input, layers[0].conv.stride):
+            return f"{layer.name!r} reads other pixels than {group[0]!r}"
+    return ""
+
+
+def tails(workload: Workload) -> dict[str, str]:
+    """Additions by name, each with the convolution that it is the tail of, if there is one.
+
+    The writer adds, so that a convolution qualifies whose result has no other use; the later one
+    of two.
+    """
+    found: dict[str, str] = {}
+    for node in workload.nodes:
+        if isinstance(node, Join) and node.kind == "add" and len(set(node.inputs)) == 2:
+            for layer in workload.convolutions:
+                name = layer.name
+                own = name in node.inputs and workload.consumers[name] == (node,)
+                if own and name not in workload.held:
+                    found[node.name] = name
+    return found
+
+
+def transforms(known: Sequence[Transform], tile: int | None) -> tuple[Transform, ...]:
+    """Of the hardware's transforms those of a wanted output tile; None: all."""
+    return tuple(transform for transform in known if tile in (None, transform.m))
+
+
+def group_sizes(groups: int) -> list[int]:
+    """Groups a CONV for each possible number of CONVs that a grouped convolution becomes."""
+    return list(dict.fromkeys(ceil_div(groups, count) for count in range(1, groups + 1)))
+
+
+def most_channels(parameter_depth: int) -> int:
+    """Channels a CONV: half of the records, so that the next CONV's can be loaded meanwhile."""
+    return parameter_depth // 2

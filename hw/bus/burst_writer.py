@@ -1,0 +1,110 @@
+"""Writes runs of beats to an AXI4 master with many bursts in flight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.bus.axi import OKAY, AXI4Write, burst_beats
+from hw.bus.burst_reader import COMMAND, BurstPlanner
+from hw.lib.queue import Queue
+
+BURSTS = 15  # that wait for their response
+
+
+def beat_layout(data_bytes: int) -> data.StructLayout:
+    """One beat to write: the bytes and which of them count."""
+    return data.StructLayout({"data": unsigned(8 * data_bytes), "strobe": data_bytes})
+
+
+class BurstWriter(wiring.Component):
+    """Turns commands into bursts and feeds them the beats of ``i_data`` in order.
+
+    One beat per cycle, two cycles from ``i_data`` to the W channel; a burst every second cycle.
+
+    ``abort`` must be held until ``idle``: commands and beats are then refused, and bursts whose
+    address was offered are completed with beats that write nothing.
+
+    Parameters
+    ----------
+    data_bytes : width of a beat.
+
+    Members
+    -------
+    i : commands: ``address`` (its bits below a beat are ignored) and ``beats`` (0: does nothing).
+    i_data : exactly that many beats: ``data`` and ``strobe``.
+    axi : AXI4 write channels; the id is 0.
+    abort : drop everything, see above.
+    idle : nothing is offered to or expected from the bus, and no command is under way.
+    error : pulse, a burst was answered with a response other than OKAY.
+    """
+
+    def __init__(self, *, data_bytes: int) -> None:
+        self._bytes = data_bytes
+        super().__init__(
+            {
+                "i": In(stream.Signature(COMMAND)),
+                "i_data": In(stream.Signature(beat_layout(data_bytes))),
+                "axi": Out(AXI4Write(data_bytes=data_bytes)),
+                "abort": In(1),
+                "idle": Out(1),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.planner = planner = BurstPlanner(data_bytes=self._bytes)
+        m.submodules.bursts = bursts = Queue(
+            shape=range(burst_beats(self._bytes) + 1), depth=BURSTS
+        )
+        aw, w, b = self.axi.aw, self.axi.w, self.axi.b
+        unanswered = Signal(range(BURSTS + 1))
+        left = Signal(range(burst_beats(self._bytes) + 1))
+
+        free = (~aw.valid | aw.ready) & bursts.i.ready & (unanswered != BURSTS)
+        m.d.comb += [
+            planner.i.payload.eq(self.i.payload),
+            planner.i.valid.eq(self.i.valid),
+            self.i.ready.eq(planner.i.ready),
+            planner.abort.eq(self.abort),
+            planner.o.ready.eq(free),
+            self.idle.eq(~aw.valid & (unanswered == 0) & planner.idle),
+            b.ready.eq(1),
+        ]
+        issue = planner.o.valid & free & ~self.abort
+        m.d.comb += [bursts.i.valid.eq(issue), bursts.i.payload.eq(planner.o.p.beats)]
+        with m.If(aw.ready):
+            m.d.sync += aw.valid.eq(0)
+        with m.If(issue):
+            m.d.sync += [
+                aw.valid.eq(1),
+                aw.p.addr.eq(planner.o.p.address),
+                aw.p.len.eq(planner.o.p.beats - 1),
+            ]
+        m.d.sync += [
+            unanswered.eq(unanswered + issue - b.valid),
+            self.error.eq(b.valid & (b.p.resp != OKAY)),
+        ]
+
+        advance = ~w.valid | w.ready
+        take = (left != 0) & advance & (self.i_data.valid | self.abort)
+        m.d.comb += [
+            self.i_data.ready.eq((left != 0) & advance & ~self.abort),
+            bursts.o.ready.eq((left == 0) | (take & (left == 1))),
+        ]
+        with m.If(advance):
+            m.d.sync += [
+                w.valid.eq(take),
+                w.p.data.eq(self.i_data.p.data),
+                w.p.strb.eq(Mux(self.abort, 0, self.i_data.p.strobe)),
+                w.p.last.eq(left == 1),
+            ]
+        with m.If(bursts.o.valid & bursts.o.ready):
+            m.d.sync += left.eq(bursts.o.payload)
+        with m.Elif(take):
+            m.d.sync += left.eq(left - 1)
+        return m

@@ -1,0 +1,207 @@
+"""Reads the program and hands each instruction to its engine's queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.bus.axi import ADDRESS_BITS, check_data_bytes
+from hw.bus.burst_reader import COMMAND
+from hw.control.checksum_unit import CHECK_LATENCY, ProgramChecksum
+from hw.control.field_check import FAILURE, FETCH_BITS, QUEUED, FieldCheck
+from hw.isa import BEGIN, INSTRUCTION_BYTES, LAYOUTS, Error, Opcode
+from hw.isa.config import ISA_VERSION, OverlayConfig
+from hw.lib.pipelining import delayed
+
+VERDICT_LATENCY = CHECK_LATENCY - 1  # cycles from END's arrival to ``failed``: of the checksum
+
+
+class Fetch(wiring.Component):
+    """Reads a program from its base address on, in order, and dispatches it until END.
+
+    First BEGIN alone is read and checked, then the rest of the ``instructions`` it states, as far
+    ahead as the reader's queue allows and no byte more.  A program without END ends with
+    ``ILLEGAL_OPCODE``.  Stops after ``done`` or an error until reset.  An instruction of N beats
+    takes N + 1 cycles.
+
+    Checksum and fields are checked beside the dispatch and cost no cycle: ``failed`` may follow
+    ``done`` by ``VERDICT_LATENCY`` cycles.
+
+    Parameters
+    ----------
+    config : the overlay's.
+
+    Members
+    -------
+    start : pulse, begin.
+    base, size : address and bytes of the program's region, constant while it runs; the address is a
+        multiple of a beat.
+    command, beat : to and from a ``BurstReader``.
+    o_load, o_conv, o_pool, o_store, o_weights : instructions for the engines.
+    busy : an engine has instructions.
+    done : END is reached and no engine is busy.
+    failed : the program is at fault; ``failure`` has code and tag.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        data_bytes = config.axi_bytes
+        super().__init__(
+            {
+                "start": In(1),
+                "base": In(ADDRESS_BITS),
+                "size": In(ADDRESS_BITS),
+                "command": Out(stream.Signature(COMMAND)),
+                "beat": In(stream.Signature(8 * data_bytes)),
+                **{f"o_{op.name.lower()}": Out(stream.Signature(LAYOUTS[op])) for op in QUEUED},
+                "busy": In(1),
+                "done": Out(1),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
+            }
+        )
+        self._dispatching = Signal()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        data_bytes = self._config.axi_bytes
+        m.submodules.gather = gather = Gather(data_bytes=data_bytes)
+        m.d.comb += [
+            gather.i.payload.eq(self.beat.payload),
+            gather.i.valid.eq(self.beat.valid),
+            self.beat.ready.eq(gather.i.ready),
+        ]
+        word = gather.o
+        remaining = Signal(32)
+        beats = INSTRUCTION_BYTES // data_bytes
+        begin = data.View(BEGIN, word.payload[: BEGIN.size])
+        m.d.comb += self.failure.tag.eq(begin.tag)
+
+        with m.If(self.command.ready):
+            m.d.sync += self.command.valid.eq(0)
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    m.d.sync += [
+                        self.command.valid.eq(1),
+                        self.command.p.address.eq(self.base),
+                        self.command.p.beats.eq(beats),
+                    ]
+                    m.next = "BEGIN"
+            with m.State("BEGIN"):
+                with m.If(word.valid):
+                    m.d.sync += [
+                        remaining.eq(begin.instructions - 1),
+                        self.command.p.address.eq(self.base + INSTRUCTION_BYTES),
+                        self.command.p.beats.eq((begin.instructions - 1) * beats),
+                    ]
+                    self._check(m, begin)
+                    with m.If(self.failed):
+                        m.next = "STOPPED"
+                    with m.Else():
+                        m.d.comb += word.ready.eq(1)
+                        m.d.sync += self.command.valid.eq(1)
+                        m.next = "DISPATCH"
+            with m.State("DISPATCH"):
+                m.d.comb += self._dispatching.eq(1)
+                with m.If(remaining == 0):
+                    self._fail(m, Error.ILLEGAL_OPCODE)
+                with m.Elif(word.valid):
+                    self._dispatch(m, word)
+                with m.If(word.valid & word.ready):
+                    m.d.sync += remaining.eq(remaining - 1)
+                with m.If(self.failed | self.done):
+                    m.next = "STOPPED"
+            with m.State("STOPPED"):
+                pass
+        self._verify(m, word)
+        return m
+
+    def _verify(self, m: Module, word: Any) -> None:
+        """The checks that speak after the dispatch."""
+        m.submodules.checksum = checksum = ProgramChecksum(data_bytes=self._config.axi_bytes)
+        m.submodules.check = check = FieldCheck(config=self._config)
+        ended = word.valid & (word.payload[:8] == Opcode.END) & self._dispatching
+        m.d.comb += [
+            checksum.i_valid.eq(self.beat.valid & self.beat.ready),
+            checksum.i_data.eq(self.beat.payload),
+            check.i_valid.eq(word.valid & word.ready & self._dispatching),
+            check.i_word.eq(word.payload),
+        ]
+        with m.If(
+            delayed(m, ended, VERDICT_LATENCY, name="ended", reset_less=False) & ~checksum.o_right
+        ):
+            self._fail(m, Error.CHECKSUM)
+        with m.If(check.failed):
+            m.d.comb += [self.failed.eq(1), self.failure.eq(check.failure)]
+
+    def _check(self, m: Module, begin: Any) -> None:
+        with m.If(begin.opcode != Opcode.BEGIN):
+            self._fail(m, Error.MISSING_BEGIN)
+        with m.Elif(begin.isa_version != ISA_VERSION):
+            self._fail(m, Error.ISA_VERSION)
+        with m.Elif(begin.configuration != self._config.hash):
+            self._fail(m, Error.CONFIGURATION)
+        with m.Elif(begin.instructions <= 1):
+            self._fail(m, Error.ILLEGAL_OPCODE)
+        with m.Elif(begin.instructions > self.size // INSTRUCTION_BYTES):
+            self._fail(m, Error.REGION)
+
+    def _dispatch(self, m: Module, word: Any) -> None:
+        with m.Switch(word.payload[:8]):
+            for opcode in QUEUED:
+                with m.Case(opcode):
+                    target = getattr(self, f"o_{opcode.name.lower()}")
+                    m.d.comb += [target.valid.eq(1), word.ready.eq(target.ready)]
+            with m.Case(Opcode.END):
+                m.d.comb += self.done.eq(~self.busy)
+            with m.Default():
+                self._fail(m, Error.ILLEGAL_OPCODE)
+        for opcode in QUEUED:
+            target = getattr(self, f"o_{opcode.name.lower()}")
+            m.d.comb += target.payload.eq(word.payload[: LAYOUTS[opcode].size])
+
+    def _fail(self, m: Module, code: Error) -> None:
+        m.d.comb += [self.failed.eq(1), self.failure.code.eq(code)]
+
+
+class Gather(wiring.Component):
+    """Collects the beats of an instruction; N beats take N + 1 cycles.
+
+    Parameters
+    ----------
+    data_bytes : width of a beat.
+
+    Members
+    -------
+    i : beats.
+    o : the first ``FETCH_BITS`` of each instruction; they stay after the transfer.
+    """
+
+    def __init__(self, *, data_bytes: int) -> None:
+        check_data_bytes(data_bytes)
+        self._bits = 8 * data_bytes
+        super().__init__(
+            {"i": In(stream.Signature(8 * data_bytes)), "o": Out(stream.Signature(FETCH_BITS))}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        beats = 8 * INSTRUCTION_BYTES // self._bits
+        number = Signal(range(max(2, beats)))
+        m.d.comb += self.i.ready.eq(~self.o.valid)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            with m.Switch(number):
+                for beat in range(-(-FETCH_BITS // self._bits)):
+                    with m.Case(beat):
+                        part = self.o.payload[self._bits * beat : self._bits * (beat + 1)]
+                        m.d.sync += part.eq(self.i.payload)
+            m.d.sync += number.eq(number + 1)
+            with m.If(number == beats - 1):
+                m.d.sync += [number.eq(0), self.o.valid.eq(1)]
+        return m

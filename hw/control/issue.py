@@ -1,0 +1,95 @@
+"""Instruction queue of one engine, gated by its dependency tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.control.tokens import ENGINES
+from hw.isa import HEAD
+from hw.lib.queue import Queue
+
+QUEUE_DEPTH = 4  # instructions
+FLIGHT_DEPTH = 8  # instructions that an engine has started and not yet retired
+
+EVENT = data.StructLayout(
+    {"start": 1, "start_tag": HEAD["tag"], "retire": 1, "retire_tag": HEAD["tag"]}
+)
+
+
+class Issuer(wiring.Component):
+    """Queues an engine's instructions and hands each over once its tokens are there.
+
+    The engine only says ``retire`` for its oldest instruction; the issuer remembers whom to post.
+    An instruction is at ``o`` the cycle after ``i``; one per cycle.
+
+    Parameters
+    ----------
+    layout : of the engine's instruction, starting with ``hw.isa.HEAD``.
+
+    Members
+    -------
+    i : instructions from fetch.
+    o : instructions to the engine; their transfer consumes the tokens.
+    wait, post : to ``Tokens``.
+    retire : pulse, the engine has finished its oldest instruction.
+    busy : an instruction is queued or not yet retired.
+    running : an instruction has started and not yet retired.
+    blocked : the next instruction waits for a token.
+    tag : of the oldest instruction that has started.
+    event : pulses and tags of starts and retirements, for traces.
+    """
+
+    def __init__(self, *, layout: data.StructLayout) -> None:
+        self._layout = layout
+        super().__init__(
+            {
+                "i": In(stream.Signature(layout)),
+                "o": Out(stream.Signature(layout)),
+                "wait": Out(stream.Signature(ENGINES)),
+                "post": Out(stream.Signature(ENGINES, always_ready=True)),
+                "retire": In(1),
+                "busy": Out(1),
+                "running": Out(1),
+                "blocked": Out(1),
+                "tag": Out(HEAD["tag"]),
+                "event": Out(EVENT),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        record = data.StructLayout({"post": HEAD["post"], "tag": HEAD["tag"]})
+        m.submodules.queue = queue = Queue(shape=self._layout, depth=QUEUE_DEPTH)
+        m.submodules.flight = flight = Queue(shape=record, depth=FLIGHT_DEPTH)
+        head = queue.o.p
+        start = Signal()
+        m.d.comb += [
+            queue.i.payload.eq(self.i.payload),
+            queue.i.valid.eq(self.i.valid),
+            self.i.ready.eq(queue.i.ready),
+            self.wait.payload.eq(head.wait),
+            self.wait.valid.eq(queue.o.valid & flight.i.ready & self.o.ready),
+            self.o.payload.eq(head),
+            self.o.valid.eq(queue.o.valid & flight.i.ready & self.wait.ready),
+            start.eq(self.o.valid & self.o.ready),
+            queue.o.ready.eq(start),
+            flight.i.p.post.eq(head.post),
+            flight.i.p.tag.eq(head.tag),
+            flight.i.valid.eq(start),
+            flight.o.ready.eq(self.retire),
+            self.post.payload.eq(flight.o.p.post),
+            self.post.valid.eq(self.retire),
+            self.running.eq(flight.o.valid),
+            self.busy.eq(queue.o.valid | flight.o.valid),
+            self.blocked.eq(queue.o.valid & ~self.wait.ready),
+            self.tag.eq(flight.o.p.tag),
+            self.event.start.eq(start),
+            self.event.start_tag.eq(head.tag),
+            self.event.retire.eq(self.retire),
+            self.event.retire_tag.eq(flight.o.p.tag),
+        ]
+        return m

@@ -1,0 +1,164 @@
+"""The run's life: start, done or first error, draining of the buses, reset of the engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.control.fetch import VERDICT_LATENCY
+from hw.control.field_check import FAILURE
+from hw.isa import Error
+
+RESET_CYCLES = 16  # at least, of reset between two runs: answers of the memories arrive and drop
+
+
+class Supervisor(wiring.Component):
+    """Starts a run, ends it at its end or first error, and makes the overlay ready for the next.
+
+    IDLE -> RUNNING on ``start``; -> VERDICT at the end, for the program's last checks, in which no
+    cycle counts; -> DRAINING behind it or at the first error, with ``done`` at once; -> IDLE once
+    every bus has been quiet for a cycle after ``RESET_CYCLES``.  ``drain`` is high throughout
+    DRAINING: it aborts the AXI parts and resets everything else.
+
+    Members
+    -------
+    start : a run is asked for (level); accepted when IDLE.
+    accept : pulse, the run begins: fetch may start.
+    finished : the program has ended, every engine is idle.
+    failures : streams of (code, tag), in order of precedence within a cycle.
+    abort : the host ends the run with ``Error.ABORTED``.
+    cycle_limit : cycles after which a run ends with ``Error.CYCLE_LIMIT``; 0: none.
+    watchdog : cycles without ``progress`` before ``Error.WATCHDOG``; 0: never.
+    oldest_tag : tag to report with these.
+    progress : something moved.
+    quiet : no AXI transfer is under way.
+    idle, running, drain, done : see above.
+    error, error_tag : of the last run.
+    cycles : of the last or the present run, from ``accept`` to ``done``.
+    """
+
+    def __init__(self, *, failures: int) -> None:
+        super().__init__(
+            {
+                "start": In(1),
+                "accept": Out(1),
+                "finished": In(1),
+                "failures": In(stream.Signature(FAILURE, always_ready=True)).array(failures),
+                "abort": In(1),
+                "cycle_limit": In(64),
+                "watchdog": In(32),
+                "oldest_tag": In(16),
+                "progress": In(1),
+                "quiet": In(1),
+                "idle": Out(1),
+                "running": Out(1),
+                "drain": Out(1),
+                "done": Out(1),
+                "error": Out(Error),
+                "error_tag": Out(16),
+                "cycles": Out(64),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        first, failed = Signal(FAILURE), Signal()
+        still = Signal(32)
+        drained = Signal(range(RESET_CYCLES + 1))
+        verdict = Signal(range(VERDICT_LATENCY))
+        expired = Signal()
+        limited = self.running & (self.cycle_limit != 0)
+        m.d.sync += expired.eq(limited & (self.cycles >= self.cycle_limit))
+        for condition, code in (
+            ((self.watchdog != 0) & (still >= self.watchdog), Error.WATCHDOG),
+            (expired, Error.CYCLE_LIMIT),
+            (self.abort, Error.ABORTED),
+        ):
+            with m.If(condition):
+                m.d.comb += [failed.eq(1), first.code.eq(code), first.tag.eq(self.oldest_tag)]
+        for failure in reversed(list(self.failures)):
+            with m.If(failure.valid):
+                m.d.comb += [failed.eq(1), first.eq(failure.payload)]
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [self.idle.eq(1), self.accept.eq(self.start)]
+                with m.If(self.start):
+                    m.d.sync += [
+                        self.error.eq(Error.NONE),
+                        self.error_tag.eq(0),
+                        self.cycles.eq(0),
+                        still.eq(0),
+                    ]
+                    m.next = "RUNNING"
+            with m.State("RUNNING"):
+                m.d.comb += self.running.eq(1)
+                m.d.sync += [self.cycles.eq(self.cycles + 1), still.eq(still + 1)]
+                with m.If(self.progress):
+                    m.d.sync += still.eq(0)
+                m.d.sync += verdict.eq(VERDICT_LATENCY - 1)
+                with m.If(failed):
+                    self._end(m, drained, first)
+                with m.Elif(self.finished):
+                    m.next = "VERDICT"
+            with m.State("VERDICT"):
+                m.d.comb += self.running.eq(1)
+                m.d.sync += verdict.eq(verdict - 1)
+                with m.If(failed):
+                    self._end(m, drained, first)
+                with m.Elif(verdict == 0):
+                    self._end(m, drained)
+            with m.State("DRAINING"):
+                m.d.comb += self.drain.eq(1)
+                with m.If(drained != RESET_CYCLES):
+                    m.d.sync += drained.eq(drained + 1)
+                with m.Elif(self.quiet):
+                    m.next = "IDLE"
+        return m
+
+    def _end(self, m: Module, drained: Signal, failure: Any = None) -> None:
+        """The run is over, with its first failure if there was one."""
+        m.d.comb += self.done.eq(1)
+        m.d.sync += drained.eq(0)
+        if failure is not None:
+            m.d.sync += [self.error.eq(failure.code), self.error_tag.eq(failure.tag)]
+        m.next = "DRAINING"
+
+
+class Counters(wiring.Component):
+    """Counts the cycles in which each condition holds; cleared when a run begins.
+
+    Parameters
+    ----------
+    names : of the conditions.
+
+    Members
+    -------
+    clear : pulse.
+    enable : a run is under way.
+    i : the conditions, by name.
+    o : their counts, by name, modulo 2^32.
+    """
+
+    def __init__(self, *, names: tuple[str, ...]) -> None:
+        self._names = names
+        super().__init__(
+            {
+                "clear": In(1),
+                "enable": In(1),
+                "i": In(data.StructLayout(dict.fromkeys(names, 1))),
+                "o": Out(data.StructLayout(dict.fromkeys(names, 32))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for name in self._names:
+            with m.If(self.clear):
+                m.d.sync += self.o[name].eq(0)
+            with m.Elif(self.enable & self.i[name]):
+                m.d.sync += self.o[name].eq(self.o[name] + 1)
+        return m

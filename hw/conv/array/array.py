@@ -1,0 +1,292 @@
+"""The array: edges, columns, feet and collector behind one fixed-rate interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.conv.array.collector import Collector
+from hw.conv.array.column import Column, column_ports
+from hw.conv.array.edges import CornerTurn, LeftEdge, TopEdge
+from hw.conv.array.element import ELEMENT_LATENCY
+from hw.conv.array.foot import DRAINED_LATENCY, FOOT_LATENCY, TAKE, Foot, foot_ports
+from hw.conv.array.output_turn import OutputTurn, unit_layout
+from hw.conv.array.parameter_chain import PARAMETER_LATENCY, ParameterPort, record_address
+from hw.conv.array.primitive import BEHAVIOURAL, Primitive
+from hw.conv.array.wave import drain_layout, tag_layout, wave_layout
+from hw.isa import PARAMETER
+from hw.isa.config import OverlayConfig
+from hw.lib.emit import Shared
+from hw.lib.pipelining import delayed
+from hw.winograd.output_transform import output_latency
+
+
+def foot_delay(rows: Any) -> Any:
+    """Cycles from a wave at the array's input to its sums at the foot of column 0.
+
+    ``rows``: of the array, or numpy's array of as many as are asked about.
+    """
+    return rows + ELEMENT_LATENCY + 1
+
+
+class FootColumn(wiring.Component):
+    """A column of PEs with its foot: the unit that is emitted once and instanced C times.
+
+    The parameters are those of `Column`, the members those of `Column` and `Foot`.
+    """
+
+    def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
+        self._config = config
+        self._primitive = primitive
+        ports = column_ports(config) | foot_ports(config)
+        super().__init__({k: v for k, v in ports.items() if k not in ("i_sum", "o_sum")})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.column = column = Column(config=self._config, primitive=self._primitive)
+        m.submodules.foot = foot = Foot(config=self._config)
+        for part in (column, foot):
+            for name, member in part.signature.members.items():
+                if name in ("i_sum", "o_sum"):
+                    continue
+                here, there = getattr(self, name), getattr(part, name)
+                m.d.comb += there.eq(here) if member.flow is In else here.eq(there)
+        m.d.comb += foot.i_sum.eq(column.o_sum)
+        return m
+
+
+class Passage(wiring.Component):
+    """A column's streams without its elements: one cycle from left to right."""
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        ports = column_ports(config)
+        self._names = ("stream", "swap", "local", "clear")
+        super().__init__({k: v for k, v in ports.items() if k[2:] in self._names})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for name in self._names:
+            m.d.sync += getattr(self, f"o_{name}").eq(getattr(self, f"i_{name}"))
+        return m
+
+
+class Array(wiring.Component):
+    """Takes a wave a cycle and delivers int8 words; see docs/architecture.md, section 2.
+
+    Parameters
+    ----------
+    config : the overlay's.
+    primitive : what the PEs are made of.
+
+    Members
+    -------
+    i_wave : control of this cycle, `wave_layout`.
+    i_activation, i_weight : L operands, and bytes of weights, of this cycle; used only where the
+    wave says so.
+    i_load_parameters, i_first_record : start of a parameter burst, see `ParameterPort`.
+    o_parameter_address, i_parameter_record : read port of the parameter memory.
+    i_turn_room, o_turn_reserve, o_turn_done : with Winograd, of the `OutputTurn`.
+    o_valid, o_word : C result bytes; see `Collector` for which lanes hold what.
+    """
+
+    def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
+        self._config = config
+        self._primitive = primitive
+        record = record_address(config)
+        turn = {"i_turn_room": In(1), "o_turn_reserve": Out(1), "o_turn_done": Out(1)}
+        super().__init__(
+            {
+                **(turn if config.transforms else {}),
+                "i_wave": In(wave_layout(config)),
+                "i_activation": In(config.activation_bits),
+                "i_weight": In(8 * config.weight_word_bytes),
+                "i_load_parameters": In(1),
+                "i_first_record": In(record),
+                "o_parameter_address": Out(record),
+                "i_parameter_record": In(PARAMETER),
+                "o_valid": Out(1),
+                "o_word": Out(8 * config.columns),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.left = left = LeftEdge(config=config)
+        m.submodules.top = top = TopEdge(config=config)
+        self._edges(m, left, top)
+
+        columns: list[Any] = []
+        for c in range(config.columns):
+            unit = FootColumn(config=config, primitive=self._primitive)
+            column: Any = Shared(unit, "foot_column", hier_block=True)
+            m.submodules[f"column_{c}"] = column
+            columns.append(column)
+        first = self._before_columns(m, left, columns[0])
+        for port in ("stream", "swap", "local", "clear"):
+            source = getattr(first, f"o_{port}")
+            for column in columns:
+                m.d.comb += getattr(column, f"i_{port}").eq(source)
+                source = getattr(column, f"o_{port}")
+        for c, column in enumerate(columns):
+            m.d.comb += [
+                column.i_shadow.eq(top.o_shadow.word_select(c, config.operand_bits * config.lanes)),
+                column.i_enable.eq(top.o_enable[c]),
+                column.i_start.eq(top.o_start[c]),
+            ]
+        self._feet(m, columns)
+        return m
+
+    def _before_columns(self, m: Module, left: LeftEdge, first: Any) -> Any:
+        """What column 0's streams pass first: they come a cycle behind the shadow chains.
+
+        With 2 lanes it is column -1, an ordinary column without operands of its own, whose sums
+        are the correction; with 1 lane a register.
+        """
+        if self._config.lanes == 2:
+            column = Column(config=self._config, primitive=self._primitive)
+            before: Any = Shared(column, "column")
+            m.d.sync += first.i_correction.eq(before.o_sum)
+        else:
+            before = Passage(config=self._config)
+        m.submodules.before = before
+        for port in ("stream", "swap", "local", "clear"):
+            m.d.comb += getattr(before, f"i_{port}").eq(getattr(left, f"o_{port}"))
+        return before
+
+    def _edges(self, m: Module, left: LeftEdge, top: TopEdge) -> None:
+        config, wave = self._config, self.i_wave
+        m.submodules.turn = turn = CornerTurn(
+            rows=config.rows, operand_bits=config.operand_bits * config.lanes
+        )
+        m.d.comb += [
+            turn.i_valid.eq(wave.serial),
+            turn.i_first.eq(wave.serial_first),
+            turn.i_word.eq(self.i_activation),
+            left.i_word.eq(
+                Mux(wave.left.activation, self.i_activation, 0)
+                | Mux(wave.left.weight, self._operands(config.reduction), 0)
+            ),
+            left.i_operands.eq(turn.o_operands),
+            left.i_streaming.eq(wave.streaming),
+            left.i_swap.eq(wave.swap),
+            left.i_clear.eq(wave.clear),
+            left.i_drop.eq(wave.drop),
+            top.i_word.eq(Mux(wave.top, self._operands(config.top_bytes), 0)),
+            top.i_operands.eq(turn.o_operands),
+            top.i_turned.eq(wave.turned),
+            top.i_enable.eq(wave.enable),
+            top.i_start.eq(wave.start),
+        ]
+
+    def _operands(self, count: int) -> Value:
+        """So many weights of the weight word: bytes, or transformed ones of two bytes."""
+        bits = self._config.operand_bits
+        values = (self.i_weight.word_select(i, 8).as_signed() for i in range(count))
+        plain = Cat(Cat(v, v[-1].replicate(bits - 8)) for v in values)
+        if not self._config.transforms:
+            return plain
+        wide = Cat(self.i_weight.word_select(i, 16)[:bits] for i in range(count))
+        return Mux(self.i_wave.wide, wide, plain)
+
+    def _feet(self, m: Module, columns: list[Any]) -> None:
+        config = self._config
+        layout = tag_layout(config)
+        travel = foot_delay(config.rows) - PARAMETER_LATENCY
+        early = layout(delayed(m, self.i_wave.tag.as_value(), travel, name="early"))
+        late = layout(delayed(m, early.as_value(), PARAMETER_LATENCY, name="late"))
+        m.submodules.port = port = ParameterPort(config=config)
+        m.submodules.collector = collector = Collector(config=config)
+        m.d.comb += [
+            port.i_load.eq(self.i_load_parameters),
+            port.i_first.eq(self.i_first_record),
+            port.i_wave_record.eq(early.record),
+            self.o_parameter_address.eq(port.o_address),
+        ]
+        tag: Any = late
+        record: Any = self.i_parameter_record
+        for c, column in enumerate(columns):
+            m.d.comb += [
+                column.i_tag.eq(tag),
+                column.i_record.eq(record),
+                column.i_latch.eq(port.o_latch),
+                collector.i_results.word_select(c, 8).eq(column.o_result),
+            ]
+            if c > 0:
+                m.d.comb += column.i_correction.eq(columns[c - 1].o_correction)
+            tag, record = column.o_tag, column.o_record
+        drained = self._drains(m, columns, port) if config.transforms else Const(0)
+
+        word = late.valid & late.last & ~late.by_channel
+        m.d.comb += [
+            collector.i_wave.eq(
+                delayed(m, word, FOOT_LATENCY, name="word", reset_less=False) | drained
+            ),
+            collector.i_close.eq(
+                delayed(m, late.close, FOOT_LATENCY, name="close", reset_less=False)
+            ),
+            collector.i_pixels.eq(delayed(m, late.pixels, FOOT_LATENCY, name="pixels")),
+            self.o_valid.eq(collector.o_valid),
+            self.o_word.eq(collector.o_word),
+        ]
+        if config.transforms:
+            turn = self._output_turn
+            m.d.comb += turn.i_results.eq(collector.i_results)
+            with m.If(turn.o_valid):
+                m.d.comb += [self.o_valid.eq(1), self.o_word.eq(turn.o_word)]
+
+    def _drains(self, m: Module, columns: list[Any], port: ParameterPort) -> Value:
+        """Winograd: elements to read and parameters to take; column 0's word is complete."""
+        config = self._config
+        layout = drain_layout(config)
+        travel = foot_delay(config.rows)
+        drain: Any = layout(
+            delayed(m, self.i_wave.drain.as_value(), travel, name="drain", reset_less=False)
+        )
+        # Parameters swap a cycle before the first result that they are for.
+        early: Any = Signal(layout)
+        for index, transform in enumerate(config.transforms):
+            latency = output_latency(transform, config.transforms) - PARAMETER_LATENCY
+            mine = Signal(layout, name=f"take_of_{transform.m}")
+            m.d.comb += mine.eq(
+                delayed(m, drain.as_value(), latency, name=f"take_{index}", reset_less=False)
+            )
+            with m.If(mine.take & (mine.transform == index)):
+                m.d.comb += early.eq(mine)
+        with m.If(early.take & early.by_channel):
+            m.d.comb += port.i_wave_record.eq(early.record)
+        late = layout(
+            delayed(m, early.as_value(), PARAMETER_LATENCY, name="late_take", reset_less=False)
+        )
+        take: Any = Signal(TAKE)
+        m.d.comb += [take.valid.eq(late.take), take.by_channel.eq(late.by_channel)]
+        for column in columns:
+            m.d.comb += [column.i_drain.eq(drain), column.i_take.eq(take)]
+            drain, take = column.o_drain, column.o_take
+        drained = delayed(
+            m, columns[0].o_drained, DRAINED_LATENCY, name="drained", reset_less=False
+        )
+        return self._turn(m, late, drained)
+
+    def _turn(self, m: Module, take: Any, drained: Value) -> Value:
+        """The output turn; whether column 0's result is a WS word's."""
+        config = self._config
+        m.submodules.output_turn = turn = OutputTurn(config=config)
+        first = delayed(m, take.as_value(), 1 + DRAINED_LATENCY, name="unit", reset_less=False)
+        first = drain_layout(config)(first)
+        layout = unit_layout(config)
+        unit = Signal(layout)
+        with m.If(first.take):
+            m.d.sync += [getattr(unit, name).eq(getattr(first, name)) for name in layout.members]
+        self._output_turn = turn
+        m.d.comb += [
+            turn.i_valid.eq(drained & unit.by_channel),
+            turn.i_unit.eq(unit),
+            turn.i_room.eq(self.i_turn_room),
+            self.o_turn_reserve.eq(turn.o_reserve),
+            self.o_turn_done.eq(turn.o_done),
+        ]
+        return drained & ~unit.by_channel

@@ -1,0 +1,170 @@
+"""The foot of a column: correct, accumulate, requantise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.conv.array.wave import drain_layout, tag_layout
+from hw.isa import PARAMETER
+from hw.isa.config import OverlayConfig
+from hw.lib.requantise import REQUANTISE_LATENCY, Requantise
+from hw.winograd.output_transform import OutputTransform
+
+FOOT_LATENCY = 2 + REQUANTISE_LATENCY  # cycles from `i_sum` to `o_result`
+DRAINED_LATENCY = REQUANTISE_LATENCY
+REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
+
+
+# Winograd: the parameters swap; IS: for those that stand in the chain.
+TAKE = data.StructLayout({"valid": 1, "by_channel": 1})
+
+
+def foot_ports(config: OverlayConfig) -> dict[str, Any]:
+    """The members of `Foot`."""
+    total = signed(config.accumulator_bits)
+    winograd = {"i_drain": In(drain_layout(config)), "o_drain": Out(drain_layout(config))}
+    winograd |= {"i_take": In(TAKE), "o_take": Out(TAKE), "o_drained": Out(1)}
+    return {
+        **(winograd if config.transforms else {}),
+        "i_sum": In(total),
+        "i_correction": In(total),
+        "i_tag": In(tag_layout(config)),
+        "i_record": In(PARAMETER),
+        "i_latch": In(1),
+        "o_correction": Out(total),
+        "o_tag": Out(tag_layout(config)),
+        "o_record": Out(PARAMETER),
+        "o_result": Out(signed(8)),
+    }
+
+
+class Foot(wiring.Component):
+    """Turns a column's partial sums into int8 results, one wave a cycle, without stalls.
+
+    Subtracts the fast inner product's activation terms (2 lanes): in WS and NS those of the wave,
+    which come along from column -1; in IS those of the tile, captured from its all-zero wave.  An
+    `exact` wave subtracts the weights' terms, too, which come the other way.  A
+    `first` wave adds the channel's bias, any other the accumulator at its address; a `last` wave is
+    requantised, any other written back.  Waves on one address must be REUSE_DISTANCE apart.
+
+    Members
+    -------
+    i_sum, i_tag : a wave's partial sum and tag, in the same cycle.
+    i_correction, o_correction : activation terms from and to the neighbours, a cycle a column.
+    o_tag : the tag for the next column.
+    i_record, o_record : the parameter chain, free running, a cycle a column.
+    i_latch : all columns keep what stands in the chain as the next tile's parameters.
+    o_result : int8, FOOT_LATENCY after the wave.
+
+    With Winograd, accumulators come in two banks: while waves fill one, the other is read element
+    by element for the output transform, whose results are requantised instead of waves.
+
+    i_drain, o_drain : the element to read, a cycle a column. i_take, o_take : parameters swap.
+    o_drained : a result of the output transform enters requantisation, DRAINED_LATENCY before it
+    stands at ``o_result``.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(foot_ports(config))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        tag, late = self.i_tag, self.o_tag
+        total = signed(config.accumulator_bits)
+        captured = Signal(total, reset_less=True)
+        value = Signal(total, reset_less=True)
+        following = Signal(PARAMETER, reset_less=True)
+        active = Signal(PARAMETER, reset_less=True)
+
+        correction: Any = 0
+        if config.lanes == 2:
+            of_shadow = Mux(tag.by_channel | tag.exact, captured, 0)
+            of_stream = Mux(tag.by_channel & ~tag.exact, 0, self.i_correction)
+            correction = of_shadow + of_stream
+        m.d.sync += [
+            value.eq(self.i_sum - correction),
+            self.o_correction.eq(self.i_correction),
+            self.o_tag.eq(tag),
+            self.o_record.eq(self.i_record),
+        ]
+        with m.If(tag.capture):
+            m.d.sync += captured.eq(self.i_sum)
+        with m.If(self.i_latch):
+            m.d.sync += following.eq(self.i_record)
+        with m.If(tag.swap):
+            m.d.sync += active.eq(Mux(tag.by_channel, self.i_record, following))
+        if config.transforms:
+            with m.If(self.i_take.valid):
+                m.d.sync += active.eq(Mux(self.i_take.by_channel, self.i_record, following))
+
+        summed = Signal(total, reset_less=True)
+        address = Signal.like(tag.address, reset_less=True)
+        store = Signal()
+        bank = Signal()
+        reads = []
+        for index in range(2 if config.transforms else 1):
+            sums = Memory(shape=total, depth=config.accumulator_depth, init=[])
+            m.submodules[f"sums_{index}"] = sums
+            read, write = sums.read_port(domain="sync"), sums.write_port()
+            reads.append(read)
+            m.d.comb += [
+                read.addr.eq(tag.address),
+                read.en.eq(1),
+                write.addr.eq(address),
+                write.data.eq(summed),
+                write.en.eq(store & (bank == index)),
+            ]
+            if config.transforms:
+                with m.If(self.i_drain.valid & (self.i_drain.bank == index)):
+                    m.d.comb += read.addr.eq(self.i_drain.address)
+        m.submodules.requantise = requantise = Requantise(accumulator_bits=len(summed))
+        m.d.comb += [
+            requantise.i_accumulator.eq(summed),
+            self.o_result.eq(requantise.o_result),
+        ]
+        previous: Any = reads[0].data
+        start: Any = active.bias
+        if config.transforms:
+            previous = Mux(late.bank, reads[1].data, reads[0].data)
+            start = Mux(late.plain, 0, active.bias)
+            self._drain(m, reads, active, requantise)
+        m.d.sync += [
+            summed.eq(value + Mux(late.first, start, previous)),
+            bank.eq(late.bank),
+            address.eq(late.address),
+            store.eq(late.valid & ~late.last),
+        ]
+        for name in ("mantissa", "shift", "zero_point", "low", "high"):
+            m.d.sync += getattr(requantise, f"i_{name}").eq(getattr(active, name))
+        return m
+
+    def _drain(self, m: Module, reads: list[Any], active: Any, requantise: Any) -> None:
+        """The other bank, through the output transform, to requantisation."""
+        config = self._config
+        m.submodules.transform = transform = OutputTransform(
+            transforms=config.transforms,
+            accumulator_bits=config.accumulator_bits,
+            result_bits=config.result_bits,
+        )
+        finished = Signal(signed(config.accumulator_bits), reset_less=True)
+        m.d.sync += [
+            self.o_drain.eq(self.i_drain),
+            self.o_take.eq(self.i_take),
+            finished.eq(transform.o_result + active.bias),
+            self.o_drained.eq(transform.o_valid),
+        ]
+        late = self.o_drain
+        m.d.comb += [
+            transform.i_valid.eq(late.valid),
+            transform.i_transform.eq(late.transform),
+            transform.i_value.eq(Mux(late.bank, reads[1].data, reads[0].data)),
+        ]
+        with m.If(self.o_drained):
+            m.d.comb += requantise.i_accumulator.eq(finished)

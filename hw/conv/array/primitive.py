@@ -1,0 +1,61 @@
+"""The choice of what processing elements are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hw.conv.array.dsp48 import Above, DspElement
+from hw.conv.array.element import Element
+from hw.lib.emit import Shared
+
+NAMES = ("behavioural", "dsp48e2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Primitive:
+    """What processing elements are made of; results and timing do not depend on it.
+
+    Parameters
+    ----------
+    name : "behavioural", for simulation and any device, or "dsp48e2".
+    cascade : dsp48e2: rows whose sums stay on the dedicated wires of one DSP column before they
+        hop over the fabric to another; 0: all rows of a column.
+    """
+
+    name: str = "behavioural"
+    cascade: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name not in NAMES:
+            raise ValueError(f"primitive must be one of {', '.join(NAMES)}, not {self.name!r}")
+        if not isinstance(self.cascade, int) or self.cascade < 0:
+            raise ValueError(f"cascade must be a number of rows, not {self.cascade!r}")
+        if self.cascade and not self.cascades:
+            raise ValueError(f"{self.name} elements have no cascade")
+
+    @property
+    def cascades(self) -> bool:
+        """Elements have the ports ``i_cascade`` and ``o_cascade``."""
+        return self.name == "dsp48e2"
+
+    def element(self, row: int, *, lanes: int, accumulator_bits: int, operand_bits: int = 8) -> Any:
+        """The element of a row of a column."""
+        size = {
+            "lanes": lanes,
+            "accumulator_bits": accumulator_bits,
+            "operand_bits": operand_bits,
+        }
+        name = f"element_{lanes}_{accumulator_bits}_{operand_bits}"
+        if not self.cascades:
+            return Shared(Element(**size), name)
+        above = self._above(row)
+        return Shared(DspElement(**size, above=above), f"{name}_dsp_{above.value}")
+
+    def _above(self, row: int) -> Above:
+        if row == 0:
+            return Above.NOTHING
+        return Above.FABRIC if self.cascade and row % self.cascade == 0 else Above.CASCADE
+
+
+BEHAVIOURAL = Primitive()

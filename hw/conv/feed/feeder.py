@@ -1,0 +1,299 @@
+"""The feeder: im2col and kn2row as address patterns, from the tensor memory into the FIFO."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from hw.conv.feed.patches import PLACE, Patches
+from hw.conv.feed.scratch import BLOCK
+from hw.conv.feed.tap_walk import TAPS, TapWalker
+from hw.conv.sequence.fed import fed_word
+from hw.conv.sequence.loader import nest_of
+from hw.isa import CONV, WINDOW, Algorithm, Dataflow
+from hw.isa.config import OverlayConfig
+from hw.lib.algorithm import is_winograd, of_transform, skips, transform_index
+from hw.lib.pipelining import delayed
+from hw.lib.tensor_memory import READ_LATENCY, read_request
+from hw.lib.tiles import NEST, NEST_FIELDS, Tiles
+from hw.lib.window import PixelStep, Step, WindowWalker
+from hw.winograd.input_transform import input_switch_gap
+
+FEED_LATENCY = READ_LATENCY + 1  # cycles from a request to the write into the activation FIFO
+_OWN_FIELDS = (
+    "dataflow",
+    "algorithm",
+    "run_words",
+    "out_rows",
+    "tile_rows",
+    "patches",
+    "patch_column_step",
+)
+FEED_FIELDS = tuple(dict.fromkeys((*WINDOW, *_OWN_FIELDS, *NEST_FIELDS)))
+FEED = data.StructLayout({name: CONV[name].shape for name in FEED_FIELDS})
+
+
+_FIRST = data.StructLayout({"first": 1, "tiles": unsigned(16)})  # place of a chunk, and its tiles
+
+
+class Feeder(wiring.Component):
+    """Reads every activation word of a convolution, in the order in which the array uses them.
+
+    The nest is channel tile, pixel tile, tap row, tap column, word of the run, pixel; NS always
+    reads R words a chunk.  Bytes outside the image become the zero point; kn2row subtracts it from
+    all bytes, and in WS leaves out what the padding would add: see `TapWalker`.  One word a cycle
+    while the memory grants and the FIFO has room; a few cycles between two instructions.
+
+    Winograd: the nest is pixel tile, round, word of the run, tile; each tile's patch goes to the
+    input transform, which has no FIFO before it: a chunk's block in the scratch memory is reserved
+    with its first tile.
+
+    Members
+    -------
+    i : instructions.
+    o_read, i_read, i_read_valid : a reader's port of the tensor memory.
+    o_valid, o_word : words for the activation FIFO, which has room for them.
+    o_last : kn2row in WS: the word is its chunk's last.
+    o_patch_valid, o_transform : Winograd: the word is of a patch, for this transform.
+    o_block : Winograd: a chunk's words follow.
+    i_popped : a word has left the activation FIFO.
+    o_busy : an instruction is under way.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(FEED)),
+                "o_read": Out(stream.Signature(read_request())),
+                "i_read": In(8 * config.tensor_word),
+                "i_read_valid": In(1),
+                "o_valid": Out(1),
+                "o_word": Out(fed_word(config)),
+                "o_last": Out(1),
+                "o_patch_valid": Out(1),
+                "o_transform": Out(1),
+                "o_block": Out(stream.Signature(BLOCK)),
+                "i_popped": In(1),
+                "o_busy": Out(1),
+            }
+        )
+        self._first_pixel = Signal()
+        self._busy = Signal()  # patches of the last instruction are still to come
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.tiles = tiles = Tiles()
+        m.submodules.walker = walker = WindowWalker(
+            config, word_bytes=config.reduction, extra=_FIRST
+        )
+        m.submodules.taps = taps = TapWalker(config=config)
+        instruction = Signal(FEED)
+        skipping = skips(instruction)
+        walking = Signal()
+        flight = Signal(range(16))  # steps whose place has not been taken
+        accept = self.i.valid & self.i.ready
+        started = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~walking & (flight == 0) & ~taps.o_busy & ~self._busy),
+            self.o_busy.eq(~self.i.ready),
+            walker.i_start.eq(started),
+            tiles.i_load.eq(accept),
+            tiles.i_nest.eq(self._nest(self.i.p)),
+            walker.i_window.eq(Cat(getattr(instruction, name) for name in WINDOW)),
+            walker.i.valid.eq(walking & ~started),
+            taps.i_start.eq(accept & skips(self.i.p)),
+            taps.i_nest.eq(_rows_of(self.i.p)),
+            taps.i_window.eq(Cat(getattr(instruction, name) for name in TAPS.members)),
+        ]
+        m.d.sync += started.eq(accept)
+        with m.If(accept):
+            m.d.sync += [instruction.eq(self.i.p), walking.eq(~skips(self.i.p))]
+        stepped = walker.i.valid & walker.i.ready
+        taken = walker.o.valid & walker.o.ready
+        m.d.sync += flight.eq(flight + stepped - taken)
+        m.d.comb += [
+            walker.i.p.extra.first.eq(self._first_pixel),
+            walker.i.p.extra.tiles.eq(tiles.o_pixels),
+        ]
+        self._steps(m, tiles, walker, instruction, walking, stepped, started)
+        self._read(m, walker, taps, skipping, instruction)
+        return m
+
+    def _steps(
+        self,
+        m: Module,
+        tiles: Tiles,
+        walker: Any,
+        instruction: Any,
+        walking: Any,
+        stepped: Any,
+        started: Any,
+    ) -> None:
+        """What follows each word in the loop nest."""
+        pixel = Signal(16)
+        word = Signal.like(instruction.run_words)
+        column = Signal.like(instruction.tap_columns)
+        count = Mux(instruction.dataflow == Dataflow.NS, self._config.rows, tiles.o_pixels)
+        last_pixel = pixel == count - 1
+        m.d.comb += self._first_pixel.eq(pixel == 0)
+        last_word = word == instruction.run_words - 1
+        last_column = column == instruction.tap_columns - 1
+        step = walker.i.p
+        m.d.comb += tiles.i_advance.eq(stepped & last_pixel)
+        with m.If(~last_pixel):
+            m.d.comb += step.pixel.eq(PixelStep.NEXT)
+        with m.Elif(~tiles.o_last_chunk):
+            m.d.comb += step.pixel.eq(PixelStep.AGAIN)
+        with m.Elif(~tiles.o_last_pixels):
+            m.d.comb += step.pixel.eq(PixelStep.TILE)
+        with m.Else():
+            m.d.comb += step.pixel.eq(PixelStep.FIRST)
+        with m.If(last_pixel):
+            m.d.comb += step.word.eq(Mux(last_word, Step.FIRST, Step.NEXT))
+            with m.If(last_word):
+                m.d.comb += step.tap_column.eq(Mux(last_column, Step.FIRST, Step.NEXT))
+                with m.If(tiles.o_last_chunk):
+                    m.d.comb += step.tap_row.eq(Step.FIRST)
+                with m.Elif(last_column):
+                    m.d.comb += step.tap_row.eq(Step.NEXT)
+        with m.If(stepped):
+            m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + 1))
+            with m.If(last_pixel):
+                m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+                with m.If(last_word):
+                    m.d.sync += column.eq(Mux(last_column, 0, column + 1))
+                with m.If(tiles.o_final):
+                    m.d.sync += walking.eq(0)
+        with m.If(started):
+            m.d.sync += [pixel.eq(0), word.eq(0), column.eq(0)]
+
+    def _read(self, m: Module, walker: Any, taps: Any, skipping: Any, instruction: Any) -> None:
+        """Reads the places while the FIFO has room for their words, and masks the answers."""
+        config = self._config
+        lanes = config.reduction
+        room = Signal(range(config.activation_depth + 1), init=config.activation_depth)
+        place = Signal(PLACE)
+        winograd = is_winograd(config, instruction)
+        may_read = winograd | (room != 0)
+        ready = self.o_read.ready & may_read
+        sources = [(walker.o, ~skipping & ~winograd), (taps.o, skipping)]
+        if config.transforms:
+            sources.append((self._walk_patches(m, walker, instruction), winograd))
+        with m.If(~winograd):
+            m.d.comb += walker.o.ready.eq(ready & ~skipping)
+        m.d.comb += taps.o.ready.eq(ready & skipping)
+        for source, mine in sources:
+            with m.If(mine):
+                m.d.comb += self.o_read.valid.eq(source.valid & may_read)
+                for name in PLACE.members:
+                    m.d.comb += getattr(place, name).eq(getattr(source.p, name))
+        m.d.comb += self.o_read.p.address.eq(place.address)
+        taken = self.o_read.valid & self.o_read.ready
+        m.d.sync += room.eq(room - (taken & ~winograd) + self.i_popped)
+
+        lane_bits, int8 = bits_for(lanes), signed(8)
+        bound = data.StructLayout(
+            {"low": lane_bits, "high": lane_bits, "outside": int8, "minus": int8}
+        )
+        inside = Signal(bound)
+        relative = instruction.algorithm == Algorithm.KN2ROW
+        behind = instruction.row_pitch - place.position  # bytes up to the row's end
+        m.d.comb += inside.outside.eq(Mux(relative, 0, instruction.zero_point))
+        m.d.comb += inside.minus.eq(Mux(relative, instruction.zero_point, 0))
+        with m.If(place.row_valid & (behind > 0)):
+            m.d.comb += inside.high.eq(Mux(behind < lanes, behind, lanes))
+            with m.If(place.position < 0):
+                before = -place.position
+                m.d.comb += inside.low.eq(Mux(before < lanes, before, lanes))
+        late = bound(delayed(m, inside.as_value(), READ_LATENCY, name="inside"))
+        if config.transforms:
+            transform = transform_index(config, instruction)
+            late_transform = delayed(m, transform | 0, READ_LATENCY, name="transform")
+            of_patch = delayed(m, winograd, READ_LATENCY, name="of_patch")
+            m.d.sync += [
+                self.o_transform.eq(late_transform),
+                self.o_patch_valid.eq(self.i_read_valid & of_patch),
+            ]
+        else:
+            of_patch = Const(0)
+        m.d.sync += [
+            self.o_valid.eq(self.i_read_valid & ~of_patch),
+            self.o_word.address.eq(delayed(m, taps.o.p.pixel, READ_LATENCY, name="pixel")),
+            self.o_last.eq(delayed(m, taps.o.p.last, READ_LATENCY, name="last")),
+        ]
+        for lane in range(lanes):
+            keep = (late.low <= lane) & (lane < late.high)
+            own = self.i_read.word_select(lane, 8).as_signed() - late.minus
+            operand = self.o_word.operands.word_select(lane, config.operand_bits)
+            m.d.sync += operand.eq(Mux(keep, own, late.outside))
+
+    def _nest(self, instruction: Any) -> Any:
+        """The instruction's loop nest; the feeder reads a Winograd pixel tile once for all."""
+        whole = nest_of(instruction)
+        if not self._config.transforms:
+            return whole
+        return _replaced(
+            whole,
+            is_winograd(self._config, instruction),
+            channels=instruction.channel_tile,
+            chunks=instruction.patches,
+        )
+
+    def _walk_patches(self, m: Module, walker: Any, instruction: Any) -> Any:
+        """Patches from their first places, as blocks and transform can take them."""
+        config = self._config
+        m.submodules.patches = patches = Patches()
+        winograd = is_winograd(config, instruction)
+        index = transform_index(config, instruction)
+        base, block = walker.o.p, self.o_block
+        free = ~base.extra.first | block.ready
+        m.d.comb += [
+            patches.i_edge.eq(of_transform(config, index, lambda t: t.alpha - 1)),
+            patches.i_height.eq(instruction.height),
+            patches.i_row_pitch.eq(instruction.row_pitch),
+            patches.i_column_step.eq(instruction.patch_column_step),
+            patches.i.p.address.eq(base.address),
+            patches.i.p.row.eq(base.row),
+            patches.i.p.position.eq(base.position),
+            patches.i.valid.eq(walker.o.valid & winograd & free),
+            patches.o.ready.eq(self.o_read.ready & winograd),
+            block.valid.eq(walker.o.valid & winograd & base.extra.first & patches.i.ready),
+            block.p.tiles.eq(base.extra.tiles),
+            block.p.transform.eq(index),
+        ]
+        with m.If(winograd):
+            m.d.comb += walker.o.ready.eq(patches.i.ready & free)
+        # A patch of another transform must not follow too soon.
+        gap = input_switch_gap(config.transforms)
+        cooling = Signal(max(1, gap.bit_length()))
+        with m.If(patches.o.valid):
+            m.d.sync += cooling.eq(gap)
+        with m.Elif(cooling != 0):
+            m.d.sync += cooling.eq(cooling - 1)
+        m.d.comb += self._busy.eq(patches.o.valid | (cooling != 0))
+        return patches.o
+
+
+def _replaced(nest: Any, condition: Any, **fields: Any) -> Any:
+    """A nest with other values in some fields, where the condition holds."""
+    values = [
+        Mux(condition, fields[name], getattr(nest, name))[: Shape.cast(shape).width]
+        if name in fields
+        else getattr(nest, name)
+        for name, shape in NEST.members.items()
+    ]
+    return NEST(Cat(values))
+
+
+def _rows_of(instruction: Any) -> Any:
+    """The instruction's nest with rows of the output for pixels."""
+    own = {name: getattr(instruction, name) for name in NEST_FIELDS}
+    values = {**own, "pixels": instruction.out_rows, "pixel_tile": instruction.tile_rows}
+    shapes = {name: Shape.cast(shape).width for name, shape in NEST.members.items()}
+    return NEST(Cat(Cat(value, Const(0, 32))[: shapes[name]] for name, value in values.items()))

@@ -1,0 +1,70 @@
+"""The walk of a Winograd patch: alpha x alpha places from its first one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.lib.window import POSITION, ROW
+
+PATCH_LATENCY = 1  # cycles from a patch's first place, accepted, to that place at `o`
+PLACE = data.StructLayout({"address": unsigned(32), "row_valid": 1, "position": POSITION})
+PATCH = data.StructLayout({"address": unsigned(32), "row": ROW, "position": POSITION})
+
+
+class Patches(wiring.Component):
+    """Walks each patch column by column, one place a cycle, without a gap between two patches.
+
+    Members
+    -------
+    i_edge : of a patch, minus one. i_height, i_row_pitch, i_column_step : of the image.
+    i : the first place of each patch. o : all its places.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "i_edge": In(unsigned(3)),
+                "i_height": In(unsigned(16)),
+                "i_row_pitch": In(unsigned(24)),
+                "i_column_step": In(unsigned(20)),
+                "i": In(stream.Signature(PATCH)),
+                "o": Out(stream.Signature(PLACE)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        top, place = Signal(PATCH), Signal(PATCH)  # of the column, and the present one
+        x, y = Signal.like(self.i_edge), Signal.like(self.i_edge)
+        moves = self.o.valid & self.o.ready
+        last = (x == self.i_edge) & (y == self.i_edge)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | (moves & last)),
+            self.o.p.address.eq(place.address),
+            self.o.p.position.eq(place.position),
+            self.o.p.row_valid.eq((place.row >= 0) & (place.row < self.i_height)),
+        ]
+        following = Signal(PATCH)
+        m.d.comb += [
+            following.address.eq(top.address + self.i_column_step),
+            following.row.eq(top.row),
+            following.position.eq(top.position + self.i_column_step),
+        ]
+        with m.If(moves & last):
+            m.d.sync += self.o.valid.eq(0)
+        with m.Elif(moves & (y == self.i_edge)):
+            m.d.sync += [place.eq(following), top.eq(following), y.eq(0), x.eq(x + 1)]
+        with m.Elif(moves):
+            m.d.sync += [
+                place.address.eq(place.address + self.i_row_pitch),
+                place.row.eq(place.row + 1),
+                y.eq(y + 1),
+            ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [top.eq(self.i.p), place.eq(self.i.p), x.eq(0), y.eq(0)]
+            m.d.sync += self.o.valid.eq(1)
+        return m

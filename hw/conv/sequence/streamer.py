@@ -1,0 +1,247 @@
+"""The streamer issues the waves of every tile, one a cycle when nothing is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.conv.array.foot import REUSE_DISTANCE
+from hw.conv.array.wave import wave_layout
+from hw.conv.sequence.accumulators import TileAccumulators
+from hw.conv.sequence.drain import Drain
+from hw.conv.sequence.input_stationary import InputStationary
+from hw.conv.sequence.issuer import LEVEL, STALL, request_layout, sight_layout
+from hw.conv.sequence.loader import SEQUENCE, WEIGHT_POP, begin_nest
+from hw.conv.sequence.non_stationary import NonStationary
+from hw.conv.sequence.wave_resources import OutputRoom, ParameterSchedule
+from hw.conv.sequence.weight_stationary import WeightStationary
+from hw.isa import Dataflow
+from hw.isa.config import OverlayConfig
+from hw.lib.algorithm import is_winograd, skips, transform_index
+from hw.lib.tiles import Tiles
+
+ISSUERS = {
+    Dataflow.WS: WeightStationary,
+    Dataflow.IS: InputStationary,
+    Dataflow.NS: NonStationary,
+}
+# What an issuer decides alone, and what it knows from the current tile.
+_OUTPUTS = ("issued", "swap", "activation_pop", "scratch_pop", "weight_pop", "addressed", "stall")
+_POSITION = ("pixels", "channels", "first_chunk", "last_chunk", "first_pixels", "last_pixels")
+
+
+class Streamer(wiring.Component):
+    """Issues waves; the array behind never stalls, so whatever a wave needs must be there first.
+
+    One of three `Issuer`s decides, by the instruction's dataflow; the streamer walks the tiles,
+    keeps parameters and output room, issues the all-zero waves that an issuer asks for (2 lanes),
+    and hands finished Winograd tiles to the `Drain`.
+
+    Members
+    -------
+    i : instructions. i_ready : the loader's shadow is ready. i_activations, i_weights : words
+    there. i_last : the next activation word is its chunk's last. i_scratch, o_scratch_pop : of the
+    scratch memory. i_turn_reserve, i_turn_done, o_turn_room : of the `OutputTurn`. i_returned : the
+    writer took a word from the output FIFO.
+    o_swap : takes the loader's shadow. o_finish : an instruction's last wave. o_wave : this cycle's
+    wave, but for what the loader adds. o_activation_pop, o_weight_pop. o_load_parameters,
+    o_record : start of a parameter burst. o_addressed : the address of this cycle's wave comes with
+    its word. o_issued : a wave was issued. o_stall : what the next wave waits for. o_busy : an
+    instruction is under way.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(SEQUENCE)),
+                "i_ready": In(1),
+                "i_activations": In(LEVEL),
+                "i_weights": In(LEVEL),
+                "i_last": In(1),
+                "i_scratch": In(LEVEL),
+                "i_returned": In(1),
+                "i_turn_reserve": In(1),
+                "i_turn_done": In(1),
+                "o_turn_room": Out(1),
+                "o_swap": Out(1),
+                "o_finish": Out(1),
+                "o_wave": Out(wave_layout(config)),
+                "o_activation_pop": Out(1),
+                "o_scratch_pop": Out(WEIGHT_POP),
+                "o_weight_pop": Out(WEIGHT_POP),
+                "o_load_parameters": Out(1),
+                "o_record": Out(unsigned(16)),
+                "o_addressed": Out(1),
+                "o_issued": Out(1),
+                "o_stall": Out(STALL),
+                "o_busy": Out(1),
+            }
+        )
+        self._instruction = Signal(SEQUENCE)
+        self._sight = Signal(sight_layout(config))
+        self._request = Signal(request_layout(config))
+        self._idle = Signal()  # nothing is left to drain
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.tiles = tiles = Tiles()
+        m.submodules.parameters = parameters = ParameterSchedule(config=self._config)
+        m.submodules.room = room = OutputRoom(config=self._config)
+        request = self._request
+        accept = self.i.valid & self.i.ready
+        m.d.comb += [
+            self.i.ready.eq(~self.o_busy & self._idle),
+            tiles.i_load.eq(accept),
+            *begin_nest(self._config, tiles, self.i.p),
+            tiles.i_advance.eq(request.done),
+            self.o_finish.eq(request.done & tiles.o_final),
+            self.o_wave.eq(request.wave),
+            *(getattr(self, f"o_{name}").eq(request[name]) for name in _OUTPUTS),
+        ]
+        with m.If(accept):
+            m.d.sync += [self._instruction.eq(self.i.p), self.o_busy.eq(1)]
+        with m.Elif(self.o_finish):
+            m.d.sync += self.o_busy.eq(0)
+        self._look(m, tiles, parameters, room)
+        self._ask(m)
+        self._head(m)
+        self._schedule(m, accept, tiles, parameters, room)
+        if self._config.transforms:
+            self._drain(m, parameters, room)
+        else:
+            m.d.comb += [self._sight.free.eq(1), self._idle.eq(1)]
+        return m
+
+    def _look(self, m: Module, tiles: Tiles, parameters: Any, room: Any) -> None:
+        """What the issuers see."""
+        sight, request, instruction = self._sight, self._request, self._instruction
+        step = Signal(16)
+        with m.If(request.restart):
+            m.d.sync += step.eq(0)
+        with m.Elif(request.advance):
+            m.d.sync += step.eq(step + 1)
+        m.d.comb += [
+            sight.step.eq(step),
+            *(sight[name].eq(getattr(tiles, f"o_{name}")) for name in _POSITION),
+            sight.last_channels.eq(tiles.o_last_channels),
+            sight.winograd.eq(is_winograd(self._config, instruction)),
+            sight.skips.eq(skips(instruction)),
+            sight.replay.eq(instruction.replay),
+            sight.parameters.eq(instruction.parameters),
+            sight.activations.eq(self.i_activations),
+            sight.weights.eq(self.i_weights),
+            sight.scratch.eq(self.i_scratch),
+            sight.last.eq(self.i_last),
+            sight.loaded.eq(self.i_ready),
+            sight.room.eq(room.o_room),
+            sight.spacing.eq(room.o_spacing),
+            sight.parameters_ready.eq(parameters.o_ready),
+        ]
+        self._settle(m)
+
+    def _settle(self, m: Module) -> None:
+        """Keeps REUSE_DISTANCE between the last wave of a very short tile and the next.
+
+        Where pixels are left out, any wave of a chunk may be as near to any of the next.
+        """
+        sight = self._sight
+        wait = Signal(range(REUSE_DISTANCE))
+        short = sight.step < REUSE_DISTANCE - 1
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(self._request.done & ~sight.winograd & (sight.skips | short)):
+            m.d.sync += wait.eq(REUSE_DISTANCE - 1)
+        m.d.comb += sight.settled.eq(wait == 0)
+
+    def _ask(self, m: Module) -> None:
+        """The request of the issuer at work; the others' are zero."""
+        asked: Any = 0
+        for dataflow, kind in ISSUERS.items():
+            issuer = kind(config=self._config)
+            m.submodules[dataflow.name.lower()] = issuer
+            m.d.comb += [
+                issuer.i_active.eq(self.o_busy & (self._instruction.dataflow == dataflow)),
+                issuer.i.eq(self._sight),
+            ]
+            asked |= issuer.o.as_value()
+        m.d.comb += self._request.eq(asked)
+
+    def _head(self, m: Module) -> None:
+        """Two lanes: an all-zero wave swaps the shadow in and yields its own terms."""
+        sight, request, wave = self._sight, self._request, self.o_wave
+        headed = Signal()
+        m.d.comb += sight.headed.eq(headed)
+        with m.If(request.head & sight.loaded & ~headed):
+            m.d.comb += [
+                self.o_swap.eq(1),
+                self.o_issued.eq(1),
+                wave.swap.eq(1),
+                wave.tag.capture.eq(1),
+                wave.tag.by_channel.eq(self._instruction.dataflow == Dataflow.IS),
+            ]
+            m.d.sync += headed.eq(1)
+        with m.If(request.done):
+            m.d.sync += headed.eq(0)
+
+    def _schedule(self, m: Module, accept: Any, tiles: Tiles, parameters: Any, room: Any) -> None:
+        """Parameter bursts, and the room that waves with results take."""
+        by_channel = self.i.p.dataflow == Dataflow.IS
+        m.d.comb += [
+            parameters.i_begin.eq(accept & ~by_channel & ~is_winograd(self._config, self.i.p)),
+            parameters.i_record.eq(self.i.p.parameters),
+            parameters.i_swap.eq(self.o_wave.tag.swap),
+            parameters.i_more.eq(~tiles.o_last_channels & ~self.o_wave.tag.by_channel),
+            self.o_load_parameters.eq(parameters.o_load),
+            self.o_record.eq(parameters.o_record),
+            room.i_returned.eq(self.i_returned),
+            room.i_reserve.eq(self._request.reserve),
+            room.i_busy.eq(self._request.busy),
+        ]
+
+    def _drain(self, m: Module, parameters: Any, room: Any) -> None:
+        """Winograd: results come from finished tiles, not from waves."""
+        sight, request, instruction = self._sight, self._request, self._instruction
+        by_channel = instruction.dataflow == Dataflow.IS
+        m.submodules.accumulators = tile = TileAccumulators(config=self._config)
+        m.submodules.drain = drain = Drain(config=self._config)
+        m.d.comb += [
+            tile.i_wave.eq(sight.winograd & request.sums),
+            tile.i_done.eq(request.done),
+            tile.i_last_chunk.eq(sight.last_chunk),
+            tile.i_last_channels.eq(sight.last_channels),
+            tile.i_channels.eq(sight.channels),
+            tile.i_transform.eq(transform_index(self._config, instruction)),
+            drain.i.valid.eq(tile.o_finished),
+            drain.i.p.by_channel.eq(by_channel),
+            drain.i.p.units.eq(Mux(by_channel, sight.channels, sight.pixels)),
+            drain.i.p.pixels.eq(sight.pixels - 1),
+            drain.i.p.bank.eq(tile.o_bank),
+            drain.i.p.transform.eq(tile.i_transform),
+            drain.i.p.record.eq(instruction.parameters + tile.o_record),
+            drain.i_room.eq(room.o_room),
+            drain.i_parameters.eq(parameters.o_ready),
+            drain.i_turn_done.eq(self.i_turn_done),
+            self.o_turn_room.eq(room.o_room != 0),
+            self.o_wave.drain.eq(drain.o_drain),
+            sight.free.eq(drain.o_free),
+            self._idle.eq(drain.o_idle),
+        ]
+        with m.If(tile.i_wave):
+            m.d.comb += [
+                self.o_wave.tag.first.eq(tile.o_first),
+                self.o_wave.tag.plain.eq(1),
+                self.o_wave.tag.bank.eq(tile.o_bank),
+                self.o_wave.tag.address.eq(tile.o_address),
+            ]
+        with m.If(drain.o_begin):
+            m.d.comb += [parameters.i_begin.eq(1), parameters.i_record.eq(drain.o_record)]
+        with m.If(drain.o_swap):
+            m.d.comb += [parameters.i_swap.eq(1), parameters.i_more.eq(0)]
+        with m.If(drain.o_reserve != 0):
+            m.d.comb += room.i_reserve.eq(drain.o_reserve)
+        with m.If(self.i_turn_reserve):
+            m.d.comb += room.i_reserve.eq(1)

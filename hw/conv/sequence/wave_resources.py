@@ -1,0 +1,101 @@
+"""What a wave needs besides its operands: parameters at the feet, room behind the array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.conv.array.array import foot_delay
+from hw.conv.array.parameter_chain import burst_cycles
+from hw.isa.config import OverlayConfig
+
+
+class ParameterSchedule(wiring.Component):
+    """Starts the parameter burst of each channel tile (WS, NS) in time for its first wave.
+
+    A burst waits until the last wave that took parameters has reached the feet; the wave that
+    takes the burst's may be issued while the burst is still on its way to them.
+
+    Members
+    -------
+    i_begin, i_record : a WS or NS instruction starts; its first record.
+    i_swap : a wave that takes parameters is issued.
+    i_more : the swapped tile is not the instruction's last.
+    o_load, o_record : a burst starts. o_ready : the tile's first wave may be issued.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i_begin": In(1),
+                "i_record": In(unsigned(16)),
+                "i_swap": In(1),
+                "i_more": In(1),
+                "o_load": Out(1),
+                "o_record": Out(unsigned(16)),
+                "o_ready": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        travel = foot_delay(config.rows)
+        margin = max(1, burst_cycles(config.columns) + 1 - travel)
+        wanted = Signal()
+        ready = Signal()
+        quiet = Signal(range(travel + 1))
+        arriving = Signal(range(margin + 1))
+        m.d.comb += [
+            self.o_load.eq(wanted & (quiet == 0) & ~ready & (arriving == 0)),
+            self.o_ready.eq(ready),
+        ]
+        with m.If(quiet != 0):
+            m.d.sync += quiet.eq(quiet - 1)
+        with m.If(arriving != 0):
+            m.d.sync += [arriving.eq(arriving - 1), ready.eq(arriving == 1)]
+        with m.If(self.o_load):
+            m.d.sync += [wanted.eq(0), arriving.eq(margin)]
+        with m.If(self.i_swap):
+            m.d.sync += [quiet.eq(travel), ready.eq(0)]
+            with m.If(self.i_more):
+                m.d.sync += [wanted.eq(1), self.o_record.eq(self.o_record + config.columns)]
+        with m.If(self.i_begin):
+            m.d.sync += [wanted.eq(1), self.o_record.eq(self.i_record)]
+        return m
+
+
+class OutputRoom(wiring.Component):
+    """Counts the free words of the output FIFO, and keeps the corner turn's reads apart.
+
+    Members
+    -------
+    i_reserve : words that this cycle's wave will deliver. i_returned : the writer took one.
+    i_busy : cycles for which results of this cycle's wave keep the collector's output.
+    o_room : free words. o_spacing : cycles until the collector's output is free.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._depth = config.output_depth
+        words = unsigned(self._depth.bit_length())
+        busy = unsigned(config.columns.bit_length())
+        super().__init__(
+            {
+                "i_reserve": In(words),
+                "i_returned": In(1),
+                "i_busy": In(busy),
+                "o_room": Out(words, init=self._depth),
+                "o_spacing": Out(busy),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.d.sync += self.o_room.eq(self.o_room - self.i_reserve + self.i_returned)
+        elapsed = Mux(self.o_spacing != 0, self.o_spacing - 1, 0)
+        m.d.sync += self.o_spacing.eq(Mux(self.i_busy != 0, self.i_busy, elapsed))
+        return m

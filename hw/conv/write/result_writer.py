@@ -1,0 +1,258 @@
+"""The writer: result words to their addresses, with the residual added on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from hw.conv.write.output_tiles import OutputTiles
+from hw.conv.write.word_walk import ChannelGroups, PixelWalk, Track
+from hw.isa import CONV, Dataflow
+from hw.isa.config import OverlayConfig
+from hw.lib.algorithm import is_winograd, transform_index
+from hw.lib.pipelining import delayed
+from hw.lib.requantise import RESIDUAL_LATENCY, ResidualAdd
+from hw.lib.tensor_memory import READ_LATENCY, read_request, write_request
+from hw.lib.tiles import Tiles
+
+WRITE_FIELDS = (
+    "dataflow",
+    "algorithm",
+    "out_width",
+    "out_rows",
+    "image_width",
+    "out_row_pitch",
+    "residual_row_pitch",
+    "pixels",
+    "pixel_tile",
+    "channels",
+    "channel_tile",
+    "out_address",
+    "out_pitch",
+    "residual",
+    "residual_address",
+    "residual_pitch",
+    "factor",
+    "residual_factor",
+    "residual_offset",
+    "residual_shift",
+    "residual_zero",
+    "residual_low",
+    "residual_high",
+)
+WRITE = data.StructLayout({name: CONV[name].shape for name in WRITE_FIELDS})
+WRITER_LATENCY = READ_LATENCY + RESIDUAL_LATENCY  # cycles from a word to its write
+RETIRE_LATENCY = WRITER_LATENCY + 1  # cycles from the last word to the retirement
+
+
+class Writer(wiring.Component):
+    """Takes the words of each convolution in the order in which the array delivers them.
+
+    WS: pixels ascending. IS: groups of up to C channels, in each the pixels ascending, a word's
+    channels in its highest bytes. NS: a tile's pixels descending, for which the writer first walks
+    up while the array still computes. Winograd: see `OutputTiles`. One word a cycle, or as the
+    residual's reads are granted; writes have priority in the memory, so nothing behind the read
+    ever waits.
+
+    Members
+    -------
+    i : instructions.
+    i_word : words of C bytes, from the output FIFO.
+    o_read, i_read : a reader's port of the tensor memory (residual).
+    o_write : a writer's port of the tensor memory, the one of highest priority.
+    o_retire : pulse, an instruction's last write has been accepted.
+    o_busy : an instruction is under way.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(WRITE)),
+                "i_word": In(stream.Signature(8 * config.columns)),
+                "o_read": Out(stream.Signature(read_request())),
+                "i_read": In(8 * config.tensor_word),
+                "o_write": Out(stream.Signature(write_request(config))),
+                "o_retire": Out(1),
+                "o_busy": Out(1),
+            }
+        )
+        self._instruction = Signal(WRITE)
+        self._groups = ChannelGroups(columns=config.columns)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.tiles = tiles = Tiles()
+        m.submodules.groups = groups = self._groups
+        instruction = self._instruction
+        begin, ready, final = Signal(), Signal(), Signal()
+        taken = self.i_word.valid & self.i_word.ready
+        done = delayed(m, final, RETIRE_LATENCY, name="done", reset_less=False)
+        m.d.comb += [
+            *self._nest(tiles),
+            groups.i_channels.eq(tiles.o_channels),
+            self.i_word.ready.eq(ready & (self.o_read.ready | ~instruction.residual)),
+            self.o_read.valid.eq(ready & self.i_word.valid & instruction.residual),
+            self.o_retire.eq(done),
+            self.o_busy.eq(1),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [self.i.ready.eq(1), tiles.i_load.eq(self.i.valid), self.o_busy.eq(0)]
+                with m.If(self.i.valid):
+                    m.d.comb += [begin.eq(1), groups.i_first.eq(1)]
+                    m.d.sync += instruction.eq(self.i.p)
+                    m.next = "WALK"
+            with m.State("WALK"):
+                with m.If(final):
+                    m.next = "DRAIN"
+            with m.State("DRAIN"):
+                with m.If(done):
+                    m.next = "IDLE"
+        self._places(m, tiles, begin, taken, ready, final)
+        return m
+
+    def _nest(self, tiles: Tiles) -> list[Any]:
+        """The words' loop nest: one step a tile."""
+        instruction = self.i.p
+        sizes = ("pixels", "pixel_tile", "channels", "channel_tile")
+        return [
+            *(tiles.i_nest[name].eq(instruction[name]) for name in sizes),
+            tiles.i_nest.chunks.eq(1),
+            tiles.i_pixels_outside.eq(is_winograd(self._config, instruction)),
+        ]
+
+    def _places(
+        self, m: Module, tiles: Tiles, begin: Signal, taken: Any, ready: Signal, final: Signal
+    ) -> None:
+        """Where the next word goes, by the walk that the instruction needs."""
+        instruction, groups = self._instruction, self._groups
+        m.submodules.walk = walk = PixelWalk()
+        target, residual = self._tracks(m, walk)
+        winograd = is_winograd(self._config, instruction)
+        m.d.comb += [
+            walk.i_start.eq(begin & ~is_winograd(self._config, self.i.p)),
+            walk.i_by_channel.eq(instruction.dataflow == Dataflow.IS),
+            walk.i_descends.eq(instruction.dataflow == Dataflow.NS),
+            walk.i_pixels.eq(tiles.o_pixels),
+            walk.i_last_group.eq(groups.o_last),
+            walk.i_last_pixels.eq(tiles.o_last_pixels),
+            walk.i_final.eq(tiles.o_final),
+            walk.i_taken.eq(taken),
+            ready.eq(walk.o_ready),
+            groups.i_group.eq(walk.o_group),
+            groups.i_tile.eq(walk.o_tile),
+            groups.i_again.eq(walk.o_again),
+            tiles.i_advance.eq(walk.o_advance),
+            final.eq(walk.o_last),
+        ]
+        inside: Any = Const(1)
+        if self._config.transforms:
+            places = self._tile_places(m, tiles, begin, taken, ready, final)
+            inside = ~winograd | places.o_inside
+            target = Mux(winograd, places.o_address, target)
+            residual = Mux(winograd, places.o_residual, residual)
+        self._transfer(m, target, residual, taken, inside)
+
+    def _tracks(self, m: Module, walk: PixelWalk) -> list[Any]:
+        """Addresses of the current pixel in result and residual."""
+        instruction, addresses = self._instruction, []
+        for name, base, pitch in (
+            ("target", instruction.out_address, instruction.out_pitch),
+            ("residual", instruction.residual_address, instruction.residual_pitch),
+        ):
+            m.submodules[name] = track = Track()
+            m.d.comb += [track.i_base.eq(base), track.i_pitch.eq(pitch)]
+            m.d.comb += [
+                getattr(track, f"i_{strobe}").eq(getattr(walk.o_track, strobe))
+                for strobe in Track.STROBES
+            ]
+            addresses.append(track.o_address)
+        return addresses
+
+    def _tile_places(
+        self, m: Module, tiles: Tiles, begin: Signal, taken: Any, ready: Signal, final: Signal
+    ) -> OutputTiles:
+        """Winograd: the pixel of the next word; a tile's words follow each other by groups."""
+        instruction, groups = self._instruction, self._groups
+        m.submodules.places = places = OutputTiles(config=self._config)
+        walking, opens = Signal(), Signal()
+        last_channels = tiles.o_last_channels & groups.o_last
+        m.d.comb += [
+            places.i_begin.eq(opens),
+            places.i_step.eq(taken),
+            places.i_transform.eq(transform_index(self._config, instruction)),
+            places.i_tiles.eq(tiles.o_pixels),
+            places.i_last_channels.eq(last_channels),
+            places.i_columns.eq(instruction.out_width),
+            places.i_width.eq(instruction.image_width),
+            places.i_height.eq(instruction.out_rows),
+            places.i_address.eq(instruction.out_address),
+            places.i_pitch.eq(instruction.out_pitch),
+            places.i_row_pitch.eq(instruction.out_row_pitch),
+            places.i_residual_address.eq(instruction.residual_address),
+            places.i_residual_pitch.eq(instruction.residual_pitch),
+            places.i_residual_row_pitch.eq(instruction.residual_row_pitch),
+        ]
+        m.d.sync += opens.eq(begin & is_winograd(self._config, self.i.p))
+        with m.If(opens):
+            m.d.sync += walking.eq(1)
+        with m.If(walking):
+            m.d.comb += ready.eq(1)
+        with m.If(walking & taken & places.o_last):
+            m.d.comb += [
+                tiles.i_advance.eq(groups.o_last),
+                groups.i_group.eq(~groups.o_last),
+                groups.i_tile.eq(groups.o_last),
+                groups.i_first.eq(last_channels),
+                final.eq(tiles.o_final & groups.o_last),
+            ]
+        with m.If(final):
+            m.d.sync += walking.eq(0)
+        return places
+
+    def _transfer(self, m: Module, target: Any, residual: Any, taken: Any, inside: Any) -> None:
+        """A word's way: residual read, addition, write; nothing on it waits."""
+        config, instruction = self._config, self._instruction
+        columns = config.columns
+        lanes = unsigned(bits_for(columns))
+        low = Signal(lanes)
+        turned = (instruction.dataflow == Dataflow.IS) & ~is_winograd(config, instruction)
+        m.d.comb += low.eq(Mux(turned, columns - self._groups.o_size, 0))
+        head = Signal(data.StructLayout({"valid": 1, "address": 32, "low": lanes, "high": lanes}))
+        m.d.comb += [
+            self.o_read.p.address.eq(residual + self._groups.o_offset - low),
+            head.valid.eq(taken & inside),
+            head.address.eq(target + self._groups.o_offset - low),
+            head.low.eq(low),
+            head.high.eq(low + self._groups.o_size),
+        ]
+        word = delayed(m, self.i_word.payload, READ_LATENCY, name="word")
+        m.submodules.add = add = ResidualAdd(lanes=columns)
+        m.d.comb += [
+            add.i_value.as_value().eq(word),
+            add.i_residual.as_value().eq(self.i_read[: 8 * columns]),
+            add.i_factor.eq(instruction.factor),
+            add.i_residual_factor.eq(instruction.residual_factor),
+            add.i_offset.eq(instruction.residual_offset),
+            add.i_shift.eq(instruction.residual_shift),
+            add.i_zero_point.eq(instruction.residual_zero),
+            add.i_low.eq(instruction.residual_low),
+            add.i_high.eq(instruction.residual_high),
+        ]
+        plain = delayed(m, word, RESIDUAL_LATENCY, name="plain")
+        late = head.shape()(
+            delayed(m, head.as_value(), WRITER_LATENCY, name="head", reset_less=False)
+        )
+        result = Mux(instruction.residual, add.o_result.as_value(), plain)
+        m.d.comb += [
+            self.o_write.valid.eq(late.valid),
+            self.o_write.p.address.eq(late.address),
+            self.o_write.p.low.eq(late.low),
+            self.o_write.p.high.eq(late.high),
+            self.o_write.p.data.eq(result),
+        ]

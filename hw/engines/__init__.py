@@ -1,1 +1,0 @@
-"""Instruction flow: fetch, dependency tokens, and the engines that move data."""

@@ -1,0 +1,221 @@
+"""Everything between the AXI buses and the arithmetic: control, instruction flow, data movers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, ResetInserter
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.bus.axi import AXI4, AXI4Lite, AXI4Read
+from hw.bus.masters import Masters
+from hw.bus.registers import ControlSlave
+from hw.control.flow import InstructionFlow
+from hw.control.issue import EVENT
+from hw.control.supervisor import Counters, Supervisor
+from hw.conv.array.parameter_chain import parameter_write
+from hw.isa import CONV, POOL, Base, Error
+from hw.isa.config import ISA_VERSION, OverlayConfig
+from hw.isa.register_map import (
+    COUNTED_ENGINES,
+    MAP_ADDRESS_BITS,
+    SIZES,
+    STALLS,
+    WEIGHT_BASES,
+    Status,
+)
+from hw.lib.replay import WeightBuffer, WeightRead
+from hw.lib.tensor_memory import read_request, write_request
+from hw.move.load import Load
+from hw.move.store import Store
+from hw.move.weights import WeightReader
+
+STALL = data.StructLayout({name: 1 for name in STALLS if name != "tokens"})
+
+
+class Frontend(wiring.Component):
+    """Control, supervision, fetch, tokens, LOAD, STORE and WEIGHTS, with their AXI masters.
+
+    CONV and POOL get their instructions when the tokens are there and answer with one ``retire``
+    pulse each, in order and at least a cycle later; tokens, traces and counters follow from that.
+    While ``reset`` is high (after every run, at least ``RESET_CYCLES``), the rest of the overlay
+    must be in synchronous reset; its requests are then ignored.
+
+    Parameters
+    ----------
+    config : the overlay's.
+
+    Members
+    -------
+    control : AXI4-Lite slave, see ``hw.isa.register_map``.
+    interrupt : to the host.
+    gmem0 : AXI4 master of program, LOAD and STORE.
+    gmem_weights : read-only AXI4 masters of WEIGHTS.
+    reset : for everything outside, see above.
+    o_conv, o_pool : instructions.
+    retire_conv, retire_pool : pulses, the engine's oldest instruction has done its last write.
+    progress : something moved outside (watchdog).
+    stall : CONV waits for activations, weights or room at its output (counters).
+    o_write : tensor memory writes of LOAD.
+    o_read, i_read, i_read_valid : tensor memory reads of STORE, and their answers.
+    o_parameter, o_parameter_valid : parameter memory writes.
+    weights : the weight buffer's reading side.
+    events : starts and retirements, by ``COUNTED_ENGINES``.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        self._buffer = {"depth": config.weight_words, "word_bits": 8 * config.weight_word_bytes}
+        super().__init__(
+            {
+                "control": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
+                "interrupt": Out(1),
+                "gmem0": Out(AXI4(data_bytes=config.axi_bytes)),
+                "gmem_weights": Out(AXI4Read(data_bytes=config.axi_bytes)).array(
+                    config.weight_ports
+                ),
+                "reset": Out(1),
+                "o_conv": Out(stream.Signature(CONV)),
+                "o_pool": Out(stream.Signature(POOL)),
+                "retire_conv": In(1),
+                "retire_pool": In(1),
+                "progress": In(1),
+                "stall": In(STALL),
+                "o_write": Out(stream.Signature(write_request(config))),
+                "o_read": Out(stream.Signature(read_request())),
+                "i_read": In(8 * config.tensor_word),
+                "i_read_valid": In(1),
+                "o_parameter": Out(parameter_write(config)),
+                "o_parameter_valid": Out(1),
+                "weights": Out(WeightRead(**self._buffer)),
+                "events": Out(EVENT).array(len(COUNTED_ENGINES)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.slave = slave = ControlSlave(watchdog_cycles=config.watchdog_cycles)
+        m.submodules.supervisor = supervisor = Supervisor(failures=8)
+        m.submodules.masters = masters = Masters(
+            data_bytes=config.axi_bytes, weight_ports=config.weight_ports
+        )
+        flow = InstructionFlow(config=config)
+        m.submodules.flow = ResetInserter(self.reset)(flow)
+        connect(m, flipped(self.control), slave.bus)
+        connect(m, masters.gmem0, flipped(self.gmem0))
+        for port in range(config.weight_ports):
+            connect(m, masters.gmem_weights[port], flipped(self.gmem_weights[port]))
+            m.d.comb += masters.weight_bases[port].eq(slave.settings[WEIGHT_BASES[port]])
+        for name in ("conv", "pool"):
+            connect(m, getattr(flow, f"o_{name}"), flipped(getattr(self, f"o_{name}")))
+            m.d.comb += getattr(flow, f"retire_{name}").eq(getattr(self, f"retire_{name}"))
+        for outer, inner in zip(self.events, flow.events, strict=True):
+            m.d.comb += outer.eq(inner)
+        connect(m, flow.command, masters.fetch.command)
+        connect(m, flow.beat, masters.fetch.beat)
+
+        self._connect_movers(m, flow, masters, slave)
+        self._connect_supervisor(m, flow, masters, slave, supervisor)
+        self._connect_status(m, flow, slave, supervisor)
+        return m
+
+    def _connect_movers(self, m: Module, flow: Any, masters: Any, slave: Any) -> None:
+        load, store = Load(config=self._config), Store(config=self._config)
+        reader = WeightReader(config=self._config)
+        self._movers = (load, store, reader)
+        buffer = WeightBuffer(**self._buffer)
+        for name, part in (("load", load), ("store", store), ("weight_reader", reader)):
+            m.submodules[name] = ResetInserter(self.reset)(part)
+        m.submodules.weight_buffer = ResetInserter(self.reset)(buffer)
+
+        for name, engine in (("load", load), ("store", store), ("weights", reader)):
+            client = getattr(masters, name)
+            connect(m, getattr(flow, f"o_{name}"), engine.i)
+            connect(m, engine.command, client.command)
+            m.d.comb += getattr(flow, f"retire_{name}").eq(engine.retire)
+        connect(m, load.beat, masters.load.beat)
+        connect(m, reader.beat, masters.weights.beat)
+        connect(m, store.o_beat, masters.store.beat)
+        for base in Base:
+            address = slave.settings[base.name.lower()]
+            size = slave.settings[SIZES[base.name.lower()]]
+            m.d.comb += [
+                load.bases[base].eq(address),
+                load.sizes[base].eq(size),
+                store.bases[base].eq(address),
+                store.sizes[base].eq(size if base is Base.OUTPUT else 0),
+            ]
+
+        connect(m, load.o_write, flipped(self.o_write))
+        connect(m, store.o_read, flipped(self.o_read))
+        connect(m, reader.o, buffer.i)
+        connect(m, buffer.o, flipped(self.weights))
+        m.d.comb += [
+            flow.base.eq(slave.settings.program),
+            flow.size.eq(slave.settings.program_bytes),
+            reader.size.eq(slave.settings.weights_bytes),
+            self.o_parameter.eq(load.o_parameter),
+            self.o_parameter_valid.eq(load.o_parameter_valid),
+            store.i_read.eq(self.i_read),
+            store.i_read_valid.eq(self.i_read_valid),
+            store.writer_idle.eq(masters.store.idle),
+        ]
+
+    def _connect_supervisor(
+        self, m: Module, flow: Any, masters: Any, slave: Any, supervisor: Any
+    ) -> None:
+        failures = [
+            (flow.failed, flow.failure.code, flow.failure.tag),
+            *((part.failed, part.failure.code, part.failure.tag) for part in self._movers),
+            (masters.fetch.error, Error.BUS_READ, flow.failure.tag),
+            (masters.load.error, Error.BUS_READ, flow.tags.load),
+            (masters.weights.error, Error.BUS_READ, flow.tags.weights),
+            (masters.store.error, Error.BUS_WRITE, flow.tags.store),
+        ]
+        for failure, (valid, code, tag) in zip(supervisor.failures, failures, strict=True):
+            m.d.comb += [failure.valid.eq(valid), failure.p.code.eq(code), failure.p.tag.eq(tag)]
+        moved = [masters.moved, self.progress]
+        moved += [event.start | event.retire for event in flow.events]
+        m.d.comb += [
+            supervisor.start.eq(slave.start),
+            supervisor.finished.eq(flow.done),
+            supervisor.watchdog.eq(slave.settings.watchdog),
+            supervisor.cycle_limit.eq(slave.settings.cycle_limit),
+            supervisor.abort.eq(slave.abort),
+            supervisor.oldest_tag.eq(flow.oldest_tag),
+            supervisor.progress.eq(Cat(moved).any()),
+            supervisor.quiet.eq(masters.quiet),
+            flow.start.eq(supervisor.accept),
+            masters.abort.eq(supervisor.drain),
+            self.reset.eq(supervisor.drain),
+            slave.accept.eq(supervisor.accept),
+            slave.running.eq(supervisor.running),
+            slave.done.eq(supervisor.done),
+            slave.idle.eq(supervisor.idle),
+            self.interrupt.eq(slave.interrupt),
+        ]
+
+    def _connect_status(self, m: Module, flow: Any, slave: Any, supervisor: Any) -> None:
+        conditions = {f"busy_{name}": flow.running[name] for name in COUNTED_ENGINES}
+        stalls = {name: self.stall[name] for name in STALL.members}
+        stalls["tokens"] = flow.blocked.conv
+        conditions |= {f"stall_{name}": stall for name, stall in stalls.items()}
+        m.submodules.counters = counters = Counters(names=tuple(conditions))
+        m.d.comb += [counters.clear.eq(supervisor.accept), counters.enable.eq(supervisor.running)]
+        for name, condition in conditions.items():
+            m.d.comb += [counters.i[name].eq(condition), slave.values[name].eq(counters.o[name])]
+        status = {
+            Status.RUNNING: supervisor.running,
+            Status.ERROR: supervisor.error != Error.NONE,
+            Status.DRAINING: supervisor.drain,
+        }
+        m.d.comb += [
+            slave.values.status.eq(Cat(status[bit] for bit in Status)),
+            slave.values.error.eq(supervisor.error),
+            slave.values.error_tag.eq(supervisor.error_tag),
+            slave.values.isa_version.eq(ISA_VERSION),
+            slave.values.configuration.eq(self._config.hash),
+            slave.values.cycles.eq(supervisor.cycles),
+        ]

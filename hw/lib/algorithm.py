@@ -1,0 +1,46 @@
+"""What an instruction's algorithm means to the hardware around the array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.hdl import Const, Mux
+
+from hw.isa import Algorithm, Dataflow
+from hw.isa.config import OverlayConfig
+from hw.isa.transforms import Transform
+
+
+def skips(instruction: Any) -> Any:
+    """Whether the words of taps in the padding are left out: kn2row, weight stationary."""
+    kn2row = instruction.algorithm == Algorithm.KN2ROW
+    return kn2row & (instruction.dataflow == Dataflow.WS)
+
+
+def is_winograd(config: OverlayConfig, instruction: Any) -> Any:
+    """Whether the operands are transformed."""
+    if not config.transforms:
+        return Const(0)
+    return (instruction.algorithm == Algorithm.WINOGRAD2) | (
+        instruction.algorithm == Algorithm.WINOGRAD4
+    )
+
+
+def transform_index(config: OverlayConfig, instruction: Any) -> Any:
+    """Which of the configuration's transforms."""
+    if len(config.transforms) < 2:
+        return Const(0)
+    return instruction.algorithm == Algorithm.WINOGRAD4
+
+
+def of_transform(config: OverlayConfig, index: Any, value: Callable[[Transform], Any]) -> Any:
+    """A property of the indexed transform, or a value made of it."""
+    first, *others = (value(transform) for transform in config.transforms)
+    return Mux(index, others[0], first) if others else first
+
+
+def multiple(value: Any, factor: int) -> Any:
+    """``value * factor`` as a sum of shifts: synthesis may put a product into a DSP slice."""
+    shifts = [bit for bit in range(factor.bit_length()) if factor >> bit & 1]
+    return sum((value << shift for shift in shifts[1:]), value << shifts[0])

@@ -1,0 +1,276 @@
+"""Requantisation: an integer times a positive factor, rounded half to even and clipped to int8.
+
+The contract is ``clip(round_half_even(value * mantissa / 2**shift) + zero_point, low, high)``,
+exact for every value and every shift; ``low`` must not exceed ``high``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.lib.pipelining import delayed
+
+MANTISSA = unsigned(17)
+SHIFT = unsigned(6)
+INT8 = signed(8)
+
+DSP_FACTOR = 27  # bits of a DSP slice's wider factor
+ROUND_LATENCY = 4
+ZERO_POINT_DELAY = 2  # of `Round`'s zero point behind its value
+CLIP_DELAY = 3  # of `Round`'s limits behind its value
+PRODUCT_LATENCY = 3  # input, multiplier and product registers: those of one DSP slice
+SUM_LATENCY = 4  # of two cascaded DSP slices
+REQUANTISE_LATENCY = PRODUCT_LATENCY + ROUND_LATENCY
+RESIDUAL_LATENCY = SUM_LATENCY + ROUND_LATENCY
+
+_WINDOW = 10  # 9 bits of the quotient and a guard bit: beyond them every zero point clips
+_COARSE = 16
+
+
+class Round(wiring.Component):
+    """``clip(round_half_even(value / 2**shift) + zero_point, low, high)``, one a cycle.
+
+    A shifter keeps only the quotient's lowest 9 bits, the bit below and whether any bit below that
+    was set; a quotient of more bits saturates. Parameters enter when they are needed, so that lanes
+    with common parameters share the delays.
+
+    Parameters
+    ----------
+    bits : width of the value, at most 64.
+
+    Members
+    -------
+    i_value, i_shift : In.
+    i_zero_point : In. ``ZERO_POINT_DELAY`` cycles after the value.
+    i_low, i_high : In. ``CLIP_DELAY`` cycles after the value.
+    o_result : Out. ``ROUND_LATENCY`` cycles after the value.
+    """
+
+    def __init__(self, *, bits: int) -> None:
+        if not isinstance(bits, int) or not 1 <= bits <= 64:
+            raise ValueError(f"bits must be an integer in [1, 64], not {bits!r}")
+        super().__init__(
+            {
+                "i_value": In(signed(bits)),
+                "i_shift": In(SHIFT),
+                "i_zero_point": In(INT8),
+                "i_low": In(INT8),
+                "i_high": In(INT8),
+                "o_result": Out(INT8),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        guarded = Cat(0, self.i_value).as_signed()
+        coarse_window = _WINDOW + _COARSE - 1
+        coarse = self._shift(m, "coarse", guarded, self.i_shift[4:], _COARSE, coarse_window)
+        fine_shift = delayed(m, self.i_shift[:4], 1, name="fine_shift")
+        fine = self._shift(m, "fine", coarse.window, fine_shift, 1, _WINDOW)
+        sign = delayed(m, self.i_value[-1], 2, name="sign")
+        sticky = fine.sticky | delayed(m, coarse.sticky, 1, name="sticky")
+        large = fine.large | delayed(m, coarse.large, 1, name="large")
+
+        guard, kept = fine.window[0], fine.window[1:]
+        limit = Cat((~sign).replicate(_WINDOW - 2), sign)
+        quotient = Mux(large, limit, kept).as_signed()
+        up = guard & (sticky | kept[0])
+        total = Signal(signed(_WINDOW), reset_less=True)
+        m.d.sync += [
+            total.eq(quotient + self.i_zero_point + up),
+            self.o_result.eq(
+                Mux(total > self.i_high, self.i_high, Mux(total < self.i_low, self.i_low, total))
+            ),
+        ]
+        return m
+
+    def _shift(self, m: Module, name: str, value: Any, by: Any, unit: int, width: int) -> Any:
+        """One stage: ``value >> (by * unit)`` in ``width`` bits, with what did not fit in them."""
+        stage = Signal(
+            data.StructLayout({"window": signed(width), "sticky": 1, "large": 1}),
+            name=name,
+            reset_less=True,
+        )
+        reach = unit * ((1 << len(by)) - 1) + width
+        extended = Signal(signed(max(reach, len(value))), name=f"{name}_value")
+        m.d.comb += extended.eq(value)
+        with m.Switch(by):
+            for k in range(1 << len(by)):
+                above = extended[unit * k + width - 1 :]
+                with m.Case(k):
+                    m.d.sync += [
+                        stage.window.eq(extended[unit * k : unit * k + width]),
+                        stage.sticky.eq(extended[: unit * k].any()),
+                        stage.large.eq(above.any() & ~above.all()),
+                    ]
+        return stage
+
+
+class RequantiseLanes(wiring.Component):
+    """Requantisation of several accumulators with common parameters, one set a cycle.
+
+    One multiplier a lane; up to 27 accumulator bits it is one DSP slice.
+
+    Parameters
+    ----------
+    accumulator_bits : width of an accumulator, at most 47.
+    lanes : number of accumulators.
+
+    Members
+    -------
+    i_accumulators : In, ArrayLayout of signed.
+    i_mantissa, i_shift, i_zero_point, i_low, i_high : In. Sampled with the accumulators.
+    o_results : Out, ArrayLayout of int8, ``REQUANTISE_LATENCY`` cycles later.
+    """
+
+    def __init__(self, *, accumulator_bits: int, lanes: int) -> None:
+        if not isinstance(accumulator_bits, int) or not 1 <= accumulator_bits <= 47:
+            raise ValueError(
+                f"accumulator_bits must be an integer in [1, 47], not {accumulator_bits!r}"
+            )
+        self._accumulator = signed(accumulator_bits)
+        self._lanes = lanes
+        super().__init__(
+            {
+                "i_accumulators": In(data.ArrayLayout(self._accumulator, lanes)),
+                "i_mantissa": In(MANTISSA),
+                "i_shift": In(SHIFT),
+                "i_zero_point": In(INT8),
+                "i_low": In(INT8),
+                "i_high": In(INT8),
+                "o_results": Out(data.ArrayLayout(INT8, lanes)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        parameters = _at_round(m, self, PRODUCT_LATENCY)
+        mantissa = delayed(m, self.i_mantissa, 1, name="mantissa")
+        for lane in range(self._lanes):
+            factor = Signal(self._accumulator, name=f"factor_{lane}", reset_less=True)
+            m.d.sync += factor.eq(self.i_accumulators[lane])
+            product = delayed(m, factor * mantissa, 2, name=f"product_{lane}")
+            _round(m, lane, product, parameters, self.o_results[lane])
+        return m
+
+
+class Requantise(wiring.Component):
+    """Requantisation of one accumulator a cycle, each with its own parameters.
+
+    Parameters
+    ----------
+    accumulator_bits : width of the accumulator, at most 47; up to 27 it takes one DSP slice.
+
+    Members
+    -------
+    i_accumulator, i_mantissa, i_shift, i_zero_point, i_low, i_high : In. Sampled together.
+    o_result : Out. ``REQUANTISE_LATENCY`` cycles later.
+    """
+
+    def __init__(self, *, accumulator_bits: int) -> None:
+        self._lane = RequantiseLanes(accumulator_bits=accumulator_bits, lanes=1)
+        super().__init__(
+            {
+                "i_accumulator": In(signed(accumulator_bits)),
+                "i_mantissa": In(MANTISSA),
+                "i_shift": In(SHIFT),
+                "i_zero_point": In(INT8),
+                "i_low": In(INT8),
+                "i_high": In(INT8),
+                "o_result": Out(INT8),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.lane = lane = self._lane
+        m.d.comb += [
+            lane.i_accumulators[0].eq(self.i_accumulator),
+            lane.i_mantissa.eq(self.i_mantissa),
+            lane.i_shift.eq(self.i_shift),
+            lane.i_zero_point.eq(self.i_zero_point),
+            lane.i_low.eq(self.i_low),
+            lane.i_high.eq(self.i_high),
+            self.o_result.eq(lane.o_results[0]),
+        ]
+        return m
+
+
+class ResidualAdd(wiring.Component):
+    """Quantised addition of two int8 words, lane by lane, one word a cycle.
+
+    ``clip(round_half_even((y * factor + r * residual_factor + offset) / 2**shift) + zero_point,
+    low, high)``; two multipliers a lane.
+
+    Parameters
+    ----------
+    lanes : bytes of a word.
+
+    Members
+    -------
+    i_value, i_residual : In. y and r, int8 lanes.
+    i_factor, i_residual_factor, i_offset, i_shift, i_zero_point, i_low, i_high : In. Common to all
+        lanes, sampled with the words.
+    o_result : Out. int8 lanes, ``RESIDUAL_LATENCY`` cycles later.
+    """
+
+    def __init__(self, *, lanes: int) -> None:
+        if not isinstance(lanes, int) or lanes < 1:
+            raise ValueError(f"lanes must be a positive integer, not {lanes!r}")
+        self._lanes = lanes
+        super().__init__(
+            {
+                "i_value": In(data.ArrayLayout(INT8, lanes)),
+                "i_residual": In(data.ArrayLayout(INT8, lanes)),
+                "i_factor": In(MANTISSA),
+                "i_residual_factor": In(MANTISSA),
+                "i_offset": In(signed(32)),
+                "i_shift": In(SHIFT),
+                "i_zero_point": In(INT8),
+                "i_low": In(INT8),
+                "i_high": In(INT8),
+                "o_result": Out(data.ArrayLayout(INT8, lanes)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        parameters = _at_round(m, self, SUM_LATENCY)
+        factor = delayed(m, self.i_factor, 1, name="factor")
+        residual_factor = delayed(m, self.i_residual_factor, 2, name="residual_factor")
+        offset = delayed(m, self.i_offset, 2, name="offset")
+        for lane in range(self._lanes):
+            value = delayed(m, self.i_value[lane], 1, name=f"value_{lane}")
+            residual = delayed(m, self.i_residual[lane], 2, name=f"residual_{lane}")
+            product = delayed(m, value * factor, 1, name=f"product_{lane}")
+            partial = delayed(m, product + offset, 1, name=f"partial_{lane}")
+            second = delayed(m, residual * residual_factor, 1, name=f"second_{lane}")
+            total = delayed(m, partial + second, 1, name=f"total_{lane}")
+            _round(m, lane, total, parameters, self.o_result[lane])
+        return m
+
+
+def _at_round(m: Module, ports: Any, cycles: int) -> dict[str, Any]:
+    """The parameters for `Round`, whose value comes ``cycles`` after the ports are sampled."""
+    delays = {
+        "shift": cycles,
+        "zero_point": cycles + ZERO_POINT_DELAY,
+        "low": cycles + CLIP_DELAY,
+        "high": cycles + CLIP_DELAY,
+    }
+    return {
+        name: delayed(m, getattr(ports, f"i_{name}"), delay, name=name)
+        for name, delay in delays.items()
+    }
+
+
+def _round(m: Module, lane: int, value: Any, parameters: dict[str, Any], result: Any) -> None:
+    """Adds the `Round` of one lane."""
+    m.submodules[f"round_{lane}"] = rounding = Round(bits=len(value))
+    m.d.comb += [rounding.i_value.eq(value), result.eq(rounding.o_result)]
+    for name, parameter in parameters.items():
+        m.d.comb += getattr(rounding, f"i_{name}").eq(parameter)

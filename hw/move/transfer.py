@@ -1,0 +1,128 @@
+"""Addresses of LOAD and STORE: one bus command and one job for the data's side each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Array, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.bus.axi import ADDRESS_BITS
+from hw.bus.burst_reader import COMMAND
+from hw.control.field_check import FAILURE
+from hw.isa import Base, Error, Space
+from hw.isa.config import PARAMETER_BYTES, OverlayConfig
+
+
+def job_layout(data_bytes: int) -> data.StructLayout:
+    """What the data's side of a transfer has to do, see ``Transfer``."""
+    return data.StructLayout(
+        {
+            "space": Space,
+            "skew": exact_log2(data_bytes),
+            "local": unsigned(32),
+            "lanes": unsigned(33),
+        }
+    )
+
+
+class Transfer(wiring.Component):
+    """Turns the operands of LOAD or STORE into a bus command and a job.
+
+    Both are offered three cycles after the instruction; one instruction every four cycles.  An
+    instruction that would leave its region of DRAM or the overlay's memory fails instead.
+
+    Parameters
+    ----------
+    config : the overlay's.
+    layout : of the instruction, LOAD or STORE.
+
+    Members
+    -------
+    i : instructions.
+    bases, sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
+    command : to a ``BurstReader`` or ``BurstWriter``; no beats if the instruction has no bytes.
+    o : job: ``space``, ``skew`` (lane of the first byte in the first beat), ``local`` (tensor
+        memory address of lane 0 of the first beat, which may wrap below zero; or the first
+        record) and ``lanes`` (skew + bytes; 0 if there are no bytes).
+    failed : ``failure`` has code and tag; stays until reset.
+    """
+
+    def __init__(self, *, config: OverlayConfig, layout: data.StructLayout) -> None:
+        self._bytes = data_bytes = config.axi_bytes
+        self._capacities = {
+            Space.TENSOR: config.tensor_bytes,
+            Space.PARAMETER: config.parameter_depth,
+        }
+        super().__init__(
+            {
+                "i": In(stream.Signature(layout)),
+                "bases": In(ADDRESS_BITS).array(len(Base)),
+                "sizes": In(ADDRESS_BITS).array(len(Base)),
+                "command": Out(stream.Signature(COMMAND)),
+                "o": Out(stream.Signature(job_layout(data_bytes))),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        shift = exact_log2(self._bytes)
+        address = Signal(ADDRESS_BITS)
+        local = Signal(32)
+        count = Signal(32)
+        space = Signal()
+        skew = address[:shift]
+        lanes = Signal(33)
+        size, end, extent = Signal(ADDRESS_BITS), Signal(41), Signal(33)
+        m.d.comb += lanes.eq(Mux(count == 0, 0, skew + count))
+        records = self.i.p.bytes // PARAMETER_BYTES
+        units = Mux(self.i.p.space == Space.TENSOR, self.i.p.bytes, records)
+        capacity = Array(self._capacities[kind] for kind in Space)[space]
+
+        with m.If(self.command.ready):
+            m.d.sync += self.command.valid.eq(0)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [
+                    address.eq(Array(self.bases)[self.i.p.base] + self.i.p.offset),
+                    local.eq(self.i.p.local),
+                    count.eq(self.i.p.bytes),
+                    space.eq(self.i.p.space),
+                    size.eq(Array(self.sizes)[self.i.p.base]),
+                    end.eq(self.i.p.offset + self.i.p.bytes),
+                    extent.eq(self.i.p.local + units),
+                    self.failure.tag.eq(self.i.p.tag),
+                ]
+                with m.If(self.i.valid):
+                    m.next = "ADD"
+            with m.State("ADD"):
+                m.d.sync += [
+                    self.command.p.address.eq(address),
+                    self.command.p.beats.eq((lanes + self._bytes - 1) >> shift),
+                    self.o.p.space.eq(space),
+                    self.o.p.skew.eq(skew),
+                    self.o.p.local.eq(Mux(space == Space.TENSOR, local - skew, local)),
+                    self.o.p.lanes.eq(lanes),
+                ]
+                with m.If(end > size):
+                    m.d.sync += self.failure.code.eq(Error.REGION)
+                    m.next = "FAILED"
+                with m.Elif(extent > capacity):
+                    m.d.sync += self.failure.code.eq(Error.FIELD)
+                    m.next = "FAILED"
+                with m.Else():
+                    m.d.sync += [self.command.valid.eq(1), self.o.valid.eq(1)]
+                    m.next = "SEND"
+            with m.State("SEND"):
+                with m.If(~self.command.valid & ~self.o.valid):
+                    m.next = "IDLE"
+            with m.State("FAILED"):
+                m.d.comb += self.failed.eq(1)
+        return m

@@ -1,0 +1,211 @@
+"""WEIGHTS: streams weight segments from DRAM, word by word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from hw.bus.axi import ADDRESS_BITS
+from hw.bus.burst_reader import COMMAND
+from hw.control.field_check import FAILURE
+from hw.isa import WEIGHTS, Error
+from hw.isa.config import OverlayConfig
+from hw.lib.queue import Queue
+
+AHEAD = 4  # segments whose reads may be under way at once
+
+JOB = data.StructLayout({"words": unsigned(24), "beats_per_word": unsigned(8), "last": 1})
+
+
+class WeightReader(wiring.Component):
+    """Executes WEIGHTS: reads each segment as often as it repeats and delivers its words.
+
+    A beat per cycle; a word the cycle after its last beat.  The next segments, also those of the
+    next instruction, are requested while a segment arrives.  All counts are at least one.
+
+    Parameters
+    ----------
+    config : the overlay's.
+
+    Members
+    -------
+    i : instructions.
+    size : bytes of a stripe's region, constant during a run.
+    command, beat : to and from a ``StripedReader``.
+    o : weight words; bytes beyond ``beats_per_word`` beats are undefined.
+    retire : pulse, the oldest instruction is done: the cycle after its last word's acceptance.
+    failed : ``failure`` has code and tag; stays until reset.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._bytes = config.weight_beat_bytes
+        self._stripe_bytes = config.axi_bytes
+        self._word_beats = config.weight_beats
+        super().__init__(
+            {
+                "i": In(stream.Signature(WEIGHTS)),
+                "size": In(ADDRESS_BITS),
+                "command": Out(stream.Signature(COMMAND)),
+                "beat": In(stream.Signature(8 * config.weight_beat_bytes)),
+                "o": Out(stream.Signature(8 * config.weight_word_bytes)),
+                "retire": Out(1),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.segments = segments = Segments(data_bytes=self._stripe_bytes)
+        m.submodules.jobs = jobs = Queue(shape=JOB, depth=AHEAD)
+        connect(m, flipped(self.i), segments.i)
+        connect(m, flipped(self.command), segments.command)
+        connect(m, segments.o, jobs.i)
+        m.d.comb += [
+            segments.size.eq(self.size),
+            self.failed.eq(segments.failed),
+            self.failure.eq(segments.failure),
+        ]
+
+        beat_number = Signal(8)
+        word_number = Signal(24)
+        taken, word_end, job_end = Signal(), Signal(), Signal()
+        final = Signal()
+        job = jobs.o.p
+        m.d.comb += [
+            self.beat.ready.eq(jobs.o.valid & (~self.o.valid | self.o.ready)),
+            taken.eq(self.beat.valid & self.beat.ready),
+            word_end.eq(taken & (beat_number + 1 == job.beats_per_word)),
+            job_end.eq(word_end & (word_number + 1 == job.words)),
+            jobs.o.ready.eq(job_end),
+        ]
+        m.d.sync += self.retire.eq(self.o.valid & self.o.ready & final)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(taken):
+            m.d.sync += beat_number.eq(beat_number + 1)
+            with m.Switch(beat_number):
+                for beat in range(self._word_beats):
+                    with m.Case(beat):
+                        part = self.o.payload[8 * self._bytes * beat :][: 8 * self._bytes]
+                        m.d.sync += part.eq(self.beat.payload)
+        with m.If(word_end):
+            m.d.sync += [
+                self.o.valid.eq(1),
+                final.eq(job_end & job.last),
+                beat_number.eq(0),
+                word_number.eq(Mux(job_end, 0, word_number + 1)),
+            ]
+        return m
+
+
+class Segments(wiring.Component):
+    """Walks the segments of WEIGHTS and their repetitions: a bus command and a job for each.
+
+    An instruction takes up to ten cycles to its first command (a segment's beats are its words
+    times ``beats_per_word``, added up bit by bit); then one command per cycle.  A segment that
+    would leave the stripe's region fails instead.
+
+    Parameters
+    ----------
+    data_bytes : width of a stripe's beat.
+
+    Members
+    -------
+    i : instructions.
+    size : bytes of a stripe's region, constant during a run.
+    command : to a ``StripedReader``.
+    o : job: ``words``, ``beats_per_word``, and whether it is the ``last`` of its instruction.
+    failed : ``failure`` has code and tag; stays until reset.
+    """
+
+    def __init__(self, *, data_bytes: int) -> None:
+        self._shift = exact_log2(data_bytes)
+        super().__init__(
+            {
+                "i": In(stream.Signature(WEIGHTS)),
+                "size": In(ADDRESS_BITS),
+                "command": Out(stream.Signature(COMMAND)),
+                "o": Out(stream.Signature(JOB)),
+                "failed": Out(1),
+                "failure": Out(FAILURE),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        code = Signal(WEIGHTS)
+        multiplier = Signal(8)
+        addends = [Signal(32, name=f"addend_{kind}") for kind in ("segment", "last")]
+        beats = [Signal(32, name=f"beats_{kind}") for kind in ("segment", "last")]
+        address = Signal(ADDRESS_BITS)
+        room = Signal(signed(ADDRESS_BITS - self._shift + 1))  # beats from the address to the end
+        beyond = Signal()
+        repeat = Signal(16)
+        free, last_segment, last_repeat = Signal(), Signal(), Signal()
+        m.d.comb += [
+            free.eq((~self.command.valid | self.command.ready) & (~self.o.valid | self.o.ready)),
+            last_segment.eq(code.segments == 1),
+            last_repeat.eq(repeat == 1),
+            beyond.eq(Mux(last_segment, room < beats[1], room < beats[0])),
+            self.failure.code.eq(Error.REGION),
+            self.failure.tag.eq(code.tag),
+        ]
+
+        with m.If(self.command.ready):
+            m.d.sync += self.command.valid.eq(0)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                words = self.i.p.segment_words, self.i.p.last_words
+                m.d.sync += [
+                    code.eq(self.i.payload),
+                    multiplier.eq(self.i.p.beats_per_word),
+                    *(addend.eq(count) for addend, count in zip(addends, words, strict=True)),
+                    *(total.eq(0) for total in beats),
+                    address.eq(self.i.p.offset),
+                    room.eq((self.size >> self._shift) - (self.i.p.offset >> self._shift)),
+                    repeat.eq(self.i.p.repeats),
+                ]
+                with m.If(self.i.valid):
+                    m.next = "MULTIPLY"
+            with m.State("MULTIPLY"):
+                for addend, total in zip(addends, beats, strict=True):
+                    m.d.sync += [
+                        addend.eq(addend << 1),
+                        total.eq(total + Mux(multiplier[0], addend, 0)),
+                    ]
+                m.d.sync += multiplier.eq(multiplier >> 1)
+                with m.If(multiplier[1:] == 0):
+                    m.next = "WALK"
+            with m.State("WALK"):
+                with m.If(beyond):
+                    m.next = "FAILED"
+                with m.Elif(free):
+                    m.d.sync += [
+                        self.command.valid.eq(1),
+                        self.command.p.address.eq(address),
+                        self.command.p.beats.eq(Mux(last_segment, beats[1], beats[0])),
+                        self.o.valid.eq(1),
+                        self.o.p.words.eq(Mux(last_segment, code.last_words, code.segment_words)),
+                        self.o.p.beats_per_word.eq(code.beats_per_word),
+                        self.o.p.last.eq(last_segment & last_repeat),
+                        repeat.eq(Mux(last_repeat, code.repeats, repeat - 1)),
+                    ]
+                    with m.If(last_repeat):
+                        m.d.sync += [
+                            address.eq(address + (beats[0] << self._shift)),
+                            room.eq(room - beats[0]),
+                            code.segments.eq(code.segments - 1),
+                        ]
+                        with m.If(last_segment):
+                            m.next = "IDLE"
+            with m.State("FAILED"):
+                m.d.comb += self.failed.eq(1)
+        return m

@@ -1,0 +1,76 @@
+"""From a window's maximum or sum to its int8 result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.isa import PARAMETER, POOL
+from hw.lib.pipelining import delayed
+from hw.lib.requantise import DSP_FACTOR, REQUANTISE_LATENCY, RequantiseLanes
+from hw.pool.pool_layouts import partial_result
+
+RECORD_LATENCY = 2  # cycles from a record's address to the record
+FINISH_LATENCY = 1 + RECORD_LATENCY + 1 + REQUANTISE_LATENCY
+_ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
+
+
+class PoolFinish(wiring.Component):
+    """Adds the bias and requantises, with the record that belongs to the window's count.
+
+    Parameters
+    ----------
+    lanes : channels.
+
+    Members
+    -------
+    i_instruction : In, held while windows are under way.
+    i_valid, i_window : In. A window, one a cycle.
+    o_record_address : Out, modulo 2^16, the cycle after the window.
+    i_record : In, ``RECORD_LATENCY`` cycles after the address.
+    o_valid, o_result : Out. Bytes, ``FINISH_LATENCY`` after the window.
+    """
+
+    def __init__(self, *, lanes: int) -> None:
+        self._lanes = lanes
+        super().__init__(
+            {
+                "i_instruction": In(POOL),
+                "i_valid": In(1),
+                "i_window": In(partial_result(lanes)),
+                "o_record_address": Out(16),
+                "i_record": In(PARAMETER),
+                "o_valid": Out(1),
+                "o_result": Out(8 * lanes),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        pool, record = self.i_instruction, self.i_record
+        m.submodules.requantise = requantise = RequantiseLanes(
+            accumulator_bits=_ACCUMULATOR_BITS, lanes=self._lanes
+        )
+        m.d.sync += self.o_record_address.eq(
+            pool.parameters + Mux(pool.average, self.i_window.count, 0)
+        )
+        window = delayed(m, self.i_window.lanes, 1 + RECORD_LATENCY, name="window")
+        biased = Signal(data.ArrayLayout(signed(_ACCUMULATOR_BITS), self._lanes), reset_less=True)
+        for lane in range(self._lanes):
+            m.d.sync += biased[lane].eq(window[lane] + record.bias)
+        m.d.comb += [
+            requantise.i_accumulators.eq(biased),
+            requantise.i_mantissa.eq(delayed(m, record.mantissa, 1, name="mantissa")),
+            requantise.i_shift.eq(delayed(m, record.shift, 1, name="shift")),
+            requantise.i_zero_point.eq(delayed(m, record.zero_point, 1, name="zero_point")),
+            requantise.i_low.eq(delayed(m, record.low, 1, name="low")),
+            requantise.i_high.eq(delayed(m, record.high, 1, name="high")),
+            self.o_result.eq(requantise.o_results),
+            self.o_valid.eq(
+                delayed(m, self.i_valid, FINISH_LATENCY, name="valid", reset_less=False)
+            ),
+        ]
+        return m

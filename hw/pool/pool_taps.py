@@ -1,0 +1,74 @@
+"""Reading of taps, and which of them lie in the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.isa import POOL
+from hw.lib.pipelining import delayed
+from hw.lib.tensor_memory import READ_LATENCY, read_request
+from hw.lib.window import walk_place
+from hw.pool.pool_layouts import RING, TAP, WINDOW_END
+
+
+class TapReader(wiring.Component):
+    """Requests the taps' bytes and classifies each tap in time with them.
+
+    The windows' last taps are requested at least ``i_spacing`` + 1 cycles apart: what comes behind
+    cannot be stalled.
+
+    Members
+    -------
+    i : In, stream of places.
+    i_instruction, i_spacing : In, held while taps are under way.
+    o_read : Out, stream to the tensor memory.
+    o_valid, o_tap : Out, ``hw.pool.pool_layouts.TAP``, in the cycle of the bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "i": In(stream.Signature(walk_place(WINDOW_END))),
+                "i_instruction": In(POOL),
+                "i_spacing": In(range(RING)),
+                "o_read": Out(stream.Signature(read_request())),
+                "o_valid": Out(1),
+                "o_tap": Out(TAP),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        pool = self.i_instruction
+        wait = Signal(range(RING))
+        hold = self.i.payload.extra.window_last & (wait != 0)
+        m.d.comb += [
+            self.o_read.valid.eq(self.i.valid & ~hold),
+            self.o_read.payload.address.eq(self.i.payload.address),
+            self.i.ready.eq(self.o_read.ready & ~hold),
+        ]
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        accepted = self.i.valid & self.i.ready
+        with m.If(accepted & self.i.payload.extra.window_last):
+            m.d.sync += wait.eq(self.i_spacing)
+
+        place = delayed(m, self.i.payload, 1, name="place")
+        inside = place.row_valid & (place.position >= 0) & (place.position < pool.row_pitch)
+        counted = (place.row < pool.counted_height) & (place.position < pool.counted_bytes)
+        tap = Signal(TAP, reset_less=True)
+        m.d.sync += [
+            tap.inside.eq(inside),
+            tap.counted.eq(Mux(pool.include_padding, counted, inside)),
+            tap.group_last.eq(place.extra.group_last),
+            tap.window_last.eq(place.extra.window_last),
+        ]
+        m.d.comb += [
+            self.o_tap.eq(delayed(m, tap, READ_LATENCY - 2, name="tap")),
+            self.o_valid.eq(delayed(m, accepted, READ_LATENCY, name="valid", reset_less=False)),
+        ]
+        return m

@@ -1,0 +1,149 @@
+"""The loops of a pooling instruction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from hw.isa import POOL, WINDOW
+from hw.isa.config import OverlayConfig
+from hw.lib.window import PixelStep, Step, WindowWalker, walk_place
+from hw.pool.pool_layouts import WINDOW_END, ticket
+
+
+class PoolWalk(wiring.Component):
+    """Names the taps of all windows in order, one a cycle, and where each result goes.
+
+    The nest is line / channel block / window / column / row.  Windows that slide: a line is an
+    output row, whose first window has all its columns and each other one its fresh columns only.
+    Others: a line is one output pixel.  A group is what is reduced on arrival: a column of taps if
+    windows slide, else a window.
+
+    Parameters
+    ----------
+    config : the overlay's.
+
+    Members
+    -------
+    i_start : In.
+    i_instruction : In, ``hw.isa.POOL``, held from the start until the last tap has been taken.
+    i_slides, i_fresh : In, from ``Overlap``, held likewise.
+    o_tap : Out, stream of places; the first comes three cycles after the start.
+    o_ticket : Out, stream of ``ticket(config)``, one a window, ahead of its last tap.
+    """
+
+    def __init__(self, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i_start": In(1),
+                "i_instruction": In(POOL),
+                "i_slides": In(1),
+                "i_fresh": In(8),
+                "o_tap": Out(stream.Signature(walk_place(WINDOW_END))),
+                "o_ticket": Out(stream.Signature(ticket(config))),
+            }
+        )
+        self._active = Signal()
+        self._moves = Signal()
+        self._row_last = Signal()
+        self._window_last = Signal()  # of the window's taps
+        self._line_last = Signal()  # of the line's taps in a channel block
+        self._block_last = Signal()  # in the last channel block
+        self._pixel_last = Signal()  # in the last pixel of all
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.walker = walker = WindowWalker(
+            self._config, word_bytes=self._config.pool_channels, extra=WINDOW_END
+        )
+        pool, step = self.i_instruction, walker.i.payload
+        line_end = self._line_last & self._block_last
+        row_step = Mux(self._line_last, Step.FIRST, Step.NEXT)
+        m.d.comb += [
+            *(walker.i_window[name].eq(pool[name]) for name in WINDOW if name != "out_width"),
+            walker.i_window.out_width.eq(Mux(self.i_slides, 1, pool.out_width)),
+            walker.i_start.eq(self.i_start),
+            walker.i.valid.eq(self._active & (~self._window_last | self.o_ticket.ready)),
+            self.o_ticket.valid.eq(self._active & self._window_last & walker.i.ready),
+            self._moves.eq(walker.i.valid & walker.i.ready),
+            step.tap_row.eq(Mux(self._row_last, Step.FIRST, Step.NEXT)),
+            step.tap_column.eq(Mux(self._row_last, row_step, Step.HOLD)),
+            step.word.eq(
+                Mux(self._line_last, Mux(self._block_last, Step.FIRST, Step.NEXT), Step.HOLD)
+            ),
+            step.pixel.eq(Mux(line_end, PixelStep.NEXT, PixelStep.HOLD)),
+            step.extra.group_last.eq(Mux(self.i_slides, self._row_last, self._window_last)),
+            step.extra.window_last.eq(self._window_last),
+        ]
+        connect(m, walker.o, flipped(self.o_tap))
+        with m.If(self._moves & line_end & self._pixel_last):
+            m.d.sync += self._active.eq(0)
+        with m.If(self.i_start):
+            m.d.sync += self._active.eq(1)
+        self._count_taps(m)
+        self._count_results(m)
+        return m
+
+    def _count_taps(self, m: Module) -> None:
+        """Rows and columns within a window, windows within a line."""
+        pool = self.i_instruction
+        rows_left, columns_left = Signal(8), Signal(8)
+        windows_left = Signal(16)
+        windows = Mux(self.i_slides, pool.out_width - 1, 0)
+        m.d.comb += [
+            self._row_last.eq(rows_left == 0),
+            self._window_last.eq(self._row_last & (columns_left == 0)),
+            self._line_last.eq(self._window_last & (windows_left == 0)),
+        ]
+        with m.If(self._moves):
+            m.d.sync += rows_left.eq(rows_left - 1)
+        with m.If(self._moves & self._row_last):
+            m.d.sync += [rows_left.eq(pool.tap_rows - 1), columns_left.eq(columns_left - 1)]
+        with m.If(self._moves & self._window_last):
+            m.d.sync += [columns_left.eq(self.i_fresh - 1), windows_left.eq(windows_left - 1)]
+        with m.If(self.i_start | (self._moves & self._line_last)):
+            m.d.sync += [columns_left.eq(pool.tap_columns - 1), windows_left.eq(windows)]
+        with m.If(self.i_start):
+            m.d.sync += rows_left.eq(pool.tap_rows - 1)
+
+    def _count_results(self, m: Module) -> None:
+        """Channel blocks and pixels, and the address of the window's result."""
+        pool, channels = self.i_instruction, self._config.pool_channels
+        channels_left, pixels_left = Signal(16), Signal(24)
+        address = unsigned(exact_log2(self._config.tensor_bytes))
+        line, pixel, following = Signal(address), Signal(address), Signal(address)
+        offset = Signal(16)  # of the channel block
+        result = self.o_ticket.payload
+        m.d.comb += [
+            following.eq(pixel + pool.out_pitch),
+            self._block_last.eq(channels_left <= channels),
+            self._pixel_last.eq(pixels_left == 0),
+            result.address.eq((pixel + offset)[: address.width]),
+            result.channels.eq(Mux(self._block_last, channels_left, channels)),
+            result.last.eq(self._line_last & self._block_last & self._pixel_last),
+        ]
+        with m.If(self._moves & self._window_last):
+            m.d.sync += pixel.eq(following)
+            with m.If(self._block_last):
+                m.d.sync += pixels_left.eq(pixels_left - 1)
+        with m.If(self._moves & self._line_last):
+            m.d.sync += [
+                pixel.eq(line),
+                offset.eq(offset + channels),
+                channels_left.eq(channels_left - channels),
+            ]
+            with m.If(self._block_last):
+                m.d.sync += [pixel.eq(following), line.eq(following)]
+        with m.If(self.i_start | (self._moves & self._line_last & self._block_last)):
+            m.d.sync += [offset.eq(0), channels_left.eq(pool.channels)]
+        with m.If(self.i_start):
+            m.d.sync += [
+                pixels_left.eq(pool.pixels - 1),
+                pixel.eq(pool.out_address),
+                line.eq(pool.out_address),
+            ]

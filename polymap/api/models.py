@@ -1,0 +1,115 @@
+"""The steps from a model to its answers, as typed functions; the command line calls these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy.typing as npt
+
+from dse.assembly.disassemble import text
+from dse.assembly.instruction import Instruction
+from dse.assembly.program import Program, read_program
+from dse.assembly.program_error import ProgramError
+from dse.compile.compiler import compile_network
+from dse.network.graph import NetworkError
+from dse.network.inputs import read_arrays, read_inputs, validate
+from dse.onnx import importer
+from dse.onnx.findings import Report
+from dse.onnx.importer import Imported
+from dse.tiling.layer_mapping import LayerMapping
+from hw.isa.config import OverlayConfig
+from polymap.api.refusals import about
+from sim import simulation
+from sim.fast.simulated_run import IDEAL, Timing
+from sim.verilator import toolchain
+
+Arrays = Mapping[str, npt.NDArray]
+
+
+def check(model: str | Path) -> Report:
+    """What of an ONNX model the overlay can execute, and what it lacks for the rest."""
+    with about(model):
+        return importer.check(model)
+
+
+def load(model: str | Path, calibration: str | Path | Arrays | None = None) -> Imported:
+    """An ONNX model as a quantised network and the host's share of it.
+
+    ``calibration``: typical inputs, which a float model needs to be quantised: arrays by ONNX
+    input name, or an ``.npz`` file of them.
+    """
+    given = "calibration"  # as the importer calls it in its errors
+    if isinstance(calibration, str | Path):
+        given, calibration = str(calibration), read_arrays(calibration)
+    try:
+        return importer.load(model, calibration)
+    except NetworkError as error:
+        with about(given if str(error).startswith("calibration:") else model):
+            raise
+
+
+def compile(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Program:
+    """The program that executes a network on an overlay; ``save`` writes its files."""
+    return compile_network(model.network, config, mapping)
+
+
+def read_images(path: str | Path, model: Imported) -> dict[str, npt.NDArray]:
+    """The images of an ``.npz`` file, checked against the model's inputs."""
+    return read_inputs(path, model.host.inputs)
+
+
+def simulate(
+    model: Imported,
+    inputs: str | Path | Arrays,
+    config: OverlayConfig,
+    *,
+    mapping: LayerMapping | None = None,
+    timing: Timing = IDEAL,
+    progress: Callable[[int, int], None] | None = None,
+) -> simulation.Result:
+    """Run the overlay's RTL on every image of a batch and compare it with the golden model.
+
+    ``inputs``: arrays by ONNX input name, batch axis first, or an ``.npz`` file of them.
+    ``progress`` is called with the cycles done and the cycles expected.
+    """
+    if isinstance(inputs, str | Path):
+        inputs = read_images(inputs, model)
+    inputs = validate(inputs, model.host.inputs, "inputs")
+    toolchain()  # what is missing shows before the long work
+    return simulation.simulate(
+        model, inputs, config, mapping=mapping, timing=timing, progress=progress
+    )
+
+
+def read_instructions(
+    path: str | Path, config: OverlayConfig | None = None
+) -> tuple[Instruction, ...]:
+    """The instructions of a ``program.bin``, or of the folder of a program, checksums verified.
+
+    ``config``: the overlay that the program must be for.
+    """
+    path = Path(path)
+    with about(path):
+        if path.is_dir():
+            return Program.load(path, config).instructions
+        header, instructions = read_program(path.read_bytes())
+        if config is not None and header.configuration != config.hash:
+            raise ProgramError(
+                f"the program is for configuration {header.configuration:#010x}, the overlay has "
+                f"{config.hash:#010x}: compile it again"
+            )
+        return instructions
+
+
+def disassemble(program: Program | Sequence[Instruction] | str | Path) -> str:
+    """The instructions of a program, of a list or of a file, one a line."""
+    if isinstance(program, Program):
+        return text(program.instructions)
+    return text(read_instructions(program) if isinstance(program, str | Path) else program)
+
+
+def read_mapping(path: str | Path) -> LayerMapping:
+    """The choices that a ``mapping.json`` forces for layers."""
+    with about(path):
+        return LayerMapping.load(Path(path))

@@ -1,1 +1,0 @@
-"""Measurements of the design-space exploration, each a command."""

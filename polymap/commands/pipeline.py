@@ -1,0 +1,110 @@
+"""``polymap pipeline``: the parallelism search for layer-pipelined accelerators."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dse.files.writing import write
+from dse.pipeline import (
+    Granule,
+    Method,
+    Outcome,
+    SearchError,
+    Windows,
+    cost_model,
+    device_budget,
+    load_device,
+    load_network,
+    run,
+)
+from dse.pipeline.search_report import check_clock, summary, to_json, to_tables
+from polymap.commands import output
+
+
+def pipeline(
+    network: Annotated[
+        str, typer.Argument(help="alexnet, vgg16, resnet18, or a JSON file of layers")
+    ],
+    device: Annotated[
+        str, typer.Option(help="kcu1500, ku060, vx485t, vx690t or arria10gt1150")
+    ] = "kcu1500",
+    bits: Annotated[int, typer.Option(help="width of weights and activations, 8 or 16")] = 16,
+    mhz: Annotated[float, typer.Option(help="clock of the reported GOP/s")] = 230.0,
+    granularity: Annotated[
+        Granule, typer.Option(help="what a segment of the output map is made of")
+    ] = Granule.PIXEL,
+    per_dsp: Annotated[
+        int | None, typer.Option(help="products of one DSP block, 1 or 2; default: its multipliers")
+    ] = None,
+    dsp: Annotated[int | None, typer.Option(help="DSP blocks instead of the device's")] = None,
+    bram: Annotated[
+        int | None, typer.Option(help="BRAM36 or M20K blocks instead of the device's")
+    ] = None,
+    bram_limit: Annotated[bool, typer.Option(help="respect the memory of the device")] = True,
+    method: Annotated[
+        Method, typer.Option(help="whose design to report; both searches always run")
+    ] = Method.FILTERED,
+    alpha: Annotated[float | None, typer.Option(help="window around the baseline cycles")] = None,
+    beta: Annotated[float | None, typer.Option(help="window around the DSP allocation")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="machine-readable result")] = False,
+    plot: Annotated[Path | None, typer.Option(help="write the balance of the stages, HTML")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="directory for pipeline.json and pipeline.html")
+    ] = None,
+) -> None:
+    """Find the parallelisms of a layer-pipelined accelerator with the least slowest stage."""
+    check_clock(mhz)
+    part = load_device(device)
+    part = replace(
+        part,
+        dsp=part.dsp if dsp is None else dsp,
+        ram_units=part.ram_units if bram is None else bram,
+    )
+    with output.Progress() as progress:
+        progress.stage("searching")
+        outcome = run(
+            load_network(network),
+            part,
+            cost_model(part, bits=bits, granule=granularity, per_dsp=per_dsp),
+            device_budget(part, ram_limit=bram_limit),
+            method=method,
+            windows=_windows(alpha, beta),
+            progress=progress.note,
+        )
+    result = to_json(outcome, mhz=mhz)
+    _write(outcome, result, plot=plot, out=out)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    else:
+        output.show(to_tables(outcome))
+        typer.echo(summary(outcome, mhz=mhz))
+
+
+def _windows(alpha: float | None, beta: float | None) -> Windows | None:
+    if alpha is None and beta is None:
+        return None
+    default = Windows()
+    return Windows(
+        alpha=default.alpha if alpha is None else alpha,
+        beta=default.beta if beta is None else beta,
+    )
+
+
+def _write(
+    outcome: Outcome, result: dict[str, Any], *, plot: Path | None, out: Path | None
+) -> None:
+    if out is None and plot is None:
+        return
+    from dse.pipeline.plot import write_plot  # its plotting takes a while to import
+
+    if out is not None:
+        try:
+            write(out / "pipeline.json", json.dumps(result, indent=2) + "\n")
+        except OSError as error:
+            raise SearchError(f"directory {out}: cannot be written ({error.strerror})") from error
+        write_plot(outcome.design, out / "pipeline.html")
+    if plot is not None:
+        write_plot(outcome.design, plot)

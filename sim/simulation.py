@@ -1,0 +1,260 @@
+"""From a model and images to the RTL's answers, compared with the golden model byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.assembly.manifest import TensorPlace
+from dse.assembly.program import Program
+from dse.compile.compiler import compile_network
+from dse.cycles.whole_program import program_cycles
+from dse.files.arrays import write_arrays
+from dse.files.writing import writing
+from dse.network.inputs import images, join
+from dse.onnx.importer import Imported
+from dse.tiling.layer_mapping import LayerMapping
+from hw.isa import Engine, Error
+from hw.isa.config import OverlayConfig
+from sim import golden
+from sim.fast.simulated_run import IDEAL, Dump, Job, Run, Timing
+from sim.fast_overlay import build_overlay
+from sim.layer_results import LayerResult, layer_results, utilisation
+from sim.runner import FastSimulation, SimulationError
+
+OUTPUTS_FILE, RESULT_FILE = "outputs.npz", "result.json"
+
+Arrays = Mapping[str, npt.NDArray]
+Tensors = Mapping[str, npt.NDArray[np.int8]]
+Progress = Callable[[int, int], None]  # cycles done, cycles expected, over all images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a simulation found out.
+
+    Parameters
+    ----------
+    outputs : of the model, by ONNX name in its own types, batch axis first.
+    images : number of images.
+    cycles : of one image; the slowest, if stalls make them differ.
+    cycles_per_image : of each.
+    predicted_cycles : of one image, by the exact model; equal if the memory is ideal.
+    mismatches : bytes in which the RTL differs from the golden model, over all outputs and all
+        intermediate tensors of all images.
+    mismatched_tensors : those bytes by tensor.
+    compared_tensors : names of the tensors that were compared.
+    utilisation : multiply-accumulates per cycle and multiplier of the array.
+    layers : by execution order.
+    counters : of the overlay, in the slowest image.
+    """
+
+    network: str
+    config: OverlayConfig
+    outputs: Arrays
+    images: int
+    cycles: int
+    cycles_per_image: tuple[int, ...]
+    predicted_cycles: int
+    mismatches: int
+    mismatched_tensors: Mapping[str, int]
+    compared_tensors: tuple[str, ...]
+    macs: int
+    utilisation: float
+    layers: tuple[LayerResult, ...]
+    counters: Mapping[str, int]
+    verilog_sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the outputs, as plain data."""
+        data = asdict(self)
+        del data["outputs"]
+        return data
+
+    def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
+        """Writes ``outputs.npz`` and ``result.json``; the latter as an entry among ``about``."""
+        with writing(folder) as files:
+            with files.open(OUTPUTS_FILE) as stream:
+                write_arrays(stream, self.outputs)
+            data = {**self.to_json(), "outputs_sha256": files.sha256(OUTPUTS_FILE)}
+            files.json(RESULT_FILE, data if about is None else {**about, "simulation": data})
+
+
+def simulate(
+    model: Imported,
+    inputs: Arrays,
+    config: OverlayConfig,
+    *,
+    mapping: LayerMapping | None = None,
+    timing: Timing = IDEAL,
+    waves: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Compiles the model, builds the overlay and runs every image of the batch in RTL.
+
+    Parameters
+    ----------
+    model : from ``dse.onnx.importer.load``.
+    inputs : images by ONNX input name in the model's own types, batch axis first.
+    config : the overlay.
+    mapping : choices forced for layers.
+    timing : of the memory.
+    waves : write ``waves.vcd`` to the current folder.
+    progress : called now and then.
+    """
+    network, host = model.network, model.host
+    program = compile_network(network, config, mapping)
+    batch = list(images(inputs))
+    entries = [host.before(image) for image in batch]
+    simulation = build_overlay(config, waves=waves)
+    observed = [place for place in program.manifest.tensors if place.memory == "tensor"]
+    runs = run_program(
+        simulation, program, entries, observed=observed, timing=timing, progress=progress
+    )
+
+    wrong: dict[str, int] = {}
+    results = []
+    for run, image, entry in zip(runs, batch, entries, strict=True):
+        found = {**tensors(run, observed), **output_tensors(run, program)}
+        expected = golden.run(network, entry)
+        wanted = [*(place.name for place in observed if place.name in expected), *network.outputs]
+        for name, count in compare(expected, found, wanted).items():
+            wrong[name] = wrong.get(name, 0) + count
+        results.append(host.after(image, found))
+    slowest = max(runs, key=lambda run: run.cycles)
+    macs = network.macs()
+    foretold = program_cycles(program, config, timing)
+    return Result(
+        network=network.name,
+        config=config,
+        outputs=join(results),
+        images=len(runs),
+        cycles=slowest.cycles,
+        cycles_per_image=tuple(run.cycles for run in runs),
+        predicted_cycles=foretold.total,
+        mismatches=sum(wrong.values()),
+        mismatched_tensors={name: count for name, count in wrong.items() if count},
+        compared_tensors=tuple(wrong),
+        macs=macs,
+        utilisation=utilisation(macs, slowest.cycles, config),
+        layers=tuple(layer_results(slowest, foretold, program, config)),
+        counters=slowest.registers,
+        verilog_sha256=simulation.verilog.sha256,
+    )
+
+
+def run_program(
+    simulation: FastSimulation,
+    program: Program,
+    entries: Sequence[Tensors],
+    *,
+    observed: Sequence[TensorPlace] = (),
+    timing: Timing = IDEAL,
+    progress: Progress | None = None,
+) -> list[Run]:
+    """Runs a program on images given as the network's inputs; SimulationError on any error code."""
+    job = make_job(program, entries, observed=observed, timing=timing)
+    expected = max(1, sum(layer.cycles for layer in program.manifest.layers))
+
+    def report(run: int, cycle: int) -> None:
+        if progress is not None:
+            progress(run * expected + min(cycle, expected), len(entries) * expected)
+
+    runs = simulation.run(job, progress=report)
+    if progress is not None:
+        progress(len(entries) * expected, len(entries) * expected)
+    for number, run in enumerate(runs):
+        if run.error is not Error.NONE:
+            names = {layer.tag: layer.name for layer in program.manifest.layers}
+            layer = names.get(run.error_tag, "?")
+            raise SimulationError(
+                f"image {number}: the overlay reports {run.error.name} at tag {run.error_tag} "
+                f"(layer {layer})"
+            )
+    return runs
+
+
+def make_job(
+    program: Program,
+    entries: Sequence[Tensors],
+    *,
+    observed: Sequence[TensorPlace] = (),
+    timing: Timing = IDEAL,
+) -> Job:
+    """The job that runs a program on images given as the network's inputs."""
+    manifest = program.manifest
+    regions = []
+    for entry in entries:
+        region = bytearray(manifest.input_bytes)
+        for tensor in manifest.inputs:
+            data = tensor.lay_out(entry[tensor.name]).tobytes()
+            region[tensor.offset : tensor.offset + len(data)] = data
+        regions.append(bytes(region))
+    return Job(
+        regions=program.regions,
+        inputs=regions,
+        output_bytes=manifest.output_bytes,
+        cycle_limit=manifest.cycle_limit,
+        dumps=[_dump(program, place) for place in observed],
+        timing=timing,
+    )
+
+
+def _dump(program: Program, place: TensorPlace) -> Dump:
+    """The dump of a tensor, once the instructions that complete it have retired."""
+    engines = [instruction.engine for instruction in program.instructions]
+    height, width, channels = place.shape
+    retired: dict[Engine, int] = {}
+    for number in place.complete_after:
+        engine = engines[number]
+        assert engine is not None
+        retired[engine] = engines[: number + 1].count(engine)
+    return Dump(
+        retired=retired,
+        address=place.address,
+        pitch=place.pitch,
+        channels=channels,
+        pixels=height * width,
+    )
+
+
+def tensors(run: Run, observed: Sequence[TensorPlace]) -> dict[str, npt.NDArray[np.int8]]:
+    """The observed tensors of a run by name, HWC; one that was never complete is missing."""
+    return {
+        place.name: dump.reshape(place.shape)
+        for place, dump in zip(observed, run.dumps, strict=True)
+        if dump is not None
+    }
+
+
+class HasOutput(Protocol):
+    """A run of either harness."""
+
+    @property
+    def output(self) -> bytes:
+        """Contents of the output region."""
+
+
+def output_tensors(run: HasOutput, program: Program) -> dict[str, npt.NDArray[np.int8]]:
+    """The network's outputs of a run by name, HWC."""
+    found = {}
+    for tensor in program.manifest.outputs:
+        size = int(np.prod(tensor.shape))
+        data = np.frombuffer(run.output, np.int8, size, tensor.offset)
+        found[tensor.name] = data.reshape(tensor.shape)
+    return found
+
+
+def compare(expected: Tensors, found: Tensors, wanted: Sequence[str]) -> dict[str, int]:
+    """How many bytes of each wanted tensor differ: all of them, if it was not found."""
+    return {
+        name: int(np.count_nonzero(expected[name] != found[name]))
+        if name in found
+        else expected[name].size
+        for name in wanted
+    }
