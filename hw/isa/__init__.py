@@ -1,35 +1,38 @@
 """The contract between compiler and hardware: instructions, registers, configuration, checksum."""
 
-from hw.isa.instructions import (
-    BEGIN,
-    CONV,
-    COUNTS,
-    END,
-    HEAD,
-    HEAD_LAYOUT,
-    INSTRUCTION_BYTES,
-    KN2ROW_WS_COUNTS,
-    LAYOUTS,
-    LOAD,
-    PARAMETER,
-    POOL,
-    STORE,
-    TENSOR_ADDRESSES,
-    WEIGHTS,
-    WINDOW,
-    WINOGRAD_COUNTS,
-    Algorithm,
-    Base,
-    Dataflow,
-    Engine,
-    Error,
-    Opcode,
-    Space,
-    counts,
-    decode,
-    encode,
-    limits,
-)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hw.isa.instructions import (
+        BEGIN,
+        CONV,
+        COUNTS,
+        END,
+        HEAD,
+        HEAD_LAYOUT,
+        INSTRUCTION_BYTES,
+        KN2ROW_WS_COUNTS,
+        LAYOUTS,
+        LOAD,
+        PARAMETER,
+        POOL,
+        STORE,
+        TENSOR_ADDRESSES,
+        WEIGHTS,
+        WINDOW,
+        WINOGRAD_COUNTS,
+        Algorithm,
+        Base,
+        Dataflow,
+        Engine,
+        Error,
+        Opcode,
+        Space,
+        counts,
+        decode,
+        encode,
+        limits,
+    )
 
 __all__ = [
     "BEGIN",
@@ -61,3 +64,12 @@ __all__ = [
     "encode",
     "limits",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """An instruction or a field, imported at first use: it needs Amaranth, which errors do not."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hw.isa import instructions
+
+    return getattr(instructions, name)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dse.assembly.program import Program
-from polymap.api import configuration
+from polymap import configuration
 
 ARRAY = ("--array", "4x4", "--lanes", "2")
 

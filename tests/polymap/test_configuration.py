@@ -15,8 +15,7 @@ from dse.onnx.host import Host, Subgraph
 from dse.onnx.importer import Imported
 from hw.isa import Opcode
 from hw.isa.config import ConfigError, OverlayConfig
-from polymap import InputError, configure, fit
-from polymap.api import configuration
+from polymap import InputError, configuration, configure, fit
 from polymap.api.configuration import parse_array
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hw.isa.config import ISA_VERSION
-from polymap.api import configuration, elaboration
+from polymap import configuration
+from polymap.api import elaboration
 from sim.verilator import ToolError
 
 pytestmark = pytest.mark.rtl
