@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from boards.estimate import breakdown
+from dse.cost import Infeasible
+from dse.explore.resources import Resources
+from hw.conv.array.primitive import Primitive
+from hw.isa.config import OverlayConfig
 from hw.isa.errors import PolymapError
 
 DDR4_2400_CHANNEL = 8 * 2400e6
 """Bytes per second of one 64-bit DDR4-2400 channel."""
+
+FLIP_FLOPS_PER_LUT = 2  # of a logic block of UltraScale and UltraScale+
+
+DSP48E2 = Primitive(name="dsp48e2")
+"""The slice of all boards' devices; the length of its cascades takes no resources."""
 
 
 class BoardError(PolymapError, ValueError):
@@ -17,7 +27,9 @@ class BoardError(PolymapError, ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Device resources, memory and design clock of one board.
+    """Device resources, memory and design clock of one board, and what overlays take of it.
+
+    It is the ``Card`` that ``dse.explore`` searches for.
 
     Members
     -------
@@ -49,6 +61,19 @@ class Board:
     def budget(self) -> dict[str, int]:
         """The resources by name, as cost models count them."""
         return {"dsp": self.dsp, "bram36": self.bram36, "uram": self.uram, "lut": self.lut}
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The resources by name, flip-flops included."""
+        return {**self.budget, "ff": FLIP_FLOPS_PER_LUT * self.lut}
+
+    def blocks(self, config: OverlayConfig) -> dict[str, Resources]:
+        """What each part of an overlay takes of the board, whether or not it has that much."""
+        return breakdown(config, primitive=DSP48E2, uram=self.uram > 0)
+
+    def fits(self, config: OverlayConfig) -> bool:
+        """Whether ``boards.realise`` would not refuse an overlay."""
+        return Resources.total(self.blocks(config).values()).within(self.limits)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""
@@ -93,3 +118,20 @@ def board(name: str) -> Board:
     if name.lower() not in BOARDS:
         raise BoardError(f"no board named {name!r}; known: {', '.join(BOARDS)}")
     return BOARDS[name.lower()]
+
+
+def limited(board: Board, *, dsp: int | None = None, clock_hz: float | None = None) -> Board:
+    """The board with a part of its DSPs, at another clock; Infeasible beyond the board's own."""
+    if clock_hz is not None and clock_hz > board.clock_hz:
+        raise Infeasible(
+            f"a design for board {board.name!r}",
+            bound="clock_mhz",
+            needed=clock_hz / 1e6,
+            available=board.clock_hz / 1e6,
+            remedy=f"choose {board.clock_hz / 1e6:g} MHz or less, or a faster device",
+        )
+    return replace(
+        board,
+        dsp=board.dsp if dsp is None else min(dsp, board.dsp),
+        clock_hz=clock_hz or board.clock_hz,
+    )

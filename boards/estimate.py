@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from amaranth.utils import exact_log2
 
-from boards.board import Board
-from boards.resources import ResourceError, Resources, limits
+from dse.explore.resources import Resources
 from hw.bus.masters import READ_DEPTH
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa import PARAMETER
@@ -29,50 +28,7 @@ def estimate(
     config: OverlayConfig, *, primitive: Primitive = BEHAVIOURAL, uram: bool = False
 ) -> Resources:
     """The whole overlay; ``uram``: tensor memory in UltraRAM."""
-    return sum(breakdown(config, primitive=primitive, uram=uram).values(), Resources())
-
-
-def require(config: OverlayConfig, board: Board, *, primitive: Primitive = BEHAVIOURAL) -> None:
-    """ResourceError if the board has less than the overlay's estimate."""
-    parts = breakdown(config, primitive=primitive, uram=board.uram > 0)
-    total = sum(parts.values(), Resources())
-    over = {
-        name: getattr(total, name) / max(limit, 1)
-        for name, limit in limits(board).items()
-        if getattr(total, name) > limit
-    }
-    if not over:
-        return
-    bound = max(over, key=lambda name: over[name])
-    needed, available = getattr(total, bound), limits(board)[bound]
-    size = {name: getattr(part, bound) for name, part in parts.items()}
-    largest = max(size, key=lambda name: size[name])
-    raise ResourceError(
-        f"an overlay of {config.rows} x {config.columns} takes {needed:,} {bound} (estimate), "
-        f"{needed - available:,} more than the {available:,} of board {board.name!r}; "
-        f"most of it is {largest} with {size[largest]:,}: choose {_REMEDIES[largest]}",
-        bound=bound,
-        needed=needed,
-        available=available,
-    )
-
-
-_REMEDIES = {
-    "elements": "fewer rows or columns",
-    "feet": "fewer columns or a smaller accumulator_depth",
-    "edges": "fewer rows",
-    "collector": "fewer columns",
-    "writer": "fewer columns",
-    "sequencer": "a larger board",
-    "feeder": "fewer rows",
-    "activations": "fewer rows",
-    "winograd": "fewer columns, or a smaller scratch_words",
-    "tensor memory": "a smaller tensor_bytes, or one of tensor_copies",
-    "parameters": "a smaller parameter_depth",
-    "weights": "a smaller weight_words",
-    "buses": "a smaller axi_bytes or fewer weight_ports",
-    "pooling": "a smaller pool_lanes",
-}
+    return Resources.total(breakdown(config, primitive=primitive, uram=uram).values())
 
 
 def breakdown(

@@ -1,6 +1,6 @@
-"""How a board carries an overlay: the one place that says whether it fits, and of what it is made.
+"""The one way onto a board: an overlay as the board carries it, or what is lacking.
 
-Elaboration, exploration and packaging all ask here.
+Elaboration and packaging come through here; the search asks the board whether this would succeed.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from boards import cascade
-from boards.board import Board
-from boards.estimate import breakdown, require
-from boards.resources import Resources
+from boards.board import Board, BoardError
+from dse.explore.resources import Resources
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
 from hw.overlay import Overlay
 
-DSP48E2 = Primitive(name="dsp48e2")
-"""The slice of all boards' devices; the length of its cascades takes no resources."""
+
+class ResourceError(BoardError):
+    """An overlay does not fit: ``bound``, what it ``needed`` and what is ``available``."""
+
+    def __init__(self, message: str, *, bound: str, needed: int, available: int) -> None:
+        super().__init__(message)
+        self.bound = bound
+        self.needed = needed
+        self.available = available
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +46,7 @@ class Realisation:
     @property
     def resources(self) -> Resources:
         """What the whole overlay takes."""
-        return sum(self.blocks.values(), Resources())
+        return Resources.total(self.blocks.values())
 
     def overlay(self) -> Overlay:
         """The gateware."""
@@ -48,27 +54,58 @@ class Realisation:
 
 
 def realise(config: OverlayConfig, board: Board) -> Realisation:
-    """The overlay on the board; BoardError says what is lacking, how much, and what to do."""
-    require(config, board, primitive=DSP48E2)
+    """The overlay on the board; BoardError says what is lacking, how much, and what to do.
+
+    Nothing that ``board.fits`` is refused: an array finds as many cascades as there are slices.
+    """
+    blocks = board.blocks(config)
+    _require(config, board, blocks)
     return Realisation(
         config=config,
         board=board,
         primitive=cascade.primitive(config, board),
         ram_style="ultra" if board.uram else None,
-        blocks=blocks(config, board),
+        blocks=blocks,
     )
 
 
-def blocks(config: OverlayConfig, board: Board) -> dict[str, Resources]:
-    """What each part of an overlay takes of the board, whether or not it has that much."""
-    return breakdown(config, primitive=DSP48E2, uram=board.uram > 0)
+def _require(config: OverlayConfig, board: Board, blocks: Mapping[str, Resources]) -> None:
+    """ResourceError if the board has less than the overlay's estimate."""
+    total, limits = Resources.total(blocks.values()), board.limits
+    over = {
+        name: getattr(total, name) / max(limit, 1)
+        for name, limit in limits.items()
+        if getattr(total, name) > limit
+    }
+    if not over:
+        return
+    bound = max(over, key=lambda name: over[name])
+    needed, available = getattr(total, bound), limits[bound]
+    size = {name: getattr(part, bound) for name, part in blocks.items()}
+    largest = max(size, key=lambda name: size[name])
+    raise ResourceError(
+        f"an overlay of {config.rows} x {config.columns} takes {needed:,} {bound} (estimate), "
+        f"{needed - available:,} more than the {available:,} of board {board.name!r}; "
+        f"most of it is {largest} with {size[largest]:,}: choose {_REMEDIES[largest]}",
+        bound=bound,
+        needed=needed,
+        available=available,
+    )
 
 
-def resources(config: OverlayConfig, board: Board) -> Resources:
-    """What an overlay takes of the board, in all."""
-    return sum(blocks(config, board).values(), Resources())
-
-
-def fits(config: OverlayConfig, board: Board) -> bool:
-    """Whether `realise` would not refuse: an array always finds as many cascades as slices."""
-    return resources(config, board).fits(board)
+_REMEDIES = {
+    "elements": "fewer rows or columns",
+    "feet": "fewer columns or a smaller accumulator_depth",
+    "edges": "fewer rows",
+    "collector": "fewer columns",
+    "writer": "fewer columns",
+    "sequencer": "a larger board",
+    "feeder": "fewer rows",
+    "activations": "fewer rows",
+    "winograd": "fewer columns, or a smaller scratch_words",
+    "tensor memory": "a smaller tensor_bytes, or one of tensor_copies",
+    "parameters": "a smaller parameter_depth",
+    "weights": "a smaller weight_words",
+    "buses": "a smaller axi_bytes or fewer weight_ports",
+    "pooling": "a smaller pool_lanes",
+}

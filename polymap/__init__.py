@@ -11,36 +11,37 @@ The steps of the command line as functions (docs/cli.md)::
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dse.explore.defaults import configuration
 from hw.isa.config import OverlayConfig
-from polymap.api.configuration import configuration, configure
-from polymap.api.refusals import InputError
+from hw.isa.errors import InputError
+from polymap.api.configuration import configure
 
 if TYPE_CHECKING:
-    from boards.board import board
+    from boards.board import board, limited
     from dse.assembly.disassemble import structure
     from dse.assembly.program import Program
     from dse.explore.exploration import Exploration
     from dse.explore.families import Space
     from dse.explore.memories import fit
-    from dse.explore.search import explore, explore_all, limited, predict
+    from dse.explore.search import explore, explore_all, predict
     from dse.explore.subject import shapes_of, subject, workload
     from dse.mapping import Restriction
     from dse.onnx.findings import Report
     from dse.onnx.importer import Imported
+    from dse.onnx.reading import check, load
     from dse.passes import Passes
     from dse.tiling.layer_mapping import LayerMapping
     from polymap.api.elaboration import Elaborated, elaborate, package
     from polymap.api.installation import diagnose
     from polymap.api.models import (
-        check,
         compile,
         disassemble,
-        load,
         read_images,
         read_instructions,
         read_mapping,
         simulate,
     )
+    from polymap.report.save import save
     from sim.fast.simulated_run import DDR, IDEAL, Timing
     from sim.simulation import Result
 
@@ -78,6 +79,7 @@ __all__ = [
     "read_images",
     "read_instructions",
     "read_mapping",
+    "save",
     "shapes_of",
     "simulate",
     "structure",
@@ -87,15 +89,17 @@ __all__ = [
 
 # Imported at first use: the command line starts at once, and `polymap doctor` without any of them.
 _HOMES = {
-    "boards.board": ("board",),
+    "boards.board": ("board", "limited"),
     "dse.mapping": ("Restriction",),
     "dse.onnx.importer": ("Imported",),
     "dse.onnx.findings": ("Report",),
+    "dse.onnx.reading": ("check", "load"),
     "dse.passes": ("Passes",),
-    "dse.compile": ("LayerMapping", "Program"),
     "dse.assembly.disassemble": ("structure",),
+    "dse.assembly.program": ("Program",),
+    "dse.tiling.layer_mapping": ("LayerMapping",),
     "polymap.api.models": (
-        *("check", "compile", "disassemble", "load"),
+        *("compile", "disassemble"),
         *("read_images", "read_instructions", "read_mapping", "simulate"),
     ),
     "polymap.api.installation": ("diagnose",),
@@ -103,8 +107,9 @@ _HOMES = {
     "dse.explore.exploration": ("Exploration",),
     "dse.explore.families": ("Space",),
     "dse.explore.memories": ("fit",),
-    "dse.explore.search": ("explore", "explore_all", "limited", "predict"),
+    "dse.explore.search": ("explore", "explore_all", "predict"),
     "dse.explore.subject": ("shapes_of", "subject", "workload"),
+    "polymap.report.save": ("save",),
     "sim.fast.simulated_run": ("DDR", "IDEAL", "Timing"),
     "sim.simulation": ("Result",),
 }

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from polymap.api.refusals import InputError
+from hw.isa.errors import InputError
 
 
 class ExecutorName(enum.Enum):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from boards.board import Board
-from boards.realise import fits
 from dse.compile.compiler import compile_network
 from dse.cost import CostModel
 from dse.cost.overlay_model import Overlay
 from dse.cycles.whole_program import program_cycles
+from dse.explore.card import Card
+from dse.explore.execution import Execution
 from dse.explore.memories import with_tensors
 from dse.explore.objectives import Objective
-from dse.files.writing import writing
+from dse.files.writing import Writing, writing
 from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restriction
 from dse.network.graph import Network
 from dse.network.workload import Workload
@@ -22,11 +22,8 @@ from dse.passes import Passes
 from dse.tiling.layer_mapping import MAPPING_VERSION, LayerMapping
 from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
 
-if TYPE_CHECKING:
-    from polymap.report import Execution  # its plotting takes a while to import
-
 MAPPING_FILE, CONFIGURATION_FILE = "mapping.json", "configuration.json"
-RESULT_FILE, REPORT_FILE = "exploration.json", "report.html"
+RESULT_FILE = "exploration.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +42,7 @@ class Exploration:
     execution : the compiled program and its exact cycles, if asked for.
     """
 
-    board: Board | None
+    board: Card | None
     objective: Objective
     workload: Workload
     passes: Passes
@@ -92,10 +89,8 @@ class Exploration:
         """
         if self.configuration is None:
             raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
-        from polymap.report import Execution
-
         config, program = with_tensors(network, self.configuration, self.choices)
-        if self.board is not None and not fits(config, self.board):
+        if self.board is not None and not self.board.fits(config):
             config = self.configuration
             program = compile_network(network, config, self.choices)
         execution = Execution(program, program_cycles(program, config))
@@ -130,39 +125,20 @@ class Exploration:
             "pareto": [_point_json(point) for point in self.pareto],
         }
 
-    def save(self, folder: str | Path, *, report: bool = True) -> None:
-        """Writes mapping, configuration, everything, and on a board the report."""
+    def save(self, folder: str | Path) -> None:
+        """Writes mapping, configuration, and everything."""
+        with writing(folder) as files:
+            self.write(files)
+
+    def write(self, files: Writing) -> None:
+        """The files, to be there together with others of a folder."""
         choices, config, mapping = self.choices, self.configuration, self.mapping
         chosen = _labels_json(mapping) if choices is None else choices.to_json()
         array = {"rows": mapping.rows, "columns": mapping.columns, "lanes": 1}
         parameters = array if config is None else config.to_json()
-        with writing(folder) as files:
-            files.json(MAPPING_FILE, {"version": MAPPING_VERSION, **chosen})
-            files.json(CONFIGURATION_FILE, {"version": CONFIGURATION_VERSION, **parameters})
-            if report and self.board is not None:
-                files.text(REPORT_FILE, self._report(self.board))
-            else:
-                files.absent(REPORT_FILE)
-            files.json(RESULT_FILE, self.to_json())
-
-    def _report(self, board: Board) -> str:
-        from polymap.report import baselines, report_data, report_page
-
-        data = report_data(
-            self.workload,
-            self.model,
-            self.mapping,
-            board,
-            lanes=self.lanes,
-            certified_gap=self.certified_gap,
-            seconds=self.seconds,
-            baselines=baselines(self.workload, self.model, self.mapping, board, self.restriction),
-            grids=self.grids,
-            pareto=self.pareto,
-            config=self.configuration,
-            execution=self.execution,
-        )
-        return report_page(data)
+        files.json(MAPPING_FILE, {"version": MAPPING_VERSION, **chosen})
+        files.json(CONFIGURATION_FILE, {"version": CONFIGURATION_VERSION, **parameters})
+        files.json(RESULT_FILE, self.to_json())
 
     def _exact_json(self) -> dict[str, Any] | None:
         if self.execution is None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boards.board import Board
 from dse.cost.cost_model import IntArray
 from dse.cost.infeasible import Infeasible
 from dse.cost.overlay_model import LEAST_SIDE, Overlay
+from dse.explore.card import Card
+from dse.explore.defaults import WEIGHT_ROWS
 from dse.explore.family import Family
 from dse.explore.needs import Needs
 from dse.mapping import Hardware, Union
 from dse.mapping.hardware import Unless
 from hw.isa.config import LEAST_TILE_CYCLES, TRANSFORMS, OverlayConfig
-from polymap.api.configuration import WEIGHT_ROWS
 
 LANES = (2, 1)
 WINOGRAD = ("none", "f2", "f4", "both")  # the leaner ones first
@@ -45,7 +45,7 @@ class Space:
     axi_bytes: int | None = None
     weight_ports: int | None = None
 
-    def families(self, board: Board, needs: Needs, *, fixed: bool = False) -> list[Hardware]:
+    def families(self, board: Card, needs: Needs, *, fixed: bool = False) -> list[Hardware]:
         """All overlays that serve a network on a board, at the board's clock, by lanes.
 
         ``fixed``: of given arrays; else those of one lane that two lanes beat are left out.
@@ -77,12 +77,12 @@ class Space:
             for winograd in needs.possible(self.winograd)
         ]
 
-    def _union(self, board: Board, needs: Needs, lanes: int) -> Union:
+    def _union(self, board: Card, needs: Needs, lanes: int) -> Union:
         kinds = needs.possible(self.winograd)
         families = tuple(self._family(board, needs, lanes, kind) for kind in kinds)
         return Union(tuple(family.bound for family in families), families)
 
-    def _family(self, board: Board, needs: Needs, lanes: int, winograd: str) -> Family:
+    def _family(self, board: Card, needs: Needs, lanes: int, winograd: str) -> Family:
         depths = dict(DEPTHS)
         if not TRANSFORMS[winograd]:
             del depths["scratch_words"]
@@ -115,7 +115,7 @@ def half_as_high(arrays: IntArray) -> IntArray:
     return np.stack([halves, columns * (halves > 0)], axis=1)
 
 
-def pool_lanes(board: Board) -> int:
+def pool_lanes(board: Card) -> int:
     """A fiftieth of the DSPs for the pooling engine, a power of two of 4 to 128.
 
     With fewer, poolings outlast the layers beside them, which the closed form does not see.
@@ -124,7 +124,7 @@ def pool_lanes(board: Board) -> int:
     return min(max(4, 1 << (share.bit_length() - 1)), 128)
 
 
-def buses(board: Board, space: Space) -> dict[str, int]:
+def buses(board: Card, space: Space) -> dict[str, int]:
     """Bytes of a beat and weight ports: as asked for, or the most that the memory keeps busy.
 
     Each master has a memory channel to itself, but ``gmem0`` shares one if the weight ports take
@@ -146,7 +146,7 @@ def buses(board: Board, space: Space) -> dict[str, int]:
     }
 
 
-def _bus_bytes(board: Board, wanted: int | None) -> int:
+def _bus_bytes(board: Card, wanted: int | None) -> int:
     """The width of a bus: the wanted one, or the widest whose beats a channel can deliver."""
     least = wanted or LEAST_BUS
     needed, available = least * board.clock_hz, board.memory_bandwidth / board.memory_channels

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boards.board import Board
-from boards.realise import blocks, fits, resources
-from boards.resources import Resources, limits
 from dse.cost.cost_model import CostModel, IntArray
 from dse.cost.infeasible import Infeasible
 from dse.cost.overlay_model import LEAST_SIDE, MOST_SIDE, Overlay
+from dse.explore.card import Card
+from dse.explore.resources import Resources
 from dse.mapping import Hardware, Single
 from dse.mapping.joint import Joint
 from hw.isa.config import OverlayConfig
@@ -37,7 +36,7 @@ class Family:
         as much, whatever the others.
     """
 
-    board: Board
+    board: Card
     base: Overlay
     depths: Mapping[str, tuple[int, ...]]
 
@@ -56,7 +55,7 @@ class Family:
         widest = np.zeros(int(kept[:, 0].max()) + 1, dtype=np.int64)
         columns = int(kept[:, 1].max())
         for rows in np.unique(kept[:, 0]).tolist():
-            while columns >= LEAST_SIDE and not self._fits(least.config(rows, columns)):
+            while columns >= LEAST_SIDE and not self.board.fits(least.config(rows, columns)):
                 columns -= 1
             widest[rows] = columns
         return kept[kept[:, 1] <= widest[kept[:, 0]]]
@@ -74,10 +73,10 @@ class Family:
     def refusal(self, rows: int, columns: int) -> Infeasible:
         """Of the shallowest buffers: the bound that is exceeded most, and what fits instead."""
         config = self._model(self._least).config(rows, columns)
-        total, available = self._resources(config), limits(self.board)
+        parts, available = self.board.blocks(config), self.board.limits
+        total = Resources.total(parts.values())
         bound = max(available, key=lambda name: getattr(total, name) / max(available[name], 1))
         needed = getattr(total, bound)
-        parts = blocks(config, self.board)
         largest = max(parts, key=lambda name: getattr(parts[name], bound))
         return Infeasible(
             f"an overlay of {rows} x {columns} on board {self.board.name!r}",
@@ -93,7 +92,7 @@ class Family:
         least = self._model(self._least)
 
         def fits(r: int, c: int) -> bool:
-            return self._fits(least.config(r, c))
+            return self.board.fits(least.config(r, c))
 
         narrower = next((c for c in range(columns, 1, -1) if fits(rows, c)), None)
         lower = next((r for r in range(rows, 1, -1) if fits(r, columns)), None)
@@ -143,7 +142,7 @@ class Family:
         """One axis a buffer: whether all resources suffice, as the sum of what each depth adds."""
         deepest = {name: options[-1] for name, options in self.depths.items()}
         total = self._resources(self._model(deepest).config(rows, columns))
-        available = limits(self.board)
+        available = self.board.limits
         names = list(available)
         room = np.array([available[name] - getattr(total, name) for name in names])
         shape = tuple(len(options) for options in self.depths.values())
@@ -159,11 +158,8 @@ class Family:
         fitting: npt.NDArray[np.bool_] = np.all(room + saved >= 0, axis=-1)
         return fitting
 
-    def _fits(self, config: OverlayConfig) -> bool:
-        return fits(config, self.board)
-
     def _resources(self, config: OverlayConfig) -> Resources:
-        return resources(config, self.board)
+        return Resources.total(self.board.blocks(config).values())
 
 
 def _maximal(fit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

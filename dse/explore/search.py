@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from boards.board import Board
-from boards.realise import fits
-from dse.cost import Dynamap, Infeasible, as_arrays
+from dse.cost import Dynamap, as_arrays
 from dse.cost.array_budget import rectangles
 from dse.cost.cost_model import IntArray
 from dse.cost.overlay_model import LEAST_SIDE, Overlay
+from dse.explore.card import Card
 from dse.explore.exploration import Exploration
 from dse.explore.families import Space
 from dse.explore.merging import Merges
@@ -45,7 +44,7 @@ from dse.passes import Passes, apply
 from dse.passes.merge import Group
 from dse.tiling.legality import Algorithm, against_pooling, against_walking
 from hw.isa.config import OverlayConfig
-from polymap.api.refusals import InputError
+from hw.isa.errors import InputError
 
 SLACK = 1.1
 """How many times the least latency the array of fewest DSPs may take, unless said otherwise."""
@@ -53,26 +52,9 @@ UNLIMITED = 1 << 30
 """DSPs without a board."""
 
 
-def limited(board: Board, *, dsp: int | None = None, clock_hz: float | None = None) -> Board:
-    """The board with a part of its DSPs, at another clock; Infeasible beyond the board's own."""
-    if clock_hz is not None and clock_hz > board.clock_hz:
-        raise Infeasible(
-            f"a design for board {board.name!r}",
-            bound="clock_mhz",
-            needed=clock_hz / 1e6,
-            available=board.clock_hz / 1e6,
-            remedy=f"choose {board.clock_hz / 1e6:g} MHz or less, or a faster device",
-        )
-    return replace(
-        board,
-        dsp=board.dsp if dsp is None else min(dsp, board.dsp),
-        clock_hz=clock_hz or board.clock_hz,
-    )
-
-
 def explore(
     network: Workload | Network,
-    board: Board | None,
+    board: Card | None,
     *,
     model: CostModelName = CostModelName.OVERLAY,
     objective: Objective = Objective.LATENCY,
@@ -90,7 +72,7 @@ def explore(
     Parameters
     ----------
     network : its shapes; of a network with numbers, accumulators hold its biases, too.
-    board : see ``limited`` for less of it; None: any, which needs ``array``.
+    board : what it is for; None: any, which needs ``array``.
     latency_ms : the latency within which DSPs are least; by default ``SLACK`` times the least.
     array : rows and columns, if they are given.
     restriction : which algorithms and dataflows the mapping may use.
@@ -165,7 +147,7 @@ def _asked(network: Workload | Network, passes: Passes) -> Needs:
     return needs(apply(network, passes, ()))
 
 
-def _configuration(best: _Candidate, board: Board | None, asked: Needs) -> OverlayConfig | None:
+def _configuration(best: _Candidate, board: Card | None, asked: Needs) -> OverlayConfig | None:
     """The chosen overlay, with memory for what merging has joined if the board has room."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, Overlay):
@@ -174,12 +156,12 @@ def _configuration(best: _Candidate, board: Board | None, asked: Needs) -> Overl
     least = asked.tensor_bytes, needs(best.workload).tensor_bytes
     whole = max(config.tensor_bytes, *least)
     larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
-    return larger if board is None or fits(larger, board) else config
+    return larger if board is None or board.fits(larger) else config
 
 
 def explore_all(
     networks: Sequence[Workload],
-    boards: Sequence[Board],
+    boards: Sequence[Card],
     *,
     executor: Executor,
     **options: Any,
@@ -194,7 +176,7 @@ def explore_all(
     return {(n.name, b.name): one for (n, b), one in zip(tasks, found, strict=True)}
 
 
-def _explore_one(options: Mapping[str, Any], task: tuple[Workload, Board]) -> Exploration:
+def _explore_one(options: Mapping[str, Any], task: tuple[Workload, Card]) -> Exploration:
     return explore(*task, **options)
 
 
@@ -209,7 +191,7 @@ def predict(found: Exploration, subject: Subject) -> Exploration:
 
 
 def _families(
-    asked: Needs, board: Board | None, model: CostModelName, space: Space, *, fixed: bool
+    asked: Needs, board: Card | None, model: CostModelName, space: Space, *, fixed: bool
 ) -> Sequence[Hardware]:
     if board is not None and model is CostModelName.OVERLAY:
         return space.families(board, asked, fixed=fixed)
@@ -224,7 +206,7 @@ def _families(
     return [Single(paper, board.budget)]
 
 
-def _legal(board: Board | None, ours: bool) -> IntArray | None:
+def _legal(board: Card | None, ours: bool) -> IntArray | None:
     """The arrays that can be built at all; None: any."""
     if board is None or not ours:
         return None

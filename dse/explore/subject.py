@@ -8,10 +8,8 @@ from dse.network.from_network import from_network
 from dse.network.graph import Network
 from dse.network.workload import Workload
 from dse.networks.catalogue import BENCHMARKS, benchmark
-from dse.onnx import importer
 from dse.onnx.importer import Imported
-from polymap.api.models import load
-from polymap.api.refusals import about
+from dse.onnx.reading import load, outline
 
 Subject = Workload | Network | Imported
 
@@ -23,8 +21,7 @@ def subject(model: str | Path, calibration: str | Path | None = None) -> Subject
     """
     if str(model) in BENCHMARKS and not Path(model).exists():
         return benchmark(str(model))
-    with about(model):
-        return importer.outline(model) if calibration is None else load(model, calibration)
+    return outline(model) if calibration is None else load(model, calibration)
 
 
 def workload(model: str | Path, calibration: str | Path | None = None) -> Workload:

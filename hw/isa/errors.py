@@ -21,3 +21,12 @@ class PolymapError(Exception):
 
     exit_code: ClassVar[int] = BAD_INPUT
     heading: ClassVar[str] = ""
+
+
+class InputError(PolymapError, ValueError):
+    """Input that cannot be used; the message says what, where and what to do."""
+
+
+def one_line(error: Exception) -> str:
+    """An error's message in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The overlay's configuration: defaults for an array, and what the command line and a file say."""
+"""The overlay's configuration, from what the command line and a file say."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dse.explore.defaults import configuration
 from dse.files import documents
-from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig, power_of_two
-from polymap.api.refusals import InputError, about
-
-WEIGHT_ROWS = 8192
-"""Reduction rows of weights that the buffer holds by default, of all columns: those of a
-convolution 3 x 3 over 512 channels and more, so that its tiles need not be streamed again."""
+from dse.files.about import about
+from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
+from hw.isa.errors import InputError
 
 _ARRAY = re.compile(r"([0-9]+)[xX]([0-9]+)")
 _KEY = "configuration"
@@ -27,21 +25,6 @@ def parse_array(text: str) -> tuple[int, int]:
     if match is None:
         raise InputError(f"array must look like 16x32, rows x columns, not {text!r}")
     return int(match[1]), int(match[2])
-
-
-def configuration(rows: int, columns: int, lanes: int, **overrides: int | str) -> OverlayConfig:
-    """An overlay of R x C PEs with memories for usual networks.
-
-    ``overrides`` are further parameters of OverlayConfig, by name.
-    """
-    least = 2 * max(rows, columns)
-    parameters = {
-        "rows": rows,
-        "columns": columns,
-        "lanes": lanes,
-        "weight_words": max(power_of_two(least), WEIGHT_ROWS // max(1, lanes)),
-    }
-    return OverlayConfig.from_json({**parameters, **overrides})
 
 
 def configure(

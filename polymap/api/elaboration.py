@@ -11,7 +11,7 @@ from boards import packaging
 from boards.board import Board
 from boards.estimate import breakdown
 from boards.realise import realise
-from boards.resources import Resources
+from dse.explore.resources import Resources
 from dse.files.writing import writing
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa.config import ISA_VERSION, OverlayConfig
@@ -43,7 +43,7 @@ class Elaborated:
     @property
     def resources(self) -> Resources:
         """What the whole overlay takes of a device."""
-        return sum(self.blocks.values(), Resources())
+        return Resources.total(self.blocks.values())
 
     def to_json(self) -> dict[str, Any]:
         """The side-car: whatever a build or a driver needs to know of the design."""

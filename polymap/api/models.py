@@ -12,41 +12,16 @@ from dse.assembly.instruction import Instruction
 from dse.assembly.program import Program, read_program
 from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
-from dse.network.graph import NetworkError
-from dse.network.inputs import read_arrays, read_inputs, validate
-from dse.onnx import importer
-from dse.onnx.findings import Report
+from dse.files.about import about
+from dse.network.inputs import read_inputs, validate
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
-from polymap.api.refusals import about
 from sim import simulation
 from sim.fast.simulated_run import IDEAL, Timing
 from sim.verilator import toolchain
 
 Arrays = Mapping[str, npt.NDArray]
-
-
-def check(model: str | Path) -> Report:
-    """What of an ONNX model the overlay can execute, and what it lacks for the rest."""
-    with about(model):
-        return importer.check(model)
-
-
-def load(model: str | Path, calibration: str | Path | Arrays | None = None) -> Imported:
-    """An ONNX model as a quantised network and the host's share of it.
-
-    ``calibration``: typical inputs, which a float model needs to be quantised: arrays by ONNX
-    input name, or an ``.npz`` file of them.
-    """
-    given = "calibration"  # as the importer calls it in its errors
-    if isinstance(calibration, str | Path):
-        given, calibration = str(calibration), read_arrays(calibration)
-    try:
-        return importer.load(model, calibration)
-    except NetworkError as error:
-        with about(given if str(error).startswith("calibration:") else model):
-            raise
 
 
 def compile(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Program:

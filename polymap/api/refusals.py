@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import errno
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from hw.isa.errors import BAD_INPUT, FAILURE, PolymapError
+from hw.isa.errors import BAD_INPUT, FAILURE, PolymapError, one_line
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOMEM)
-
-
-class InputError(PolymapError, ValueError):
-    """Input that cannot be used; the message says what, where and what to do."""
-
-
-@contextmanager
-def about(path: str | Path) -> Iterator[None]:
-    """Refusals from within name the file."""
-    try:
-        yield
-    except PolymapError as error:
-        if error.exit_code != BAD_INPUT or _names(error, path):
-            raise
-        raise InputError(f"{path}: {one_line(error)}") from error
 
 
 def describe(error: Exception, command: str) -> tuple[str, int]:
@@ -52,13 +33,3 @@ def _no_room(error: BaseException | None) -> OSError | None:
             return error
         error = error.__cause__ or error.__context__
     return None
-
-
-def one_line(error: Exception) -> str:
-    """An error's message in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _names(error: Exception, path: str | Path) -> bool:
-    """Whether the message already says which file, or which of the folder, is meant."""
-    return re.search(rf"(?<![\w/]){re.escape(str(path))}(?!\w)", str(error)) is not None

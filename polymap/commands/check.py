@@ -10,7 +10,7 @@ import typer
 
 import polymap
 from dse.onnx.findings import groups, total
-from polymap.api.refusals import InputError
+from hw.isa.errors import InputError
 from polymap.commands import output
 from polymap.commands.options import Json, Model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import polymap
-from polymap.api.refusals import InputError
+from hw.isa.errors import InputError
 from polymap.commands import output
 from polymap.commands.options import Json
 

@@ -10,8 +10,8 @@ import typer
 import polymap
 from dse.explore.executors import ExecutorName, executor
 from dse.explore.objectives import CostModelName, Objective, Winograd
+from hw.isa.errors import InputError
 from polymap.api.configuration import parse_array
-from polymap.api.refusals import InputError
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Json, Lanes
 
@@ -122,7 +122,7 @@ def explore(
             progress.stage("compiling")
             found = polymap.predict(found, subject)
         if out is not None:
-            found.save(out)
+            polymap.save(found, out)
     if as_json:
         output.document(found.to_json())
         return

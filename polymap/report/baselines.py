@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf
 
-from boards.board import Board
 from dse.cost import CostModel, Dynamap, Infeasible
+from dse.explore.card import Card
 from dse.mapping import NetworkMapping, Restriction, map_network
 from dse.network.workload import Workload
 
@@ -25,7 +25,7 @@ def baselines(
     workload: Workload,
     model: CostModel,
     mapping: NetworkMapping,
-    board: Board,
+    board: Card,
     restriction: Restriction | None = None,
 ) -> tuple[Baseline, ...]:
     """Every single algorithm, every single dataflow, and the paper's model.
@@ -39,7 +39,7 @@ def _baselines(
     workload: Workload,
     model: CostModel,
     mapping: NetworkMapping,
-    board: Board,
+    board: Card,
     allowed: Restriction,
 ) -> Iterator[Baseline]:
     labels = [

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from boards.board import Board
-from boards.resources import Resources
-from dse.assembly.program import Program
 from dse.cost.cost_model import FloatArray, IntArray
-from dse.cycles.whole_program import ProgramCycles
+from dse.explore.card import Card
+from dse.explore.resources import Resources
 from dse.mapping import NetworkMapping, ParetoPoint
 
 
@@ -32,14 +30,6 @@ class Rival:
     latency_ms: float | None
     note: str = ""
     chosen: bool = False
-
-
-@dataclass(frozen=True)
-class Execution:
-    """A compiled program, and its cycles by the exact model."""
-
-    program: Program
-    cycles: ProgramCycles
 
 
 @dataclass(frozen=True)
@@ -95,7 +85,7 @@ class ReportData:
     """
 
     mapping: NetworkMapping
-    board: Board
+    board: Card
     lanes: int
     certified_gap: float | None
     seconds: float

@@ -7,10 +7,10 @@ from math import prod
 
 import numpy as np
 
-from boards.board import Board
-from boards.realise import blocks
 from dse.assembly.program import Program
 from dse.cost import CostModel
+from dse.explore.card import Card
+from dse.explore.execution import Execution
 from dse.mapping import NetworkMapping, ParetoPoint
 from dse.mapping.sweep import Grid
 from dse.network.workload import Source, Workload
@@ -18,7 +18,7 @@ from hw.isa import Opcode
 from hw.isa.config import OverlayConfig
 from polymap.report import timeline
 from polymap.report.baselines import Baseline
-from polymap.report.data import Candidates, Execution, ReportData, Rival, Roof
+from polymap.report.data import Candidates, ReportData, Rival, Roof
 
 _TAPS = 3
 _PARTS = ("fill", "compute", "load", "stall", "drain")
@@ -28,7 +28,7 @@ def report_data(
     workload: Workload,
     model: CostModel,
     mapping: NetworkMapping,
-    board: Board,
+    board: Card,
     *,
     lanes: int,
     certified_gap: float | None,
@@ -63,7 +63,7 @@ def report_data(
         certified_gap=certified_gap,
         seconds=seconds,
         configuration=array if config is None else config.to_json(),
-        resources={} if config is None else blocks(config, board),
+        resources={} if config is None else board.blocks(config),
         splits=_splits(mapping, execution),
         traffic=_traffic(workload, mapping, off_chip, execution),
         peaks=tuple(_peaks(workload, model, mapping)),

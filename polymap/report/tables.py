@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from boards.resources import Resources, limits
+from dse.explore.resources import Resources
 from polymap.report.data import ReportData
 from polymap.report.drawing import printable
 from polymap.report.roofline import intensity
@@ -49,8 +49,8 @@ def configuration(data: ReportData) -> Table:
 
 def resources(data: ReportData) -> Table:
     """What the overlay takes of the board by block."""
-    total = sum(data.resources.values(), Resources())
-    available = limits(data.board)
+    total = Resources.total(data.resources.values())
+    available = data.board.limits
     rows = [
         (name, *(f"{used:,}" for used in part.to_json().values()))
         for name, part in data.resources.items()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from boards.resources import Resources
+from dse.explore.resources import Resources
 from hw.conv.array.collector import Collector
 from hw.conv.array.edges import CornerTurn, LeftEdge, TopEdge
 from hw.conv.array.foot import Foot

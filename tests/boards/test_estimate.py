@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from boards.board import KCU1500, U200, U250
-from boards.estimate import block_ram, breakdown, estimate, foot, require, sequencer
-from boards.resources import ResourceError, Resources, limits
+from boards.board import DSP48E2, KCU1500, U200, U250
+from boards.estimate import block_ram, breakdown, estimate, foot, sequencer
+from boards.realise import ResourceError, realise
+from dse.explore.resources import Resources
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
 
-DSP48E2 = Primitive(name="dsp48e2")
 COUNTS = json.loads((Path(__file__).parent / "yosys_counts.json").read_text())
 TOLERANCE = 0.1
 SLACK = 40  # LUTs or flip-flops: of a block so small that a tenth says little
@@ -145,8 +145,8 @@ def test_counts_cover_every_block() -> None:
 
 def test_a_full_size_array_fits_the_board_of_the_papers() -> None:
     config = OverlayConfig(rows=64, columns=80, accumulator_bits=27)
-    require(config, U200, primitive=DSP48E2)
-    assert estimate(config, primitive=DSP48E2, uram=True).fits(U200)
+    realise(config, U200)
+    assert U200.fits(config)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_a_full_size_array_fits_the_board_of_the_papers() -> None:
 def test_what_does_not_fit_is_explained(options, board, bound, message) -> None:
     config = OverlayConfig(**options)
     with pytest.raises(ResourceError, match=message) as caught:
-        require(config, board, primitive=DSP48E2)
+        realise(config, board)
     error = caught.value
     assert error.bound == bound
-    assert error.needed > error.available == limits(board)[bound]
-    assert not estimate(config, primitive=DSP48E2, uram=board.uram > 0).fits(board)
+    assert error.needed > error.available == board.limits[bound]
+    assert not board.fits(config)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from boards.board import KCU1500, U200, Board, BoardError
+from boards.board import DSP48E2, KCU1500, U200, Board, BoardError
 from boards.cascade import DSP_COLUMNS
 from boards.estimate import estimate
-from boards.realise import DSP48E2, fits, realise, resources
+from boards.realise import realise
+from dse.explore.defaults import configuration
 from hw.conv.array.column import Column
 from hw.isa.config import ceil_div
 from hw.lib.emit import emit
-from polymap.api.configuration import configuration
 
 
 def test_columns_that_find_no_room_are_cut() -> None:
@@ -41,8 +41,8 @@ def test_style_of_the_memories(board: Board, style: str | None) -> None:
     assert made.ram_style == style
     assert (made.resources.uram > 0) == (style == "ultra")
     expected = estimate(config, primitive=DSP48E2, uram=board.uram > 0)
-    assert fits(config, board)
-    assert made.resources == resources(config, board) == expected
+    assert board.fits(config)
+    assert made.resources == expected
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_style_of_the_memories(board: Board, style: str | None) -> None:
 def test_what_does_not_fit_is_told(rows: int, columns: int, message: str) -> None:
     with pytest.raises(BoardError, match=message):
         realise(configuration(rows, columns, 1), U200)
-    assert not fits(configuration(rows, columns, 1), U200)
+    assert not U200.fits(configuration(rows, columns, 1))

@@ -35,7 +35,7 @@ from dse.onnx.findings import UnsupportedError
 from dse.onnx.randomise import randomise
 from dse.passes import Passes
 from hw.isa.config import OverlayConfig
-from polymap.api.refusals import one_line
+from hw.isa.errors import one_line
 from sim import functional, golden
 from tests.fuzz.campaign import Verdict, command
 from tests.fuzz.drawn import drawn_network
@@ -132,7 +132,7 @@ def _rtl_options(rng: np.random.Generator) -> tuple[None, dict[str, Any]]:
 def _through_files(network: Network, found: Exploration) -> tuple[Program, OverlayConfig]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found.save(folder, report=False)
+        found.save(folder)
         config = polymap.configure(path=folder / CONFIGURATION_FILE)
         mapping = polymap.read_mapping(folder / MAPPING_FILE)
     return compile_network(network, config, mapping), config

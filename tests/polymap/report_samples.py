@@ -8,6 +8,7 @@ from boards.board import U200
 from dse.compile.compiler import compile_network
 from dse.cost import Dynamap
 from dse.cycles.whole_program import program_cycles
+from dse.explore.execution import Execution
 from dse.mapping import Restriction, map_network, sweep
 from dse.network.from_network import from_network
 from dse.network.graph import Network
@@ -15,7 +16,7 @@ from dse.network.workload import Convolution, ConvShape, Source, Workload
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
-from polymap.report import Execution, ReportData, baselines, report_data
+from polymap.report import ReportData, baselines, report_data
 
 MODEL = Dynamap(clock_hz=U200.clock_hz, bandwidth=U200.memory_bandwidth)
 CONFIG = OverlayConfig(rows=4, columns=6, lanes=1, tensor_bytes=1 << 12, axi_bytes=16)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from dse.files.about import about
 from dse.network.graph import NetworkError
 from dse.onnx.findings import Problem, UnsupportedError
 from dse.passes import PassError
 from hw.isa.config import ConfigError
-from hw.isa.errors import BAD_INPUT, FAILURE
-from polymap.api.refusals import InputError, about, describe, one_line
+from hw.isa.errors import BAD_INPUT, FAILURE, InputError, one_line
+from polymap.api.refusals import describe
 from sim.runner import SimulationError
 from sim.verilator import ToolError
 

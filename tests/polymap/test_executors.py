@@ -11,7 +11,7 @@ from dse.explore.executors import ExecutorName, executor
 from dse.explore.families import Space
 from dse.explore.search import explore
 from dse.networks.catalogue import benchmark
-from polymap.api.refusals import InputError
+from hw.isa.errors import InputError
 
 
 def test_the_same_design_on_joblib() -> None:

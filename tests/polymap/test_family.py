@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from boards.board import KCU1500, U200, Board, BoardError
-from boards.realise import realise, resources
+from boards.board import KCU1500, U200, Board, BoardError, limited
+from boards.realise import realise
 from dse.compile.compiler import compile_network
 from dse.cost import Infeasible
 from dse.cost.array_budget import rectangles
@@ -18,7 +18,8 @@ from dse.cost.overlay_model import Overlay
 from dse.explore.families import Space
 from dse.explore.family import Family
 from dse.explore.needs import Needs, needs
-from dse.explore.search import explore, explore_all, limited
+from dse.explore.resources import Resources
+from dse.explore.search import explore, explore_all
 from dse.mapping import map_network, sweep
 from dse.network.to_network import to_network
 from dse.networks.catalogue import benchmark
@@ -81,7 +82,7 @@ def test_resources_grow_with_rows_and_columns() -> None:
         model = _all(family)[0]
         for rows, columns in rng.integers(2, 200, (60, 2)).tolist():
             small, *larger = (
-                resources(model.config(r, c), U200).to_json()
+                Resources.total(U200.blocks(model.config(r, c)).values()).to_json()
                 for r, c in ((rows, columns), (rows + 1, columns), (rows, columns + 1))
             )
             for other in larger:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from boards.board import U200
+from dse.explore.execution import Execution
 from dse.network.from_network import from_network
 from dse.network.graph import Network
 from dse.networks.catalogue import benchmark
-from polymap.report import Execution, ReportData
+from polymap.report import ReportData
 from polymap.report.array_figures import cells
 from polymap.report.data import Candidates
 from polymap.report.drawing import Palette

@@ -1,22 +1,9 @@
-"""What an overlay takes of a device, as an estimate, and whether a board has it."""
+"""What an overlay takes of a device, as counts of its primitives."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from boards.board import Board, BoardError
-
-FLIP_FLOPS_PER_LUT = 2  # of a logic block of UltraScale and UltraScale+
-
-
-class ResourceError(BoardError):
-    """An overlay does not fit: ``bound``, what it ``needed`` and what is ``available``."""
-
-    def __init__(self, message: str, *, bound: str, needed: int, available: int) -> None:
-        super().__init__(message)
-        self.bound = bound
-        self.needed = needed
-        self.available = available
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +37,11 @@ class Resources:
             ff=self.ff * count,
         )
 
+    @classmethod
+    def total(cls, parts: Iterable[Resources]) -> Resources:
+        """The sum of some parts."""
+        return sum(parts, cls())
+
     @property
     def bram36(self) -> int:
         """Whole block RAMs."""
@@ -59,11 +51,6 @@ class Resources:
         """Counts by the names that boards use, and flip-flops."""
         return {name: getattr(self, name) for name in ("dsp", "bram36", "uram", "lut", "ff")}
 
-    def fits(self, board: Board) -> bool:
-        """Whether the board has that much."""
-        return all(getattr(self, name) <= limit for name, limit in limits(board).items())
-
-
-def limits(board: Board) -> dict[str, int]:
-    """What a board has, flip-flops included."""
-    return {**board.budget, "ff": FLIP_FLOPS_PER_LUT * board.lut}
+    def within(self, limits: Mapping[str, int]) -> bool:
+        """Whether none of the limits, by those names, is exceeded."""
+        return all(getattr(self, name) <= limit for name, limit in limits.items())

@@ -1,0 +1,55 @@
+"""The board as the search sees it: what it has, and what an overlay takes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from dse.explore.resources import Resources
+from hw.isa.config import OverlayConfig
+
+
+class Card(Protocol):
+    """What overlays are searched for; ``boards.board.Board`` is one.
+
+    Members
+    -------
+    part : the device's order number.
+    clock_hz : the clock that designs aim at.
+    dsp : multipliers of the device.
+    memory_channels, memory_bandwidth : channels of DRAM, and bytes per second of all of them.
+    budget : the resources by name, as cost models count them.
+    limits : the resources by name, as ``Resources`` count them.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def part(self) -> str: ...
+
+    @property
+    def clock_hz(self) -> float: ...
+
+    @property
+    def dsp(self) -> int: ...
+
+    @property
+    def memory_channels(self) -> int: ...
+
+    @property
+    def memory_bandwidth(self) -> float: ...
+
+    @property
+    def budget(self) -> Mapping[str, int]: ...
+
+    @property
+    def limits(self) -> Mapping[str, int]: ...
+
+    def blocks(self, config: OverlayConfig) -> Mapping[str, Resources]:
+        """What each part of an overlay takes, whether or not there is that much."""
+        ...
+
+    def fits(self, config: OverlayConfig) -> bool:
+        """Whether an overlay can be built."""
+        ...

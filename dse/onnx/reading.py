@@ -1,0 +1,45 @@
+"""Models and their calibration from files; what is refused names the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy.typing as npt
+
+from dse.files.about import about
+from dse.network.graph import Network, NetworkError
+from dse.network.inputs import read_arrays
+from dse.onnx import importer
+from dse.onnx.findings import Report
+from dse.onnx.importer import Imported
+
+
+def check(model: str | Path) -> Report:
+    """What of an ONNX model the overlay can execute, and what it lacks for the rest."""
+    with about(model):
+        return importer.check(model)
+
+
+def load(
+    model: str | Path, calibration: str | Path | Mapping[str, npt.NDArray] | None = None
+) -> Imported:
+    """An ONNX model as a quantised network and the host's share of it.
+
+    ``calibration``: typical inputs, which a float model needs to be quantised: arrays by ONNX
+    input name, or an ``.npz`` file of them.
+    """
+    given = "calibration"  # as the importer calls it in its errors
+    if isinstance(calibration, str | Path):
+        given, calibration = str(calibration), read_arrays(calibration)
+    try:
+        return importer.load(model, calibration)
+    except NetworkError as error:
+        with about(given if str(error).startswith("calibration:") else model):
+            raise
+
+
+def outline(model: str | Path) -> Network:
+    """The network of a model, with weights of zero if it is a float one."""
+    with about(model):
+        return importer.outline(model)
