@@ -11,7 +11,7 @@ help:
 	@echo "make demo   classify handwritten digits on the simulated overlay"
 	@echo "make test   all tests but the slow ones, on WORKERS=$(WORKERS) processes"
 	@echo "make test-all   the slow ones, too; they need iverilog"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff, mypy and the rule of the house"
 
 $(STAMP): pyproject.toml
 	@for program in $(PYTHON) g++ make perl; do \
@@ -37,6 +37,7 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m tests.house.rule
 
 clean:
 	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
+from benchmarks.published import load_published
 from dse.pipeline.chip_budget import device_budget
 from dse.pipeline.exact import search_exact
 from dse.pipeline.filtered import Filtered, search_filtered
 from dse.pipeline.model.cost import cost_model
 from dse.pipeline.model.device import Device
 from dse.pipeline.model.layer import Network
-from dse.pipeline.model.loads import NETWORKS, load_devices, load_network, load_published
+from dse.pipeline.model.loads import NETWORKS, load_devices, load_network
 from dse.pipeline.model.parallelism import Granule
 from dse.pipeline.model.search_error import BudgetError, WindowError
 from dse.pipeline.run import Outcome, run

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dse.compile.winograd_weights import OPERAND_BYTES, round_offsets
+from dse.compile.winograd_weights import round_offsets
 from dse.network.workload import ConvShape
 from dse.networks.catalogue import benchmark
 from dse.process import interrupt
@@ -27,6 +27,7 @@ NETWORKS = ("squeezenet", "vgg-19", "resnet-50", "googlenet", "inception-v4")
 ARRAY = OverlayConfig(rows=48, columns=128, lanes=2)
 BEATS = (64, 128)
 TRANSFORMS = (F2, F4)
+OPERAND_BYTES = OverlayConfig.raised(winograd="f2", scratch_words=32).weight_bytes
 
 
 @dataclass(frozen=True)

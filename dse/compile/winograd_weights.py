@@ -4,7 +4,7 @@ A kernel is cut into rounds of 3 x 3 sub-kernels at offsets (3a, 3b), zero-padde
 round convolves the image shifted by its offset, and all rounds add up in the same elements.
 
 Words: for each channel tile, round, word of Cin (L reduction lanes) and element, what `weights`
-lays out for a chunk.  An operand takes OPERAND_BYTES, little-endian, sign-extended.
+lays out for a chunk.  An operand takes two bytes, little-endian, sign-extended.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import numpy.typing as npt
 
 from hw.isa.config import ceil_div
 from hw.isa.transforms import TAPS, Transform
-
-OPERAND_BYTES = 2  # an operand in DRAM and in the weight buffer, whatever its bits in the array
 
 Operands = npt.NDArray[np.int16]
 

@@ -10,7 +10,7 @@ from dse.pipeline.filtered import Filtered, search_filtered
 from dse.pipeline.model.cost import CostModel, cost_model
 from dse.pipeline.model.device import Device
 from dse.pipeline.model.layer import Conv, Network, Pool
-from dse.pipeline.model.loads import load_device, load_devices, load_network, load_published
+from dse.pipeline.model.loads import load_device, load_devices, load_network
 from dse.pipeline.model.parallelism import Granule
 from dse.pipeline.model.search_error import (
     BudgetError,
@@ -47,7 +47,6 @@ __all__ = [
     "load_device",
     "load_devices",
     "load_network",
-    "load_published",
     "run",
     "search_exact",
     "search_filtered",

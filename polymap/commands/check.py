@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-import polymap
 from dse.onnx.findings import groups, total
 from hw.isa.errors import InputError
+from polymap import api
 from polymap.commands import output
 from polymap.commands.options import Json, Model
 
@@ -23,7 +23,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Say whether the overlay can execute a model, and what to do about the rest."""
-    report = polymap.check(model)
+    report = api.check(model)
     if as_json:
         layers = [{"name": name, "kind": kind} for name, kind in report.layers]
         ends = {"head": report.head, "tail": report.tail}
@@ -41,7 +41,7 @@ def check(
         )
 
 
-def _explain(report: polymap.Report, every: bool) -> None:
+def _explain(report: api.Report, every: bool) -> None:
     """What cannot be executed, by operator or node by node."""
     for line in report.problems if every else groups(report.problems):
         typer.echo(str(line))
@@ -53,7 +53,7 @@ def _explain(report: polymap.Report, every: bool) -> None:
         )
 
 
-def _tell(report: polymap.Report) -> None:
+def _tell(report: api.Report) -> None:
     """What runs where."""
     kinds = Counter(kind for _, kind in report.layers)
     layers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-import polymap
+from polymap import api
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
 
@@ -20,16 +20,16 @@ def compile(
     as_json: Json = False,
 ) -> None:
     """Compile a model: program.bin, weights.bin and manifest.json."""
-    overlay = polymap.configure(array, lanes, config)
-    choices = None if mapping is None else polymap.read_mapping(mapping)
+    overlay = api.configure(array, lanes, config)
+    choices = None if mapping is None else api.read_mapping(mapping)
     output.folder(out)
     with output.Progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
-        imported = polymap.load(model, calibration)
+        imported = api.load(model, calibration)
         progress.stage("compiling")
         if config is None:
-            overlay = polymap.fit(imported, overlay, choices)
-        program = polymap.compile(imported, overlay, choices)
+            overlay = api.fit(imported, overlay, choices)
+        program = api.compile(imported, overlay, choices)
         program.save(out)
     manifest = program.manifest.to_json()
     if as_json:
@@ -40,7 +40,7 @@ def compile(
         typer.echo(f"written to {out}")
 
 
-def _tell(program: polymap.Program, overlay: polymap.OverlayConfig) -> None:
+def _tell(program: api.Program, overlay: api.OverlayConfig) -> None:
     manifest = program.manifest
     output.table(
         ("layer", "kind", "algorithm", "dataflow"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-import polymap
+from polymap import api
 from polymap.commands import output
 from polymap.commands.options import Array, Config, Json, Lanes
 
@@ -24,9 +24,9 @@ def disasm(
     """Print a program's instructions, checksums verified; with an overlay, that it fits."""
     overlay = None
     if not (array is lanes is config is None):
-        overlay = polymap.configure(array, lanes, config)
-    instructions = polymap.read_instructions(file, overlay)
+        overlay = api.configure(array, lanes, config)
+    instructions = api.read_instructions(file, overlay)
     if as_json:
-        output.document({"file": str(file), "instructions": polymap.structure(instructions)})
+        output.document({"file": str(file), "instructions": api.structure(instructions)})
     else:
-        typer.echo(polymap.disassemble(instructions), nl=False)
+        typer.echo(api.disassemble(instructions), nl=False)

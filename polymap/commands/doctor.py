@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-import polymap
 from hw.isa.errors import InputError
+from polymap import api
 from polymap.commands import output
 from polymap.commands.options import Json
 
 
 def doctor(as_json: Json = False) -> None:
     """List the programs and packages in use, and how to get those that are absent."""
-    findings = polymap.diagnose()
+    findings = api.diagnose()
     missing = [finding for finding in findings if finding.missing]
     if as_json:
         output.document({"ready": not missing, "findings": [asdict(one) for one in findings]})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-import polymap
+from polymap import api
 from polymap.commands import output
 from polymap.commands.options import Array, Config, Json, Lanes, Out
 
@@ -20,12 +20,12 @@ def elaborate(
     as_json: Json = False,
 ) -> None:
     """Write the overlay as Verilog, and a side-car that says what it is."""
-    overlay = polymap.configure(array, lanes, config)
-    target = None if board is None else polymap.board(board)
+    overlay = api.configure(array, lanes, config)
+    target = None if board is None else api.board(board)
     output.folder(out)
     with output.Progress() as progress:
         progress.stage("elaborating")
-        made = polymap.elaborate(overlay, board=target)
+        made = api.elaborate(overlay, board=target)
         progress.stage("checking")
         lint = made.lint()
         made.save(out)
@@ -36,7 +36,7 @@ def elaborate(
     typer.echo(f"lint: {lint}; configuration {overlay.hash:#010x}, written to {out}")
 
 
-def summary(made: polymap.Elaborated) -> str:
+def summary(made: api.Elaborated) -> str:
     """The overlay and what it takes, in a line."""
     array = f"{made.config.rows} x {made.config.columns}, {made.config.lanes} lane(s)"
     counts = ", ".join(f"{count:,} {name}" for name, count in made.resources.to_json().items())

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-import polymap
 from dse.explore.executors import ExecutorName, executor
 from dse.explore.objectives import CostModelName, Objective, Winograd
 from hw.isa.errors import InputError
+from polymap import api
 from polymap.api.configuration import parse_array
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Json, Lanes
@@ -74,12 +74,12 @@ def explore(
     """Find the overlay and the mapping of least latency, and prove them optimal."""
     if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
         raise InputError("--latency-ms must be positive, and needs --objective dsp")
-    target = None if board is None else polymap.board(board)
+    target = None if board is None else api.board(board)
     if target is not None:
-        target = polymap.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
+        target = api.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
     fixed = None if array is None else parse_array(array)
-    default = polymap.Space()
-    space = polymap.Space(
+    default = api.Space()
+    space = api.Space(
         lanes=default.lanes if lanes is None else (lanes,),
         winograd=default.winograd if winograd is None else (winograd.value,),
         axi_bytes=axi_bytes,
@@ -89,13 +89,13 @@ def explore(
         output.folder(out)
     with output.Progress() as progress:
         progress.stage("reading")
-        subject = polymap.subject(model, calibration)
-        whole = subject.network if isinstance(subject, polymap.Imported) else subject
-        network = polymap.shapes_of(subject)
+        subject = api.subject(model, calibration)
+        whole = subject.network if isinstance(subject, api.Imported) else subject
+        network = api.shapes_of(subject)
         if not dense:
             subject = network = network.without_dense()
         progress.stage("exploring")
-        found = polymap.explore(
+        found = api.explore(
             network,
             target,
             whole=whole,
@@ -103,12 +103,12 @@ def explore(
             objective=objective,
             latency_ms=latency_ms,
             array=fixed,
-            restriction=polymap.Restriction(
+            restriction=api.Restriction(
                 algorithms=tuple(algorithm) if algorithm else None,
                 dataflows=tuple(dataflow) if dataflow else None,
             ),
             space=space,
-            passes=polymap.Passes(
+            passes=api.Passes(
                 merge=merge,
                 fold=fold,
                 space_to_depth=space_to_depth,
@@ -120,9 +120,9 @@ def explore(
         )
         if exact:
             progress.stage("compiling")
-            found = polymap.predict(found, subject)
+            found = api.predict(found, subject)
         if out is not None:
-            polymap.save(found, out)
+            api.save(found, out)
     if as_json:
         output.document(found.to_json())
         return
@@ -136,7 +136,7 @@ def explore(
 _PARTS = ("fill", "array", "load", "drain")
 
 
-def _tell(found: polymap.Exploration) -> None:
+def _tell(found: api.Exploration) -> None:
     mapping = found.mapping
     parts = [part for part in _PARTS if any(part in layer.split for layer in mapping.layers)]
     output.table(

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from dse.process import progress
-from polymap.cli import NAME
+from polymap.commands import NAME
 
 _UNBOUNDED = 1 << 16  # columns where there is no terminal: nothing is cut off
 

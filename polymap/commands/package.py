@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-import polymap
+from polymap import api
 from polymap.commands import output
 from polymap.commands.elaborate import summary
 from polymap.commands.options import Array, Config, Json, Lanes, Out
@@ -21,15 +21,15 @@ def package(
     as_json: Json = False,
 ) -> None:
     """Write the overlay for a board: Verilog, scripts and settings; build.sh builds them."""
-    target = polymap.board(board)
-    overlay = polymap.configure(array, lanes, config)
+    target = api.board(board)
+    overlay = api.configure(array, lanes, config)
     output.folder(out)
     with output.Progress() as progress:
         progress.stage("elaborating")
-        made = polymap.elaborate(overlay, board=target)
+        made = api.elaborate(overlay, board=target)
         progress.stage("checking")
         lint = made.lint()
-        files = polymap.package(made, out)
+        files = api.package(made, out)
     names = [file.name for file in files]
     if as_json:
         output.document({"out": str(out), "lint": lint, "files": names, **made.to_json()})

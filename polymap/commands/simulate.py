@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-import polymap
 from dse.explore.objectives import Memory
 from hw.isa.errors import FAILURE
+from polymap import api
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
 
@@ -34,18 +34,18 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Run a model on images in RTL: outputs.npz and result.json."""
-    overlay = polymap.configure(array, lanes, config)
-    choices = None if mapping is None else polymap.read_mapping(mapping)
-    timing = polymap.DDR if memory is Memory.DDR else polymap.IDEAL
+    overlay = api.configure(array, lanes, config)
+    choices = None if mapping is None else api.read_mapping(mapping)
+    timing = api.DDR if memory is Memory.DDR else api.IDEAL
     output.folder(out)
     with output.Progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
-        imported = polymap.load(model, calibration)
-        images = polymap.read_images(inputs, imported)
+        imported = api.load(model, calibration)
+        images = api.read_images(inputs, imported)
         if config is None:
-            overlay = polymap.fit(imported, overlay, choices)
+            overlay = api.fit(imported, overlay, choices)
         progress.stage("building the RTL")
-        result = polymap.simulate(
+        result = api.simulate(
             imported,
             images,
             overlay,
@@ -68,7 +68,7 @@ def simulate(
         raise typer.Exit(FAILURE)
 
 
-def _tell(result: polymap.Result) -> None:
+def _tell(result: api.Result) -> None:
     output.table(
         ("layer", "algorithm", "dataflow"),
         ("cycles", "predicted", "utilisation"),

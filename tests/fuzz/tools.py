@@ -24,7 +24,6 @@ from boards.host import xdma_run
 from dse import pipeline as search
 from dse.files.documents import CHECKSUM, seal
 from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
-from dse.onnx.export import qdq_model
 from polymap.api import elaboration
 from polymap.cli import NAME
 from polymap.commands.app import app
@@ -32,6 +31,7 @@ from sim import simulation as simulate
 from tests.fuzz import campaign, graphs, mutations
 from tests.fuzz.campaign import Verdict
 from tests.fuzz.limited import Outcome, limited
+from tests.kit.qdq import qdq_model
 
 ARRAY = ("--array", "4x4", "--lanes", "2")
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"

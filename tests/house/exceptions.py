@@ -10,6 +10,20 @@ EXCEPTIONS = Exceptions(
         "boards.host.pyxrt_run": "a script for the card's host",
         "boards.host.xdma_run": "a script for the card's host",
     },
+    mirrors={
+        f"dse.cycles.{unit}": f"the cycles of {home}.{unit}"
+        for home, units in {
+            "hw": ("overlay",),
+            "hw.control": ("flow",),
+            "hw.conv": ("convolution",),
+            "hw.conv.array": ("parameter_chain",),
+            "hw.conv.feed": ("feeder", "tap_walk"),
+            "hw.conv.sequence": ("drain", "loader", "streamer"),
+            "hw.conv.write": ("result_writer",),
+            "hw.move": ("weights",),
+        }.items()
+        for unit in units
+    },
     timing={
         "boards.host.job:WATCHDOG_CYCLES": "how patient the host is",
         "dse.cost.candidates:CONV_CYCLES": "the search's allowance for one more CONV",
@@ -20,6 +34,7 @@ EXCEPTIONS = Exceptions(
         "dse.cycles.single_layer:layer_cycles": "the exact cycles of one CONV, see docs/cycles.md",
         "dse.cost.scalesim:ScaleSim": "a second opinion on cycles, see docs/mapping.md",
         "dse.passes.fold:fold_factors": "the factors that a mapping may name, see docs/cycles.md",
+        "dse.onnx.randomise:randomise": "weights for models without any, for examples/light.py",
         "hw.lib.tensor_memory:WRITE_TO_READ": "contract of the tensor memory",
         "hw.winograd.output_transform:output_switch_gap": "contract of the output transform",
         "polymap.report.page:write_report": "the report for users of the package, see docs/cli.md",

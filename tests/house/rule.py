@@ -230,7 +230,7 @@ def _unreachable(house: House, exceptions: Exceptions) -> Iterator[str]:
         for own, node in module.definitions.items():
             graph[name, own] = set(_uses(house, name, [node]))
     roots = [place for name in house.modules for place in _loose(house, name)]
-    for entry in ("polymap", "polymap.cli", *exceptions.entries):
+    for entry in ("polymap", "polymap.api", "polymap.cli", *exceptions.entries):
         if entry in house.modules:
             roots += _all_uses(house, entry)
     for place in exceptions.unused:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.exceptions import EXCEPTIONS
 from tests.house.rule import Exceptions, breaches
 
 SOUND = {
@@ -31,6 +32,10 @@ def house(root: Path, changes: Mapping[str, str]) -> Path:
                 break
             (folder / "__init__.py").touch()
     return root
+
+
+def test_the_project_keeps_the_rule() -> None:
+    assert breaches(Path(__file__).parents[2], EXCEPTIONS) == []
 
 
 def test_a_sound_house(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
-from dse.onnx.export import qdq_model
 from dse.process import progress
 from polymap.cli import app
+from tests.kit.qdq import qdq_model
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def test_unexpected_error(invoke: Callable[..., Any], monkeypatch: pytest.Monkey
     def broken(model: str) -> None:
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr(polymap, "check", broken, raising=False)
+    monkeypatch.setattr(polymap.api, "check", broken, raising=False)
     answer = invoke("check", "x.onnx")
     assert answer.code == 1
     assert answer.stderr == (
@@ -83,7 +83,7 @@ def test_missing_package(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyP
     def absent(model: str) -> None:
         raise ModuleNotFoundError("No module named 'onnx'")
 
-    monkeypatch.setattr(polymap, "check", absent, raising=False)
+    monkeypatch.setattr(polymap.api, "check", absent, raising=False)
     answer = invoke("check", "x.onnx")
     assert answer.code == 2
     assert answer.stderr == (
@@ -95,7 +95,7 @@ def test_interrupt(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) 
     def interrupted(model: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(polymap, "check", interrupted, raising=False)
+    monkeypatch.setattr(polymap.api, "check", interrupted, raising=False)
     assert invoke("check", "x.onnx").code == 130
 
 

@@ -13,13 +13,13 @@ from dse.assembly.program import Program
 from dse.compile.compiler import compile_network
 from dse.network.graph import Network, NetworkError, Window
 from dse.onnx import importer
-from dse.onnx.export import qdq_model
 from dse.passes import merged_name, siblings, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL
 from sim.simulation import simulate
+from tests.kit.qdq import qdq_model
 from tests.rtl.overlays import OVERLAYS, Case, check
 from tests.sim.test_functional import Builder
 

@@ -11,10 +11,10 @@ import pytest
 
 from dse.network import inputs
 from dse.network.graph import Network
-from dse.onnx.export import qdq_model
 from dse.onnx.importer import Imported, load
 from dse.onnx.randomise import randomise
 from sim import golden
+from tests.kit.qdq import qdq_model
 from tests.meaning import evaluate
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits"

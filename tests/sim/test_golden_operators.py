@@ -18,8 +18,8 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
-from dse.onnx.export import qdq_model
 from sim import golden
+from tests.kit.qdq import qdq_model
 from tests.meaning import evaluate
 
 TALLY: dict[str, list[int]] = {}

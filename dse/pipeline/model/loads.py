@@ -106,13 +106,6 @@ def load_device(name: str) -> Device:
     return devices[name]
 
 
-def load_published() -> list[dict[str, Any]]:
-    """Rows of the published result table, one per device, with the keys of ``published.json``."""
-    raw = json.loads(files("dse.pipeline").joinpath("data", "published.json").read_text())
-    rows: list[dict[str, Any]] = raw["results"]
-    return rows
-
-
 def _check_layer(name: str, index: int, layer: object) -> str:
     if not isinstance(layer, dict) or not isinstance(layer.get("name"), str):
         raise NetworkError(f"network {name}, layer {index}: must be an object with a 'name'")

@@ -17,8 +17,8 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
-from dse.onnx.export import qdq_model
 from dse.onnx.importer import load
+from tests.kit.qdq import qdq_model
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dse.pipeline import Budget, cost_model, load_device, load_network, load_published
+from benchmarks.published import load_published
+from dse.pipeline import Budget, cost_model, load_device, load_network
 from dse.pipeline.chip_budget import UNLIMITED, plan_candidates
 from dse.pipeline.efficiency import gops, pipeline_efficiency
 from dse.pipeline.knapsack import affordable, fits

@@ -7,6 +7,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 
+from benchmarks.published import load_published
 from dse.pipeline import (
     Budget,
     BudgetError,
@@ -20,7 +21,6 @@ from dse.pipeline import (
     device_budget,
     load_device,
     load_network,
-    load_published,
     run,
     search_exact,
     search_filtered,
