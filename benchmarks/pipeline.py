@@ -18,7 +18,7 @@ from dse.pipeline.exact import search_exact
 from dse.pipeline.filtered import Filtered, search_filtered
 from dse.pipeline.model.cost import cost_model
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Network
+from dse.pipeline.model.layer import Chain
 from dse.pipeline.model.loads import NETWORKS, load_devices, load_network
 from dse.pipeline.model.parallelism import Granule
 from dse.pipeline.model.search_error import BudgetError, WindowError
@@ -166,7 +166,7 @@ def network_table(repeats: int) -> Iterator[str]:
         )
 
 
-def measure(network: Network, device: Device, *, bits: int, repeats: int) -> Timed:
+def measure(network: Chain, device: Device, *, bits: int, repeats: int) -> Timed:
     """Run both searches ``repeats`` times on the budget of a device."""
     model, budget = cost_model(device, bits=bits), device_budget(device)
     outcomes = [run(network, device, model, budget) for _ in range(repeats)]

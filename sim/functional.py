@@ -40,7 +40,7 @@ Step = Engine | str | None  # an engine's next instruction (None: WEIGHTS), "wri
 
 
 @dataclass(frozen=True)
-class Run:
+class FunctionalRun:
     """Outputs and all observable tensors of one image, by name."""
 
     outputs: dict[str, Int8s]
@@ -49,10 +49,10 @@ class Run:
 
 def run(
     program: Program, config: OverlayConfig, inputs: Mapping[str, Int8s], seed: int | None = None
-) -> Run:
+) -> FunctionalRun:
     """Execute a program on one image; ``seed`` None: in program order."""
     manifest = program.manifest
-    machine = Machine(config, program)
+    machine = FunctionalOverlay(config, program)
     for tensor in manifest.inputs:
         data = tensor.lay_out(inputs[tensor.name].astype(np.int8)).view(np.uint8)
         machine.dram[Base.INPUT][tensor.offset : tensor.offset + data.size] = data
@@ -70,7 +70,7 @@ def run(
         size = int(np.prod(output.shape))
         data = machine.dram[Base.OUTPUT][output.offset : output.offset + size]
         outputs[output.name] = data.view(np.int8).reshape(output.shape).copy()
-    return Run(outputs, tensors)
+    return FunctionalRun(outputs, tensors)
 
 
 class Order:
@@ -101,7 +101,7 @@ class Unwritten:
 
 
 @dataclass
-class Machine:
+class FunctionalOverlay:
     """Memories, queues and counters of one overlay."""
 
     config: OverlayConfig

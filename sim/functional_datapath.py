@@ -11,7 +11,7 @@ from dse.assembly.instruction import Instruction
 from dse.network.rounding import round_half_even_shift
 from hw.isa import PARAMETER, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
-from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, Taps, wrap
+from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, TapPlaces, wrap
 from sim.functional_winograd import EDGES, winograd_sums
 
 
@@ -51,7 +51,7 @@ def conv_sums(
     f = instruction.field
     if f("algorithm") in EDGES:
         return winograd_sums(instruction, tensor, weights, config)
-    taps = Taps.of(instruction).spread(f("run_words") * config.reduction)
+    taps = TapPlaces.of(instruction).spread(f("run_words") * config.reduction)
     values, _ = taps.read(instruction, tensor)
     kn2row = f("algorithm") == Algorithm.KN2ROW
     if kn2row:
@@ -129,7 +129,7 @@ def array_sums(activations: Int64s, weights: Int64s, lanes: int) -> Int64s:
 def pool_results(instruction: Instruction, tensor: Bytes, parameters: Bytes) -> Int64s:
     """The int8 results of a POOL, [pixels, channels]."""
     f = instruction.field
-    taps = Taps.of(instruction).spread(f("channels"))
+    taps = TapPlaces.of(instruction).spread(f("channels"))
     value, inside = taps.read(instruction, tensor)
     window = (1, 2)  # axes
     if not f("average"):

@@ -19,7 +19,7 @@ class FunctionalError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Taps:
+class TapPlaces:
     """Where each pixel's taps are, [pixels, tap rows, tap columns]: row, address of its start,
     byte position in it."""
 
@@ -28,7 +28,7 @@ class Taps:
     position: Int64s
 
     @classmethod
-    def of(cls, instruction: Instruction) -> Taps:
+    def of(cls, instruction: Instruction) -> TapPlaces:
         """The walk of a windowed instruction."""
         f = instruction.field
         pixel = np.arange(f("pixels"))[:, None, None]
@@ -40,10 +40,10 @@ class Taps:
         position = f("position0") + x * f("column_step") + kx * f("tap_column_step")
         return cls(*np.broadcast_arrays(row, start, position))
 
-    def spread(self, count: int) -> Taps:
+    def spread(self, count: int) -> TapPlaces:
         """``count`` consecutive bytes of each tap, along a new last axis."""
         row, start, position = self.row[..., None], self.start[..., None], self.position[..., None]
-        return Taps(row, start, position + np.arange(count))
+        return TapPlaces(row, start, position + np.arange(count))
 
     def read(self, instruction: Instruction, tensor: Bytes) -> tuple[Int64s, npt.NDArray[np.bool_]]:
         """Values, the zero point outside the image, and which are inside."""

@@ -10,7 +10,7 @@ from dse.assembly.instruction import Instruction
 from hw.isa import Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.transforms import Transform
-from sim.functional_taps import Bytes, FunctionalError, Int64s, Taps, wrap
+from sim.functional_taps import Bytes, FunctionalError, Int64s, TapPlaces, wrap
 
 EDGES = {Algorithm.WINOGRAD2: 2, Algorithm.WINOGRAD4: 4}
 
@@ -37,10 +37,10 @@ def _transformed(
 ) -> Int64s:
     """V: [tiles, patches, elements, L]."""
     f = instruction.field
-    taps = Taps.of(instruction)
+    taps = TapPlaces.of(instruction)
     step = np.arange(transform.alpha)
     y, x = step[:, None], step
-    patches = Taps(
+    patches = TapPlaces(
         *np.broadcast_arrays(
             taps.row[..., None, None] + y,
             taps.start[..., None, None] + y * f("row_pitch"),

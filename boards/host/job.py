@@ -27,7 +27,7 @@ class HostError(PolymapError, RuntimeError):
 
 
 @dataclass(frozen=True)
-class Job:
+class HostJob:
     """A program's regions, by the registers of their base addresses.
 
     "program" points at the first instruction: the file's header stays on the host.
@@ -36,7 +36,7 @@ class Job:
     program: Program
 
     @classmethod
-    def load(cls, folder: str | Path) -> Job:
+    def load(cls, folder: str | Path) -> HostJob:
         """Reads program.bin, weights.bin and manifest.json, and checks them."""
         return cls(Program.load(Path(folder)))
 

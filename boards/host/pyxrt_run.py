@@ -22,13 +22,13 @@ from typing import Any
 
 from boards.host import command
 from boards.host.image_batch import load_images, save_outputs
-from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_written
+from boards.host.job import INPUT, OUTPUT, HostError, HostJob, Tensors, check_written
 from boards.kernel import KERNEL, arguments
 
 TIMEOUT_MS = 10_000
 
 
-class Card:
+class XrtCard:
     """An Alveo card with the overlay loaded.
 
     Parameters
@@ -47,12 +47,12 @@ class Card:
         with _failing(f"{xclbin} has no kernel {KERNEL} that is free"):
             self._kernel = pyxrt.kernel(self._device, uuid, KERNEL, pyxrt.kernel.exclusive)
 
-    def run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
+    def run(self, job: HostJob, images: Sequence[Tensors]) -> list[Tensors]:
         """The outputs of each image."""
         with _failing("the card failed"):
             return self._run(job, images)
 
-    def _run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
+    def _run(self, job: HostJob, images: Sequence[Tensors]) -> list[Tensors]:
         names = [argument.name for argument in arguments(job.weight_ports)]
         buffers = {
             name: self._xrt.bo(
@@ -114,10 +114,10 @@ def main() -> None:
     parser.add_argument("--device", type=int, default=0)
     options = parser.parse_args()
     pyxrt = _binding()
-    job = Job.load(options.program)
+    job = HostJob.load(options.program)
     images = load_images(options.inputs, job.program.manifest.inputs)
     Path(options.xclbin).open("rb").close()  # XRT's own message does not say why it cannot
-    card = Card(pyxrt, options.xclbin, device=options.device)
+    card = XrtCard(pyxrt, options.xclbin, device=options.device)
     save_outputs(options.outputs, card.run(job, images))
 
 

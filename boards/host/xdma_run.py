@@ -25,7 +25,7 @@ from typing import Self
 from boards.channels import region_channels
 from boards.host import command
 from boards.host.image_batch import load_images, save_outputs
-from boards.host.job import INPUT, OUTPUT, HostError, Job, Tensors, check_status
+from boards.host.job import INPUT, OUTPUT, HostError, HostJob, Tensors, check_status
 from boards.kcu1500 import CHANNEL_BYTES, WORD_BYTES, channel_address
 from hw.isa.register_map import REGISTERS, Control, words
 
@@ -36,7 +36,7 @@ TIMEOUT_S = 10.0
 CHUNK = 1 << 26  # bytes of one transfer
 
 
-class Card:
+class XdmaCard:
     """The driver's character devices: registers, and DRAM by DMA.
 
     Parameters
@@ -101,7 +101,7 @@ class Card:
             data += part
         return bytes(data)
 
-    def run(self, job: Job, images: Sequence[Tensors]) -> list[Tensors]:
+    def run(self, job: HostJob, images: Sequence[Tensors]) -> list[Tensors]:
         """The outputs of each image."""
         addresses = place(job.sizes, region_channels(job.weight_ports))
         self._make_idle()
@@ -206,9 +206,9 @@ def main() -> None:
     parser.add_argument("outputs")
     parser.add_argument("--device", type=Path, default=DEVICE, help="path without _user and _h2c_0")
     options = parser.parse_args()
-    job = Job.load(options.program)
+    job = HostJob.load(options.program)
     images = load_images(options.inputs, job.program.manifest.inputs)
-    with Card(options.device) as card:
+    with XdmaCard(options.device) as card:
         save_outputs(options.outputs, card.run(job, images))
 
 

@@ -22,7 +22,7 @@ from dse.assembly.manifest import (
 from dse.compile.layers import ConvLayer, Layer
 from dse.compile.lifetime import completions
 from dse.compile.limit import cycle_limit
-from dse.compile.memory import MemoryPlan, Span
+from dse.compile.memory import HostSpan, MemoryPlan
 from dse.compile.schedule import Schedule
 from dse.compile.views import Layout
 from dse.network.graph import Network, SpaceToDepth
@@ -93,7 +93,7 @@ def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -
     )
 
 
-def _input(compiled: Compiled, name: str, span: Span) -> HostTensor:
+def _input(compiled: Compiled, name: str, span: HostSpan) -> HostTensor:
     found = _host(compiled.network, name, span)
     op = compiled.entries.get(name)
     if op is None:
@@ -103,7 +103,7 @@ def _input(compiled: Compiled, name: str, span: Span) -> HostTensor:
     )
 
 
-def _host(network: Network, name: str, span: Span) -> HostTensor:
+def _host(network: Network, name: str, span: HostSpan) -> HostTensor:
     tensor = network.tensors[name]
     scale, zero_point = tensor.quantisation.scale, tensor.quantisation.zero_point
     return HostTensor(name, span.offset, tensor.shape, scale, zero_point)

@@ -28,7 +28,7 @@ class Home:
 
 
 @dataclass(frozen=True)
-class Span:
+class HostSpan:
     """A tensor of the host's: an offset from the base INPUT or OUTPUT."""
 
     offset: int
@@ -47,8 +47,8 @@ class MemoryPlan:
     homes: Mapping[str, Home]
     lifetimes: Mapping[str, Lifetime]
     strips: Mapping[int, StripPlan]
-    inputs: Mapping[str, Span]
-    outputs: Mapping[str, Span]
+    inputs: Mapping[str, HostSpan]
+    outputs: Mapping[str, HostSpan]
     input_bytes: int
     output_bytes: int
     peak: int
@@ -183,8 +183,8 @@ def _dram(
     layout: Layout,
     live: Mapping[str, Lifetime],
     spilled: frozenset[str],
-    inputs: Mapping[str, Span],
-) -> tuple[dict[str, Home], dict[str, Span], int]:
+    inputs: Mapping[str, HostSpan],
+) -> tuple[dict[str, Home], dict[str, HostSpan], int]:
     """Homes of the buffers in DRAM and spans of the outputs, which come first."""
     stored = dict.fromkeys(network.outputs)
     roots = {name: layout.views[name].buffer for name in stored}
@@ -209,14 +209,14 @@ def _dram(
             start = homes[root].address + layout.views[name].start
         else:
             start = spans[f"output {name}"].offset
-        outputs[name] = Span(start, network.tensors[name].size)
+        outputs[name] = HostSpan(start, network.tensors[name].size)
     return homes, outputs, total
 
 
-def _stack(sizes: Mapping[str, int]) -> tuple[dict[str, Span], int]:
+def _stack(sizes: Mapping[str, int]) -> tuple[dict[str, HostSpan], int]:
     spans, position = {}, 0
     for name, size in sizes.items():
-        spans[name] = Span(position, size)
+        spans[name] = HostSpan(position, size)
         position += -(-size // DRAM_ALIGNMENT) * DRAM_ALIGNMENT
     return spans, position
 

@@ -10,7 +10,7 @@ from dse.cycles.feeder import Feeder
 from dse.cycles.flow import Issuer
 from dse.cycles.line import FOREVER
 from dse.cycles.loader import Loader
-from dse.cycles.nest import Layer
+from dse.cycles.nest import ConvWork
 from dse.cycles.result_writer import Writer
 from dse.cycles.streamer import Streamer, Waves
 from hw.conv.convolution import INSTRUCTIONS
@@ -50,7 +50,7 @@ class Convolution:
         self.loader = Loader(config, activations, scratch, weights)
         self.streamer = Streamer(config, activations, scratch, weights)
         self.writer = Writer(config)
-        self._queues: list[deque[Layer]] = [deque() for _ in range(3)]
+        self._queues: list[deque[ConvWork]] = [deque() for _ in range(3)]
         self._engine = Split([False] * 3)
         self._sequencer = Split([False] * 2)
 
@@ -122,7 +122,7 @@ class Convolution:
             self._sequencer.step(valid=True)
         offered = self._issuer.offered
         if offered is not None:
-            layer = Layer.of(offered, self._config)
+            layer = ConvWork.of(offered, self._config)
             for queue, takes in zip(self._queues, self._engine.now, strict=True):
                 if takes:
                     queue.append(layer)

@@ -18,7 +18,7 @@ from hw.winograd.output_transform import output_latency
 
 
 @dataclass(frozen=True)
-class Job:
+class FinishedTile:
     """A finished tile. units: WS: tiles of pixels, IS: channels. columns: IS: with a tile."""
 
     by_channel: bool
@@ -81,7 +81,7 @@ class Drain:
         self._latencies = latencies
         self._parameters, self._results = parameters, results
         self._turn = Turn(results)
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[FinishedTile] = deque()
         self._state = _State.IDLE
         self._settle = 0
         self._unit = 0
@@ -119,11 +119,11 @@ class Drain:
             return min(horizon, self._cooling or FOREVER)
         return min(horizon, _PLANS[self._state](self, self._jobs[0], returned))
 
-    def _plan_idle(self, job: Job, returned: bool) -> int:
+    def _plan_idle(self, job: FinishedTile, returned: bool) -> int:
         self._next = _State.PARAMETERS
         return 1
 
-    def _plan_parameters(self, job: Job, returned: bool) -> int:
+    def _plan_parameters(self, job: FinishedTile, returned: bool) -> int:
         if self._settle:
             return self._settle
         if not job.by_channel and not self._parameters.ready:
@@ -131,14 +131,14 @@ class Drain:
         self._next = _State.UNIT
         return 1
 
-    def _plan_unit(self, job: Job, returned: bool) -> int:
+    def _plan_unit(self, job: FinishedTile, returned: bool) -> int:
         self._begins = self._has_room(job, self._unit)
         if not self._begins:
             return 1 if returned else FOREVER
         self._next = _State.ELEMENTS
         return 1
 
-    def _plan_elements(self, job: Job, returned: bool) -> int:
+    def _plan_elements(self, job: FinishedTile, returned: bool) -> int:
         if self._left > 1:
             return self._left - 1
         following = self._unit + 1
@@ -150,13 +150,13 @@ class Drain:
             self._next = _State.UNIT
         return 1
 
-    def _plan_swap(self, job: Job, returned: bool) -> int:
+    def _plan_swap(self, job: FinishedTile, returned: bool) -> int:
         if not job.by_channel and not self._swapped:
             return FOREVER
         self._next = _State.IDLE
         return 1
 
-    def _has_room(self, job: Job, unit: int) -> bool:
+    def _has_room(self, job: FinishedTile, unit: int) -> bool:
         """Whether the unit can begin."""
         if not job.by_channel:
             return self._results.room >= job.transform.pixels
@@ -188,14 +188,14 @@ class Drain:
         if self._begins:
             self._begin_unit(job)
 
-    def _begin_unit(self, job: Job) -> None:
+    def _begin_unit(self, job: FinishedTile) -> None:
         self._left = job.transform.elements
         if not job.by_channel:
             self._results.room -= job.transform.pixels
         elif self._unit % self._config.columns == 0:
             self._groups += 1
 
-    def _end_unit(self, job: Job, now: int) -> None:
+    def _end_unit(self, job: FinishedTile, now: int) -> None:
         """Its last element is issued: the way of its results."""
         transform = job.transform
         m, alpha = transform.m, transform.alpha
@@ -210,7 +210,7 @@ class Drain:
             last = now + latency + alpha * (m - 1) + m - 1
             self._turn.fill(last + self._latencies.filled, job.columns * transform.pixels)
 
-    def finish(self, job: Job) -> None:
+    def finish(self, job: FinishedTile) -> None:
         """A tile's last wave is issued; after ``step``."""
         self._jobs.append(job)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dse.cycles.buffer import Buffer, Scratch
 from dse.cycles.latencies import block_latency
 from dse.cycles.line import FOREVER, Line
-from dse.cycles.nest import Layer, Nest
+from dse.cycles.nest import ConvWork, Nest
 from hw.conv.feed.feeder import FEED_LATENCY
 from hw.conv.feed.patches import PATCH_LATENCY
 from hw.conv.feed.tap_walk import TAP_BEGIN, TAP_CHUNK
@@ -20,14 +20,14 @@ from hw.winograd.input_transform import input_switch_gap
 
 
 @dataclass(frozen=True)
-class Run:
+class Stretch:
     """So many places, one a cycle, behind a pause; Winograd's are a block of the scratch."""
 
     pause: int
     places: int
 
 
-def runs(layer: Layer, config: OverlayConfig) -> Iterator[Run]:
+def runs(layer: ConvWork, config: OverlayConfig) -> Iterator[Stretch]:
     """All places of a layer; the first pause counts from the cycle after the instruction."""
     if layer.transform is not None:
         return _blocks(layer, layer.transform.elements)
@@ -37,24 +37,24 @@ def runs(layer: Layer, config: OverlayConfig) -> Iterator[Run]:
     if layer.dataflow is Dataflow.NS:
         pixels = ceil_div(pixels, layer.pixel_tile) * config.rows
     tiles = ceil_div(layer.channels, layer.channel_tile)
-    return iter([Run(WALK_LATENCY, tiles * layer.chunks * pixels)])
+    return iter([Stretch(WALK_LATENCY, tiles * layer.chunks * pixels)])
 
 
-def _blocks(layer: Layer, elements: int) -> Iterator[Run]:
+def _blocks(layer: ConvWork, elements: int) -> Iterator[Stretch]:
     """Patches, a patch walk behind the window walk."""
     pause = WALK_LATENCY + PATCH_LATENCY
     for first in range(0, layer.pixels, layer.pixel_tile):
         words = min(layer.pixel_tile, layer.pixels - first) * elements
         for _ in range(layer.patches):
-            yield Run(pause, words)
+            yield Stretch(pause, words)
             pause = 0
 
 
-def _chunks(layer: Layer) -> Iterator[Run]:
+def _chunks(layer: ConvWork) -> Iterator[Stretch]:
     nest, pause = Nest(layer), TAP_BEGIN
     while True:
         skipped, places = nest.places()
-        yield Run(pause + TAP_CHUNK + skipped, places)
+        yield Stretch(pause + TAP_CHUNK + skipped, places)
         if nest.final:
             return
         nest.advance()
@@ -71,8 +71,8 @@ class Feeder:
         self._room = config.activation_depth
         self._gap = input_switch_gap(config.transforms) if config.transforms else 0
         self._transform: Transform | None = None  # of the last layer
-        self._runs: Iterator[Run] = iter(())
-        self._run: Run | None = None  # whose places are walked
+        self._runs: Iterator[Stretch] = iter(())
+        self._run: Stretch | None = None  # whose places are walked
         self._pause = 0
         self._left = 0  # of its places
         self._offered = False  # a place is
@@ -155,7 +155,7 @@ class Feeder:
         if self._run is not None:
             self._pause, self._left = self._run.pause, self._run.places
 
-    def accept(self, layer: Layer) -> None:
+    def accept(self, layer: ConvWork) -> None:
         """After ``step``."""
         self._transform, self._runs = layer.transform, runs(layer, self._config)
         self._next()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dse.cycles.buffer import Buffer, Scratch
 from dse.cycles.line import FOREVER
-from dse.cycles.nest import Layer, Nest
+from dse.cycles.nest import ConvWork, Nest
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 
@@ -17,7 +17,7 @@ class Loader:
     ) -> None:
         self._config = config
         self._activations, self._scratch, self._weights = activations, scratch, weights
-        self._layer: Layer | None = None
+        self._layer: ConvWork | None = None
         self._nest: Nest | None = None  # None: not active
         self._ahead = 0
         self._flow = Dataflow.WS
@@ -29,7 +29,7 @@ class Loader:
         self._holds = self._rewinds = self._releases = False  # the last two at its end
         self.loaded = False
 
-    def ready(self, layer: Layer) -> bool:
+    def ready(self, layer: ConvWork) -> bool:
         """Whether it accepts the instruction."""
         follows = layer.dataflow is self._flow and layer.dataflow is not Dataflow.NS
         return self._nest is None and (not self._ahead or (follows and self._ahead == 1))
@@ -109,7 +109,7 @@ class Loader:
         else:
             nest.advance()
 
-    def accept(self, layer: Layer) -> None:
+    def accept(self, layer: ConvWork) -> None:
         """After ``step``."""
         self._flow = layer.dataflow
         self._ahead += 1

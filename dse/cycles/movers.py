@@ -18,7 +18,7 @@ from hw.move.store import ROOM
 
 
 @dataclass(frozen=True)
-class Job:
+class Move:
     """The data's side of a transfer: bytes from ``skew`` to ``lanes`` of successive beats."""
 
     space: int
@@ -27,7 +27,7 @@ class Job:
     lanes: int
 
     @classmethod
-    def of(cls, instruction: Instruction, data_bytes: int) -> Job:
+    def of(cls, instruction: Instruction, data_bytes: int) -> Move:
         offset, size = instruction.field("offset"), instruction.field("bytes")
         skew = offset % data_bytes
         lanes = skew + size if size else 0
@@ -49,9 +49,9 @@ class Transfer:
     def __init__(self, data_bytes: int) -> None:
         self._bytes = data_bytes
         self._state = _Step.IDLE
-        self._incoming: Job | None = None
+        self._incoming: Move | None = None
         self.command: tuple[int, int] | None = None
-        self.job: Job | None = None
+        self.job: Move | None = None
 
     @property
     def ready(self) -> bool:
@@ -77,7 +77,7 @@ class Transfer:
 
     def accept(self, instruction: Instruction) -> None:
         """After ``step``."""
-        self._incoming = Job.of(instruction, self._bytes)
+        self._incoming = Move.of(instruction, self._bytes)
         self._state = _Step.ADD
 
 
@@ -89,8 +89,8 @@ class Load:
         self._reader = reader
         self._issuer = issuer
         self._transfer = Transfer(self._bytes)
-        self._jobs: deque[Job] = deque()
-        self._job: Job | None = None
+        self._jobs: deque[Move] = deque()
+        self._job: Move | None = None
         self._left = 0  # beats
         self._slot = 0  # record of the beat
         self._retires = False
@@ -123,7 +123,7 @@ class Load:
         reader.take = job.space == Space.PARAMETER or granted
         return min(horizon, reader.offers, self._left) if reader.take else horizon
 
-    def _slots(self, job: Job) -> int:
+    def _slots(self, job: Move) -> int:
         """Records in the present beat."""
         beats = job.beats(self._bytes)
         low = job.skew if self._left == beats else 0
@@ -147,7 +147,7 @@ class Load:
         if self._issuer.started is not None:
             transfer.accept(self._issuer.started)
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: Move) -> None:
         if job.lanes:
             self._job, self._left = job, job.beats(self._bytes)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dse.assembly.instruction import Instruction
-from dse.cycles.tap_walk import Taps
+from dse.cycles.tap_walk import TapWalk
 from hw.isa import Algorithm, Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.isa.transforms import F2, F4, Transform
@@ -14,7 +14,7 @@ _TRANSFORMS = {Algorithm.WINOGRAD2: F2, Algorithm.WINOGRAD4: F4}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
+class ConvWork:
     """A CONV; fields as the instruction's.
 
     transform : Winograd: which one; pixels are tiles then. taps : kn2row, WS: the walk that leaves
@@ -30,7 +30,7 @@ class Layer:
     replay: bool = False
     residual: bool = False
     tag: int = 0
-    taps: Taps | None = None
+    taps: TapWalk | None = None
     transform: Transform | None = None
     patches: int = 0
     out_width: int = 0
@@ -38,7 +38,7 @@ class Layer:
     image_width: int = 0
 
     @classmethod
-    def of(cls, instruction: Instruction, config: OverlayConfig) -> Layer:
+    def of(cls, instruction: Instruction, config: OverlayConfig) -> ConvWork:
         field = instruction.field
         algorithm, flow = Algorithm(field("algorithm")), Dataflow(field("dataflow"))
         skips = algorithm is Algorithm.KN2ROW and flow is Dataflow.WS
@@ -52,7 +52,7 @@ class Layer:
             replay=bool(field("replay")),
             residual=bool(field("residual")),
             tag=field("tag"),
-            taps=Taps.of(instruction, config) if skips else None,
+            taps=TapWalk.of(instruction, config) if skips else None,
             transform=_TRANSFORMS.get(algorithm),
             patches=field("patches"),
             out_width=field("out_width"),
@@ -71,7 +71,7 @@ class Nest:
 
     __slots__ = ("channels", "chunks", "layer", "pixels")
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: ConvWork) -> None:
         self.layer = layer
         self.pixels, self.channels, self.chunks = layer.pixels, layer.channels, layer.chunks
 

@@ -18,7 +18,7 @@ RESULT_LATENCY = READ_LATENCY + GROUP_LATENCY + WINDOW_LATENCY + FINISH_LATENCY
 
 
 @dataclass
-class Windows:
+class PoolWindows:
     """Taps of the windows in order: ``first`` of a line's first window, ``later`` of the others."""
 
     first: int
@@ -47,8 +47,8 @@ class Pooling:
         self._issuer = issuer
         self._busy = False
         self._begin = 0  # cycle of the walk's first step
-        self._steps: Windows | None = None
-        self._reads: Windows | None = None
+        self._steps: PoolWindows | None = None
+        self._reads: PoolWindows | None = None
         self._placed = self._offered = False  # the walker's two stages
         self._more = 0
         self._spacing = 0
@@ -145,7 +145,7 @@ class Pooling:
         blocks = ceil_div(code.field("channels"), self._config.pool_channels)
         first, windows = rows * columns, code.field("pixels") * blocks
         self._steps, self._reads = (
-            Windows(first, rows * fresh, width, windows, first) for _ in range(2)
+            PoolWindows(first, rows * fresh, width, windows, first) for _ in range(2)
         )
         self._more = columns - 1 if fresh < columns else 0
         self._left = windows

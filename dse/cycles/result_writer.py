@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dse.cycles.line import FOREVER, Line
-from dse.cycles.nest import Layer, Nest
+from dse.cycles.nest import ConvWork, Nest
 from dse.cycles.results import Results
 from hw.conv.write.result_writer import RETIRE_LATENCY, WRITER_LATENCY
 from hw.isa import Dataflow
@@ -23,14 +23,14 @@ class Words:
     inside: bool = True
 
 
-def words(layer: Layer, columns: int) -> Iterator[Words]:
+def words(layer: ConvWork, columns: int) -> Iterator[Words]:
     """All words of a layer; the first pause counts from the cycle after the instruction."""
     if layer.transform is not None:
         return _tiles(layer, layer.transform, columns)
     return _pixels(layer, columns)
 
 
-def _pixels(layer: Layer, columns: int) -> Iterator[Words]:
+def _pixels(layer: ConvWork, columns: int) -> Iterator[Words]:
     """In the states IMAGE (at the image's first pixel) and CLIMB between two tiles."""
     nest, image = Nest(layer), 1
     climbs = layer.dataflow is Dataflow.NS
@@ -43,7 +43,7 @@ def _pixels(layer: Layer, columns: int) -> Iterator[Words]:
         nest.next_tile()
 
 
-def _tiles(layer: Layer, transform: Transform, columns: int) -> Iterator[Words]:
+def _tiles(layer: ConvWork, transform: Transform, columns: int) -> Iterator[Words]:
     """`hw.conv.write.output_tiles.OutputTiles`: pixels outside the image are dropped."""
     nest, pause = Nest(layer), 1
     while True:
@@ -58,7 +58,7 @@ def _tiles(layer: Layer, transform: Transform, columns: int) -> Iterator[Words]:
         nest.next_tile()
 
 
-def _tile(layer: Layer, transform: Transform, tile: int) -> Iterator[tuple[int, bool]]:
+def _tile(layer: ConvWork, transform: Transform, tile: int) -> Iterator[tuple[int, bool]]:
     """Words of a tile, and whether they are in the image."""
     m = transform.m
     row, column = divmod(tile, layer.out_width)
@@ -79,7 +79,7 @@ class Writer:
 
     def __init__(self, config: OverlayConfig) -> None:
         self._config = config
-        self._layer: Layer | None = None
+        self._layer: ConvWork | None = None
         self._words: Iterator[Words] = iter(())
         self._inside = True
         self._level = 0
@@ -146,7 +146,7 @@ class Writer:
         self._pause, self._left, self._inside = found.pause, found.count, found.inside
         return True
 
-    def accept(self, layer: Layer) -> None:
+    def accept(self, layer: ConvWork) -> None:
         """After ``step``."""
         self._layer, self._words = layer, words(layer, self._config.columns)
         self._next()

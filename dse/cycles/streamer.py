@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dse.cycles.buffer import Buffer, Scratch
-from dse.cycles.drain import Drain, Job
+from dse.cycles.drain import Drain, FinishedTile
 from dse.cycles.latencies import Latencies
 from dse.cycles.line import FOREVER
-from dse.cycles.nest import Layer, Nest
+from dse.cycles.nest import ConvWork, Nest
 from dse.cycles.parameter_chain import Parameters
 from dse.cycles.results import Results
 from hw.conv.array.foot import REUSE_DISTANCE
@@ -247,19 +247,19 @@ class Streamer:
         else:
             nest.advance()
 
-    def accept(self, layer: Layer) -> None:
+    def accept(self, layer: ConvWork) -> None:
         """After ``step``."""
         self._nest, self._tag = Nest(layer), layer.tag
         if layer.dataflow is not Dataflow.IS and layer.transform is None:
             self._parameters.begin()
 
 
-def _job(nest: Nest) -> Job:
+def _job(nest: Nest) -> FinishedTile:
     layer = nest.layer
     assert layer.transform is not None
     by_channel = layer.dataflow is Dataflow.IS
     units = nest.tile_channels if by_channel else nest.tile_pixels
-    return Job(by_channel, units, nest.tile_pixels, layer.transform)
+    return FinishedTile(by_channel, units, nest.tile_pixels, layer.transform)
 
 
 _PLANS = {

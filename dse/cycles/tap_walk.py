@@ -9,7 +9,7 @@ from hw.isa.config import OverlayConfig
 
 
 @dataclass(frozen=True)
-class Axis:
+class TapAxis:
     """Positions of a tap along one axis of the image, of which those in [0, extent) are inside."""
 
     first: int
@@ -32,7 +32,7 @@ class Axis:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taps:
+class TapWalk:
     """`hw.conv.feed.tap_walk.TapWalker`: fields as the instruction's."""
 
     row0: int
@@ -49,7 +49,7 @@ class Taps:
     word_bytes: int
 
     @classmethod
-    def of(cls, instruction: Instruction, config: OverlayConfig) -> Taps:
+    def of(cls, instruction: Instruction, config: OverlayConfig) -> TapWalk:
         names = [name for name in cls.__dataclass_fields__ if name != "word_bytes"]
         fields = {name: instruction.field(name) for name in names}
         return cls(**fields, word_bytes=config.reduction)
@@ -59,12 +59,12 @@ class Taps:
         tap, word = divmod(number, self.run_words)
         tap_row, tap_column = divmod(tap, self.tap_columns)
         # A single position has no step.
-        rows = Axis(
+        rows = TapAxis(
             self.row0 + first_pixel // self.out_width * self.row_step + tap_row * self.tap_row_step,
             self.row_step or 1,
             self.height,
         )
-        columns = Axis(
+        columns = TapAxis(
             self.position0 + tap_column * self.tap_column_step + word * self.word_bytes,
             self.column_step or 1,
             self.row_pitch,

@@ -7,15 +7,15 @@ from dse.pipeline.chip_budget import Budget, device_budget
 from dse.pipeline.design import Design, Stage
 from dse.pipeline.exact import Exact, search_exact
 from dse.pipeline.filtered import Filtered, search_filtered
-from dse.pipeline.model.cost import CostModel, cost_model
+from dse.pipeline.model.cost import StageModel, cost_model
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Conv, Network, Pool
+from dse.pipeline.model.layer import Chain, ConvStage, StagePool
 from dse.pipeline.model.loads import load_device, load_devices, load_network
 from dse.pipeline.model.parallelism import Granule
 from dse.pipeline.model.search_error import (
     BudgetError,
+    ChainError,
     DeviceError,
-    NetworkError,
     SearchError,
     WindowError,
 )
@@ -25,8 +25,9 @@ from dse.pipeline.windows import Windows
 __all__ = [
     "Budget",
     "BudgetError",
-    "Conv",
-    "CostModel",
+    "Chain",
+    "ChainError",
+    "ConvStage",
     "Design",
     "Device",
     "DeviceError",
@@ -34,12 +35,11 @@ __all__ = [
     "Filtered",
     "Granule",
     "Method",
-    "Network",
-    "NetworkError",
     "Outcome",
-    "Pool",
     "SearchError",
     "Stage",
+    "StageModel",
+    "StagePool",
     "WindowError",
     "Windows",
     "cost_model",

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from dse.pipeline.model.cost import Candidates, CostModel, candidates
+from dse.pipeline.model.cost import Candidates, StageModel, candidates
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Network
+from dse.pipeline.model.layer import Chain
 from dse.pipeline.model.plan import Plan
 from dse.pipeline.model.search_error import BudgetError
 
@@ -31,9 +31,7 @@ def device_budget(device: Device, *, ram_limit: bool = True) -> Budget:
     return Budget(dsp=device.dsp, ram=device.ram_blocks if ram_limit else UNLIMITED)
 
 
-def plan_candidates(
-    network: Network, plans: list[Plan], model: CostModel
-) -> list[list[Candidates]]:
+def plan_candidates(network: Chain, plans: list[Plan], model: StageModel) -> list[list[Candidates]]:
     """Step 4 for every stage of every plan; what two plans share is computed once."""
     cost = lru_cache(maxsize=None)(partial(candidates, model=model))
     return [
@@ -56,7 +54,7 @@ def within(need: Budget, budget: Budget) -> bool:
 
 
 def impossible(
-    network: Network, model: CostModel, tables: list[list[Candidates]], budget: Budget
+    network: Chain, model: StageModel, tables: list[list[Candidates]], budget: Budget
 ) -> BudgetError:
     """The error for a budget that no plan fits: the gap, and the stage that takes most.
 

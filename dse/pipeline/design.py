@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from dse.pipeline.efficiency import gops, pipeline_efficiency
 from dse.pipeline.model.buffers import Scheme, buffers, weight_reads
-from dse.pipeline.model.cost import Candidates, CostModel
+from dse.pipeline.model.cost import Candidates, StageModel
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Conv, Network
+from dse.pipeline.model.layer import Chain, ConvStage
 from dse.pipeline.model.parallelism import Parallelism
 from dse.pipeline.model.plan import Plan
 from dse.pipeline.model.ram import IntArray
@@ -58,9 +58,9 @@ class Stage:
 class Design:
     """A layer-pipelined accelerator for a network on a device."""
 
-    network: Network
+    network: Chain
     device: Device
-    model: CostModel
+    model: StageModel
     stages: tuple[Stage, ...]
 
     @property
@@ -108,7 +108,7 @@ class Design:
 
 
 def build(
-    network: Network, device: Device, model: CostModel, plan: Plan, choice: list[Candidates]
+    network: Chain, device: Device, model: StageModel, plan: Plan, choice: list[Candidates]
 ) -> Design:
     """The design of one candidate per stage; each of ``choice`` holds exactly one."""
     stages = tuple(
@@ -118,7 +118,7 @@ def build(
     return Design(network=network, device=device, model=model, stages=stages)
 
 
-def _stage(stage: Conv, scheme: Scheme, model: CostModel, candidate: Candidates) -> Stage:
+def _stage(stage: ConvStage, scheme: Scheme, model: StageModel, candidate: Candidates) -> Stage:
     par: Parallelism = candidate.par
     ram = buffers(stage, scheme, model.granule, par, ram=model.ram, bits=model.bits)
     return Stage(

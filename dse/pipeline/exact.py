@@ -15,9 +15,9 @@ import numpy as np
 from dse.pipeline.chip_budget import UNLIMITED, Budget, impossible, plan_candidates
 from dse.pipeline.design import Design, build
 from dse.pipeline.knapsack import affordable, fits, pick
-from dse.pipeline.model.cost import Candidates, CostModel
+from dse.pipeline.model.cost import Candidates, StageModel
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Network
+from dse.pipeline.model.layer import Chain
 from dse.pipeline.model.plan import plans
 from dse.pipeline.model.ram import IntArray
 
@@ -55,9 +55,9 @@ class Exact:
 
 
 def search_exact(
-    network: Network,
+    network: Chain,
     device: Device,
-    model: CostModel,
+    model: StageModel,
     budget: Budget,
     *,
     progress: Progress = lambda _: None,

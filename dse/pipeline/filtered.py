@@ -10,9 +10,9 @@ from dse.pipeline.chip_budget import Budget, impossible, least_blocks, plan_cand
 from dse.pipeline.descent import descend, fastest
 from dse.pipeline.design import Design, build
 from dse.pipeline.dominance import coarse_filter, fine_filter
-from dse.pipeline.model.cost import Candidates, CostModel
+from dse.pipeline.model.cost import Candidates, StageModel
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Network
+from dse.pipeline.model.layer import Chain
 from dse.pipeline.model.parallelism import full_product
 from dse.pipeline.model.plan import plans
 from dse.pipeline.model.search_error import WindowError
@@ -90,9 +90,9 @@ class _Steps:
 
 
 def search_filtered(
-    network: Network,
+    network: Chain,
     device: Device,
-    model: CostModel,
+    model: StageModel,
     budget: Budget,
     *,
     windows: Windows | None = None,
@@ -153,7 +153,7 @@ def _attempts(windows: Windows | None) -> list[Windows]:
 
 
 def _filter(
-    network: Network, table: list[Candidates], windows: Windows, budget: Budget, *, products: int
+    network: Chain, table: list[Candidates], windows: Windows, budget: Budget, *, products: int
 ) -> _Steps:
     """Steps 1 to 7; after an empty window the later lists are empty as well."""
     baseline = baseline_cycles(network, budget.dsp * products)
@@ -168,7 +168,7 @@ def _filter(
     )
 
 
-def _counts(network: Network, model: CostModel, steps: _Steps) -> Counts:
+def _counts(network: Chain, model: StageModel, steps: _Steps) -> Counts:
     def sizes(stages: list[Candidates]) -> tuple[int, ...]:
         return tuple(len(stage) for stage in stages)
 

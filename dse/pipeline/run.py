@@ -7,9 +7,9 @@ from dse.pipeline.chip_budget import Budget
 from dse.pipeline.design import Design
 from dse.pipeline.exact import Exact, Progress, search_exact
 from dse.pipeline.filtered import Filtered, search_filtered
-from dse.pipeline.model.cost import CostModel
+from dse.pipeline.model.cost import StageModel
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Network
+from dse.pipeline.model.layer import Chain
 from dse.pipeline.model.search_error import WindowError
 from dse.pipeline.shortfall import Shortfall, find_shortfall
 from dse.pipeline.windows import Windows
@@ -71,9 +71,9 @@ class Outcome:
 
 
 def run(
-    network: Network,
+    network: Chain,
     device: Device,
-    model: CostModel,
+    model: StageModel,
     budget: Budget,
     *,
     method: Method = Method.FILTERED,

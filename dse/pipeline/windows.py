@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.pipeline.model.cost import Candidates
-from dse.pipeline.model.layer import Network
+from dse.pipeline.model.layer import Chain
 from dse.pipeline.model.search_error import WindowError
 
 
@@ -36,7 +36,7 @@ class Windows:
         return Windows(alpha=self.alpha * factor, beta=self.beta * factor)
 
 
-def workload_shares(network: Network) -> tuple[float, ...]:
+def workload_shares(network: Chain) -> tuple[float, ...]:
     """Step 1: gamma_i = OP_i / OP_total."""
     return tuple(stage.macs / network.macs for stage in network.stages)
 
@@ -46,7 +46,7 @@ def dsp_allocation(shares: tuple[float, ...], dsp: int) -> tuple[float, ...]:
     return tuple(share * dsp for share in shares)
 
 
-def baseline_cycles(network: Network, multipliers: int) -> float:
+def baseline_cycles(network: Chain, multipliers: int) -> float:
     """Step 3: cycle_baseline = OP_total / DSP_total, the period when every multiplier is busy."""
     return network.macs / multipliers
 

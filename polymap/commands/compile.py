@@ -23,7 +23,7 @@ def compile(
     overlay = api.configure(array, lanes, config)
     choices = None if mapping is None else api.read_mapping(mapping)
     output.folder(out)
-    with output.Progress() as progress:
+    with output.progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
         imported = api.load(model, calibration)
         progress.stage("compiling")

@@ -23,7 +23,7 @@ def elaborate(
     overlay = api.configure(array, lanes, config)
     target = None if board is None else api.board(board)
     output.folder(out)
-    with output.Progress() as progress:
+    with output.progress() as progress:
         progress.stage("elaborating")
         made = api.elaborate(overlay, board=target)
         progress.stage("checking")

@@ -87,7 +87,7 @@ def explore(
     )
     if out is not None:
         output.folder(out)
-    with output.Progress() as progress:
+    with output.progress() as progress:
         progress.stage("reading")
         subject = api.subject(model, calibration)
         whole = subject.network if isinstance(subject, api.Imported) else subject

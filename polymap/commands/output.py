@@ -12,17 +12,15 @@ import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from dse.process import progress
+from dse.process.progress import Progress
 from polymap.commands import NAME
 
 _UNBOUNDED = 1 << 16  # columns where there is no terminal: nothing is cut off
 
 
-class Progress(progress.Progress):
+def progress() -> Progress:
     """Of a command, which ``--json`` does not silence: it is on stderr."""
-
-    def __init__(self) -> None:
-        super().__init__(NAME)
+    return Progress(NAME)
 
 
 def folder(path: Path) -> Path:

@@ -24,7 +24,7 @@ def package(
     target = api.board(board)
     overlay = api.configure(array, lanes, config)
     output.folder(out)
-    with output.Progress() as progress:
+    with output.progress() as progress:
         progress.stage("elaborating")
         made = api.elaborate(overlay, board=target)
         progress.stage("checking")

@@ -63,7 +63,7 @@ def pipeline(
         dsp=part.dsp if dsp is None else dsp,
         ram_units=part.ram_units if bram is None else bram,
     )
-    with output.Progress() as progress:
+    with output.progress() as progress:
         progress.stage("searching")
         outcome = run(
             load_network(network),

@@ -38,7 +38,7 @@ def simulate(
     choices = None if mapping is None else api.read_mapping(mapping)
     timing = api.DDR if memory is Memory.DDR else api.IDEAL
     output.folder(out)
-    with output.Progress() as progress:
+    with output.progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
         imported = api.load(model, calibration)
         images = api.read_images(inputs, imported)

@@ -16,7 +16,7 @@ import pytest
 
 from boards.host import pyxrt_run, xdma_run
 from boards.host.image_batch import load_images, save_outputs
-from boards.host.job import FILL, WATCHDOG_CYCLES, HostError, Job, check_status
+from boards.host.job import FILL, WATCHDOG_CYCLES, HostError, HostJob, check_status
 from boards.kernel import KERNEL
 from dse.assembly.manifest import HostTensor
 from dse.compile.compiler import compile_network
@@ -55,10 +55,10 @@ def network() -> Network:
 
 
 @pytest.fixture
-def job(request: pytest.FixtureRequest, tmp_path: Path) -> Job:
+def job(request: pytest.FixtureRequest, tmp_path: Path) -> HostJob:
     config = replace(CONFIG, weight_ports=getattr(request, "param", 1))
     compile_network(network(), config).save(tmp_path / "program")
-    return Job.load(tmp_path / "program")
+    return HostJob.load(tmp_path / "program")
 
 
 any_ports = pytest.mark.parametrize("job", [1, 2, 4], indirect=True)
@@ -70,7 +70,7 @@ def images() -> list[dict[str, npt.NDArray[np.int8]]]:
     return [{"x": rng.integers(-128, 128, (5, 4, 3)).astype(np.int8)} for _ in range(3)]
 
 
-def answer(job: Job, region: bytes) -> bytes:
+def answer(job: HostJob, region: bytes) -> bytes:
     """What the overlay writes to OUTPUT for the bytes in INPUT."""
     (source,), (target,) = job.program.manifest.inputs, job.program.manifest.outputs
     values = np.frombuffer(region, np.int8)[source.offset :][: np.prod(source.shape)]
@@ -143,7 +143,7 @@ class Xrt:
     )
     ert_cmd_state = SimpleNamespace(ERT_CMD_STATE_COMPLETED="completed")
 
-    def __init__(self, job: Job, *, fails: bool = False) -> None:
+    def __init__(self, job: HostJob, *, fails: bool = False) -> None:
         self.job, self.fails = job, fails
 
     def device(self, number: int) -> object:
@@ -159,7 +159,7 @@ class Xrt:
         return make
 
 
-class Card(xdma_run.Card):
+class Card(xdma_run.XdmaCard):
     """A card whose memory is a file; a start computes unless ``error``.
 
     ``left``: what a host that died left in the control register.  Reading clears done, ABORT ends a
@@ -167,7 +167,7 @@ class Card(xdma_run.Card):
     """
 
     def __init__(
-        self, folder: Path, job: Job, error: int = 0, *, left: int = 0, hangs: bool = False
+        self, folder: Path, job: HostJob, error: int = 0, *, left: int = 0, hangs: bool = False
     ) -> None:
         self.left, self.hangs, self.aborts = left or 1 << Control.IDLE, hangs, 0
         (folder / "xdma0_user").write_bytes(bytes(0x1000))
@@ -221,19 +221,19 @@ def check(outputs: Sequence[object], images: Sequence[dict[str, npt.NDArray[np.i
 
 @any_ports
 def test_xrt_host_runs_every_image(job, images) -> None:
-    check(pyxrt_run.Card(Xrt(job), "polymap.xclbin").run(job, images), images)
+    check(pyxrt_run.XrtCard(Xrt(job), "polymap.xclbin").run(job, images), images)
 
 
 def test_xrt_host_has_no_empty_buffers(job, images, monkeypatch) -> None:
     monkeypatch.setattr(
-        Job, "constant_regions", lambda job: dict.fromkeys(job.program.regions, b"")
+        HostJob, "constant_regions", lambda job: dict.fromkeys(job.program.regions, b"")
     )
-    check(pyxrt_run.Card(Xrt(job), "polymap.xclbin").run(job, images), images)
+    check(pyxrt_run.XrtCard(Xrt(job), "polymap.xclbin").run(job, images), images)
 
 
 def test_xrt_host_sees_that_nothing_was_written(job, images) -> None:
     with pytest.raises(HostError, match="output 'y' was not written"):
-        pyxrt_run.Card(Xrt(job, fails=True), "polymap.xclbin").run(job, images)
+        pyxrt_run.XrtCard(Xrt(job, fails=True), "polymap.xclbin").run(job, images)
 
 
 @any_ports
@@ -349,7 +349,7 @@ def test_bad_batches(job, tmp_path, arrays, message) -> None:
     assert str(caught.value).startswith(f"{tmp_path / 'x.npz'}: ")
 
 
-class Driver(xdma_run.Card):
+class Driver(xdma_run.XdmaCard):
     """The XDMA driver's files with nothing behind them."""
 
     def __init__(self, folder: Path, size: int = 1 << 16) -> None:
@@ -416,7 +416,7 @@ def test_device_that_cannot_be_opened(tmp_path, monkeypatch, error, message) -> 
     monkeypatch.setattr(os, "open", failing)
     monkeypatch.setattr(os, "close", lambda file: closed.append(file) or close(file))
     with pytest.raises(HostError, match=message):
-        xdma_run.Card(tmp_path / "xdma0")
+        xdma_run.XdmaCard(tmp_path / "xdma0")
     assert opened == closed and opened
 
 
@@ -442,19 +442,19 @@ def test_xrt_that_fails(job, images, monkeypatch, part, message) -> None:
         monkeypatch.setattr(Xrt, part, boom)
     boom.normal = boom.exclusive = ""  # type: ignore[attr-defined]
     with pytest.raises(HostError, match=message):
-        pyxrt_run.Card(xrt, "x.xclbin", device=3).run(job, images)
+        pyxrt_run.XrtCard(xrt, "x.xclbin", device=3).run(job, images)
 
 
 def test_xrt_that_times_out(job, images, monkeypatch) -> None:
     monkeypatch.setattr(Xrt._Kernel, "__call__", lambda *a: SimpleNamespace(wait=lambda ms: "late"))
     with pytest.raises(HostError, match="the run did not end: late"):
-        pyxrt_run.Card(Xrt(job), "x.xclbin").run(job, images)
+        pyxrt_run.XrtCard(Xrt(job), "x.xclbin").run(job, images)
 
 
 def test_xrt_that_delivers_little(job, images, monkeypatch) -> None:
     monkeypatch.setattr(Xrt.bo, "read", lambda self, size, skip: self.data[: size // 2])
     with pytest.raises(HostError, match=r"the card delivered \d+ of \d+ bytes"):
-        pyxrt_run.Card(Xrt(job), "x.xclbin").run(job, images)
+        pyxrt_run.XrtCard(Xrt(job), "x.xclbin").run(job, images)
 
 
 def command(*arguments: object) -> tuple[int, str]:

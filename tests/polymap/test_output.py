@@ -10,7 +10,6 @@ import pytest
 
 from dse.process import progress
 from polymap.commands import output
-from polymap.commands.output import Progress
 
 
 class Terminal(io.StringIO):
@@ -21,7 +20,7 @@ class Terminal(io.StringIO):
 
 
 def _show() -> None:
-    with Progress() as shown:
+    with output.progress() as shown:
         shown.stage("building")
         for done in range(0, 101, 50):
             shown.share("simulating", done, 100)
@@ -40,7 +39,7 @@ def test_bar_goes_on_while_nobody_calls(monkeypatch: pytest.MonkeyPatch) -> None
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(progress, "_REFRESH_SECONDS", 0.01)
-    with Progress() as shown:
+    with output.progress() as shown:
         shown.stage("building")
         shown.note("half of it")
         time.sleep(0.2)
@@ -59,7 +58,7 @@ def test_long_work_says_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(progress, "_REFRESH_SECONDS", 0.01)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.05)
-    with Progress() as shown:
+    with output.progress() as shown:
         shown.stage("building")
         shown.note("half of it")
         time.sleep(0.2)
@@ -77,7 +76,7 @@ def test_share_counts_from_its_own_start(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(progress, "LINE_SECONDS", 5.0)
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    shown = Progress()
+    shown = output.progress()
     shown.stage("building")
     now[0] = 100.0
     shown.share("simulating", 0, 4)

@@ -20,7 +20,7 @@ from enum import Enum
 
 import numpy as np
 
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, ceil_div
 from dse.pipeline.model.ram import IntArray, Ram
 
@@ -64,7 +64,7 @@ class Buffers:
 
 
 def buffers(
-    stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, bits: int
+    stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, bits: int
 ) -> Buffers:
     """Memory blocks of every buffer of a stage, for words of ``bits`` bits."""
     word = -(-bits // 8)
@@ -76,7 +76,7 @@ def buffers(
     )
 
 
-def groups_touched(stage: Conv, para_out: int) -> int:
+def groups_touched(stage: ConvStage, para_out: int) -> int:
     """Most groups that one tile of ``para_out`` output channels reads.
 
     A tile across a group border multiplies the channels of both groups at once.
@@ -87,7 +87,7 @@ def groups_touched(stage: Conv, para_out: int) -> int:
     return int(np.max(last // size - first // size)) + 1
 
 
-def live_rows(stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism) -> IntArray:
+def live_rows(stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism) -> IntArray:
     """Input rows that a stage holds, in cells of ``stride`` rows, shape (n,).
 
     MAP holds the map twice. LINE and BAND hold the rows under the kernel for one step, and those
@@ -102,7 +102,7 @@ def live_rows(stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism) -
     return np.minimum(whole, under_kernel + arriving)
 
 
-def bank_depth(stage: Conv, granule: Granule, para_seg: IntArray, rows: IntArray) -> IntArray:
+def bank_depth(stage: ConvStage, granule: Granule, para_seg: IntArray, rows: IntArray) -> IntArray:
     """Pixels (of one channel step) in the fullest of ``para_seg`` banks, shape (n,).
 
     ``rows`` is in cells of ``stride`` rows; columns are taken in such cells too. The bank of row
@@ -119,7 +119,7 @@ def bank_depth(stage: Conv, granule: Granule, para_seg: IntArray, rows: IntArray
     return (dense + surplus) * stage.stride**2
 
 
-def _cells(stage: Conv) -> int:
+def _cells(stage: ConvStage) -> int:
     """Cells of ``stride`` rows (or columns) which the used part of the padded input map covers."""
     last = stage.rows_used - 1 + stage.pad
     return last // stage.stride - stage.pad // stage.stride + 1
@@ -141,7 +141,7 @@ def _step(scheme: Scheme, par: Parallelism) -> IntArray:
     return par.para_seg
 
 
-def _row_span(stage: Conv, granule: Granule, count: IntArray) -> IntArray:
+def _row_span(stage: ConvStage, granule: Granule, count: IntArray) -> IntArray:
     """Output rows touched by ``count`` neighbouring granules in steps of ``count``."""
     width = stage.size_out
     if granule is Granule.ROW:
@@ -153,7 +153,7 @@ def _row_span(stage: Conv, granule: Granule, count: IntArray) -> IntArray:
 
 
 def _input(
-    stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, word: int
+    stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, word: int
 ) -> IntArray:
     values, inverse = np.unique(par.para_out, return_inverse=True)
     touched = np.array([groups_touched(stage, int(value)) for value in values])[inverse]
@@ -166,14 +166,14 @@ def _input(
     return bank * par.para_seg
 
 
-def _weight(stage: Conv, scheme: Scheme, par: Parallelism, *, ram: Ram, word: int) -> IntArray:
+def _weight(stage: ConvStage, scheme: Scheme, par: Parallelism, *, ram: Ram, word: int) -> IntArray:
     tile = ceil_div(stage.n_in, par.para_in) * stage.kernel**2
     copies = ceil_div(stage.n_out, par.para_out) if scheme is Scheme.LINE else 2
     return ram.blocks(lanes=par.para_in * par.para_out * word, depth=tile * copies)
 
 
 def _output(
-    stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, word: int
+    stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, word: int
 ) -> IntArray:
     if scheme is Scheme.MAP:
         return np.zeros_like(par.para_seg)
@@ -184,7 +184,7 @@ def _output(
 
 
 def _pool(
-    stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, word: int
+    stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, word: int
 ) -> IntArray:
     pool = stage.pool
     if pool is None:
@@ -200,6 +200,6 @@ def _pool(
     return bank * ports
 
 
-def _cycles_per_result(stage: Conv, par: Parallelism) -> IntArray:
+def _cycles_per_result(stage: ConvStage, par: Parallelism) -> IntArray:
     """Cycles that a segment spends on one tile of output channels of one pixel."""
     return ceil_div(stage.n_in, par.para_in) * stage.kernel**2

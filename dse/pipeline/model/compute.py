@@ -7,12 +7,12 @@ they give the published bound of all five devices, which ties them to the litera
 import numpy as np
 
 from dse.pipeline.model.device import Pairing
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, ceil_div
 from dse.pipeline.model.ram import IntArray
 
 
-def cycles(stage: Conv, granule: Granule, par: Parallelism) -> IntArray:
+def cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
     """Cycles of a stage for one image, shape (n,).
 
     ``ceil(n_in / para_in) ceil(n_out / para_out) kernel^2 run pixels``: one kernel tap of one

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dse.pipeline.model.buffers import Scheme, buffers
 from dse.pipeline.model.compute import cycles, dsp_blocks
 from dse.pipeline.model.device import Device, Pairing
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, parallelisms
 from dse.pipeline.model.ram import IntArray, Ram
 from dse.pipeline.model.search_error import DeviceError
@@ -14,7 +14,7 @@ BITS = (8, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostModel:
+class StageModel:
     """What the cost of a stage depends on besides the stage.
 
     Parameters
@@ -75,7 +75,7 @@ def cost_model(
     bits: int = 16,
     granule: Granule = Granule.PIXEL,
     per_dsp: int | None = None,
-) -> CostModel:
+) -> StageModel:
     """The cost model of a device.
 
     Raises
@@ -83,7 +83,7 @@ def cost_model(
     DeviceError
         When the device cannot do ``per_dsp`` products of ``bits`` bits in a DSP block.
     """
-    return CostModel(
+    return StageModel(
         granule=granule,
         pairing=device.pairing(bits=bits, per_dsp=per_dsp),
         ram=device.ram,
@@ -91,7 +91,7 @@ def cost_model(
     )
 
 
-def candidates(stage: Conv, scheme: Scheme, model: CostModel) -> Candidates:
+def candidates(stage: ConvStage, scheme: Scheme, model: StageModel) -> Candidates:
     """Step 4: the (cycles, dsp, ram) triple of every parallelism of a stage."""
     par = parallelisms(stage, model.granule)
     return Candidates(

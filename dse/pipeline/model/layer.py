@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from dse.pipeline.model.search_error import NetworkError
+from dse.pipeline.model.search_error import ChainError
 
 LARGEST = 65536
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pool:
+class StagePool:
     """A pooling window that follows a convolution, computed in that convolution's output path.
 
     Parameters
@@ -22,7 +22,7 @@ class Pool:
 
     Raises
     ------
-    NetworkError
+    ChainError
         When a size is not a positive integer.
     """
 
@@ -37,7 +37,7 @@ class Pool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conv:
+class ConvStage:
     """One convolution layer, which is one stage of the pipeline. Maps and kernels are square.
 
     Parameters
@@ -54,12 +54,12 @@ class Conv:
         Height and width of the input and output map, in pixels.
     kernel, stride, pad : int
         Kernel size, step and zero padding, in pixels.
-    pool : Pool or None
+    pool : StagePool or None
         Pooling in the output path of the stage.
 
     Raises
     ------
-    NetworkError
+    ChainError
         When the sizes contradict each other.
     """
 
@@ -72,24 +72,24 @@ class Conv:
     stride: int = 1
     pad: int = 0
     groups: int = 1
-    pool: Pool | None = None
+    pool: StagePool | None = None
 
     def __post_init__(self) -> None:
         for field in ("n_in", "n_out", "size_in", "size_out", "kernel", "stride", "groups"):
             _positive(self.name, field, getattr(self, field))
         if not isinstance(self.pad, int) or not 0 <= self.pad < self.kernel:
-            raise NetworkError(
+            raise ChainError(
                 f"layer {self.name}: pad must be an integer from 0 to {self.kernel - 1}, "
                 f"not {self.pad!r}"
             )
         if self.n_out % self.groups:
-            raise NetworkError(
+            raise ChainError(
                 f"layer {self.name}: {self.n_out} output channels do not divide into "
                 f"{self.groups} groups"
             )
         expected = (self.size_in + 2 * self.pad - self.kernel) // self.stride + 1
         if self.size_out != expected:
-            raise NetworkError(
+            raise ChainError(
                 f"layer {self.name}: size_out is {self.size_out}, but size_in {self.size_in}, "
                 f"kernel {self.kernel}, stride {self.stride} and pad {self.pad} give {expected}"
             )
@@ -116,25 +116,25 @@ class Conv:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class Chain:
     """A chain of convolution stages; fully connected layers are not part of the pipeline.
 
     Raises
     ------
-    NetworkError
+    ChainError
         When the chain is empty or a stage does not read what its predecessor writes.
     """
 
     name: str
-    stages: tuple[Conv, ...]
+    stages: tuple[ConvStage, ...]
 
     def __post_init__(self) -> None:
         if not self.stages:
-            raise NetworkError(f"network {self.name}: no convolution layer found")
+            raise ChainError(f"network {self.name}: no convolution layer found")
         for before, after in zip(self.stages, self.stages[1:], strict=False):
             size = before.pool.size_out if before.pool else before.size_out
             if (after.channels, after.size_in) != (before.n_out, size):
-                raise NetworkError(
+                raise ChainError(
                     f"network {self.name}, layer {after.name}: reads {after.channels} channels of "
                     f"{after.size_in} x {after.size_in}, but {before.name} writes {before.n_out} "
                     f"of {size} x {size}"
@@ -148,6 +148,6 @@ class Network:
 
 def _positive(name: str, field: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
-        raise NetworkError(
+        raise ChainError(
             f"layer {name}: {field} must be an integer from 1 to {LARGEST}, not {value!r}"
         )

@@ -8,15 +8,15 @@ from typing import Any
 
 from dse.files.documents import DocumentError, parse_json, read_json
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Conv, Network, Pool
+from dse.pipeline.model.layer import Chain, ConvStage, StagePool
 from dse.pipeline.model.ram import Ram
-from dse.pipeline.model.search_error import DeviceError, NetworkError
+from dse.pipeline.model.search_error import ChainError, DeviceError
 
 NETWORKS = ("alexnet", "vgg16", "resnet18")
 _LAYER_FIELDS = ("n_in", "n_out", "size_in", "size_out")
 
 
-def load_network(source: str) -> Network:
+def load_network(source: str) -> Chain:
     """A network by its name (`NETWORKS`) or from a JSON file of the same form.
 
     Layers with ``size_ker`` are convolutions, or pools when their name starts with ``POOL``;
@@ -25,7 +25,7 @@ def load_network(source: str) -> Network:
 
     Raises
     ------
-    NetworkError
+    ChainError
         When the name is unknown, or the file is missing or not a chain of layers.
     """
     if source in NETWORKS:
@@ -33,29 +33,29 @@ def load_network(source: str) -> Network:
         return parse_network(source, text)
     path = Path(source)
     if not path.is_file():
-        raise NetworkError(
+        raise ChainError(
             f"network {source!r}: neither one of {', '.join(NETWORKS)} nor a file; "
             "give a name or the path of a JSON file"
         )
     try:
         return _network(path.stem, read_json(path))
     except (OSError, DocumentError) as error:
-        raise NetworkError(f"network {source}: cannot be read ({error})") from error
+        raise ChainError(f"network {source}: cannot be read ({error})") from error
 
 
-def parse_network(name: str, text: str) -> Network:
+def parse_network(name: str, text: str) -> Chain:
     """A network from the text of a JSON file; see `load_network` for its form."""
     try:
         return _network(name, parse_json(text.encode()))
     except DocumentError as error:
-        raise NetworkError(f"network {name}: {error}") from error
+        raise ChainError(f"network {name}: {error}") from error
 
 
-def _network(name: str, data: Any) -> Network:
+def _network(name: str, data: Any) -> Chain:
     layers = data.get("layers") if isinstance(data, dict) else None
     if not isinstance(layers, list):
-        raise NetworkError(f"network {name}: not a JSON object with a list 'layers'")
-    stages: list[Conv] = []
+        raise ChainError(f"network {name}: not a JSON object with a list 'layers'")
+    stages: list[ConvStage] = []
     for index, layer in enumerate(layers):
         label = _check_layer(name, index, layer)
         if "size_ker" not in layer:
@@ -64,7 +64,7 @@ def _network(name: str, data: Any) -> Network:
             stages = _attach_pool(name, label, stages, layer)
         else:
             stages.append(_conv(name, label, stages, layer))
-    return Network(name=name, stages=tuple(stages))
+    return Chain(name=name, stages=tuple(stages))
 
 
 def load_devices() -> dict[str, Device]:
@@ -108,24 +108,24 @@ def load_device(name: str) -> Device:
 
 def _check_layer(name: str, index: int, layer: object) -> str:
     if not isinstance(layer, dict) or not isinstance(layer.get("name"), str):
-        raise NetworkError(f"network {name}, layer {index}: must be an object with a 'name'")
+        raise ChainError(f"network {name}, layer {index}: must be an object with a 'name'")
     label: str = layer["name"]
     required = (*_LAYER_FIELDS, "stride", "pad") if "size_ker" in layer else _LAYER_FIELDS
     missing = [field for field in required if field not in layer]
     if missing:
-        raise NetworkError(f"network {name}, layer {label}: misses {', '.join(missing)}")
+        raise ChainError(f"network {name}, layer {label}: misses {', '.join(missing)}")
     return label
 
 
-def _conv(name: str, label: str, before: list[Conv], layer: dict[str, Any]) -> Conv:
+def _conv(name: str, label: str, before: list[ConvStage], layer: dict[str, Any]) -> ConvStage:
     n_in = layer["n_in"]
     received = before[-1].n_out if before else n_in
     if not isinstance(n_in, int) or n_in < 1 or received % n_in:
-        raise NetworkError(
+        raise ChainError(
             f"network {name}, layer {label}: n_in {n_in!r} does not divide the {received} channels "
             "it receives; give the input channels of one group"
         )
-    return Conv(
+    return ConvStage(
         name=label,
         n_in=n_in,
         n_out=layer["n_out"],
@@ -138,17 +138,19 @@ def _conv(name: str, label: str, before: list[Conv], layer: dict[str, Any]) -> C
     )
 
 
-def _attach_pool(name: str, label: str, stages: list[Conv], layer: dict[str, Any]) -> list[Conv]:
+def _attach_pool(
+    name: str, label: str, stages: list[ConvStage], layer: dict[str, Any]
+) -> list[ConvStage]:
     if not stages or stages[-1].pool is not None:
-        raise NetworkError(f"network {name}, layer {label}: a pool must follow a convolution")
+        raise ChainError(f"network {name}, layer {label}: a pool must follow a convolution")
     last = stages[-1]
     if layer["size_in"] != last.size_out or layer["n_in"] != last.n_out:
-        raise NetworkError(
+        raise ChainError(
             f"network {name}, layer {label}: reads {layer['n_in']} channels of "
             f"{layer['size_in']} x {layer['size_in']}, but {last.name} writes {last.n_out} of "
             f"{last.size_out} x {last.size_out}"
         )
-    pool = Pool(
+    pool = StagePool(
         name=label,
         kernel=layer["size_ker"],
         stride=layer["stride"],

@@ -6,9 +6,9 @@ from math import isqrt, prod
 
 import numpy as np
 
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.ram import IntArray
-from dse.pipeline.model.search_error import NetworkError
+from dse.pipeline.model.search_error import ChainError
 
 MOST_CANDIDATES = 3_000_000
 
@@ -19,11 +19,11 @@ class Granule(Enum):
     ROW = "row"
     PIXEL = "pixel"
 
-    def count(self, stage: Conv) -> int:
+    def count(self, stage: ConvStage) -> int:
         """Granules of the output map."""
         return stage.size_out if self is Granule.ROW else stage.size_out**2
 
-    def pixels(self, stage: Conv) -> int:
+    def pixels(self, stage: ConvStage) -> int:
         """Output pixels of one granule."""
         return stage.size_out if self is Granule.ROW else 1
 
@@ -74,7 +74,7 @@ def knees(count: int) -> IntArray:
     return np.unique(ceil_div(count, ceil_div(count, divisors)))
 
 
-def parallelisms(stage: Conv, granule: Granule) -> Parallelism:
+def parallelisms(stage: ConvStage, granule: Granule) -> Parallelism:
     """Step 4, first half: the product of the three parallelisms of a stage, at their knees.
 
     ``para_seg`` is ceil(granules / run), as in the paper, for every run that needs a number of
@@ -82,14 +82,14 @@ def parallelisms(stage: Conv, granule: Granule) -> Parallelism:
 
     Raises
     ------
-    NetworkError
+    ChainError
         When the product is too large to hold.
     """
     granules = granule.count(stage)
     axes = knees(stage.n_in), knees(stage.n_out), knees(granules)
     size = prod(len(axis) for axis in axes)
     if size > MOST_CANDIDATES:
-        raise NetworkError(
+        raise ChainError(
             f"layer {stage.name}: {size:,} candidates with segments of {granule.value}s, at most "
             f"{MOST_CANDIDATES:,} can be searched; use --granularity row or smaller maps"
         )
@@ -102,6 +102,6 @@ def parallelisms(stage: Conv, granule: Granule) -> Parallelism:
     )
 
 
-def full_product(stage: Conv, granule: Granule) -> int:
+def full_product(stage: ConvStage, granule: Granule) -> int:
     """Size of the product before `knees`: every para_in, para_out and run."""
     return stage.n_in * stage.n_out * granule.count(stage)

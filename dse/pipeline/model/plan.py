@@ -1,12 +1,12 @@
 """Which stages keep their weights on chip, and which their maps."""
 
 from dse.pipeline.model.buffers import BANDS, Scheme
-from dse.pipeline.model.layer import Conv, Network
+from dse.pipeline.model.layer import Chain, ConvStage
 
 Plan = tuple[Scheme, ...]
 
 
-def plans(network: Network) -> list[Plan]:
+def plans(network: Chain) -> list[Plan]:
     """The plans of a network, in the order in which a search should try them.
 
     A MAP stage finishes the channels of a row only with its last tile, so its successor needs the
@@ -25,15 +25,15 @@ def plans(network: Network) -> list[Plan]:
     return first + sorted((plan for plan in banded if plan not in first), key=words)
 
 
-def _plan(network: Network, switch: int, before: tuple[Scheme, ...]) -> Plan:
-    def leanest(stage: Conv) -> Scheme:
+def _plan(network: Chain, switch: int, before: tuple[Scheme, ...]) -> Plan:
+    def leanest(stage: ConvStage) -> Scheme:
         return min(before, key=lambda scheme: _stage_words(stage, scheme))
 
     head = tuple(leanest(stage) for stage in network.stages[:switch])
     return head + (Scheme.MAP,) * (len(network.stages) - switch)
 
 
-def _stage_words(stage: Conv, scheme: Scheme) -> int:
+def _stage_words(stage: ConvStage, scheme: Scheme) -> int:
     """Words which a stage stores at the least, with every parallelism 1."""
     tile = 2 * stage.n_in * stage.kernel**2
     if scheme is Scheme.MAP:

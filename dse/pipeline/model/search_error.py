@@ -7,7 +7,7 @@ class SearchError(PolymapError, ValueError):
     """Base of every error of the parallelism search."""
 
 
-class NetworkError(SearchError):
+class ChainError(SearchError):
     """A network that cannot be read as a chain of convolution stages."""
 
 

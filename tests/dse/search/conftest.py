@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from dse.pipeline.model.cost import Candidates
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Parallelism
 
 
-def _conv(**changes: object) -> Conv:
+def _conv(**changes: object) -> ConvStage:
     """A small 3 x 3 convolution; ``changes`` override its fields."""
     fields: dict[str, object] = {
         "name": "C",
@@ -22,7 +22,7 @@ def _conv(**changes: object) -> Conv:
         "stride": 1,
         "pad": 1,
     }
-    return Conv(**{**fields, **changes})  # type: ignore[arg-type]
+    return ConvStage(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def _candidates(triples: np.ndarray) -> Candidates:
@@ -48,13 +48,13 @@ STAGES = {
 
 
 @pytest.fixture(params=STAGES.values(), ids=STAGES.keys())
-def stage(request: pytest.FixtureRequest) -> Conv:
+def stage(request: pytest.FixtureRequest) -> ConvStage:
     """One stage of every shape that matters."""
     return request.param
 
 
 @pytest.fixture(scope="session")
-def make_conv() -> Callable[..., Conv]:
+def make_conv() -> Callable[..., ConvStage]:
     """A small 3 x 3 convolution, with fields changed by keyword."""
     return _conv
 

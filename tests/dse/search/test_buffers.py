@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dse.pipeline import Granule, Pool
+from dse.pipeline import Granule, StagePool
 from dse.pipeline.model.buffers import (
     BANDS,
     Scheme,
@@ -16,7 +16,7 @@ from dse.pipeline.model.buffers import (
     live_rows,
     weight_reads,
 )
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.loads import load_devices
 from dse.pipeline.model.parallelism import Parallelism, parallelisms
 
@@ -24,7 +24,7 @@ RAMB18 = load_devices()["kcu1500"].ram
 M20K = load_devices()["arria10gt1150"].ram
 
 
-def _bank(stage: Conv, granule: Granule, segments: int, row: int, column: int) -> int:
+def _bank(stage: ConvStage, granule: Granule, segments: int, row: int, column: int) -> int:
     """The bank that holds a pixel of the padded input map."""
     cell = row // stage.stride
     if granule is Granule.PIXEL:
@@ -32,7 +32,7 @@ def _bank(stage: Conv, granule: Granule, segments: int, row: int, column: int) -
     return cell % segments
 
 
-def _outputs(stage: Conv, granule: Granule) -> list[list[tuple[int, int]]]:
+def _outputs(stage: ConvStage, granule: Granule) -> list[list[tuple[int, int]]]:
     """Output pixels, by granule."""
     size = stage.size_out
     if granule is Granule.ROW:
@@ -41,7 +41,7 @@ def _outputs(stage: Conv, granule: Granule) -> list[list[tuple[int, int]]]:
 
 
 @pytest.mark.parametrize("granule", Granule)
-def test_segments_never_meet_in_a_bank(stage: Conv, granule: Granule) -> None:
+def test_segments_never_meet_in_a_bank(stage: ConvStage, granule: Granule) -> None:
     outputs = _outputs(stage, granule)
     for segments in (1, 2, 3, 4, len(outputs) // 2, len(outputs)):
         for first in range(0, len(outputs), segments):
@@ -62,7 +62,7 @@ def test_segments_never_meet_in_a_bank(stage: Conv, granule: Granule) -> None:
 
 
 @pytest.mark.parametrize("granule", Granule)
-def test_bank_depth_covers_the_fullest_bank(stage: Conv, granule: Granule) -> None:
+def test_bank_depth_covers_the_fullest_bank(stage: ConvStage, granule: Granule) -> None:
     """Count the used pixels of every bank for the whole map; the bound may not be below."""
     used = range(stage.pad, stage.pad + stage.rows_used)
     par = parallelisms(stage, granule)
@@ -80,7 +80,9 @@ def test_bank_depth_covers_the_fullest_bank(stage: Conv, granule: Granule) -> No
 
 @pytest.mark.parametrize("scheme", [Scheme.LINE, Scheme.BAND])
 @pytest.mark.parametrize("granule", Granule)
-def test_live_rows_cover_a_step_and_the_next(stage: Conv, scheme: Scheme, granule: Granule) -> None:
+def test_live_rows_cover_a_step_and_the_next(
+    stage: ConvStage, scheme: Scheme, granule: Granule
+) -> None:
     """Play the steps: what one step reads and what arrives for the next must be held."""
     outputs = _outputs(stage, granule)
     par = parallelisms(stage, granule)
@@ -94,7 +96,7 @@ def test_live_rows_cover_a_step_and_the_next(stage: Conv, scheme: Scheme, granul
             assert bottom - top <= rows
 
 
-def test_map_is_held_twice(stage: Conv) -> None:
+def test_map_is_held_twice(stage: ConvStage) -> None:
     par = parallelisms(stage, Granule.ROW)
     cells = live_rows(stage, Scheme.MAP, Granule.ROW, par)
     assert np.all(cells * stage.stride >= 2 * stage.rows_used)
@@ -102,7 +104,7 @@ def test_map_is_held_twice(stage: Conv) -> None:
 
 @pytest.mark.parametrize("para_out", range(1, 13))
 @pytest.mark.parametrize("groups", [1, 2, 3, 4])
-def test_groups_touched(make_conv: Callable[..., Conv], groups: int, para_out: int) -> None:
+def test_groups_touched(make_conv: Callable[..., ConvStage], groups: int, para_out: int) -> None:
     stage = make_conv(n_out=12, groups=groups)
     owners = [channel // (12 // groups) for channel in range(12)]
     tiles = [set(owners[first : first + para_out]) for first in range(0, 12, para_out)]
@@ -138,7 +140,7 @@ def test_block_shapes(lanes: int, depth: int, blocks: int) -> None:
         assert ram.blocks(lanes=np.array([lanes]), depth=np.array([depth]))[0] == blocks
 
 
-def test_blocks_hold_the_bytes(stage: Conv) -> None:
+def test_blocks_hold_the_bytes(stage: ConvStage) -> None:
     """No buffer may be smaller than the data it must hold."""
     for scheme, granule, bits in product(Scheme, Granule, (8, 16)):
         par = parallelisms(stage, granule)
@@ -154,7 +156,7 @@ def test_blocks_hold_the_bytes(stage: Conv) -> None:
             assert np.all(got.output * capacity >= 2 * step * stage.n_out)
 
 
-def test_alexnet_conv3_by_hand(make_conv: Callable[..., Conv]) -> None:
+def test_alexnet_conv3_by_hand(make_conv: Callable[..., ConvStage]) -> None:
     """256 channels of 13 x 13, 384 outputs, MAP, 16 x 77 x 1 lanes of two bytes.
 
     Input: 32 bytes wide; 16 channel steps of 169 pixels, twice: 5408 words deep.
@@ -173,9 +175,9 @@ def test_alexnet_conv3_by_hand(make_conv: Callable[..., Conv]) -> None:
     assert got.total[0] == 704
 
 
-def test_pooling_costs_memory_only_where_it_exists(make_conv: Callable[..., Conv]) -> None:
+def test_pooling_costs_memory_only_where_it_exists(make_conv: Callable[..., ConvStage]) -> None:
     plain = make_conv()
-    pooled = make_conv(pool=Pool(name="P", kernel=3, stride=2, size_out=3))
+    pooled = make_conv(pool=StagePool(name="P", kernel=3, stride=2, size_out=3))
     par = parallelisms(plain, Granule.PIXEL)
     for scheme in Scheme:
         without = buffers(plain, scheme, Granule.PIXEL, par, ram=RAMB18, bits=16)
@@ -185,14 +187,14 @@ def test_pooling_costs_memory_only_where_it_exists(make_conv: Callable[..., Conv
         assert np.array_equal(with_pool.total - with_pool.pool, without.total)
 
 
-def test_pool_banks_by_hand(make_conv: Callable[..., Conv]) -> None:
+def test_pool_banks_by_hand(make_conv: Callable[..., ConvStage]) -> None:
     """One channel step of 9 taps: 40 segments bring 40 results every 9 cycles.
 
     A 3 x 3 pool of stride 2 updates up to 4 windows with each: 160 / 9, 18 banks. LINE: 2 pooled
     rows of 24 for 3 channel tiles, 144 entries, 8 a bank; a bank of 2 lanes is one block. MAP:
     40 pixels touch 2 rows of 49 at most, so 3 pooled rows of 24 for one tile, 4 entries a bank.
     """
-    pool = Pool(name="P", kernel=3, stride=2, size_out=24)
+    pool = StagePool(name="P", kernel=3, stride=2, size_out=24)
     stage = make_conv(size_in=49, size_out=49, n_out=6, pool=pool)
     par = Parallelism(
         para_in=np.array([4]), para_out=np.array([2]), para_seg=np.array([40]), run=np.array([61])
@@ -202,7 +204,7 @@ def test_pool_banks_by_hand(make_conv: Callable[..., Conv]) -> None:
         assert got.pool[0] == 18
 
 
-def test_eight_bits_never_need_more_than_sixteen(stage: Conv) -> None:
+def test_eight_bits_never_need_more_than_sixteen(stage: ConvStage) -> None:
     par = parallelisms(stage, Granule.PIXEL)
     for scheme in Scheme:
         narrow = buffers(stage, scheme, Granule.PIXEL, par, ram=RAMB18, bits=8).total

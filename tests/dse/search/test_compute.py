@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dse.pipeline import DeviceError, Granule, load_device
 from dse.pipeline.model.compute import cycles, dsp_blocks
 from dse.pipeline.model.device import Pairing
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Parallelism, parallelisms
 
 
@@ -27,7 +27,9 @@ def _one(para_in: int, para_out: int, para_seg: int) -> Parallelism:
 
 
 @pytest.mark.parametrize("granule", Granule)
-def test_schedule_covers_every_mac_in_the_predicted_cycles(stage: Conv, granule: Granule) -> None:
+def test_schedule_covers_every_mac_in_the_predicted_cycles(
+    stage: ConvStage, granule: Granule
+) -> None:
     """Play the schedule: every cycle offers para_in para_out para_seg products."""
     par = parallelisms(stage, granule)
     for index in np.linspace(0, len(par) - 1, 5).astype(int):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dse.pipeline import DeviceError, NetworkError, load_device, load_devices, load_network
+from dse.pipeline import ChainError, DeviceError, load_device, load_devices, load_network
 from dse.pipeline.model.loads import NETWORKS, parse_network
 
 CONV = {
@@ -71,14 +71,14 @@ def test_network_from_a_file(tmp_path: Path) -> None:
 
 
 def test_missing_network() -> None:
-    with pytest.raises(NetworkError, match="neither one of alexnet, vgg16, resnet18 nor a file"):
+    with pytest.raises(ChainError, match="neither one of alexnet, vgg16, resnet18 nor a file"):
         load_network("lenet")
 
 
 def test_binary_file(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(NetworkError, match=r"cannot be read .*UTF-8"):
+    with pytest.raises(ChainError, match=r"cannot be read .*UTF-8"):
         load_network(str(path))
 
 
@@ -114,13 +114,13 @@ def test_binary_file(tmp_path: Path) -> None:
     ],
 )
 def test_bad_networks(layers: object, message: str) -> None:
-    with pytest.raises(NetworkError, match=message) as caught:
+    with pytest.raises(ChainError, match=message) as caught:
         parse_network("bad", json.dumps({"layers": layers}))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", "{", "[" * 100_000, '{"layers": NaN}'])
 def test_not_a_network(text: str) -> None:
-    with pytest.raises(NetworkError, match=r"^network bad: ") as caught:
+    with pytest.raises(ChainError, match=r"^network bad: ") as caught:
         parse_network("bad", text)
     assert "JSON" in str(caught.value)

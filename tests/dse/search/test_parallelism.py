@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.pipeline import Granule, NetworkError
+from dse.pipeline import ChainError, Granule
 from dse.pipeline.dominance import pareto_indices
 from dse.pipeline.model.buffers import Scheme, buffers
 from dse.pipeline.model.compute import cycles, dsp_blocks
 from dse.pipeline.model.device import Pairing
-from dse.pipeline.model.layer import Conv
+from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.loads import load_device
 from dse.pipeline.model.parallelism import Parallelism, full_product, knees, parallelisms
 
@@ -26,14 +26,14 @@ def test_knees_are_the_least_divisor_of_each_quotient(count: int) -> None:
     assert knees(count).tolist() == sorted(least.values())
 
 
-def _every_parallelism(stage: Conv, granule: Granule) -> Parallelism:
+def _every_parallelism(stage: ConvStage, granule: Granule) -> Parallelism:
     granules = granule.count(stage)
     axes = [np.arange(1, n + 1) for n in (stage.n_in, stage.n_out, granules)]
     para_in, para_out, run = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
     return Parallelism(para_in=para_in, para_out=para_out, para_seg=-(-granules // run), run=run)
 
 
-def _front(stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism) -> set:
+def _front(stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism) -> set:
     ram = load_device("kcu1500").ram
     memory = buffers(stage, scheme, granule, par, ram=ram, bits=16).total
     triples = np.stack(
@@ -44,7 +44,7 @@ def _front(stage: Conv, scheme: Scheme, granule: Granule, par: Parallelism) -> s
 
 @pytest.mark.parametrize("granule", Granule)
 @pytest.mark.parametrize("scheme", Scheme)
-def test_knees_lose_no_pareto_point(stage: Conv, scheme: Scheme, granule: Granule) -> None:
+def test_knees_lose_no_pareto_point(stage: ConvStage, scheme: Scheme, granule: Granule) -> None:
     every = _every_parallelism(stage, granule)
     assert len(every) == full_product(stage, granule)
     at_knees = parallelisms(stage, granule)
@@ -52,7 +52,7 @@ def test_knees_lose_no_pareto_point(stage: Conv, scheme: Scheme, granule: Granul
     assert _front(stage, scheme, granule, at_knees) == _front(stage, scheme, granule, every)
 
 
-def test_too_many_candidates_is_one_clear_line(make_conv: Callable[..., Conv]) -> None:
+def test_too_many_candidates_is_one_clear_line(make_conv: Callable[..., ConvStage]) -> None:
     huge = make_conv(n_in=4096, n_out=4096, size_in=4096, size_out=4096)
-    with pytest.raises(NetworkError, match=r"layer C: .* candidates .* use --granularity row"):
+    with pytest.raises(ChainError, match=r"layer C: .* candidates .* use --granularity row"):
         parallelisms(huge, Granule.PIXEL)

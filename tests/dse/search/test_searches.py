@@ -11,10 +11,10 @@ from benchmarks.published import load_published
 from dse.pipeline import (
     Budget,
     BudgetError,
+    Chain,
     Filtered,
     Granule,
     Method,
-    Network,
     WindowError,
     Windows,
     cost_model,
@@ -100,7 +100,7 @@ def test_other_networks(network: str, device: str, bits: int, per_dsp: int | Non
     assert result.design.r2 == pytest.approx(used / result.design.dsp)
 
 
-def _tiny() -> Network:
+def _tiny() -> Chain:
     layer = {"size_in": 4, "size_out": 4, "size_ker": 3, "stride": 1, "pad": 1}
     layers = [
         {"name": "C1", "n_in": 2, "n_out": 4, **layer},
