@@ -6,23 +6,23 @@ from collections.abc import Iterable
 from dataclasses import fields
 from functools import lru_cache
 
-from dse.cost.candidates import SEGMENT_LIMIT, Block, Tiling, tiling, tilings
+from dse.cost.candidates import SEGMENT_LIMIT, ConvExtents, Tiling, tiling, tilings
 from dse.tiling import grid
 from dse.tiling.grid import Grid
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 
-__all__ = ["SEGMENT_LIMIT", "Block", "Tiling", "balanced", "best_tiling", "parts", "tile"]
+__all__ = ["SEGMENT_LIMIT", "ConvExtents", "Tiling", "balanced", "best_tiling", "parts", "tile"]
 
 
 @lru_cache(maxsize=4096)
-def best_tiling(block: Block, config: OverlayConfig, flow: Dataflow) -> Tiling | None:
+def best_tiling(block: ConvExtents, config: OverlayConfig, flow: Dataflow) -> Tiling | None:
     """The cheapest tiling under one dataflow; None if its weight stream has too many tiles, or a
     row of pixels does not fit the accumulators."""
     return cheapest(tilings(block, flow, Grid.of(config)))
 
 
-def tile(block: Block, config: OverlayConfig, flow: Dataflow, channel_tile: int) -> Tiling:
+def tile(block: ConvExtents, config: OverlayConfig, flow: Dataflow, channel_tile: int) -> Tiling:
     """The tiles of a block with a given channel tile."""
     return _whole(tiling(block, flow, Grid.of(config), channel_tile))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dse.assembly.program_error import ProgramError
-from dse.compile.dataflow import Block, Tiling, balanced, best_tiling, parts, tile
+from dse.compile.dataflow import ConvExtents, Tiling, balanced, best_tiling, parts, tile
 from dse.compile.runs import Runs, form_runs
 from dse.compile.views import View
 from dse.compile.winograd_tiles import legal_transforms, tiled, too_small, winograd_tiling
@@ -59,13 +59,15 @@ def _block(
     channels: int,
     config: OverlayConfig,
     flow: Dataflow,
-) -> Block:
+) -> ConvExtents:
     chunks = runs.chunks(config.reduction)
     if algorithm is Algorithm.IM2COL or flow is not Dataflow.WS:
-        return Block(pixels, channels, chunks)
+        return ConvExtents(pixels, channels, chunks)
     size = runs.view.height, runs.view.width
     width = runs.window.output(*size)[1]
-    return Block(pixels, channels, chunks, Taps.of((pixels // width, width), size, runs.window))
+    return ConvExtents(
+        pixels, channels, chunks, Taps.of((pixels // width, width), size, runs.window)
+    )
 
 
 def cut(

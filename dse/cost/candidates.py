@@ -24,7 +24,7 @@ SEGMENT_LIMIT = (1 << 16) - 1  # of WEIGHTS.segments and WEIGHTS.repeats
 
 
 @dataclass(frozen=True)
-class Block:
+class ConvExtents:
     """Extents of one CONV: output pixels, output channels, activation words of a pixel.
 
     ``taps``: those of weight-stationary kn2row, whose tiles are whole rows of pixels.
@@ -92,7 +92,7 @@ class Tiling:
         return self.fill + self.longest + self.drain, self.cycles
 
 
-def tilings(block: Block, flow: Dataflow, grid: Grid) -> list[Tiling]:
+def tilings(block: ConvExtents, flow: Dataflow, grid: Grid) -> list[Tiling]:
     """The candidates of im2col and kn2row.
 
     IS: the largest channel tile, and the largest whose weights can be replayed.
@@ -106,7 +106,7 @@ def tilings(block: Block, flow: Dataflow, grid: Grid) -> list[Tiling]:
     return [tiling(block, flow, grid, tile) for tile in tiles]
 
 
-def tiling(block: Block, flow: Dataflow, grid: Grid, channel_tile: Count) -> Tiling:
+def tiling(block: ConvExtents, flow: Dataflow, grid: Grid, channel_tile: Count) -> Tiling:
     """The tiles of a block with a given channel tile."""
     row = block.taps.row if block.taps else 1
     depth = grid.template.accumulator_depth

@@ -5,7 +5,7 @@ The compiler's counterpart is ``dse.compile.runs``, which starts from a network'
 
 from __future__ import annotations
 
-from dse.cost.candidates import Block, Tiled
+from dse.cost.candidates import ConvExtents, Tiled
 from dse.cost.ways import Way
 from dse.network.workload import ConvShape
 from dse.tiling.grid import Count, ceil_div
@@ -22,7 +22,7 @@ def packings(groups: int) -> list[int]:
     return [size for size in reversed(sizes) if size in counts or size == 1]
 
 
-def extents(conv: ConvShape, way: Way, groups: int, reduction: Count) -> Block | Tiled:
+def extents(conv: ConvShape, way: Way, groups: int, reduction: Count) -> ConvExtents | Tiled:
     """The CONV of so many groups, packed into one dense block."""
     channels = groups * conv.cout // conv.groups
     words = ceil_div(groups * conv.cin // conv.groups, reduction)
@@ -32,11 +32,11 @@ def extents(conv: ConvShape, way: Way, groups: int, reduction: Count) -> Block |
         return Tiled(way.transform, rows, columns, rounds * words, channels)
     pixels = conv.o1 * conv.o2
     if way.algorithm is Algorithm.IM2COL:
-        return Block(pixels, channels, _run_words(conv, groups, reduction))
+        return ConvExtents(pixels, channels, _run_words(conv, groups, reduction))
     taps = None
     if way.dataflow is Dataflow.WS:
         taps = Taps.of((conv.o1, conv.o2), (conv.height, conv.width), conv)
-    return Block(pixels, channels, conv.taps * words, taps)
+    return ConvExtents(pixels, channels, conv.taps * words, taps)
 
 
 def _run_words(conv: ConvShape, groups: int, reduction: Count) -> Count:

@@ -26,7 +26,7 @@ class Winograd(StrEnum):
     BOTH = "both"
 
 
-class Memory(StrEnum):
+class MemoryModel(StrEnum):
     """How the memory answers: at once, or as DDR4 does."""
 
     IDEAL = "ideal"

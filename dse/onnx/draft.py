@@ -57,7 +57,7 @@ class Coefficients:
 
 
 @dataclass(eq=False)
-class Layer:
+class DraftLayer:
     """An operator of the overlay to be.
 
     ``origin``: the ONNX operator it stems from.  ``low``/``high``: real range of the output.
@@ -104,7 +104,7 @@ class Draft:
     """Layers in execution order; inputs and outputs as the host sees them."""
 
     inputs: list[DraftTensor] = field(default_factory=list)
-    layers: list[Layer] = field(default_factory=list)
+    layers: list[DraftLayer] = field(default_factory=list)
     outputs: list[DraftTensor] = field(default_factory=list)
 
     def uses(self) -> dict[DraftTensor, int]:

@@ -6,13 +6,13 @@ import numpy as np
 
 from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
 from dse.network.names import Names
-from dse.onnx.draft import Coefficients, Draft, DraftTensor, Layer
+from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 
 
 def fold(draft: Draft) -> None:
     """Join ranges and gains with the layer before them, where no one else reads its output."""
     uses = draft.uses()
-    producers: dict[DraftTensor, Layer] = {}
+    producers: dict[DraftTensor, DraftLayer] = {}
     kept = []
     for layer in draft.layers:
         source = layer.inputs[0]
@@ -28,7 +28,7 @@ def fold(draft: Draft) -> None:
     draft.layers = kept
 
 
-def _absorb(before: Layer, layer: Layer) -> bool:
+def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
     between, after = before.output.quantisation, layer.output.quantisation
     if layer.is_identity and between is not None and between != after:
         return False
@@ -60,7 +60,7 @@ def complete(draft: Draft) -> None:
     Backwards, to a tensor that everyone reads in the same quantisation; forwards, where the
     results are values of the input's quantisation as they are.
     """
-    readers: dict[DraftTensor, list[Layer]] = {}
+    readers: dict[DraftTensor, list[DraftLayer]] = {}
     for layer in draft.layers:
         for tensor in layer.inputs:
             readers.setdefault(tensor, []).append(layer)
@@ -119,7 +119,7 @@ def unify(draft: Draft, once: bool) -> None:
     uses, bounds = draft.uses(), _bounds(draft)
     tensors = (*draft.inputs, *producers)
     names = Names([*(t.name for t in tensors), *(layer.name for layer in draft.layers)])
-    inserted: dict[Layer, list[Layer]] = {}
+    inserted: dict[DraftLayer, list[DraftLayer]] = {}
     for layer in reversed(draft.layers):
         if layer.kind not in ("concat", "reshape"):
             continue
@@ -136,7 +136,7 @@ def unify(draft: Draft, once: bool) -> None:
                 continue
             name = names.fresh(f"{layer.name}/requantise_{index}")
             copy = DraftTensor(name, *tensor.shape, target)
-            identity = Layer("max", name, layer.origin, [tensor], copy, low=low, high=high)
+            identity = DraftLayer("max", name, layer.origin, [tensor], copy, low=low, high=high)
             identity.held = limits(tensor)
             inserted.setdefault(layer, []).append(identity)
             layer.inputs[index] = copy

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from dse.onnx.draft import Draft, DraftTensor, Layer
+from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.source import IR_VERSION
 
 OPSET = 21
@@ -43,7 +43,7 @@ def float_model(draft: Draft, names: Numbers) -> onnx.ModelProto:
 
 
 def _emit(
-    layer: Layer,
+    layer: DraftLayer,
     names: Numbers,
     nodes: list[onnx.NodeProto],
     constants: dict[str, np.ndarray],
@@ -76,7 +76,7 @@ def _add(constants: dict[str, np.ndarray], output: str, arrays: dict[str, Any]) 
     return list(named)
 
 
-def _constants(layer: Layer) -> dict[str, np.ndarray]:
+def _constants(layer: DraftLayer) -> dict[str, np.ndarray]:
     constants = {}
     if layer.weight is not None:
         weight = layer.weight.real().astype(np.float32)
@@ -89,7 +89,7 @@ def _constants(layer: Layer) -> dict[str, np.ndarray]:
     return constants
 
 
-def _attributes(layer: Layer) -> dict[str, Any]:
+def _attributes(layer: DraftLayer) -> dict[str, Any]:
     if layer.kind == "concat":
         return {"axis": 1}
     if layer.kind not in ("conv", "max", "average"):

@@ -23,7 +23,7 @@ from dse.network.graph import (
 )
 from dse.network.names import Names
 from dse.onnx import draft_passes as passes
-from dse.onnx.draft import Coefficients, Draft, DraftTensor, Layer
+from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 from dse.onnx.findings import Problem
 
 QUANTISE = "quantise this node too, or import the float model with calibration arrays"
@@ -84,7 +84,7 @@ def _quantisation(tensor: DraftTensor) -> Quantisation:
     return tensor.quantisation
 
 
-def _operator(layer: Layer, rounding: Rounding) -> Operator:
+def _operator(layer: DraftLayer, rounding: Rounding) -> Operator:
     inputs = tuple(tensor.name for tensor in layer.inputs)
     output = layer.output.name
     q = _quantisation(layer.output)
@@ -139,7 +139,7 @@ def _largest(bound: float, scale: float) -> float:
 
 
 def _convolution(
-    layer: Layer,
+    layer: DraftLayer,
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64], npt.NDArray[np.int32]]:
     assert layer.weight is not None
     sx, sy = (_quantisation(t).scale for t in (layer.inputs[0], layer.output))

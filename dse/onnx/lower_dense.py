@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 
 from dse.network.graph import Quantisation, Window
-from dse.onnx.draft import Coefficients, DraftTensor, Layer
+from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
 from dse.onnx.lower_window import require_weights
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
-from dse.onnx.values import Const, Unsupported, View, require
+from dse.onnx.values import Const, OverlayValue, Unsupported, require
 
 
 def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -81,7 +81,7 @@ def gemm_bias(bias: Const, outputs: int, beta: float) -> Coefficients:
 def connect(
     lowering: Lowering,
     node: onnx.NodeProto,
-    x: View,
+    x: OverlayValue,
     weight: Coefficients,
     bias: Coefficients | None,
     output: Quantisation | None = None,
@@ -100,7 +100,7 @@ def connect(
     kernel = weight.values.reshape(outputs, channels, height, width).transpose(0, 2, 3, 1)
     result = DraftTensor(node.output[0], 1, 1, outputs, output)
     lowering.add(
-        Layer(
+        DraftLayer(
             "conv",
             node_name(node),
             node.op_type,
@@ -111,4 +111,4 @@ def connect(
             bias=bias,
         )
     )
-    lowering.set(node, View(result, (*x.shape[:-1], outputs), dtype or x.dtype))
+    lowering.set(node, OverlayValue(result, (*x.shape[:-1], outputs), dtype or x.dtype))

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import onnx
 
 from dse.network.graph import Quantisation
-from dse.onnx.draft import Coefficients, DraftTensor, Layer
+from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
 from dse.onnx.lowering import Lowering
 from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
 from dse.onnx.source import attribute, node_name, operator
-from dse.onnx.values import Const, Unsupported, View, require
+from dse.onnx.values import Const, OverlayValue, Unsupported, require
 
 Reals = npt.NDArray[np.float64]
 
@@ -31,7 +31,9 @@ def clip(lowering: Lowering, node: onnx.NodeProto) -> None:
     restrict(lowering, node, lowering.operand(node), bounds[0], bounds[1])
 
 
-def restrict(lowering: Lowering, node: onnx.NodeProto, x: View, low: float, high: float) -> None:
+def restrict(
+    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, low: float, high: float
+) -> None:
     """Add a layer that clips; later it joins the layer before it where that is possible.
 
     On tensors that the model holds quantised, ONNX clips the integers themselves.  Crossed bounds
@@ -49,8 +51,8 @@ def restrict(lowering: Lowering, node: onnx.NodeProto, x: View, low: float, high
         shift = 128 if x.dtype == np.uint8 else 0
         low, high = (known.scale * (bound - shift - known.zero_point) for bound in (low, high))
     result = DraftTensor(node.output[0], *x.tensor.shape, known)
-    layer = Layer("max", node_name(node), node.op_type, [x.tensor], result, low=low, high=high)
-    lowering.set(node, View(lowering.add(layer), x.shape, x.dtype))
+    layer = DraftLayer("max", node_name(node), node.op_type, [x.tensor], result, low=low, high=high)
+    lowering.set(node, OverlayValue(lowering.add(layer), x.shape, x.dtype))
 
 
 def identity(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -79,7 +81,10 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
     """Add, Sub, Mul, Div: of a tensor and constants per channel, or the sum of two tensors."""
     constants = [isinstance(lowering.values[name], Const) for name in node.input]
     op = operator(node)
-    if any(isinstance(v := lowering.values[name], View) and v.is_quantised for name in node.input):
+    if any(
+        isinstance(v := lowering.values[name], OverlayValue) and v.is_quantised
+        for name in node.input
+    ):
         raise Unsupported("it computes with integers", "dequantise its inputs first")
     if not any(constants):
         if op != "Add":
@@ -111,7 +116,7 @@ def sum_(lowering: Lowering, node: onnx.NodeProto) -> None:
 def add(
     lowering: Lowering,
     node: onnx.NodeProto,
-    operands: list[View],
+    operands: list[OverlayValue],
     output: Quantisation | None = None,
 ) -> None:
     """Add a chain of additions; a sum of one tensor is that tensor."""
@@ -125,10 +130,10 @@ def add(
         suffix = "" if last else f"_{index}"
         inputs = [total, x.tensor]
         result = DraftTensor(node.output[0] + suffix, *first.tensor.shape, output if last else None)
-        layer = Layer("add", node_name(node) + suffix, node.op_type, inputs, result)
+        layer = DraftLayer("add", node_name(node) + suffix, node.op_type, inputs, result)
         layer.partial = not last
         total = lowering.add(layer)
-    lowering.set(node, View(total, first.shape, first.dtype))
+    lowering.set(node, OverlayValue(total, first.shape, first.dtype))
 
 
 def concat(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -140,7 +145,7 @@ def concat(lowering: Lowering, node: onnx.NodeProto) -> None:
 def join(
     lowering: Lowering,
     node: onnx.NodeProto,
-    operands: list[View],
+    operands: list[OverlayValue],
     axis: int,
     output: Quantisation | None = None,
 ) -> None:
@@ -164,14 +169,16 @@ def join(
     channels = sum(x.tensor.channels for x in operands)
     result = DraftTensor(node.output[0], *first.tensor.shape[:2], channels, output)
     tensors = [x.tensor for x in operands]
-    lowering.add(Layer("concat", node_name(node), node.op_type, tensors, result, integers=integers))
-    lowering.set(node, View(result, (1, channels, *first.shape[2:]), first.dtype))
+    lowering.add(
+        DraftLayer("concat", node_name(node), node.op_type, tensors, result, integers=integers)
+    )
+    lowering.set(node, OverlayValue(result, (1, channels, *first.shape[2:]), first.dtype))
 
 
 def affine(
     lowering: Lowering,
     node: onnx.NodeProto,
-    x: View,
+    x: OverlayValue,
     gain: Reals,
     offset: Reals,
     output: Quantisation | None = None,
@@ -185,7 +192,7 @@ def affine(
     )
     result = DraftTensor(node.output[0], *x.tensor.shape, output)
     lowering.add(
-        Layer(
+        DraftLayer(
             "conv",
             node_name(node),
             node.op_type,
@@ -197,10 +204,10 @@ def affine(
             affine=True,
         )
     )
-    lowering.set(node, View(result, x.shape, dtype or x.dtype))
+    lowering.set(node, OverlayValue(result, x.shape, dtype or x.dtype))
 
 
-def per_channel(x: View, array: npt.NDArray) -> Reals:
+def per_channel(x: OverlayValue, array: npt.NDArray) -> Reals:
     """A constant operand as one value per channel."""
     height, width, channels = x.tensor.shape
     try:

@@ -14,7 +14,7 @@ from dse.onnx.lower_pointwise import add, affine, join, per_channel
 from dse.onnx.lower_window import convolve, global_pool, pool, require_weights
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
-from dse.onnx.values import Const, HostValue, Unsupported, View, quantisation
+from dse.onnx.values import Const, HostValue, OverlayValue, Unsupported, quantisation
 
 
 def quantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -29,14 +29,14 @@ def quantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
     tensor = x.tensor
     if tensor.quantisation != known:
         tensor = lowering.rounded(node, tensor, known)
-    lowering.set(node, View(tensor, x.shape, dtype))
+    lowering.set(node, OverlayValue(tensor, x.shape, dtype))
 
 
 def dequantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
     x = _quantised(lowering, node, 0, lowering.quantisation(node))
     dtype = lowering.known[node.output[0]].dtype
     assert dtype is not None
-    lowering.set(node, View(x.tensor, x.shape, dtype))
+    lowering.set(node, OverlayValue(x.tensor, x.shape, dtype))
 
 
 def qlinear_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -102,7 +102,7 @@ def qlinear_global_average_pool(lowering: Lowering, node: onnx.NodeProto) -> Non
     global_pool(lowering, node, "average", x, output)
 
 
-def _type(lowering: Lowering, node: onnx.NodeProto, zero_point: int, x: View) -> np.dtype:
+def _type(lowering: Lowering, node: onnx.NodeProto, zero_point: int, x: OverlayValue) -> np.dtype:
     """The type of what a node writes: its zero point's, or else its input's."""
     zero = lowering.array(node, zero_point)
     return x.dtype if zero is None else zero.dtype
@@ -130,7 +130,7 @@ def parameters(
     return quantisation(scales, lowering.array(node, zero_point), dtype)
 
 
-def _operand(lowering: Lowering, node: onnx.NodeProto, index: int) -> View:
+def _operand(lowering: Lowering, node: onnx.NodeProto, index: int) -> OverlayValue:
     """A quantised tensor followed by its scale and zero point."""
     dtype = lowering.known[node.input[index]].dtype
     assert dtype is not None
@@ -138,7 +138,9 @@ def _operand(lowering: Lowering, node: onnx.NodeProto, index: int) -> View:
     return _quantised(lowering, node, index, known)
 
 
-def _quantised(lowering: Lowering, node: onnx.NodeProto, index: int, known: Quantisation) -> View:
+def _quantised(
+    lowering: Lowering, node: onnx.NodeProto, index: int, known: Quantisation
+) -> OverlayValue:
     value = lowering.values[node.input[index]]
     x = (
         lowering.enter(value, known)
@@ -163,7 +165,7 @@ def _weight(lowering: Lowering, node: onnx.NodeProto, index: int, axis: int) -> 
 
 
 def _bias(
-    lowering: Lowering, node: onnx.NodeProto, index: int, x: View, weight: Coefficients
+    lowering: Lowering, node: onnx.NodeProto, index: int, x: OverlayValue, weight: Coefficients
 ) -> Coefficients | None:
     """An int32 bias in units of input scale times weight scale."""
     array = lowering.array(node, index)

@@ -10,7 +10,7 @@ import onnx
 
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
-from dse.onnx.values import AfterValue, Const, HostValue, UnknownValue, Unsupported, View
+from dse.onnx.values import AfterValue, Const, HostValue, OverlayValue, UnknownValue, Unsupported
 
 
 def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -74,7 +74,7 @@ def shape(lowering: Lowering, node: onnx.NodeProto) -> None:
     """The shape of an image is a constant."""
     value = lowering.values[node.input[0]]
     match value:
-        case View():
+        case OverlayValue():
             extents = value.shape
         case Const():
             extents = value.array.shape
@@ -95,7 +95,9 @@ def _axes(lowering: Lowering, node: onnx.NodeProto) -> list[int]:
     return [] if array is None else [int(a) for a in array]
 
 
-def _view(lowering: Lowering, node: onnx.NodeProto, x: View, shape: tuple[int, ...]) -> None:
+def _view(
+    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, shape: tuple[int, ...]
+) -> None:
     if math.prod(shape) != math.prod(x.shape):
         raise Unsupported(
             f"it makes {shape} of {x.shape}",
@@ -104,4 +106,4 @@ def _view(lowering: Lowering, node: onnx.NodeProto, x: View, shape: tuple[int, .
     if x.tensor in lowering.stand_ins:
         lowering.set(node, lowering.stand_in(node.output[0], shape, x.dtype))
         return
-    lowering.set(node, View(x.tensor, shape, x.dtype))
+    lowering.set(node, OverlayValue(x.tensor, shape, x.dtype))

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 
 from dse.network.graph import Quantisation, Window
-from dse.onnx.draft import Coefficients, DraftTensor, Layer
+from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
 from dse.onnx.lowering import Lowering
 from dse.onnx.remedies import UNKNOWN_REMEDY
 from dse.onnx.source import attribute, node_name
-from dse.onnx.values import REQUANTISE_WEIGHTS, Unsupported, View, require
+from dse.onnx.values import REQUANTISE_WEIGHTS, OverlayValue, Unsupported, require
 
 
 def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -38,7 +38,7 @@ def check_weights(lowering: Lowering, node: onnx.NodeProto) -> None:
 def convolve(
     lowering: Lowering,
     node: onnx.NodeProto,
-    x: View,
+    x: OverlayValue,
     weight: Coefficients,
     bias: Coefficients | None,
     output: Quantisation | None = None,
@@ -56,7 +56,7 @@ def convolve(
     window, size = _window(node, x.tensor, cast(tuple[int, int], weight.values.shape[2:]))
     result = DraftTensor(node.output[0], *size, weight.values.shape[0], output)
     lowering.add(
-        Layer(
+        DraftLayer(
             "conv",
             node_name(node),
             node.op_type,
@@ -119,15 +119,15 @@ def reduce_mean(lowering: Lowering, node: onnx.NodeProto) -> None:
     global_pool(lowering, node, "average", x)
     if not keep:
         pooled = lowering.values[node.output[0]]
-        assert isinstance(pooled, View)
-        lowering.set(node, View(pooled.tensor, pooled.shape[:2], pooled.dtype))
+        assert isinstance(pooled, OverlayValue)
+        lowering.set(node, OverlayValue(pooled.tensor, pooled.shape[:2], pooled.dtype))
 
 
 def pool(
     lowering: Lowering,
     node: onnx.NodeProto,
     kind: Literal["max", "average"],
-    x: View,
+    x: OverlayValue,
     output: Quantisation | None = None,
 ) -> None:
     """Add a pooling layer; on quantised tensors the output keeps the input's quantisation."""
@@ -151,7 +151,7 @@ def global_pool(
     lowering: Lowering,
     node: onnx.NodeProto,
     kind: Literal["max", "average"],
-    x: View,
+    x: OverlayValue,
     output: Quantisation | None = None,
 ) -> None:
     """Add a pooling layer whose window is the whole image."""
@@ -166,7 +166,7 @@ def _add_pool(
     lowering: Lowering,
     node: onnx.NodeProto,
     kind: Literal["max", "average"],
-    x: View,
+    x: OverlayValue,
     window: Window,
     size: tuple[int, int],
     include: bool,
@@ -176,7 +176,7 @@ def _add_pool(
         output = x.tensor.quantisation
     result = DraftTensor(node.output[0], *size, x.tensor.channels, output)
     lowering.add(
-        Layer(
+        DraftLayer(
             kind,
             node_name(node),
             node.op_type,
@@ -193,10 +193,10 @@ def _add_pool(
 def show(lowering: Lowering, node: onnx.NodeProto, tensor: DraftTensor, dtype: np.dtype) -> None:
     """Record an image as the node's output."""
     shape = (1, tensor.channels, tensor.height, tensor.width)
-    lowering.set(node, View(tensor, shape, dtype))
+    lowering.set(node, OverlayValue(tensor, shape, dtype))
 
 
-def spatial(lowering: Lowering, node: onnx.NodeProto, x: View) -> View:
+def spatial(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> OverlayValue:
     """The operand as an image (1, C, H, W), reshaped where this keeps the bytes in place."""
     tensor = x.tensor
     if x.shape == (1, tensor.channels, tensor.height, tensor.width):
@@ -215,9 +215,9 @@ def spatial(lowering: Lowering, node: onnx.NodeProto, x: View) -> View:
             "remove it; on the overlay channels are innermost",
         )
     result = DraftTensor(f"{tensor.name}_reshaped", height, width, channels, tensor.quantisation)
-    layer = Layer("reshape", result.name, "Reshape", [tensor], result, integers=x.is_quantised)
+    layer = DraftLayer("reshape", result.name, "Reshape", [tensor], result, integers=x.is_quantised)
     lowering.add(layer)
-    return View(result, x.shape, x.dtype)
+    return OverlayValue(result, x.shape, x.dtype)
 
 
 def require_weights(weight: Coefficients) -> None:

@@ -11,7 +11,7 @@ import onnx
 from dse.network.graph import Quantisation
 from dse.onnx import folding, trial
 from dse.onnx.batch import SINGLE, Together
-from dse.onnx.draft import Draft, DraftTensor, Layer
+from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.findings import Place, Problem
 from dse.onnx.node_shapes import Misfit, infer, known_constant
 from dse.onnx.places import COMPUTE, HEAD, MOVES, TAIL
@@ -30,10 +30,10 @@ from dse.onnx.values import (
     AfterValue,
     Const,
     HostValue,
+    OverlayValue,
     UnknownValue,
     Unsupported,
     Value,
-    View,
     extents,
     quantisation,
     stand_in,
@@ -60,7 +60,7 @@ class Lowering:
         self.draft = Draft()
         self.problems: list[Problem] = []
         self.entries: dict[DraftTensor, str] = {}
-        self.exits: dict[str, View] = {}
+        self.exits: dict[str, OverlayValue] = {}
         self.places: dict[Place, list[str]] = {place: [] for place in get_args(Place)}
         self.values: dict[str, Value] = {}
         self.known: dict[str, Known] = {}
@@ -85,7 +85,7 @@ class Lowering:
             self._lower(index, node)
         for name in source.outputs:
             value = self.values[name]
-            if isinstance(value, View):
+            if isinstance(value, OverlayValue):
                 self._exit(name, value)
             refusal = self._together.refusal(name, isinstance(value, Const))
             if refusal is not None and not self.problems:
@@ -94,19 +94,19 @@ class Lowering:
 
     # What handlers call.
 
-    def operand(self, node: onnx.NodeProto, index: int = 0) -> View:
+    def operand(self, node: onnx.NodeProto, index: int = 0) -> OverlayValue:
         """Input ``index`` as a tensor of the overlay; a value of the host enters it here."""
         name = node.input[index]
         value = self.values[name]
         if isinstance(value, HostValue):
             value = self.enter(value)
-        if not isinstance(value, View):
+        if not isinstance(value, OverlayValue):
             raise Unsupported(
                 f"its input {name!r} is constant", "fold it, e.g. with onnxruntime's optimiser"
             )
         return value
 
-    def enter(self, value: HostValue, known: Quantisation | None = None) -> View:
+    def enter(self, value: HostValue, known: Quantisation | None = None) -> OverlayValue:
         """Make a value of the host an input of the network."""
         shape, dtype = self.known[value.name].shape, self.known[value.name].dtype
         if shape is None or dtype is None:
@@ -130,12 +130,12 @@ class Lowering:
             root = self.values[entry]
             assert isinstance(root, HostValue)
             if root.root == value.root and tensor.quantisation == quantised:
-                return View(tensor, shape, dtype)
+                return OverlayValue(tensor, shape, dtype)
         tensor = DraftTensor(_unique(value.root, self._names), *extents(shape), quantised)
         tensor.integers = dtype in (np.int8, np.uint8)
         self.draft.inputs.append(tensor)
         self.entries[tensor] = value.name
-        return View(tensor, shape, dtype)
+        return OverlayValue(tensor, shape, dtype)
 
     def constant(self, node: onnx.NodeProto, index: int) -> Const | None:
         """Input ``index`` as a constant; None if it is omitted."""
@@ -164,7 +164,7 @@ class Lowering:
             raise Unsupported("it quantises in blocks", "quantise activations per tensor")
         return quantisation(scale, zero_point, dtype)
 
-    def add(self, layer: Layer) -> DraftTensor:
+    def add(self, layer: DraftLayer) -> DraftTensor:
         """Append a layer; it and its output get names of their own."""
         layer.name = _unique(layer.name, self._layers)
         layer.output.name = _unique(layer.output.name, self._names)
@@ -178,7 +178,7 @@ class Lowering:
         found = self._rounded.get((tensor, known))
         if found is None:
             result = DraftTensor(node.output[0], *tensor.shape, known)
-            found = self.add(Layer("max", node_name(node), node.op_type, [tensor], result))
+            found = self.add(DraftLayer("max", node_name(node), node.op_type, [tensor], result))
             self._rounded[tensor, known] = found
         return found
 
@@ -186,12 +186,12 @@ class Lowering:
         """Record the value of the node's first output."""
         self.values[node.output[0]] = value
 
-    def stand_in(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> View:
+    def stand_in(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> OverlayValue:
         """A tensor in place of one that no layer makes, so that what follows can be judged."""
         tensor = DraftTensor(_unique(name, self._names), *stand_in(shape))
         self.draft.inputs.append(tensor)
         self.stand_ins.add(tensor)
-        return View(tensor, shape, dtype)
+        return OverlayValue(tensor, shape, dtype)
 
     # The walk.
 
@@ -219,7 +219,7 @@ class Lowering:
             value = self.values.get(name)
             if isinstance(value, Const):
                 self.known[name] = known_constant(value)
-            elif isinstance(value, View):
+            elif isinstance(value, OverlayValue):
                 if self.known[name].shape is None:
                     self.known[name] = Known(value.shape, value.dtype)
                 self._together.follow(name, self.known[name])
@@ -283,7 +283,7 @@ class Lowering:
             if op in TAIL and index not in self._feeds_compute:
                 return self._leave_to_tail(node)
             raise
-        return "overlay" if isinstance(self.values[node.output[0]], View) else "constant"
+        return "overlay" if isinstance(self.values[node.output[0]], OverlayValue) else "constant"
 
     def _leave_to_head(self, node: onnx.NodeProto, op: str, value: HostValue) -> Place:
         self._together.require_apart(node, self._operands(node))
@@ -315,12 +315,12 @@ class Lowering:
             )
         for name in node_inputs(node):
             value = self.values[name]
-            if isinstance(value, View):
+            if isinstance(value, OverlayValue):
                 self._exit(name, value)
         self.values.update({name: AfterValue() for name in node.output if name})
         return "tail"
 
-    def _exit(self, name: str, view: View) -> None:
+    def _exit(self, name: str, view: OverlayValue) -> None:
         self.exits[name] = view
         if name in self.source.outputs and view.tensor.name not in self.source.outputs:
             self._names.discard(view.tensor.name)

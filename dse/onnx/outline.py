@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dse.network.graph import Quantisation
-from dse.onnx.draft import Coefficients, Draft, Layer
+from dse.onnx.draft import Coefficients, Draft, DraftLayer
 
 QUANTISATION = Quantisation(1.0, 0)
 
@@ -22,7 +22,7 @@ def outline(draft: Draft) -> None:
         _without_numbers(layer)
 
 
-def _without_numbers(layer: Layer) -> None:
+def _without_numbers(layer: DraftLayer) -> None:
     if layer.is_limited:
         layer.low, layer.high = 0.0, np.inf  # that there is a range matters, not which
     if layer.weight is not None:

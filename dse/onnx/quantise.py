@@ -14,7 +14,7 @@ import onnxruntime
 
 from dse.network.graph import INT8_MAX, INT8_MIN, NetworkError, Quantisation
 from dse.onnx import float_model as emit
-from dse.onnx.draft import Draft, DraftTensor, Layer
+from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.draft_passes import limits
 from dse.onnx.source import first_line
 
@@ -78,14 +78,14 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _passed_on(layer: Layer) -> Quantisation | None:
+def _passed_on(layer: DraftLayer) -> Quantisation | None:
     """The quantisation of a layer's inputs, if it can give on their values as they are."""
     known = {tensor.quantisation for tensor in layer.inputs}
     gives_on = layer.kind in ("max", "reshape", "concat") and not layer.is_limited
     return known.pop() if gives_on and len(known) == 1 else None
 
 
-def _range(layer: Layer, seen: Range) -> Range:
+def _range(layer: DraftLayer, seen: Range) -> Range:
     """The range that a layer's output shall hold: what it reached, or else all it can reach."""
     low, high = _with_zero(seen)
     least, most = _with_zero(tuple(np.clip(_reach(layer), layer.low, layer.high)))
@@ -96,7 +96,7 @@ def _range(layer: Layer, seen: Range) -> Range:
     return limits(layer.inputs[0])  # it can only be zero, which every quantisation holds
 
 
-def _reach(layer: Layer) -> Range:
+def _reach(layer: DraftLayer) -> Range:
     """The least and largest value that a layer can compute from what its inputs can hold."""
     low, high = np.transpose([limits(tensor) for tensor in layer.inputs])
     if layer.kind == "add":

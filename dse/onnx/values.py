@@ -98,7 +98,7 @@ class HostValue:
 
 
 @dataclass(frozen=True)
-class View:
+class OverlayValue:
     """An overlay tensor as the model sees it: its NCHW order under the ONNX ``shape``.
 
     ``dtype``: int8 or uint8 where the model holds it quantised, a float type where it does not.
@@ -123,7 +123,7 @@ class UnknownValue:
     """The output of an unsupported node whose shape is not known either."""
 
 
-Value = Const | HostValue | View | AfterValue | UnknownValue
+Value = Const | HostValue | OverlayValue | AfterValue | UnknownValue
 
 
 def quantisation(

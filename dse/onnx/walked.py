@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dse.onnx.draft import Draft, Layer
+from dse.onnx.draft import Draft, DraftLayer
 from dse.onnx.findings import Problem
 from dse.tiling.walks import Walk, against
 
@@ -24,7 +24,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
             yield Problem(layer.name, layer.origin, f"no instruction can say it: {why}", SMALLER)
 
 
-def _walk(layer: Layer) -> Walk:
+def _walk(layer: DraftLayer) -> Walk:
     """The walk; a convolution's taps of a row are one run, and all of them if it sees all."""
     image, window = layer.inputs[0], layer.window
     height, width, channels = image.shape

@@ -28,7 +28,7 @@ class WindowLike(Protocol):
 
 
 @dataclass(frozen=True)
-class Axis:
+class OutputAxis:
     """Output places along one axis, and the taps of each.
 
     ``before``: padding. ``size``: of the image.
@@ -52,8 +52,8 @@ class Axis:
 class Taps:
     """A unit convolution per tap."""
 
-    rows: Axis
-    columns: Axis
+    rows: OutputAxis
+    columns: OutputAxis
 
     @classmethod
     def of(
@@ -64,7 +64,7 @@ class Taps:
     ) -> Taps:
         """Output places and image sizes, y and x, and the window between them."""
         rows, columns = (
-            Axis(
+            OutputAxis(
                 places[axis],
                 sizes[axis],
                 window.kernel[axis],

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.explore.objectives import Memory
+from dse.explore.objectives import MemoryModel
 from hw.isa.errors import FAILURE
 from polymap import api
 from polymap.commands import output
@@ -26,7 +26,7 @@ def simulate(
     config: Config = None,
     mapping: Mapping = None,
     calibration: Calibration = None,
-    memory: Annotated[Memory, typer.Option(help="timing of the memory")] = Memory.IDEAL,
+    memory: Annotated[MemoryModel, typer.Option(help="timing of the memory")] = MemoryModel.IDEAL,
     stall: Annotated[
         int, typer.Option(min=0, max=99, help="percent of cycles in which a bus channel rests")
     ] = 0,
@@ -36,7 +36,7 @@ def simulate(
     """Run a model on images in RTL: outputs.npz and result.json."""
     overlay = api.configure(array, lanes, config)
     choices = None if mapping is None else api.read_mapping(mapping)
-    timing = api.DDR if memory is Memory.DDR else api.IDEAL
+    timing = api.DDR if memory is MemoryModel.DDR else api.IDEAL
     output.folder(out)
     with output.progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import ScalarFormatter
 
-from polymap.report.data import Candidates, ReportData
+from polymap.report.data import ReportData, SearchedArrays
 from polymap.report.drawing import ACCENT, INK, Drawing, decades
 
 Floats = npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ class Cells:
     bound: Floats
 
 
-def cells(candidates: Candidates) -> Cells:
+def cells(candidates: SearchedArrays) -> Cells:
     """The candidates on logarithmic axes of at most ``_CELLS`` cells a side."""
     arrays, cycles = candidates.arrays, candidates.cycles
     rows, columns = (_edges(int(arrays[:, axis].max())) for axis in (0, 1))
@@ -59,7 +59,7 @@ def _edges(largest: int) -> Floats:
     return edges
 
 
-def heat_map(data: ReportData, candidates: Candidates) -> Drawing:
+def heat_map(data: ReportData, candidates: SearchedArrays) -> Drawing:
     """Latency over rows and columns; pale: lower bounds of arrays that were ruled out unsolved."""
     mapping = data.mapping
     drawing = Drawing("latency of all arrays", 6.2, 5)

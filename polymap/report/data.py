@@ -52,7 +52,7 @@ class Timeline:
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class SearchedArrays:
     """The arrays of a search.
 
     Members
@@ -95,7 +95,7 @@ class ReportData:
     traffic: Mapping[str, float]
     peaks: tuple[Roof, ...]
     memories: tuple[Roof, ...]
-    candidates: Candidates | None
+    candidates: SearchedArrays | None
     pareto: tuple[ParetoPoint, ...]
     rivals: tuple[Rival, ...]
     timeline: Timeline

@@ -18,7 +18,7 @@ from hw.isa import Opcode
 from hw.isa.config import OverlayConfig
 from polymap.report import timeline
 from polymap.report.baselines import Baseline
-from polymap.report.data import Candidates, ReportData, Rival, Roof
+from polymap.report.data import ReportData, Rival, Roof, SearchedArrays
 
 _TAPS = 3
 _PARTS = ("fill", "compute", "load", "stall", "drain")
@@ -77,9 +77,9 @@ def report_data(
     )
 
 
-def _candidates(grids: Sequence[Grid]) -> Candidates:
+def _candidates(grids: Sequence[Grid]) -> SearchedArrays:
     """The arrays of all kinds of hardware."""
-    return Candidates(
+    return SearchedArrays(
         np.concatenate([grid.arrays for grid in grids]),
         np.concatenate([grid.bound for grid in grids]),
         np.concatenate([grid.cycles for grid in grids]),

@@ -12,7 +12,7 @@ from dse.network.graph import Network
 from dse.networks.catalogue import benchmark
 from polymap.report import ReportData
 from polymap.report.array_figures import cells
-from polymap.report.data import Candidates
+from polymap.report.data import SearchedArrays
 from polymap.report.drawing import Palette
 from tests.polymap import report_samples
 from tests.polymap.report_samples import MODEL
@@ -78,7 +78,7 @@ def test_cells_hold_the_fastest_of_their_arrays() -> None:
     bound = rng.uniform(1, 2, len(arrays))
     cycles = np.where(rng.random(len(arrays)) < 0.3, bound * 1.1, np.nan)
     cycles[:50] = np.inf  # too large
-    found = cells(Candidates(arrays, bound, cycles))
+    found = cells(SearchedArrays(arrays, bound, cycles))
     for edges in (found.rows, found.columns):
         assert (np.diff(edges) >= 1).all()
         assert edges[0] < 1

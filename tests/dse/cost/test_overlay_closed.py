@@ -17,7 +17,7 @@ from dse.compile.dataflow import best_tiling
 from dse.compile.packing import Piece, cut
 from dse.compile.views import View
 from dse.cost.between import pool_cycles
-from dse.cost.candidates import Block, Tiling
+from dse.cost.candidates import ConvExtents, Tiling
 from dse.cost.closed import Tiles, array_cycles
 from dse.cost.cost_model import PoolShape, as_arrays
 from dse.cost.overlay_model import Overlay
@@ -52,7 +52,7 @@ def drawn_config(rng: np.random.Generator, scratch_words: int) -> OverlayConfig:
 
 def drawn_block(
     rng: np.random.Generator, least_chunks: int
-) -> tuple[Dataflow, Block, OverlayConfig]:
+) -> tuple[Dataflow, ConvExtents, OverlayConfig]:
     config = OverlayConfig(
         rows=int(rng.integers(2, 13)),
         columns=int(rng.integers(2, 13)),
@@ -63,7 +63,7 @@ def drawn_block(
         parameter_depth=256,
     )
     pixels, channels = int(rng.integers(1, 90)), int(rng.integers(1, 60))
-    block = Block(pixels, channels, int(rng.integers(least_chunks, 9)))
+    block = ConvExtents(pixels, channels, int(rng.integers(least_chunks, 9)))
     return Dataflow(int(rng.integers(3))), block, config
 
 
@@ -72,7 +72,7 @@ def alone(tiling: Tiling) -> int:
     return int(tiling.fill + tiling.cycles + tiling.drain - 1)
 
 
-def instruction(block: Block, tiling: Tiling) -> Instruction:
+def instruction(block: ConvExtents, tiling: Tiling) -> Instruction:
     fields = {
         "dataflow": int(tiling.dataflow),
         "replay": tiling.replay,
@@ -85,7 +85,7 @@ def instruction(block: Block, tiling: Tiling) -> Instruction:
     return Instruction(Opcode.CONV, fields)
 
 
-def exactly(block: Block, tiling: Tiling, config: OverlayConfig) -> int:
+def exactly(block: ConvExtents, tiling: Tiling, config: OverlayConfig) -> int:
     stream = weights("", 0, tiling).instruction
     return layer_cycles(instruction(block, tiling), stream, config, ahead=AHEAD)
 
@@ -110,7 +110,7 @@ def test_im2col_is_near_with_one_chunk() -> None:
     rng = np.random.default_rng(2)
     for _ in range(100):
         flow, block, config = drawn_block(rng, 1)
-        block = Block(block.pixels, block.channels, 1)
+        block = ConvExtents(block.pixels, block.channels, 1)
         tiling = best_tiling(block, config, flow)
         assert tiling is not None
         assert alone(tiling) == pytest.approx(exactly(block, tiling, config), rel=0.1)

@@ -16,7 +16,7 @@ from dse.network.from_network import from_network
 from dse.network.graph import NetworkError, Quantisation
 from dse.network.inputs import images, join
 from dse.onnx import integers as finish
-from dse.onnx.draft import Draft, DraftTensor, Layer
+from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.importer import Imported, check, load
 from dse.passes.fold import fold
 from dse.passes.space_to_depth import space_to_depth
@@ -114,7 +114,7 @@ def test_passes_make_names_that_no_one_has(builder, save) -> None:
 def test_layers_and_inputs_share_one_name_space() -> None:
     q = Quantisation(1.0, 0)
     image, result = DraftTensor("x", 4, 4, 2, q), DraftTensor("y", 4, 4, 2, q)
-    draft = Draft([image], [Layer("max", "x", "Relu", [image], result, low=0.0)], [result])
+    draft = Draft([image], [DraftLayer("max", "x", "Relu", [image], result, low=0.0)], [result])
     assert [op.name for op in finish.network(draft, "net", "").operators] == ["x.1"]
 
 
