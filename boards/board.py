@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from boards.estimate import breakdown
+from boards.left import DSP_HEIGHT, LEFT, USABLE
 from dse.cost import Infeasible
 from dse.explore.resources import Resources
 from hw.conv.array.primitive import Primitive
@@ -15,8 +17,6 @@ from hw.isa.errors import PolymapError
 DDR4_2400_CHANNEL = 8 * 2400e6
 """Bytes per second of one 64-bit DDR4-2400 channel."""
 
-FLIP_FLOPS_PER_LUT = 2  # of a logic block of UltraScale and UltraScale+
-
 DSP48E2 = Primitive(name="dsp48e2")
 """The slice of all boards' devices; the length of its cascades takes no resources."""
 
@@ -25,30 +25,45 @@ class BoardError(PolymapError, ValueError):
     """An unknown board, or a resource that cannot be."""
 
 
+class ClockStanding(StrEnum):
+    """What supports a clock: a latency in milliseconds is worth no more."""
+
+    ASSUMED = "assumed"
+    SIX_LEVELS = "six levels"
+    ROUTED = "routed"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Device resources, memory and design clock of one board, and what overlays take of it.
+    """Resources, memory and design clock of one board, and what overlays take of it.
 
     It is the ``Card`` that ``dse.explore`` searches for.
 
     Members
     -------
-    dsp, bram36, uram, lut : DSP48E2 slices, 36 kbit block RAMs, UltraRAMs and LUTs of the device.
+    dsp, bram36, uram, lut, ff : DSP48E2 slices, 36 kbit block RAMs, UltraRAMs, LUTs and flip-flops
+        that an overlay may take.
+    dsp_columns : whole columns of DSP slices, by die; a cascade lies in one.
     memory_channels : DDR4-2400 channels of 64 bits.
-    clock_hz : the clock that designs for this board aim at.
+    clock_hz : the clock that designs for this board aim at; ``clock_standing``: what supports it.
+    source : who says what the card leaves; empty: the resources are those of the bare device.
     """
 
     name: str
     part: str
     dsp: int
+    dsp_columns: tuple[int, ...]
     bram36: int
     uram: int
     lut: int
+    ff: int
     memory_channels: int
     clock_hz: float
+    clock_standing: ClockStanding = ClockStanding.ASSUMED
+    source: str = ""
 
     def __post_init__(self) -> None:
-        counts = (self.dsp, self.bram36, self.lut, self.memory_channels, self.clock_hz)
+        counts = (self.dsp, self.bram36, self.lut, self.ff, self.memory_channels, self.clock_hz)
         if min(counts) <= 0 or self.uram < 0:
             raise BoardError(f"resources of board {self.name!r} must be positive: {self}")
 
@@ -65,7 +80,7 @@ class Board:
     @property
     def limits(self) -> dict[str, int]:
         """The resources by name, flip-flops included."""
-        return {**self.budget, "ff": FLIP_FLOPS_PER_LUT * self.lut}
+        return {**self.budget, "ff": self.ff}
 
     def blocks(self, config: OverlayConfig) -> dict[str, Resources]:
         """What each part of an overlay takes of the board, whether or not it has that much."""
@@ -74,6 +89,11 @@ class Board:
     def fits(self, config: OverlayConfig) -> bool:
         """Whether ``boards.realise`` would not refuse an overlay."""
         return Resources.total(self.blocks(config).values()).within(self.limits)
+
+    @property
+    def dsp_height(self) -> int:
+        """Slices of a DSP column of one die."""
+        return DSP_HEIGHT[self.name]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""
@@ -84,9 +104,11 @@ U200 = Board(
     name="u200",
     part="xcu200-fsgd2104-2-e",
     dsp=6840,
+    dsp_columns=(19, 19, 19),
     bram36=2160,
     uram=960,
     lut=1_182_240,
+    ff=2_364_480,
     memory_channels=4,
     clock_hz=286e6,
 )
@@ -94,9 +116,11 @@ U250 = Board(
     name="u250",
     part="xcu250-figd2104-2L-e",
     dsp=12288,
+    dsp_columns=(32, 32, 32, 32),
     bram36=2688,
     uram=1280,
     lut=1_728_000,
+    ff=3_456_000,
     memory_channels=4,
     clock_hz=286e6,
 )
@@ -104,20 +128,40 @@ KCU1500 = Board(
     name="kcu1500",
     part="xcku115-flvb2104-2-e",
     dsp=5520,
+    dsp_columns=(23, 23),
     bram36=2160,
     uram=0,
     lut=663_360,
+    ff=1_326_720,
     memory_channels=4,
     clock_hz=250e6,  # UltraScale, a process generation before the Alveos' UltraScale+
 )
 BOARDS = {board.name: board for board in (U200, U250, KCU1500)}
+"""The bare devices."""
 
 
-def board(name: str) -> Board:
-    """The board of a name, in any case."""
+def board(name: str, *, bare: bool = True) -> Board:
+    """The board of a name, in any case: what its card leaves, or the bare device."""
     if name.lower() not in BOARDS:
         raise BoardError(f"no board named {name!r}; known: {', '.join(BOARDS)}")
-    return BOARDS[name.lower()]
+    found = BOARDS[name.lower()]
+    return found if bare else left(found)
+
+
+def left(bare: Board) -> Board:
+    """What of a board's device shell or block design leave, less what stays free."""
+    card = LEFT[bare.name]
+    columns = tuple(die.dsp_columns for die in card.dies)
+    return replace(
+        bare,
+        dsp=int(USABLE["dsp"] * sum(columns) * bare.dsp_height),
+        dsp_columns=columns,
+        bram36=int(USABLE["bram36"] * card.count("bram36")),
+        uram=int(USABLE["uram"] * card.count("uram")),
+        lut=int(USABLE["lut"] * card.count("lut")),
+        ff=int(USABLE["ff"] * card.count("ff")),
+        source=card.source,
+    )
 
 
 def limited(board: Board, *, dsp: int | None = None, clock_hz: float | None = None) -> Board:

@@ -7,31 +7,14 @@ over the fabric; a hop adds no cycle but takes routing between two slices within
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from boards.board import KCU1500, U200, U250, Board, BoardError
+from boards.board import Board, BoardError
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig, ceil_div
 
 
-@dataclass(frozen=True, kw_only=True)
-class DspColumns:
-    """DSP slices of a device: dies, DSP columns of a die, slices of a column."""
-
-    dies: int
-    columns: int
-    height: int
-
-    def cascades(self, length: int) -> int:
-        """Cascades of that many slices that find room."""
-        return self.dies * self.columns * (self.height // length)
-
-
-DSP_COLUMNS = {  # clock regions of a die x 24 slices; the products are the devices' DSP counts
-    U200.name: DspColumns(dies=3, columns=19, height=120),
-    U250.name: DspColumns(dies=4, columns=32, height=96),
-    KCU1500.name: DspColumns(dies=2, columns=23, height=120),
-}
+def cascades(board: Board, length: int) -> int:
+    """Cascades of that many slices that find room."""
+    return sum(board.dsp_columns) * (board.dsp_height // length)
 
 
 def primitive(config: OverlayConfig, board: Board) -> Primitive:
@@ -39,13 +22,12 @@ def primitive(config: OverlayConfig, board: Board) -> Primitive:
 
     Raises BoardError if it does not.
     """
-    device = DSP_COLUMNS[board.name]
     columns = config.columns + config.lanes - 1
-    for length in range(min(config.rows, device.height), 0, -1):
-        if columns * ceil_div(config.rows, length) <= device.cascades(length):
+    for length in range(min(config.rows, board.dsp_height), 0, -1):
+        if columns * ceil_div(config.rows, length) <= cascades(board, length):
             cascade = 0 if length == config.rows else length
             return Primitive(name="dsp48e2", cascade=cascade)
-    needed, available = columns * config.rows, device.cascades(1)
+    needed, available = columns * config.rows, cascades(board, 1)
     raise BoardError(
         f"an array of {config.rows} x {columns} elements takes {needed:,} DSP slices, "
         f"{needed - available:,} more than board {board.name!r} has; choose fewer rows or columns"

