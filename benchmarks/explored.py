@@ -23,7 +23,7 @@ from dse.network.to_network import to_network
 from dse.networks.catalogue import benchmark
 from dse.onnx import importer
 from dse.process import interrupt
-from polymap.api.configuration import parse_array
+from polymap.api.command_line import parse_array
 from sim.fast_overlay import build_overlay
 from sim.simulation import Result, simulate
 from tests.kit.qdq import qdq_model

@@ -13,6 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from polymap.api.configuration import configuration, parse_array
+
 import polymap
 from benchmarks.depth.cells import LEVEL
 from benchmarks.depth.levels import Chain
@@ -22,7 +24,6 @@ from dse.process import interrupt
 from dse.process.progress import Progress
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import PolymapError
-from polymap.api.configuration import configuration, parse_array
 from polymap.commands import output
 
 SMALL: dict[str, int | str] = {

@@ -126,12 +126,7 @@ class Program:
     def load(cls, folder: Path, config: OverlayConfig | None = None) -> Program:
         """Read and check the three files; ``config``: the overlay that the program must fit."""
         program = _read(folder / PROGRAM_FILE)
-        header, instructions = read_program(program)
-        if config is not None and header.configuration != config.hash:
-            raise ProgramError(
-                f"the program is for configuration {header.configuration:#010x}, "
-                f"the overlay has {config.hash:#010x}: compile it again"
-            )
+        header, instructions = read_program(program, config)
         weights = _read(folder / WEIGHTS_FILE, header.weights_bytes)
         _check_crc(WEIGHTS_FILE, weights, header.weights_crc32)
         manifest, sums = _read_manifest(folder / MANIFEST_FILE)
@@ -161,8 +156,10 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_program(data: bytes) -> tuple[Header, tuple[Instruction, ...]]:
-    """Parse and check program.bin."""
+def read_program(
+    data: bytes, config: OverlayConfig | None = None
+) -> tuple[Header, tuple[Instruction, ...]]:
+    """Parse and check program.bin; ``config``: the overlay that it must be for."""
     header = Header.decode(data)
     if header.isa_version != ISA_VERSION:
         raise ProgramError(
@@ -179,7 +176,13 @@ def read_program(data: bytes) -> tuple[Header, tuple[Instruction, ...]]:
     _compare_crc("the instructions", checksum.checksum(words), header.instructions_crc32)
     if not checksum.is_sealed(words):
         raise ProgramError("corrupted: the last instruction does not carry the program's checksum")
-    return header, decode_words(words)
+    instructions = decode_words(words)
+    if config is not None and header.configuration != config.hash:
+        raise ProgramError(
+            f"the program is for configuration {header.configuration:#010x}, "
+            f"the overlay has {config.hash:#010x}: compile it again"
+        )
+    return header, instructions
 
 
 def decode_words(words: bytes) -> tuple[Instruction, ...]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dse.tiling.layer_mapping import LayerMapping as LayerMapping
     from hw.isa.config import OverlayConfig as OverlayConfig
     from hw.isa.errors import InputError as InputError
-    from polymap.api.configuration import configure as configure
+    from polymap.api.command_line import configure as configure
     from polymap.api.elaboration import Elaborated as Elaborated
     from polymap.api.elaboration import elaborate as elaborate
     from polymap.api.elaboration import package as package
@@ -66,7 +66,7 @@ _HOMES = {
     "dse.tiling.layer_mapping": ("LayerMapping",),
     "hw.isa.config": ("OverlayConfig",),
     "hw.isa.errors": ("InputError",),
-    "polymap.api.configuration": ("configure",),
+    "polymap.api.command_line": ("configure",),
     "polymap.api.elaboration": ("Elaborated", "elaborate", "package"),
     "polymap.api.installation": ("diagnose",),
     "polymap.api.models": (

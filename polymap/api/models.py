@@ -10,7 +10,6 @@ import numpy.typing as npt
 from dse.assembly.disassemble import text
 from dse.assembly.instruction import Instruction
 from dse.assembly.program import Program, read_program
-from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
 from dse.files.about import about
 from dse.network.inputs import read_inputs, validate
@@ -68,13 +67,7 @@ def read_instructions(
     with about(path):
         if path.is_dir():
             return Program.load(path, config).instructions
-        header, instructions = read_program(path.read_bytes())
-        if config is not None and header.configuration != config.hash:
-            raise ProgramError(
-                f"the program is for configuration {header.configuration:#010x}, the overlay has "
-                f"{config.hash:#010x}: compile it again"
-            )
-        return instructions
+        return read_program(path.read_bytes(), config)[1]
 
 
 def disassemble(program: Program | Sequence[Instruction] | str | Path) -> str:

@@ -11,7 +11,7 @@ from dse.explore.executors import ExecutorName, executor
 from dse.explore.objectives import CostModelName, Objective, Winograd
 from hw.isa.errors import InputError
 from polymap import api
-from polymap.api.configuration import parse_array
+from polymap.api.command_line import parse_array
 from polymap.commands import output
 from polymap.commands.options import Array, Calibration, Json, Lanes
 

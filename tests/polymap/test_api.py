@@ -20,3 +20,8 @@ def test_names_come_from_where_type_checkers_find_them() -> None:
 def test_the_package_passes_them_on() -> None:
     assert polymap.__all__ == api.NAMES
     assert all(getattr(polymap, name) is getattr(api, name) for name in api.NAMES)
+
+
+def test_no_module_hides_a_name() -> None:
+    modules = {path.stem for path in Path(api.__file__).parent.glob("*.py")}
+    assert not modules & set(api.NAMES)

@@ -16,7 +16,7 @@ from dse.onnx.importer import Imported
 from hw.isa import Opcode
 from hw.isa.config import ConfigError, OverlayConfig
 from polymap import InputError, configuration, configure, fit
-from polymap.api.configuration import parse_array
+from polymap.api.command_line import parse_array
 
 
 @pytest.mark.parametrize(

@@ -1,53 +1,18 @@
-"""The overlay's configuration, from what the command line and a file say."""
+"""Overlay parameters from a file."""
 
 from __future__ import annotations
 
 import functools
-import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dse.explore.defaults import configuration
 from dse.files import documents
-from dse.files.about import about
 from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
 from hw.isa.errors import InputError
 
-_ARRAY = re.compile(r"([0-9]+)[xX]([0-9]+)")
 _KEY = "configuration"
-
-
-def parse_array(text: str) -> tuple[int, int]:
-    """Rows and columns of ``RxC``."""
-    match = _ARRAY.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"array must look like 16x32, rows x columns, not {text!r}")
-    return int(match[1]), int(match[2])
-
-
-def configure(
-    array: str | None = None, lanes: int | None = None, path: str | Path | None = None
-) -> OverlayConfig:
-    """The configuration that the command line and a file, if any, add up to."""
-    given: dict[str, Any] = {} if path is None else read_parameters(path)
-    asked: dict[str, int] = {}
-    if array is not None:
-        asked["rows"], asked["columns"] = parse_array(array)
-    if lanes is not None:
-        asked["lanes"] = lanes
-    for name, value in asked.items():
-        if given.get(name, value) != value:
-            raise InputError(
-                f"{path}: {name} is {given[name]}, the command line says {value}: drop one of them"
-            )
-    parameters = {**given, **asked}
-    for option, names in {"--array RxC": ("rows", "columns"), "--lanes 1|2": ("lanes",)}.items():
-        if any(name not in parameters for name in names):
-            raise InputError(f"{option} is missing: say it, or name it in a --config file")
-    with about(path or "configuration"):
-        return configuration(**parameters)
 
 
 def read_parameters(path: str | Path) -> dict[str, Any]:
