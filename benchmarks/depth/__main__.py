@@ -13,17 +13,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from polymap.api.configuration import configuration, parse_array
-
 import polymap
 from benchmarks.depth.cells import LEVEL
 from benchmarks.depth.levels import Chain
 from benchmarks.depth.survey import Survey, described, short, survey
 from benchmarks.depth.synthesis import Family
+from dse.explore.defaults import configuration
 from dse.process import interrupt
 from dse.process.progress import Progress
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import PolymapError
+from polymap.api.command_line import parse_array
 from polymap.commands import output
 
 SMALL: dict[str, int | str] = {
