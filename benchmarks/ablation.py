@@ -17,6 +17,7 @@ from dse.explore.families import Space
 from dse.explore.search import explore, predict
 from dse.mapping import Restriction
 from dse.mapping.sweep import processes
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 from dse.passes import Passes
 from dse.process import interrupt
@@ -61,11 +62,11 @@ def variants() -> Iterator[Variant]:
 def table(network: str) -> str:
     """The Markdown table of one network."""
     lines = ["| " + " | ".join(HEADER) + " |", "|---" * len(HEADER) + "|"]
-    workload = benchmark(network).without_dense()
+    outline = without_dense(benchmark(network))
     with processes() as pool:
         for variant in variants():
             found = explore(
-                workload,
+                outline,
                 U200,
                 array=variant.array,
                 restriction=variant.restriction,
@@ -73,7 +74,7 @@ def table(network: str) -> str:
                 passes=variant.passes,
                 executor=pool,
             )
-            found = predict(found, workload)
+            found = predict(found, outline)
             lines.append("| " + " | ".join(cells_of(variant.name, found)) + " |")
     return "\n".join(lines)
 

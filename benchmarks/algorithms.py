@@ -31,10 +31,9 @@ from dse.cost.cost_model import Label
 from dse.cost.dynamap import WINOGRAD, Dynamap
 from dse.cycles.whole_program import program_cycles
 from dse.files.writing import write
-from dse.network.from_network import from_network
-from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
+from dse.network.conv_shape import ConvShape
+from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
 from dse.network.inputs import images, read_arrays, read_inputs
-from dse.network.workload import ConvShape
 from dse.onnx.importer import Imported, load
 from dse.process import interrupt
 from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
@@ -119,10 +118,12 @@ def layer_network() -> Network:
         "layer",
         "x",
         "y",
-        rng.integers(-127, 128, (64, 3, 3, 64)).astype(np.int8),
-        np.full(64, 0.0004),
-        rng.integers(-900, 900, 64).astype(np.int32),
         Window((3, 3), padding=(1, 1, 1, 1)),
+        numbers=Numbers(
+            rng.integers(-127, 128, (64, 3, 3, 64)).astype(np.int8),
+            np.full(64, 0.0004),
+            rng.integers(-900, 900, 64).astype(np.int32),
+        ),
     )
     tensors = {
         "x": Tensor("x", 56, 56, 64, Quantisation(0.05, 3)),
@@ -134,7 +135,7 @@ def layer_network() -> Network:
 def bench_layer(config: OverlayConfig) -> str:
     """A Markdown table of the choices; other algorithms also on the same array without Winograd."""
     network = layer_network()
-    (node,) = from_network(network).convolutions
+    (shape,) = map(network.conv_shape, network.convolutions())
     image = {"x": np.random.default_rng(1).integers(-128, 128, (56, 56, 64)).astype(np.int8)}
     plain = replace(config, winograd="none", scratch_words=0)
     cycles: dict[OverlayConfig, dict[Choice, Measured]] = {}
@@ -157,7 +158,7 @@ def bench_layer(config: OverlayConfig) -> str:
             f"{found.cycles:,}",
             f"1 / {reference / found.cycles:.2f}",
             f"{other.cycles:,}" if other else "",
-            f"{formula(node.conv, choice, config):,}",
+            f"{formula(shape, choice, config):,}",
             f"{wrong}",
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -200,8 +201,8 @@ def table(
 ) -> str:
     """Measured cycles / formula, and the choice where it is not the column's own."""
     rows = [["layer", *found], ["---", *("---:" for _ in found)]]
-    for node in from_network(network).convolutions:
-        conv, cells = node.conv, []
+    for node in network.convolutions():
+        conv, cells = network.conv_shape(node), []
         for name, one in found.items():
             choice = forced[name].choice(node.name)
             cell = f"{one.layers[node.name]:,} / {formula(conv, choice, config):,}"

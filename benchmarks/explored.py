@@ -19,7 +19,8 @@ from benchmarks.clock import Stages
 from boards.board import BOARDS, board
 from dse.explore.exploration import Exploration
 from dse.explore.search import explore
-from dse.network.to_network import to_network
+from dse.network.numbers import with_random_numbers
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 from dse.onnx import importer
 from dse.process import interrupt
@@ -34,10 +35,10 @@ SEED = 1
 def run(name: str, target: str, array: tuple[int, int] | None = None) -> tuple[Exploration, Result]:
     """The exploration, compiled, and its program's run in RTL; prints the time of each stage."""
     stages = Stages()
-    workload = benchmark(name).without_dense()
-    network = to_network(workload)
+    outline = without_dense(benchmark(name))
+    network = with_random_numbers(outline)
     with stages.stage("exploration"):
-        found = explore(workload, board(target), array=array).compiled(network)
+        found = explore(outline, board(target), array=array).compiled(network)
     with stages.stage("import"), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(qdq_model(network), path)

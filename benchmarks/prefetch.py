@@ -14,6 +14,7 @@ from dse.cost.overlay_model import Overlay
 from dse.explore.families import Space
 from dse.explore.search import explore, predict
 from dse.mapping import map_network
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 from dse.process import interrupt
 
@@ -24,15 +25,15 @@ SHARES = (0.0, 0.25, 0.5, 1.0)
 
 def row(network: str, ports: int) -> str:
     """A line of the table: for each share closed form / exact cycles."""
-    workload = benchmark(network).without_dense()
+    outline = without_dense(benchmark(network))
     space = Space(lanes=(2,), weight_ports=ports)
-    found = explore(workload, U200, array=ARRAY, space=space, certify=False)
+    found = explore(outline, U200, array=ARRAY, space=space, certify=False)
     assert isinstance(found.model, Overlay)
     cells = []
     for share in SHARES:
         model = replace(found.model, prefetched=share)
-        mapping = map_network(found.workload, model, *ARRAY)
-        made = predict(replace(found, model=model, mapping=mapping), workload)
+        mapping = map_network(found.network, model, *ARRAY)
+        made = predict(replace(found, model=model, mapping=mapping), outline)
         assert made.execution is not None
         cells.append(f"{mapping.cycles:,.0f} / {made.execution.cycles.total:,}")
     return f"| {network} | {ports} | " + " | ".join(cells) + " |"

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dse.compile.winograd_weights import round_offsets
-from dse.network.workload import ConvShape
+from dse.network.conv_shape import ConvShape
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 from dse.process import interrupt
 from hw.isa.config import OverlayConfig, ceil_div
@@ -103,7 +104,8 @@ def best(conv: ConvShape, beat: int, offline: bool, on_the_fly: bool) -> Cost:
 
 def shapes(network: str) -> dict[str, ConvShape]:
     """The convolutions of a benchmark network by name."""
-    return {node.name: node.conv for node in benchmark(network).without_dense().convolutions}
+    found = without_dense(benchmark(network))
+    return {conv.name: found.conv_shape(conv) for conv in found.convolutions()}
 
 
 def traffic() -> Iterator[list[str]]:

@@ -39,6 +39,7 @@ _CHUNK_VALUES = 2**23
 
 def run(network: Network, inputs: Mapping[str, Int8s]) -> dict[str, Int8s]:
     """All tensors of the network by name, int8 HWC, for one image."""
+    network.require_numbers()
     tensors: dict[str, Int8s] = {}
     for name in network.inputs:
         values = inputs.get(name)
@@ -64,7 +65,7 @@ def run(network: Network, inputs: Mapping[str, Int8s]) -> dict[str, Int8s]:
                 last = first + network.tensors[operator.output].channels
                 result = tensors[operator.input][:, :, first:last]
             case SpaceToDepth(block=block):
-                zero_point = network.tensors[operator.input].quantisation.zero_point
+                zero_point = network.tensors[operator.input].zero_point
                 result = space_to_depth(tensors[operator.input], block, zero_point)
             case Reshape():
                 shape = network.tensors[operator.output].shape
@@ -90,7 +91,7 @@ def conv(network: Network, operator: Conv, x: Int8s) -> Int8s:
 def conv_accumulators(network: Network, operator: Conv, x: Int8s) -> Int64s:
     """The exact sums [height, width, Cout] with bias, before requantisation."""
     output = network.tensors[operator.output]
-    zero_point = network.tensors[operator.input].quantisation.zero_point
+    zero_point = network.tensors[operator.input].zero_point
     centred = x.astype(np.float64) - zero_point
     groups = operator.groups
     weight = operator.weight.reshape(groups, output.channels // groups, -1).astype(np.float64)
@@ -107,7 +108,7 @@ def conv_accumulators(network: Network, operator: Conv, x: Int8s) -> Int64s:
 def pool(network: Network, operator: Pool, x: Int8s) -> Int8s:
     """Maximum or average; padding contributes nothing."""
     output = network.tensors[operator.output]
-    zero_point = network.tensors[operator.input].quantisation.zero_point
+    zero_point = network.tensors[operator.input].zero_point
     factors = constants.pool_constants(network, operator)
     centred = x.astype(np.int64) - zero_point
     acc = np.empty(output.shape, np.int64)
@@ -126,15 +127,13 @@ def pool(network: Network, operator: Pool, x: Int8s) -> Int8s:
             {count: f.shift for count, f in factors.items()},
         )
     )
-    y = output.quantisation
-    return requantise(acc, mantissa, shift, y.zero_point, operator.low, operator.high)
+    return requantise(acc, mantissa, shift, output.zero_point, operator.low, operator.high)
 
 
 def add(network: Network, operator: Add, a: Int8s, b: Int8s) -> Int8s:
     """The sum of two tensors, rounded once."""
     za, zb, zy = (
-        network.tensors[name].quantisation.zero_point
-        for name in (operator.a, operator.b, operator.output)
+        network.tensors[name].zero_point for name in (operator.a, operator.b, operator.output)
     )
     mantissa_a, mantissa_b, shift = constants.add_constants(network, operator)
     acc = (a.astype(np.int64) - za) * mantissa_a + (b.astype(np.int64) - zb) * mantissa_b

@@ -15,9 +15,9 @@ from dse.compile.order import interleave
 from dse.compile.prefetch import prefetch
 from dse.compile.residual import fuse, insert_identities
 from dse.compile.schedule import schedule
-from dse.compile.transform import transform, useful_macs
+from dse.compile.transform import transform
 from dse.compile.views import Layout, lay_out
-from dse.network.graph import Network, verify
+from dse.network.graph import Network
 from dse.network.prune import prune
 from dse.passes.concat import insert_copies
 from dse.tiling.layer_mapping import LayerMapping
@@ -28,17 +28,20 @@ from hw.isa.config import ISA_VERSION, OverlayConfig
 def compile_network(
     network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
 ) -> Program:
-    """Compile a network for an overlay; ProgramError says what does not fit and why."""
+    """Compile a network for an overlay; ProgramError says what does not fit and why.
+
+    NetworkError of an outline: it has no numbers.
+    """
+    network.require_numbers()
     mapping = mapping or LayerMapping()
     network = prune(network)
     own, entries = without_host(transform(network, mapping))
     lowered = insert_copies(insert_identities(own), mapping.concat_in_place)
-    verify(lowered)
     layout = lay_out(lowered)
     layers, plan = _ordered(lowered, layout, config, mapping)
     scheduled = schedule(lowered, layers, layout, plan, config, mapping)
     actions = assign_tokens(prefetch(scheduled.actions))
-    macs = useful_macs(network, mapping)
+    macs = {conv.name: own.conv_shape(conv).macs for conv in own.convolutions()}
     compiled = Compiled(lowered, layers, layout, plan, actions, scheduled, entries, macs)
     manifest = describe(compiled, config, mapping)
     begin = {

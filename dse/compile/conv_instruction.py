@@ -141,7 +141,7 @@ def _walk(network: Network, strip: ConvStrip, piece: Piece) -> Walk:
         target=strip.target,
         first=strip.first,
         last=strip.last,
-        zero_point=network.tensors[strip.layer.conv.input].quantisation.zero_point,
+        zero_point=network.tensors[strip.layer.conv.input].zero_point,
         channel=piece.channel,
     )
 
@@ -150,7 +150,7 @@ def _residual(network: Network, own: Conv, add: Add) -> dict[str, int]:
     """Constants of the addition of the convolution's int8 result and the other operand."""
     a, b, shift = constants.add_constants(network, add)
     factors = {add.a: a, add.b: b}
-    zero = {name: network.tensors[name].quantisation.zero_point for name in (*factors, add.output)}
+    zero = {name: network.tensors[name].zero_point for name in (*factors, add.output)}
     (other,) = set(factors) - {own.output}
     return {
         "factor": factors[own.output],

@@ -105,7 +105,7 @@ def _input(compiled: Compiled, name: str, span: HostSpan) -> HostTensor:
 
 def _host(network: Network, name: str, span: HostSpan) -> HostTensor:
     tensor = network.tensors[name]
-    scale, zero_point = tensor.quantisation.scale, tensor.quantisation.zero_point
+    scale, zero_point = tensor.scale, tensor.zero_point
     return HostTensor(name, span.offset, tensor.shape, scale, zero_point)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dse.network.blocks import rearranged
+from dse.network.blocks import from_host
 from dse.network.graph import Network, SpaceToDepth
 
 
 def without_host(network: Network) -> tuple[Network, Mapping[str, SpaceToDepth]]:
     """The network with the host's results as inputs, and the operators that they come from."""
     done = {op.output: op for op in network.operators if isinstance(op, SpaceToDepth)}
-    unseen = rearranged(network)
-    inputs = (*(name for name in network.inputs if name not in unseen), *done)
+    inputs = tuple(from_host(network))
     operators = tuple(op for op in network.operators if op.output not in done)
     return replace(network, inputs=inputs, operators=operators), done

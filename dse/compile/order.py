@@ -69,7 +69,8 @@ def _cycles(network: Network, layer: Layer, config: OverlayConfig) -> int:
     output = network.tensors[layer.output]
     pixels, taps = output.height * output.width, prod(layer.window.kernel)
     if isinstance(layer, ConvLayer):
-        reduction = ceil_div(taps * layer.conv.weight.shape[3], config.reduction)
+        channels = network.tensors[layer.conv.input].channels // layer.conv.groups
+        reduction = ceil_div(taps * channels, config.reduction)
         return pixels * reduction * ceil_div(output.channels, config.columns)
     return pixels * taps * ceil_div(output.channels, config.pool_channels)
 

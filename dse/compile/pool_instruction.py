@@ -43,7 +43,6 @@ def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> 
     """The POOL of one strip."""
     pool, view = strip.pool, strip.source.view
     average = pool.kind == "average"
-    quantisation = network.tensors[pool.input].quantisation
     walk = Walk(
         window=pool.window,
         taps=pool.window.kernel,
@@ -51,7 +50,7 @@ def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> 
         target=strip.target,
         first=strip.first,
         last=strip.last,
-        zero_point=quantisation.zero_point if average else INT8_MIN,
+        zero_point=network.tensors[pool.input].zero_point if average else INT8_MIN,
     )
     padded = average and pool.count_include_pad
     _, _, bottom, right = pool.window.padding

@@ -100,11 +100,10 @@ def conv_records(
 def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
     """One record per count of taps (average), or the only one (maximum)."""
     source, target = network.tensors[pool.input], network.tensors[pool.output]
-    result = Range(target.quantisation.zero_point, pool.low, pool.high)
+    result = Range(target.zero_point, pool.low, pool.high)
     factors = constants.pool_constants(network, pool)
     return b"".join(
-        record(-count * source.quantisation.zero_point, factors.get(count, UNUSED), result)
-        for count in counts
+        record(-count * source.zero_point, factors.get(count, UNUSED), result) for count in counts
     )
 
 
@@ -117,7 +116,7 @@ def needed_bits(network: Network, conv: Conv) -> tuple[int, int]:
     weights = conv.weight.reshape(conv.weight.shape[0], -1)
     above = np.maximum(weights, 0).sum(axis=1, dtype=np.int64)
     below = np.minimum(weights, 0).sum(axis=1, dtype=np.int64)
-    zero_point = network.tensors[conv.input].quantisation.zero_point
+    zero_point = network.tensors[conv.input].zero_point
     ends = [
         bias + part
         for zero, bias in ((zero_point, conv.bias), (0, 0))

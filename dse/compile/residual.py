@@ -11,8 +11,18 @@ from dataclasses import replace
 import numpy as np
 
 from dse.compile.layers import ConvLayer, Layer, PoolLayer
-from dse.network.from_network import from_network
-from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Reshape, Slice, Window
+from dse.network.graph import (
+    Add,
+    Concat,
+    Conv,
+    Network,
+    Numbers,
+    Operator,
+    Pool,
+    Reshape,
+    Slice,
+    Window,
+)
 from dse.network.names import Names
 from dse.tiling.legality import tails
 
@@ -22,12 +32,14 @@ def insert_identities(network: Network) -> Network:
     names = Names([*network.tensors, *(op.name for op in network.operators)])
     tensors = dict(network.tensors)
     operators: list[Operator] = []
-    fused = tails(from_network(network))
+    fused = tails(network)
     for op in network.operators:
         if isinstance(op, Add) and op.name not in fused:
             name = names.fresh(f"{op.name}.identity")
             tensors[name] = replace(tensors[op.a], name=name)
-            operators.append(_identity(name, op.a, tensors[op.a].channels))
+            groups = tensors[op.a].channels
+            numbers = None if network.is_outline else _ones(groups)
+            operators.append(Conv(name, op.a, name, Window(), groups, numbers))
             op = replace(op, a=name)
         operators.append(op)
     return replace(network, tensors=tensors, operators=tuple(operators))
@@ -35,7 +47,7 @@ def insert_identities(network: Network) -> Network:
 
 def fuse(network: Network) -> tuple[Layer, ...]:
     """The layers in execution order; a fused convolution takes the place of its Add."""
-    fused = tails(from_network(network))
+    fused = tails(network)
     convs = {conv.name: conv for conv in network.convolutions()}
     layers: list[Layer] = []
     for op in network.operators:
@@ -51,14 +63,7 @@ def fuse(network: Network) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def _identity(name: str, source: str, channels: int) -> Conv:
-    return Conv(
-        name=name,
-        input=source,
-        output=name,
-        weight=np.ones((channels, 1, 1, 1), np.int8),
-        weight_scale=np.ones(channels),
-        bias=np.zeros(channels, np.int32),
-        window=Window(),
-        groups=channels,
-    )
+def _ones(channels: int) -> Numbers:
+    """Of an identity, a convolution of groups of one channel."""
+    weight = np.ones((channels, 1, 1, 1), np.int8)
+    return Numbers(weight, np.ones(channels), np.zeros(channels, np.int32))

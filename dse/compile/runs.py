@@ -42,7 +42,7 @@ def form_runs(
 
     kn2row always walks taps.
     """
-    cin = conv.weight.shape[3]
+    cin = view.channels // conv.groups
     packed = view.slice(first_group * cin, groups * cin) if groups < conv.groups else view
     ky, kx = conv.window.kernel
     if algorithm is not Algorithm.IM2COL:

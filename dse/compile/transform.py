@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dse.assembly.program_error import ProgramError
 from dse.network.graph import Network
-from dse.passes import PassError, fold, merged_name, rearrange
+from dse.passes import PassError, fold, rearrange
 from dse.tiling.layer_mapping import LayerMapping
 
 
@@ -20,10 +20,3 @@ def transform(network: Network, mapping: LayerMapping) -> Network:
         return fold(network, factors, mapping.concat_in_place)
     except PassError as error:
         raise ProgramError(f"mapping: {error}") from None
-
-
-def useful_macs(network: Network, mapping: LayerMapping) -> dict[str, int]:
-    """Multiply-accumulates of the transformed network's layers, without those of added zeros."""
-    macs = {conv.name: network.conv_macs(conv) for conv in network.convolutions()}
-    merged = {merged_name(group): sum(macs[name] for name in group) for group in mapping.merge}
-    return macs | merged

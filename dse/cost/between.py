@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dse.cost.cost_model import PoolShape
-from dse.network.workload import Shape
+from dse.network.tensor import Shape
 from dse.tiling.grid import Count
 from hw.isa.config import OverlayConfig
 from hw.pool.cycles import pool_cost

@@ -14,7 +14,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from dse.network.workload import ConvShape, Shape
+from dse.network.conv_shape import ConvShape
+from dse.network.tensor import Shape
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

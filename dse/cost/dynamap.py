@@ -36,7 +36,8 @@ import numpy as np
 
 from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
 from dse.cost.gemm import DATAFLOWS, gemm_cycles
-from dse.network.workload import ConvShape, Shape
+from dse.network.conv_shape import ConvShape
+from dse.network.tensor import Shape
 
 IM2COL, KN2ROW, PLAIN = "im2col", "kn2row", "plain"
 WINOGRAD = {"winograd-f2": 2, "winograd-f4": 4}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dse.cost.candidates import ConvExtents, Tiled
 from dse.cost.ways import Way
-from dse.network.workload import ConvShape
+from dse.network.conv_shape import ConvShape
 from dse.tiling.grid import Count, ceil_div
 from dse.tiling.legality import Algorithm, group_sizes
 from dse.tiling.part_chunks import Taps

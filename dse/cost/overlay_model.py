@@ -13,7 +13,8 @@ from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
 from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
 from dse.cost.extents import extents, packings
 from dse.cost.ways import Way, ways
-from dse.network.workload import ConvShape, Shape
+from dse.network.conv_shape import ConvShape
+from dse.network.tensor import Shape
 from dse.passes import folded_shape
 from dse.tiling.grid import Count, Grid
 from dse.tiling.legality import most_channels

@@ -16,7 +16,8 @@ import numpy as np
 
 from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
 from dse.cost.gemm import ceil_div
-from dse.network.workload import ConvShape, Shape
+from dse.network.conv_shape import ConvShape
+from dse.network.tensor import Shape
 
 DATAFLOWS = ("OS", "WS", "IS")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dse.cost.cost_model import Label
-from dse.network.workload import ConvShape
+from dse.network.conv_shape import ConvShape
 from dse.passes.fold import folded_shape
 from dse.tiling.layer_mapping import Choice
 from dse.tiling.legality import (

@@ -17,7 +17,6 @@ from dse.explore.objectives import Objective
 from dse.files.writing import Writing, writing
 from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restriction
 from dse.network.graph import Network
-from dse.network.workload import Workload
 from dse.passes import Passes
 from dse.tiling.layer_mapping import MAPPING_VERSION, LayerMapping
 from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
@@ -33,7 +32,8 @@ class Exploration:
     Members
     -------
     board : None if any would do; its clock and DSPs are the ones explored with.
-    workload : what was mapped, behind the passes; ``merged`` layers are named after all of a group.
+    network : the outline of what was mapped, behind the passes; ``merged`` layers are named after
+        all of a group.
     model : of the chosen hardware, whose ``lanes`` and ``configuration`` follow from it.
     configuration : of the overlay; None if the model's hardware is not ours.
     pareto : the designs that no other beats in latency and DSPs; empty if the array was given.
@@ -44,7 +44,7 @@ class Exploration:
 
     board: Card | None
     objective: Objective
-    workload: Workload
+    network: Network
     passes: Passes
     merged: tuple[tuple[str, ...], ...]
     restriction: Restriction

@@ -9,8 +9,9 @@ from itertools import combinations
 
 from dse.cost import CostModel, as_arrays
 from dse.mapping import Restriction
-from dse.network.workload import ConvShape, Workload
-from dse.passes import PassError, Passes, apply, siblings
+from dse.network.conv_shape import ConvShape
+from dse.network.graph import Network
+from dse.passes import PassError, Passes, apply, layer_shapes, siblings
 from dse.passes.merge import Group
 
 MOST_MEMBERS = 4
@@ -24,7 +25,7 @@ class Merges:
     siblings alone.
     """
 
-    def __init__(self, network: Workload, passes: Passes) -> None:
+    def __init__(self, network: Network, passes: Passes) -> None:
         self._network, self._passes = network, passes
         plain = apply(network, passes, ())
         before = _layers(plain)
@@ -65,16 +66,16 @@ class Merges:
                 together = (*together, part)
         return together
 
-    def _merged(self, groups: Sequence[Group]) -> Workload | None:
-        """The workload with these groups merged; None if that cannot be laid out without a copy."""
+    def _merged(self, groups: Sequence[Group]) -> Network | None:
+        """The graph with these groups merged; None if that cannot be laid out without a copy."""
         try:
             return apply(self._network, self._passes, groups)
         except PassError:
             return None
 
 
-def _layers(workload: Workload) -> Counter[ConvShape]:
-    return Counter(layer.conv for layer in workload.convolutions)
+def _layers(network: Network) -> Counter[ConvShape]:
+    return Counter(layer_shapes(network).values())
 
 
 def _parts(group: Group) -> Iterator[Group]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from dse.compile.compiler import whole_memory
 from dse.compile.records import needed_bits
 from dse.cost.infeasible import Infeasible
+from dse.network.conv_shape import ConvShape
 from dse.network.graph import Network
-from dse.network.to_network import to_network
-from dse.network.workload import ConvShape, Workload
 from hw.isa.config import ACCUMULATOR_BITS, TRANSFORMS, power_of_two
 from hw.isa.transforms import INPUT_MAX, INPUT_MIN, WEIGHT_MAX, signed_bits
 
@@ -20,7 +19,7 @@ SHALLOWEST_PARAMETERS = 4096
 
 @dataclass(frozen=True)
 class Needs:
-    """Of a workload, weights unknown.
+    """Of a network, whatever its weights are.
 
     Members
     -------
@@ -55,21 +54,24 @@ class Needs:
         )
 
 
-def needs(workload: Workload, numbers: Network | None = None) -> Needs:
-    """The needs of a workload; ``numbers``: a network with its biases, which can be larger."""
-    found = _needs(workload)
+def needs(network: Network, numbers: Network | None = None) -> Needs:
+    """The needs of a network, whatever its weights are.
+
+    ``numbers``: the same with its biases, which can be larger.
+    """
+    found = _needs(network)
     if numbers is None:
         return found
     bits = [needed_bits(numbers, conv)[0] for conv in numbers.convolutions()]
     return replace(found, sum_bits=max([found.sum_bits, *bits]))
 
 
-def _needs(workload: Workload) -> Needs:
-    convs = [layer.conv for layer in workload.convolutions]
+def _needs(network: Network) -> Needs:
+    convs = [network.conv_shape(conv) for conv in network.convolutions()]
     tiled = [conv for conv in convs if conv.stride == conv.dilation == (1, 1) and conv.taps > 1]
     widest = max((conv.cout for conv in convs), default=1)
     return Needs(
-        tensor_bytes=whole_memory(to_network(workload, seed=None)),
+        tensor_bytes=whole_memory(network),
         parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),

@@ -35,12 +35,10 @@ from dse.mapping import (
 )
 from dse.mapping.front import front
 from dse.mapping.sweep import NEAR
-from dse.network.from_network import from_network
-from dse.network.graph import Network
-from dse.network.to_network import to_network
-from dse.network.workload import Convolution, Pool, Workload
+from dse.network.graph import Conv, Network, Pool
+from dse.network.numbers import with_random_numbers, without_numbers
 from dse.onnx.importer import Imported
-from dse.passes import Passes, apply
+from dse.passes import Passes, apply, layer_shapes
 from dse.passes.merge import Group
 from dse.tiling.legality import Algorithm, against_pooling, against_walking
 from hw.isa.config import OverlayConfig
@@ -53,7 +51,7 @@ UNLIMITED = 1 << 30
 
 
 def explore(
-    network: Workload | Network,
+    network: Network,
     board: Card | None,
     *,
     model: CostModelName = CostModelName.OVERLAY,
@@ -65,13 +63,13 @@ def explore(
     passes: Passes | None = None,
     certify: bool = True,
     executor: Executor | None = None,
-    whole: Workload | Network | None = None,
+    whole: Network | None = None,
 ) -> Exploration:
     """The best hardware within a board's budget, and its optimal mapping of a network.
 
     Parameters
     ----------
-    network : its shapes; of a network with numbers, accumulators hold its biases, too.
+    network : an outline will do; of one with numbers, accumulators hold its biases, too.
     board : what it is for; None: any, which needs ``array``.
     latency_ms : the latency within which DSPs are least; by default ``SLACK`` times the least.
     array : rows and columns, if they are given.
@@ -86,8 +84,8 @@ def explore(
     ours = model is CostModelName.OVERLAY
     passes = passes or Passes()
     asked = _asked(network if whole is None else whole, passes)
-    network = from_network(network) if isinstance(network, Network) else network
-    workload = apply(network, passes, ()) if ours else network
+    network = without_numbers(network)
+    plain = apply(network, passes, ()) if ours else network
     if board is None and array is None:
         raise InputError("without a board, the array must be given")
     space = space or Space()
@@ -99,10 +97,10 @@ def explore(
         fixed=array is not None,
     )
     if ours:
-        _check_walks(workload, families)
-    _check(workload, families, restriction)
+        _check_walks(plain, families)
+    _check(plain, families, restriction)
     found = sweep(
-        workload,
+        plain,
         families,
         {"dsp": UNLIMITED} if board is None else board.budget,
         arrays=_legal(board, ours) if array is None else as_arrays(*array),
@@ -120,11 +118,11 @@ def explore(
     mapping, chosen = best.mapping, best.point.model
     gap = None
     if certify:
-        gap = certify_mapping(best.workload, chosen, mapping, restriction=restriction).gap
+        gap = certify_mapping(best.network, chosen, mapping, restriction=restriction).gap
     return Exploration(
         board=board,
         objective=objective,
-        workload=best.workload,
+        network=best.network,
         passes=passes,
         merged=best.groups,
         restriction=restriction or Restriction(),
@@ -140,11 +138,10 @@ def explore(
     )
 
 
-def _asked(network: Workload | Network, passes: Passes) -> Needs:
+def _asked(network: Network, passes: Passes) -> Needs:
     """What a network needs of an overlay of ours."""
-    if isinstance(network, Network):
-        return needs(apply(from_network(network), passes, ()), network)
-    return needs(apply(network, passes, ()))
+    numbers = None if network.is_outline else network
+    return needs(apply(without_numbers(network), passes, ()), numbers)
 
 
 def _configuration(best: _Candidate, board: Card | None, asked: Needs) -> OverlayConfig | None:
@@ -153,14 +150,14 @@ def _configuration(best: _Candidate, board: Card | None, asked: Needs) -> Overla
     if not isinstance(model, Overlay):
         return None
     config = model.config(mapping.rows, mapping.columns)
-    least = asked.tensor_bytes, needs(best.workload).tensor_bytes
+    least = asked.tensor_bytes, needs(best.network).tensor_bytes
     whole = max(config.tensor_bytes, *least)
     larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
     return larger if board is None or board.fits(larger) else config
 
 
 def explore_all(
-    networks: Sequence[Workload],
+    networks: Sequence[Network],
     boards: Sequence[Card],
     *,
     executor: Executor,
@@ -176,7 +173,7 @@ def explore_all(
     return {(n.name, b.name): one for (n, b), one in zip(tasks, found, strict=True)}
 
 
-def _explore_one(options: Mapping[str, Any], task: tuple[Workload, Card]) -> Exploration:
+def _explore_one(options: Mapping[str, Any], task: tuple[Network, Card]) -> Exploration:
     return explore(*task, **options)
 
 
@@ -185,9 +182,8 @@ def predict(found: Exploration, subject: Subject) -> Exploration:
 
     ``subject`` : the network explored; cycles do not depend on its weights.
     """
-    if isinstance(subject, Workload):
-        return found.compiled(to_network(subject))
-    return found.compiled(subject.network if isinstance(subject, Imported) else subject)
+    network = subject.network if isinstance(subject, Imported) else subject
+    return found.compiled(with_random_numbers(network) if network.is_outline else network)
 
 
 def _families(
@@ -220,12 +216,12 @@ class _Candidate:
 
     point: ParetoPoint
     groups: tuple[Group, ...]
-    workload: Workload
+    network: Network
     mapping: NetworkMapping
 
 
 def _mapped(
-    network: Workload,
+    network: Network,
     passes: Passes | None,
     merges: Merges | None,
     restriction: Restriction | None,
@@ -241,10 +237,10 @@ def _mapped(
         offers.append(merges.worth(model, *array, restriction or Restriction()))
     found: list[_Candidate] = []
     for groups in dict.fromkeys(offers):
-        workload = network if passes is None else apply(network, passes, groups)
-        mapping = map_network(workload, model, *array, restriction=restriction)
+        changed = network if passes is None else apply(network, passes, groups)
+        mapping = map_network(changed, model, *array, restriction=restriction)
         merged = replace(point, cycles=mapping.cycles, latency_ms=mapping.latency_ms)
-        found.append(_Candidate(merged, groups, workload, mapping))
+        found.append(_Candidate(merged, groups, changed, mapping))
     return min(found, key=lambda one: one.mapping.cycles)
 
 
@@ -273,30 +269,29 @@ def _unbeaten(points: Sequence[ParetoPoint]) -> tuple[ParetoPoint, ...]:
     return tuple(points[index] for index in front(dsp, cycles))
 
 
-def _check_walks(network: Workload, families: Sequence[Hardware]) -> None:
+def _check_walks(network: Network, families: Sequence[Hardware]) -> None:
     """Refuse layers that the instruction set cannot say, in the compiler's words."""
-    for node in network.nodes:
+    shapes = layer_shapes(network)
+    for op in network.operators:
         why = ""
-        match node:
+        match op:
             case Pool():
-                why = against_pooling(network.node[node.input].shape, node)
-            case Convolution() if not any(f.bound.labels(node.conv) for f in families):
-                why = against_walking(node.conv, Algorithm.IM2COL)
+                why = against_pooling(network, op)
+            case Conv() if not any(f.bound.labels(shapes[op.name]) for f in families):
+                why = against_walking(shapes[op.name], Algorithm.IM2COL)
         if why:
-            raise InputError(f"layer {node.name!r} does not fit the instruction set: {why}")
+            raise InputError(f"layer {op.name!r} does not fit the instruction set: {why}")
 
 
-def _check(
-    network: Workload, families: Sequence[Hardware], restriction: Restriction | None
-) -> None:
+def _check(network: Network, families: Sequence[Hardware], restriction: Restriction | None) -> None:
     """Names of algorithms and dataflows must be some layer's."""
     if restriction is None:
         return
     labels = {
         label
         for family in families
-        for layer in network.convolutions
-        for label in family.bound.labels(layer.conv)
+        for shape in layer_shapes(network).values()
+        for label in family.bound.labels(shape)
     }
     for what, asked, known in (
         ("algorithm", restriction.algorithms, {label.algorithm for label in labels}),

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dse.network.from_network import from_network
 from dse.network.graph import Network
-from dse.network.workload import Workload
+from dse.network.numbers import without_numbers
 from dse.networks.catalogue import BENCHMARKS, benchmark
 from dse.onnx.importer import Imported
 from dse.onnx.reading import load, outline
 
-Subject = Workload | Network | Imported
+Subject = Network | Imported
 
 
 def subject(model: str | Path, calibration: str | Path | None = None) -> Subject:
     """What is explored: a model as ``check`` accepts it, or a benchmark.
 
-    Without calibration a float model's numbers are unknown: its network is an outline.
+    A benchmark is an outline, and a float model without calibration.
     """
     if str(model) in BENCHMARKS and not Path(model).exists():
         return benchmark(str(model))
     return outline(model) if calibration is None else load(model, calibration)
 
 
-def workload(model: str | Path, calibration: str | Path | None = None) -> Workload:
-    """The shapes of an ONNX model, or of a benchmark network by name.
+def workload(model: str | Path, calibration: str | Path | None = None) -> Network:
+    """The outline of an ONNX model, or of a benchmark network by name.
 
     Layers are named as ``compile`` names them, so that their mapping can be compiled.
     """
     return shapes_of(subject(model, calibration))
 
 
-def shapes_of(subject: Subject) -> Workload:
-    """The shapes of what is explored."""
-    if isinstance(subject, Workload):
-        return subject
-    return from_network(subject.network if isinstance(subject, Imported) else subject)
+def shapes_of(subject: Subject) -> Network:
+    """The outline of what is explored."""
+    return without_numbers(subject.network if isinstance(subject, Imported) else subject)

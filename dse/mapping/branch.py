@@ -19,7 +19,7 @@ from dse.mapping.front import Indices, front, layers, unbeaten
 from dse.mapping.hardware import Hardware, smallest
 from dse.mapping.optimise import unmappable
 from dse.mapping.pbqp import solve
-from dse.network.workload import Workload
+from dse.network.graph import Network
 
 _CHUNK = 4096  # arrays per numpy call: large enough to forget Python, small enough for the cache
 _BATCH, _GROWTH = 512, 4  # arrays opened in the first round, and how many more in each further one
@@ -95,14 +95,14 @@ class Search:
 
     def __init__(
         self,
-        workload: Workload,
+        network: Network,
         restriction: Restriction | None,
         budget: Budget,
         executor: Executor,
         families: Sequence[Hardware],
         arrays: IntArray,
     ) -> None:
-        self._workload, self._restriction, self._budget = workload, restriction, budget
+        self._network, self._restriction, self._budget = network, restriction, budget
         self._executor, self._families = executor, families
         self._graphs: dict[CostModel, CostGraph] = {}
         self._designs: list[Design] = []
@@ -219,7 +219,7 @@ class Search:
 
     def _graph(self, model: CostModel) -> CostGraph:
         if model not in self._graphs:
-            self._graphs[model] = cost_graph(self._workload, model, self._restriction)
+            self._graphs[model] = cost_graph(self._network, model, self._restriction)
         return self._graphs[model]
 
 

@@ -1,4 +1,4 @@
-"""The cost graph of a workload: which choices there are and between which of them data moves.
+"""The cost graph of a network: which choices there are and between which of them data moves.
 
 Vertices are the layers, the network's input, and stores.  A tensor that several layers read is
 kept once, so that its writer is split in two: the layer, which computes, and a store, which chooses
@@ -17,7 +17,10 @@ import numpy as np
 from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label, PoolShape
 from dse.cost.infeasible import Infeasible
 from dse.mapping.problem import Edge, Problem
-from dse.network.workload import Convolution, ConvShape, Join, Pool, Source, Workload
+from dse.network.blocks import rearranged
+from dse.network.conv_shape import ConvShape
+from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, SpaceToDepth
+from dse.passes.layer_shapes import layer_shapes
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,12 @@ class Arc:
 
 @dataclass(frozen=True)
 class CostGraph:
-    """Vertices in execution order and the arcs between them; independent of the array."""
+    """Vertices in execution order and the arcs between them; independent of the array.
 
-    workload: Workload
+    ``network``: its name.
+    """
+
+    network: str
     model: CostModel
     vertices: tuple[Vertex, ...]
     arcs: tuple[Arc, ...]
@@ -126,10 +132,10 @@ def _by_layout(labels: tuple[Label, ...], model: CostModel) -> tuple[tuple[Label
 
 
 def cost_graph(
-    workload: Workload, model: CostModel, restriction: Restriction | None = None
+    network: Network, model: CostModel, restriction: Restriction | None = None
 ) -> CostGraph:
-    """The cost graph of a workload; Infeasible if the restriction leaves a layer no label."""
-    return _Builder(workload, model, restriction or Restriction()).build()
+    """The cost graph of a network; Infeasible if the restriction leaves a layer no label."""
+    return _Builder(network, model, restriction or Restriction()).build()
 
 
 @dataclass(frozen=True)
@@ -145,8 +151,9 @@ class _End:
 
 
 class _Builder:
-    def __init__(self, workload: Workload, model: CostModel, restriction: Restriction) -> None:
-        self._workload = workload
+    def __init__(self, network: Network, model: CostModel, restriction: Restriction) -> None:
+        self._network = network
+        self._shapes = layer_shapes(network)
         self._model = model
         self._restriction = restriction
         self._vertices: list[Vertex] = []
@@ -154,45 +161,62 @@ class _Builder:
         self._ends: dict[str, _End] = {}
 
     def build(self) -> CostGraph:
-        for node in self._workload.nodes:
-            match node:
-                case Source(name=name, shape=shape):
-                    plain = self._model.store_labels(shape, ())[:1]
-                    self._ends[name] = self._vertex(Vertex(name, "source", plain))
-                case Convolution(name=name, conv=conv):
-                    labels = self._restriction.allowed(name, self._model.labels(conv))
-                    end = self._vertex(Vertex(name, "layer", labels, conv))
-                    self._arc(node.input, end, conv)
-                    self._ends[name] = end
-                case Join(name=name, inputs=inputs, kind=kind):
-                    end = self._store(name, name)
-                    for tensor in inputs:
-                        self._arc(tensor, end, None, kind)
-                    self._ends[name] = end
-                case Pool():
-                    self._ends[node.name] = self._pooled(node)
-                case _:
-                    self._ends[node.name] = self._ends[node.inputs[0]]
-            if len(self._workload.consumers[node.name]) > 1 and not isinstance(node, Source | Join):
-                end = self._store(node.name, f"{node.name}:store")
-                self._arc(node.name, end, None, self._part_of(node.name))
-                self._ends[node.name] = end
-        return CostGraph(self._workload, self._model, tuple(self._vertices), tuple(self._arcs))
+        network = self._network
+        for name in network.inputs:
+            used = self._readers(name) or name in network.outputs
+            if used and name not in rearranged(network):
+                self._ends[name] = self._source(name, name)
+        for op in network.operators:
+            self._ends[op.output] = self._end(op)
+            kept = isinstance(op, SpaceToDepth | Concat | Add)  # once for all readers, as it is
+            if len(self._readers(op.output)) > 1 and not kept:
+                end = self._store(op.output, f"{op.name}:store")
+                self._arc(op.output, end, None, self._part_of(op.output))
+                self._ends[op.output] = end
+        return CostGraph(network.name, self._model, tuple(self._vertices), tuple(self._arcs))
+
+    def _readers(self, tensor: str) -> list[Operator]:
+        """The operators of the overlay that read a tensor."""
+        readers = self._network.consumers[tensor]
+        return [op for op in readers if not isinstance(op, SpaceToDepth)]
+
+    def _end(self, op: Operator) -> _End:
+        match op:
+            case SpaceToDepth():
+                return self._source(op.name, op.output)
+            case Conv():
+                shape = self._shapes[op.name]
+                labels = self._restriction.allowed(op.name, self._model.labels(shape))
+                end = self._vertex(Vertex(op.name, "layer", labels, shape))
+                self._arc(op.input, end, shape)
+                return end
+            case Concat() | Add():
+                end = self._store(op.output, op.name)
+                for tensor in op.inputs:
+                    self._arc(tensor, end, None, "add" if isinstance(op, Add) else "concat")
+                return end
+            case Pool():
+                return self._pooled(op)
+            case _:
+                return self._ends[op.input]
 
     def _vertex(self, vertex: Vertex) -> _End:
         self._vertices.append(vertex)
         return _End(len(self._vertices) - 1)
 
+    def _source(self, name: str, tensor: str) -> _End:
+        plain = self._model.store_labels(self._network.tensors[tensor].shape, ())[:1]
+        return self._vertex(Vertex(name, "source", plain))
+
     def _store(self, tensor: str, name: str) -> _End:
-        readers = self._workload.consumers[tensor]
-        convs = tuple(node.conv for node in readers if isinstance(node, Convolution))
-        shape = self._workload.node[tensor].shape
+        readers = self._readers(tensor)
+        convs = tuple(self._shapes[op.name] for op in readers if isinstance(op, Conv))
+        shape = self._network.tensors[tensor].shape
         return self._vertex(Vertex(name, "store", self._model.store_labels(shape, convs)))
 
     def _part_of(self, tensor: str) -> Literal["", "concat"]:
         """ "concat" if one reads the tensor, which then lies in its place there."""
-        joins = [node for node in self._workload.consumers[tensor] if isinstance(node, Join)]
-        return "concat" if any(join.kind == "concat" for join in joins) else ""
+        return "concat" if any(isinstance(op, Concat) for op in self._readers(tensor)) else ""
 
     def _arc(
         self,
@@ -202,9 +226,9 @@ class _Builder:
         join: Literal["", "concat", "add"] = "",
     ) -> None:
         source = self._ends[tensor]
-        shape = consumer.input if consumer else self._workload.node[tensor].shape
+        shape = consumer.input if consumer else self._network.tensors[tensor].shape
         origin = self._vertices[source.vertex]
-        readers = source.readers or len(self._workload.consumers[tensor])
+        readers = source.readers or len(self._readers(tensor))
         crossing = Crossing(
             shape, origin.conv, consumer, source.pools, join, readers, origin.kind == "source"
         )
@@ -212,7 +236,8 @@ class _Builder:
 
     def _pooled(self, pool: Pool) -> _End:
         before = self._ends[pool.input]
-        shape = self._workload.node[pool.input].shape
-        passed = PoolShape(pool.kind, pool.kernel, pool.stride, shape, pool.shape)
-        readers = before.readers or len(self._workload.consumers[pool.input])
+        source, target = (self._network.tensors[name].shape for name in (pool.input, pool.output))
+        window = pool.window
+        passed = PoolShape(pool.kind, window.kernel, window.stride, source, target)
+        readers = before.readers or len(self._readers(pool.input))
         return _End(before.vertex, (*before.pools, passed), readers)

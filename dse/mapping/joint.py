@@ -9,7 +9,8 @@ from functools import reduce
 import numpy as np
 
 from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label
-from dse.network.workload import ConvShape, Shape
+from dse.network.conv_shape import ConvShape
+from dse.network.tensor import Shape
 
 
 @dataclass(frozen=True)

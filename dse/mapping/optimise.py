@@ -1,4 +1,4 @@
-"""From a workload and an array to its mapping."""
+"""From a network and an array to its mapping."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dse.mapping.milp import Certificate, certify
 from dse.mapping.pbqp import Solution, solve
 from dse.mapping.problem import Problem
 from dse.mapping.result import LayerChoice, NetworkMapping, StoreChoice
-from dse.network.workload import Workload
+from dse.network.graph import Network
 
 Method = Literal["optimal", "greedy"]
 
 
 def map_network(
-    workload: Workload,
+    network: Network,
     model: CostModel,
     rows: int,
     columns: int,
@@ -32,7 +32,7 @@ def map_network(
 ) -> NetworkMapping:
     """The best mapping onto an R x C array; Infeasible if there is none."""
     start = perf_counter()
-    graph = cost_graph(workload, model, restriction)
+    graph = cost_graph(network, model, restriction)
     problem = graph.problem(as_arrays(rows, columns))
     solution = solve(problem) if method == "optimal" else solve_greedily(problem)
     seconds = perf_counter() - start
@@ -42,14 +42,14 @@ def map_network(
 
 
 def certify_mapping(
-    workload: Workload,
+    network: Network,
     model: CostModel,
     mapping: NetworkMapping,
     *,
     restriction: Restriction | None = None,
 ) -> Certificate:
     """Let HiGHS solve the mapping's whole problem; ``gap`` is 0 if the mapping is optimal."""
-    graph = cost_graph(workload, model, restriction)
+    graph = cost_graph(network, model, restriction)
     return certify(graph.problem(as_arrays(mapping.rows, mapping.columns)), mapping.cycles)
 
 
@@ -71,7 +71,7 @@ def unmappable(graph: CostGraph, arrays: IntArray) -> Infeasible:
     rows, columns = arrays[0].tolist()
     place = f"a {rows} x {columns} array" if len(arrays) == 1 else f"any of {len(arrays):,} arrays"
     return Infeasible(
-        f"{graph.workload.name}: {culprit} has no label on {place}",
+        f"{graph.network}: {culprit} has no label on {place}",
         bound="labels",
         needed=1,
         available=0,
@@ -121,7 +121,7 @@ def _mapping(
             )
         )
     return NetworkMapping(
-        network=graph.workload.name,
+        network=graph.network,
         model=model.name,
         method=method,
         rows=rows,

@@ -26,7 +26,7 @@ from dse.mapping.build import Restriction
 from dse.mapping.hardware import Hardware, Single
 from dse.mapping.optimise import map_network
 from dse.mapping.result import NetworkMapping
-from dse.network.workload import Workload
+from dse.network.graph import Network
 from dse.process import interrupt
 
 RUNNERS, NEAR = 8, 1.05  # designs that are kept beside the fastest, and how slow they may be
@@ -116,7 +116,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 
 
 def sweep(
-    workload: Workload,
+    network: Network,
     hardware: CostModel | Sequence[Hardware],
     budget: Budget,
     *,
@@ -140,14 +140,14 @@ def sweep(
     if not len(candidates):
         _refuse_nothing(budget)
     with processes() as pool:
-        search = Search(workload, restriction, budget, executor or pool, families, candidates)
+        search = Search(network, restriction, budget, executor or pool, families, candidates)
         search.run(exhaustive)
     pareto = tuple(_point(search, design) for design in search.front())
     if not pareto:
         raise search.refusal(candidates)
     fastest = pareto[-1]
     best = map_network(
-        workload, fastest.model, fastest.rows, fastest.columns, restriction=restriction
+        network, fastest.model, fastest.rows, fastest.columns, restriction=restriction
     )
     runners = tuple(_point(search, design) for design in search.fastest(RUNNERS, NEAR))
     return Sweep(best, pareto, runners, search.grids(), dict(budget), perf_counter() - start)

@@ -24,6 +24,15 @@ def space_to_depth(
     return np.ascontiguousarray(blocks).reshape(rows, columns, by * bx * channels)
 
 
+def from_host(network: Network) -> list[str]:
+    """The tensors that the host brings: inputs that are read as they are, and blocks of others."""
+    unseen = rearranged(network)
+    return [
+        *(name for name in network.inputs if name not in unseen),
+        *(op.output for op in network.operators if isinstance(op, SpaceToDepth)),
+    ]
+
+
 def rearranged(network: Network) -> set[str]:
     """The inputs that are only read in blocks: the overlay never sees them as they are."""
     return {

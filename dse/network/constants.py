@@ -13,7 +13,6 @@ from dse.network.graph import (
     Network,
     NetworkError,
     Pool,
-    Quantisation,
 )
 from dse.network.rounding import Factor, factor, factor_pair
 
@@ -22,7 +21,7 @@ Integers = npt.NDArray[np.int64]
 
 def conv_constants(network: Network, conv: Conv) -> tuple[Integers, Integers]:
     """(mantissa [Cout], shift [Cout]) that take accumulators to the output's units."""
-    sx, scales = _quantisation(network, conv.input).scale, network.tensors[conv.output].scales
+    sx, scales = network.tensors[conv.input].scale, network.tensors[conv.output].scales
     factors = [
         _factor(conv.name, sx * float(sw) / float(sy))
         for sw, sy in zip(conv.weight_scale, scales, strict=True)
@@ -33,7 +32,7 @@ def conv_constants(network: Network, conv: Conv) -> tuple[Integers, Integers]:
 
 def conv_bias(network: Network, conv: Conv) -> npt.NDArray[np.int32]:
     """The bias [Cout] of raw sums, ``sum(x * w) + conv_bias``, with zero points as padding."""
-    zx = _quantisation(network, conv.input).zero_point
+    zx = network.tensors[conv.input].zero_point
     sums = conv.weight.reshape(len(conv.weight), -1).sum(axis=1, dtype=np.int64)
     return _int32(conv.name, "folded bias", conv.bias.astype(np.int64) - zx * sums)
 
@@ -53,7 +52,7 @@ def accumulator_bound(network: Network, conv: Conv) -> Integers:
 
 def pool_constants(network: Network, pool: Pool) -> dict[int, Factor]:
     """The factor for every number of counted taps; a maximum counts one."""
-    sx, sy = _quantisation(network, pool.input).scale, _quantisation(network, pool.output).scale
+    sx, sy = network.tensors[pool.input].scale, network.tensors[pool.output].scale
     if pool.kind == "max":
         return {1: _factor(pool.name, sx / sy)}
     counts = np.unique(pool_counts(network, pool))
@@ -79,7 +78,7 @@ def pool_counts(network: Network, pool: Pool) -> Integers:
 
 def add_constants(network: Network, add: Add) -> tuple[int, int, int]:
     """(mantissa of a, mantissa of b, shift): the scales of both operands in the output's units."""
-    sa, sb, sy = (_quantisation(network, name).scale for name in (add.a, add.b, add.output))
+    sa, sb, sy = (network.tensors[name].scale for name in (add.a, add.b, add.output))
     try:
         return factor_pair(sa / sy, sb / sy)
     except ValueError as error:
@@ -98,10 +97,6 @@ def verify(network: Network) -> None:
                 pool_constants(network, operator)
             case Add():
                 add_constants(network, operator)
-
-
-def _quantisation(network: Network, name: str) -> Quantisation:
-    return network.tensors[name].quantisation
 
 
 def _factor(name: str, real: float) -> Factor:

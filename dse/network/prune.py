@@ -1,10 +1,10 @@
-"""Dead operators: what no output depends on is not executed."""
+"""Parts of a network: what its outputs need, and what comes before its fully connected layers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from dse.network.graph import Network, Operator
+from dse.network.graph import Conv, Network, Operator
 
 
 def prune(network: Network) -> Network:
@@ -16,3 +16,21 @@ def prune(network: Network) -> Network:
             needed.update(op.inputs)
             operators.append(op)
     return replace(network, operators=tuple(reversed(operators)))
+
+
+def without_dense(network: Network) -> Network:
+    """The convolutional part: fully connected layers and what reads only them are dropped.
+
+    What then has no reader is an output.
+    """
+    kept: list[Operator] = []
+    dropped: set[str] = set()
+    for op in network.operators:
+        dense = isinstance(op, Conv) and network.conv_shape(op).is_dense
+        if dense or dropped.intersection(op.inputs):
+            dropped.add(op.output)
+        else:
+            kept.append(op)
+    read = {name for op in kept for name in op.inputs}
+    made = [op.output for op in kept if op.output not in read or op.output in network.outputs]
+    return replace(network, operators=tuple(kept), outputs=tuple(made))

@@ -11,6 +11,9 @@ from hw.isa.errors import PolymapError
 
 INT8_MIN, INT8_MAX = -128, 127
 
+Shape = tuple[int, int, int]
+"""(height, width, channels) of one image's tensor."""
+
 
 class NetworkError(PolymapError, ValueError):
     """A network is inconsistent; the message says which operator, what and what to do."""
@@ -34,15 +37,16 @@ class Quantisation:
 class Tensor:
     """One activation tensor, ``height x width x channels`` int8 values.
 
-    ``parts``: (channels, quantisation) of each range of channels where they differ, as in the
-    result of merged convolutions; ``quantisation`` is then the first one.
+    ``quantisation`` is None in an outline.  ``parts``: (channels, quantisation) of each range of
+    channels where they differ, as in the result of merged convolutions; ``quantisation`` is then
+    the first one.
     """
 
     name: str
     height: int
     width: int
     channels: int
-    quantisation: Quantisation
+    quantisation: Quantisation | None = None
     parts: tuple[tuple[int, Quantisation], ...] = ()
 
     def __post_init__(self) -> None:
@@ -50,6 +54,25 @@ class Tensor:
             raise NetworkError(f"tensor {self.name!r}: shape must be positive, not {self.shape}")
         if self.parts and sum(channels for channels, _ in self.parts) != self.channels:
             raise NetworkError(f"tensor {self.name!r}: its parts are not all of its channels")
+
+    @property
+    def scale(self) -> float:
+        """Of the quantisation."""
+        return self._known.scale
+
+    @property
+    def zero_point(self) -> int:
+        """Of the quantisation."""
+        return self._known.zero_point
+
+    @property
+    def _known(self) -> Quantisation:
+        if self.quantisation is None:
+            raise NetworkError(
+                f"tensor {self.name!r} has no quantisation: it is part of an outline; import the"
+                " model with calibration images"
+            )
+        return self.quantisation
 
     @property
     def scales(self) -> npt.NDArray[np.float64]:
@@ -64,7 +87,7 @@ class Tensor:
     @property
     def ranges(self) -> tuple[tuple[int, Quantisation], ...]:
         """``parts``, or all channels as one."""
-        return self.parts or ((self.channels, self.quantisation),)
+        return self.parts or ((self.channels, self._known),)
 
     @property
     def _widths(self) -> list[int]:
@@ -76,7 +99,7 @@ class Tensor:
         return np.stack([self.scales[channels], self.zero_points[channels]])
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
         """(height, width, channels)."""
         return self.height, self.width, self.channels
 

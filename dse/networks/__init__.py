@@ -1,1 +1,1 @@
-"""The benchmark networks, and models as workloads."""
+"""The benchmark networks, as outlines."""

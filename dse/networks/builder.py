@@ -1,36 +1,28 @@
-"""Builds a workload layer by layer: methods take tensor names and return the output's name."""
+"""Builds an outline layer by layer: methods take tensor names and return the output's name."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from dse.network.workload import (
-    Convolution,
-    ConvShape,
-    Join,
-    Node,
-    Pool,
-    Shape,
-    Source,
-    Workload,
-)
+from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Tensor, Window
+from dse.network.tensor import Shape
 
 Padding = Literal["same", "valid"]
 
 
-class WorkloadBuilder:
-    """Collects nodes; ``build`` returns the checked workload.
+class OutlineBuilder:
+    """Collects operators; ``build`` returns the checked outline.
 
     Parameters
     ----------
-    name : the workload's name.
+    name : the network's name.
     shape : (height, width, channels) of the input, which is named "input".
     """
 
     def __init__(self, name: str, shape: Shape) -> None:
         self._name = name
-        self._nodes: list[Node] = [Source("input", shape)]
-        self._shapes: dict[str, Shape] = {"input": shape}
+        self._tensors = {"input": Tensor("input", *shape)}
+        self._operators: list[Operator] = []
 
     def conv(
         self,
@@ -43,20 +35,19 @@ class WorkloadBuilder:
         padding: Padding = "same",
     ) -> str:
         """Convolution; ``same`` gives ceil(size / stride) outputs."""
-        height, width, cin = self._shapes[x]
+        source = self._tensors[x]
         ky, kx = (kernel, kernel) if isinstance(kernel, int) else kernel
         pads = (0, 0, 0, 0)
         if padding == "same":
-            top, bottom = _same(height, ky, stride)
-            left, right = _same(width, kx, stride)
-            pads = (top, left, bottom, right)
-        shape = ConvShape(height, width, cin, cout, (ky, kx), (stride, stride), pads)
-        return self._add(Convolution(name, x, shape))
+            pads = _pads((source.height, source.width), (ky, kx), stride)
+        window = Window((ky, kx), (stride, stride), padding=pads)
+        return self._add(Conv(name, x, name, window), *_extents(window, source), cout)
 
     def dense(self, x: str, name: str, cout: int) -> str:
         """Fully connected layer: a convolution that covers its input."""
-        height, width, cin = self._shapes[x]
-        return self._add(Convolution(name, x, ConvShape(height, width, cin, cout, (height, width))))
+        source = self._tensors[x]
+        window = Window((source.height, source.width))
+        return self._add(Conv(name, x, name, window), 1, 1, cout)
 
     def pool(
         self,
@@ -69,39 +60,53 @@ class WorkloadBuilder:
         padding: Padding = "same",
     ) -> str:
         """Pooling; ``same`` gives ceil(size / stride) outputs, ``valid`` only whole windows."""
-        height, width, channels = self._shapes[x]
+        source = self._tensors[x]
+        pads = (0, 0, 0, 0)
         if padding == "same":
-            o1, o2 = (-(-size // stride) for size in (height, width))
-        else:
-            o1, o2 = ((size - kernel) // stride + 1 for size in (height, width))
-        shape = (o1, o2, channels)
-        return self._add(Pool(name, x, shape, kind, (kernel, kernel), (stride, stride)))
+            pads = _pads((source.height, source.width), (kernel, kernel), stride)
+        window = Window((kernel, kernel), (stride, stride), padding=pads)
+        extents = _extents(window, source)
+        return self._add(Pool(name, x, name, kind, window), *extents, source.channels)
 
     def global_average(self, x: str, name: str) -> str:
         """Average over the whole image."""
-        height, width, channels = self._shapes[x]
-        return self._add(Pool(name, x, (1, 1, channels), "average", (height, width), (1, 1)))
+        source = self._tensors[x]
+        window = Window((source.height, source.width))
+        return self._add(Pool(name, x, name, "average", window), 1, 1, source.channels)
 
     def concat(self, name: str, *xs: str) -> str:
         """Concatenation along the channels."""
-        height, width, _ = self._shapes[xs[0]]
-        channels = sum(self._shapes[x][2] for x in xs)
-        return self._add(Join(name, xs, (height, width, channels), "concat"))
+        first = self._tensors[xs[0]]
+        channels = sum(self._tensors[x].channels for x in xs)
+        return self._add(Concat(name, xs, name), first.height, first.width, channels)
 
-    def add(self, name: str, *xs: str) -> str:
+    def add(self, name: str, a: str, b: str) -> str:
         """Elementwise sum."""
-        return self._add(Join(name, xs, self._shapes[xs[0]], "add"))
+        return self._add(Add(name, a, b, name), *self._tensors[a].shape)
 
-    def build(self) -> Workload:
-        """The workload, checked."""
-        return Workload(self._name, tuple(self._nodes))
+    def build(self) -> Network:
+        """The outline, checked; what nothing reads is an output."""
+        read = {name for op in self._operators for name in op.inputs}
+        outputs = tuple(op.output for op in self._operators if op.output not in read)
+        operators = tuple(self._operators)
+        return Network(self._name, self._tensors, operators, ("input",), outputs)
 
-    def _add(self, node: Node) -> str:
-        self._nodes.append(node)
-        self._shapes[node.name] = node.shape
-        return node.name
+    def _add(self, op: Operator, height: int, width: int, channels: int) -> str:
+        self._operators.append(op)
+        self._tensors[op.output] = Tensor(op.output, height, width, channels)
+        return op.output
 
 
-def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
-    return total // 2, total - total // 2
+def _extents(window: Window, source: Tensor) -> tuple[int, int]:
+    return window.output(source.height, source.width)
+
+
+def _pads(
+    sizes: tuple[int, int], kernel: tuple[int, int], stride: int
+) -> tuple[int, int, int, int]:
+    """Padding (top, left, bottom, right), as even as possible, for ceil(size / stride) outputs."""
+    y, x = (
+        max(0, (-(-size // stride) - 1) * stride + taps - size)
+        for size, taps in zip(sizes, kernel, strict=True)
+    )
+    return y // 2, x // 2, y - y // 2, x - x // 2

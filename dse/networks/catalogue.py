@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from dse.network.workload import Workload, WorkloadError
-from dse.networks.from_onnx import light
+from dse.network.graph import Network, NetworkError
 from dse.networks.inception import googlenet, inception_v4
+from dse.networks.weightless import light
 
-BENCHMARKS: dict[str, Callable[[], Workload]] = {
+BENCHMARKS: dict[str, Callable[[], Network]] = {
     "alexnet": partial(light, "bvlc_alexnet"),
     "googlenet": googlenet,
     "inception-v2": partial(light, "inception_v2"),
@@ -21,8 +21,8 @@ BENCHMARKS: dict[str, Callable[[], Workload]] = {
 }
 
 
-def benchmark(name: str) -> Workload:
-    """The workload of a benchmark network; fully connected layers included."""
+def benchmark(name: str) -> Network:
+    """The outline of a benchmark network; fully connected layers included."""
     if name not in BENCHMARKS:
-        raise WorkloadError(f"no benchmark named {name!r}; known: {', '.join(sorted(BENCHMARKS))}")
+        raise NetworkError(f"no benchmark named {name!r}; known: {', '.join(sorted(BENCHMARKS))}")
     return replace(BENCHMARKS[name](), name=name)

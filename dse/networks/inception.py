@@ -9,8 +9,8 @@ Residual Connections on Learning", 2016, figures 3 to 9: 149 convolutions, 12.25
 
 from __future__ import annotations
 
-from dse.network.workload import Workload
-from dse.networks.builder import WorkloadBuilder
+from dse.network.graph import Network
+from dse.networks.builder import OutlineBuilder
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection: channels, table 1 of the paper.
 _GOOGLENET = {
@@ -26,9 +26,9 @@ _GOOGLENET = {
 }
 
 
-def googlenet() -> Workload:
+def googlenet() -> Network:
     """GoogLeNet (Inception-v1) at 224 x 224, without the auxiliary classifiers."""
-    net = WorkloadBuilder("googlenet", (224, 224, 3))
+    net = OutlineBuilder("googlenet", (224, 224, 3))
     x = net.conv("input", "conv1/7x7_s2", 64, 7, stride=2)
     x = net.pool(x, "pool1", 3, stride=2)
     x = net.conv(x, "conv2/3x3_reduce", 64, 1)
@@ -43,7 +43,7 @@ def googlenet() -> Workload:
     return net.build()
 
 
-def _inception_v1(net: WorkloadBuilder, x: str, name: str, channels: tuple[int, ...]) -> str:
+def _inception_v1(net: OutlineBuilder, x: str, name: str, channels: tuple[int, ...]) -> str:
     n1, r3, n3, r5, n5, proj = channels
     return net.concat(
         f"{name}/output",
@@ -54,9 +54,9 @@ def _inception_v1(net: WorkloadBuilder, x: str, name: str, channels: tuple[int, 
     )
 
 
-def inception_v4() -> Workload:
+def inception_v4() -> Network:
     """Inception-v4 at 299 x 299."""
-    net = WorkloadBuilder("inception-v4", (299, 299, 3))
+    net = OutlineBuilder("inception-v4", (299, 299, 3))
     x = _stem(net)
     for i in range(4):
         x = _inception_a(net, x, f"a{i + 1}")
@@ -74,14 +74,14 @@ def inception_v4() -> Workload:
 Kernel = int | tuple[int, int]
 
 
-def _chain(net: WorkloadBuilder, x: str, prefix: str, *layers: tuple[Kernel, int]) -> str:
+def _chain(net: OutlineBuilder, x: str, prefix: str, *layers: tuple[Kernel, int]) -> str:
     for i, (kernel, cout) in enumerate(layers):
         ky, kx = (kernel, kernel) if isinstance(kernel, int) else kernel
         x = net.conv(x, f"{prefix}/{i + 1}_{ky}x{kx}", cout, kernel)
     return x
 
 
-def _stem(net: WorkloadBuilder) -> str:
+def _stem(net: OutlineBuilder) -> str:
     x = net.conv("input", "stem/1_3x3_s2", 32, 3, stride=2, padding="valid")
     x = net.conv(x, "stem/2_3x3", 32, 3, padding="valid")
     x = net.conv(x, "stem/3_3x3", 64, 3)
@@ -98,7 +98,7 @@ def _stem(net: WorkloadBuilder) -> str:
     return net.concat("stem/concat3", conv, pool)
 
 
-def _inception_a(net: WorkloadBuilder, x: str, name: str) -> str:
+def _inception_a(net: OutlineBuilder, x: str, name: str) -> str:
     pool = net.pool(x, f"{name}/pool", 3, kind="average")
     return net.concat(
         f"{name}/concat",
@@ -109,7 +109,7 @@ def _inception_a(net: WorkloadBuilder, x: str, name: str) -> str:
     )
 
 
-def _reduction_a(net: WorkloadBuilder, x: str) -> str:
+def _reduction_a(net: OutlineBuilder, x: str) -> str:
     triple = _chain(net, x, "ra/triple", (1, 192), (3, 224))
     return net.concat(
         "ra/concat",
@@ -119,7 +119,7 @@ def _reduction_a(net: WorkloadBuilder, x: str) -> str:
     )
 
 
-def _inception_b(net: WorkloadBuilder, x: str, name: str) -> str:
+def _inception_b(net: OutlineBuilder, x: str, name: str) -> str:
     row, col = (1, 7), (7, 1)
     pool = net.pool(x, f"{name}/pool", 3, kind="average")
     long = ((1, 192), (row, 192), (col, 224), (row, 224), (col, 256))
@@ -132,7 +132,7 @@ def _inception_b(net: WorkloadBuilder, x: str, name: str) -> str:
     )
 
 
-def _reduction_b(net: WorkloadBuilder, x: str) -> str:
+def _reduction_b(net: OutlineBuilder, x: str) -> str:
     double = _chain(net, x, "rb/double", (1, 192))
     long = _chain(net, x, "rb/quadruple", (1, 256), ((1, 7), 256), ((7, 1), 320))
     return net.concat(
@@ -143,7 +143,7 @@ def _reduction_b(net: WorkloadBuilder, x: str) -> str:
     )
 
 
-def _inception_c(net: WorkloadBuilder, x: str, name: str) -> str:
+def _inception_c(net: OutlineBuilder, x: str, name: str) -> str:
     row, col = (1, 3), (3, 1)
     pool = net.pool(x, f"{name}/pool", 3, kind="average")
     split = _chain(net, x, f"{name}/split", (1, 384))

@@ -34,8 +34,8 @@ class Cut:
         image = array.reshape(channels, height, width).transpose(1, 2, 0)
         if self.dtype.kind in "iu":
             return (image.astype(np.int16) - self._shift).astype(np.int8)
-        q = self.tensor.quantisation
-        scaled = np.rint(image.astype(np.float32) / np.float32(q.scale)) + q.zero_point
+        real = image.astype(np.float32)
+        scaled = np.rint(real / np.float32(self.tensor.scale)) + self.tensor.zero_point
         return np.clip(scaled, -128, 127).astype(np.int8)
 
     def to_model(self, values: npt.NDArray[np.int8]) -> npt.NDArray:
@@ -43,8 +43,8 @@ class Cut:
         image = values.astype(np.int32).transpose(2, 0, 1).reshape(self.shape)
         if self.dtype.kind in "iu":
             return (image + self._shift).astype(self.dtype)
-        q = self.tensor.quantisation
-        return ((image - q.zero_point).astype(np.float32) * np.float32(q.scale)).astype(self.dtype)
+        centred = (image - self.tensor.zero_point).astype(np.float32)
+        return (centred * np.float32(self.tensor.scale)).astype(self.dtype)
 
     @property
     def _shift(self) -> int:

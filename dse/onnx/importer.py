@@ -15,7 +15,6 @@ from dse.network import constants, inputs
 from dse.network.graph import Network, NetworkError, Tensor
 from dse.onnx import draft_passes as passes
 from dse.onnx import integers as finish
-from dse.onnx import outline as outlines
 from dse.onnx import quantise, source, trial, walked
 from dse.onnx.draft import DraftTensor
 from dse.onnx.findings import Place, Problem, Report, UnsupportedError
@@ -59,7 +58,7 @@ def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None)
 
 
 def outline(model: onnx.ModelProto | str | Path) -> Network:
-    """The network of a model, with weights of zero if it is a float one: that needs no calibration.
+    """The network of a model; of a float one its outline, which needs no calibration.
 
     Layers have the names that ``load`` gives them.  Raises as ``load`` does.
     """
@@ -73,10 +72,9 @@ def outline(model: onnx.ModelProto | str | Path) -> Network:
     if problems:
         raise UnsupportedError(problems)
     if _kind(read) == "float":
-        outlines.outline(lowering.draft)
+        return finish.outline(lowering.draft, read.name, read.sha256)
     network = finish.network(lowering.draft, read.name, read.sha256)
-    if _kind(read) == "quantised":
-        constants.verify(network)
+    constants.verify(network)
     return network
 
 

@@ -1,8 +1,9 @@
-"""From a quantised draft to the network: integers only."""
+"""From a draft to the network: of a quantised one integers only, of any its outline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from dse.network.graph import (
     Concat,
     Conv,
     Network,
+    Numbers,
     Operator,
     Pool,
     Quantisation,
@@ -61,22 +63,38 @@ def unquantised(draft: Draft) -> Iterator[Problem]:
 def network(draft: Draft, name: str, sha256: str, rounding: Rounding = "nearest") -> Network:
     """The network of a draft without problems."""
     passes.unify(draft, once=rounding == "inwards")
+    return _network(draft, name, sha256, lambda layer: _operator(layer, rounding))
+
+
+def outline(draft: Draft, name: str, sha256: str) -> Network:
+    """What shapes alone decide, before anything is calibrated.
+
+    Concatenations have no copies of their inputs, which calibration can ask for: whatever may be
+    done to the outline may be done to the calibrated network.
+    """
+    for tensor in _tensors(draft):
+        tensor.quantisation = None
+    return _network(draft, name, sha256, _shaped)
+
+
+def _network(
+    draft: Draft, name: str, sha256: str, operator: Callable[[DraftLayer], Operator]
+) -> Network:
     names = Names(tensor.name for tensor in draft.inputs)  # with the layers', one name space
     for layer in draft.layers:
         layer.name = names.fresh(layer.name)
-    tensors = {t.name: _tensor(t) for t in (*draft.inputs, *(y.output for y in draft.layers))}
     return Network(
         name=name,
-        tensors=tensors,
-        operators=tuple(_operator(layer, rounding) for layer in draft.layers),
+        tensors={t.name: Tensor(t.name, *t.shape, t.quantisation) for t in _tensors(draft)},
+        operators=tuple(operator(layer) for layer in draft.layers),
         inputs=tuple(tensor.name for tensor in draft.inputs),
         outputs=tuple(tensor.name for tensor in draft.outputs),
         source_sha256=sha256,
     )
 
 
-def _tensor(tensor: DraftTensor) -> Tensor:
-    return Tensor(tensor.name, *tensor.shape, _quantisation(tensor))
+def _tensors(draft: Draft) -> list[DraftTensor]:
+    return [*draft.inputs, *(layer.output for layer in draft.layers)]
 
 
 def _quantisation(tensor: DraftTensor) -> Quantisation:
@@ -85,32 +103,31 @@ def _quantisation(tensor: DraftTensor) -> Quantisation:
 
 
 def _operator(layer: DraftLayer, rounding: Rounding) -> Operator:
-    inputs = tuple(tensor.name for tensor in layer.inputs)
-    output = layer.output.name
+    """The operator with its numbers."""
     q = _quantisation(layer.output)
     low, high = _integers_within(layer.low, layer.high, q, rounding)
     held = _integers_within(*layer.held, q, "nearest")
     low, high = (int(np.clip(bound, low, high)) for bound in held)  # bounds come first
+    match _shaped(layer):
+        case Conv() as conv:
+            return replace(conv, numbers=Numbers(*_convolution(layer), low, high))
+        case Pool() | Add() as ranged:
+            return replace(ranged, low=low, high=high)
+        case other:
+            return other
+
+
+def _shaped(layer: DraftLayer) -> Operator:
+    """The operator without numbers."""
+    inputs, output = tuple(tensor.name for tensor in layer.inputs), layer.output.name
     match layer.kind:
         case "conv":
-            weight, scale, bias = _convolution(layer)
-            return Conv(
-                layer.name,
-                inputs[0],
-                output,
-                weight,
-                scale,
-                bias,
-                layer.window,
-                layer.groups,
-                low,
-                high,
-            )
+            return Conv(layer.name, inputs[0], output, layer.window, layer.groups)
         case "max" | "average":
             include = layer.count_include_pad
-            return Pool(layer.name, inputs[0], output, layer.kind, layer.window, include, low, high)
+            return Pool(layer.name, inputs[0], output, layer.kind, layer.window, include)
         case "add":
-            return Add(layer.name, inputs[0], inputs[1], output, low, high)
+            return Add(layer.name, inputs[0], inputs[1], output)
         case "concat":
             return Concat(layer.name, inputs, output)
         case "reshape":

@@ -1,11 +1,11 @@
-"""Graph passes that a mapping may use; each works on workloads and on quantised networks."""
+"""Graph passes that a mapping may use; functions from graph to graph, with or without numbers."""
 
 from dse.passes.apply import Passes, apply, rearrange
 from dse.passes.concat import insert_copies
-from dse.passes.fold import fold, fold_factors, folded_shape, note_unfolded
+from dse.passes.fold import fold, fold_factors, folded_shape
+from dse.passes.layer_shapes import layer_shapes
 from dse.passes.merge import merge, merged_name, siblings
 from dse.passes.pass_error import PassError
-from dse.passes.placement import note_contiguity
 from dse.passes.pool_parts import pool_parts
 from dse.passes.space_to_depth import blockable, blocked_shape, space_to_depth
 
@@ -19,10 +19,9 @@ __all__ = [
     "fold_factors",
     "folded_shape",
     "insert_copies",
+    "layer_shapes",
     "merge",
     "merged_name",
-    "note_contiguity",
-    "note_unfolded",
     "pool_parts",
     "rearrange",
     "siblings",

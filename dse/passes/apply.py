@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dse.network.workload import Workload
+from dse.network.graph import Network
 from dse.passes.concat import insert_copies
-from dse.passes.fold import note_unfolded
 from dse.passes.merge import Group, merge, siblings
-from dse.passes.placement import Graph, note_contiguity
 from dse.passes.pool_parts import pool_parts
 from dse.passes.space_to_depth import space_to_depth
 
@@ -35,26 +33,25 @@ class Switches(Protocol):
     def pool_parts(self) -> bool: ...
 
 
-def rearrange(graph: Graph, passes: Switches, groups: Sequence[Sequence[str]]) -> Graph:
+def rearrange(network: Network, passes: Switches, groups: Sequence[Sequence[str]]) -> Network:
     """The graph behind the passes, in their fixed order, but for folding: search and compiler
     map the layers of this one.
 
     ``groups``: what to merge.
     """
     if passes.space_to_depth:
-        graph = space_to_depth(graph)
+        network = space_to_depth(network)
     if passes.pool_parts:
-        graph = pool_parts(graph)
-    return merge(graph, groups)
+        network = pool_parts(network)
+    return merge(network, groups)
 
 
-def apply(workload: Workload, passes: Passes, groups: Sequence[Group] | None = None) -> Workload:
-    """The workload that the compiler makes, but for folding; names are the compiler's.
+def apply(network: Network, passes: Passes, groups: Sequence[Group] | None = None) -> Network:
+    """The graph that the compiler makes, but for folding; names are the compiler's.
 
     ``groups``: what to merge, by default all of ``siblings``.
     """
     if groups is None:
-        groups = siblings(rearrange(workload, passes, ()))
-    workload = rearrange(workload, passes, groups if passes.merge else ())
-    workload = note_unfolded(workload, passes.concat_in_place)
-    return note_contiguity(insert_copies(workload, passes.concat_in_place))
+        groups = siblings(rearrange(network, passes, ()))
+    network = rearrange(network, passes, groups if passes.merge else ())
+    return insert_copies(network, passes.concat_in_place)

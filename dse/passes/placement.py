@@ -9,16 +9,15 @@ another one, or its own bytes must stay contiguous) is a *copy*.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import Literal
 
-from dse.network import graph as g
-from dse.network import workload as w
+from dse.network.graph import Concat, Network, Reshape, Slice, SpaceToDepth
+from dse.network.tensor import Shape
 from dse.passes.pass_error import PassError
 
 Slot = tuple[str, int]  # a concatenation and the number of its input
-Graph = TypeVar("Graph", g.Network, w.Workload)
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class _Item:
 
     name: str
     kind: Literal["source", "result", "reshape", "concat", "slice"]
-    shape: w.Shape
+    shape: Shape
     inputs: tuple[str, ...] = ()
     channel: int = 0
 
@@ -49,72 +48,38 @@ class Placement:
     copies: frozenset[Slot]
 
 
-def _network_items(network: g.Network) -> list[_Item]:
+def placement(network: Network, in_place: bool = True) -> Placement:
+    """Inputs of concatenations are placed in turn, else copied; all, without ``in_place``.
+
+    Names are the tensors'.  PassError if a slice cannot be where it has to be.
+    """
+    return _Placer(_items(network), network.outputs).run(in_place)
+
+
+def without_copies(before: Network, after: Network, what: str) -> Network:
+    """``after``, or PassError if it needs more copies than ``before``."""
+    if len(placement(after).copies) > len(placement(before).copies):
+        raise PassError(f"{what}: a concatenation would need a copy")
+    return after
+
+
+def _items(network: Network) -> list[_Item]:
     shapes = {name: tensor.shape for name, tensor in network.tensors.items()}
     items = [_Item(name, "source", shapes[name]) for name in network.inputs]
     for op in network.operators:
         shape = shapes[op.output]
         match op:
-            case g.Slice(channel=channel):
+            case Slice(channel=channel):
                 items.append(_Item(op.output, "slice", shape, op.inputs, channel))
-            case g.SpaceToDepth():
+            case SpaceToDepth():
                 items.append(_Item(op.output, "source", shape))
-            case g.Concat():
+            case Concat():
                 items.append(_Item(op.output, "concat", shape, op.inputs))
-            case g.Reshape():
+            case Reshape():
                 items.append(_Item(op.output, "reshape", shape, op.inputs))
             case _:
                 items.append(_Item(op.output, "result", shape, op.inputs))
     return items
-
-
-def _workload_items(workload: w.Workload) -> list[_Item]:
-    items = []
-    for node in workload.nodes:
-        match node:
-            case w.Slice(channel=channel):
-                items.append(_Item(node.name, "slice", node.shape, node.inputs, channel))
-            case w.Join(kind="concat"):
-                items.append(_Item(node.name, "concat", node.shape, node.inputs))
-            case w.Reshape():
-                items.append(_Item(node.name, "reshape", node.shape, node.inputs))
-            case w.Source():
-                items.append(_Item(node.name, "source", node.shape))
-            case _:
-                items.append(_Item(node.name, "result", node.shape, node.inputs))
-    return items
-
-
-def placement(graph: g.Network | w.Workload, in_place: bool = True) -> Placement:
-    """Inputs of concatenations are placed in turn, else copied; all, without ``in_place``.
-
-    Names are a network's tensors or a workload's nodes.  PassError if a slice cannot be where it
-    has to be.
-    """
-    if isinstance(graph, g.Network):
-        return _Placer(_network_items(graph), graph.outputs).run(in_place)
-    return _Placer(_workload_items(graph), graph.outputs).run(in_place)
-
-
-def without_copies(before: Graph, after: Graph, what: str, in_place: bool = True) -> Graph:
-    """``after``, or PassError if it needs more copies than ``before``."""
-    if len(placement(after, in_place).copies) > len(placement(before, in_place).copies):
-        raise PassError(f"{what}: a concatenation would need a copy")
-    return after
-
-
-def note_contiguity(workload: w.Workload) -> w.Workload:
-    """The workload whose convolutions know whether their input's rows are contiguous."""
-    places = placement(workload).places
-
-    def noted(node: w.Node) -> w.Node:
-        if not isinstance(node, w.Convolution):
-            return node
-        height, width, channels = node.conv.input
-        contiguous = height * width == 1 or places[node.input].pitch == channels
-        return replace(node, conv=replace(node.conv, contiguous=contiguous))
-
-    return replace(workload, nodes=tuple(noted(node) for node in workload.nodes))
 
 
 class _Placer:

@@ -10,12 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dse.network import graph as g
-from dse.network import workload as w
-from dse.network.from_network import conv_shape
+from dse.network.conv_shape import ConvShape
+from dse.network.graph import Conv, Network, Numbers, Operator, SpaceToDepth, Tensor, Window
 from dse.network.names import Names
-from dse.passes.placement import Graph
-from dse.passes.rewrite import rewrite
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class _Axis:
     after: int
 
 
-def blocked_shape(conv: w.ConvShape) -> w.ConvShape:
+def blocked_shape(conv: ConvShape) -> ConvShape:
     """The convolution of stride 1 over blocks of ``conv.stride`` pixels, with the same output."""
     y, x = _axes(conv)
     (by, bx) = conv.stride
@@ -45,66 +42,45 @@ def blocked_shape(conv: w.ConvShape) -> w.ConvShape:
     )
 
 
-def blockable(conv: w.ConvShape) -> bool:
+def blockable(conv: ConvShape) -> bool:
     """Whether blocks change anything and can be laid out."""
     return conv.stride != (1, 1) and conv.groups == 1
 
 
-def space_to_depth(graph: Graph) -> Graph:
+def space_to_depth(network: Network) -> Network:
     """The graph whose strided convolutions of the network's inputs read blocks of them."""
-    return _in_network(graph) if isinstance(graph, g.Network) else _in_workload(graph)
-
-
-def _in_workload(workload: w.Workload) -> w.Workload:
-    nodes: dict[str, tuple[w.Node, ...]] = {}
-    names = Names(workload.node)
-    sources = [node.name for node in workload.nodes if isinstance(node, w.Source)]
-    for layer in workload.convolutions:
-        if layer.input in sources and blockable(layer.conv):
-            conv = blocked_shape(layer.conv)
-            blocks = w.Source(names.fresh(f"{layer.name}.blocks"), conv.input)
-            nodes[layer.name] = blocks, w.Convolution(layer.name, blocks.name, conv)
-    for name in sources:
-        readers = workload.consumers[name]
-        if name not in workload.held and readers and all(r.name in nodes for r in readers):
-            nodes[name] = ()
-    return rewrite(workload, nodes, {})
-
-
-def _in_network(network: g.Network) -> g.Network:
     tensors = dict(network.tensors)
     names = Names([*tensors, *(op.name for op in network.operators)])
-    operators: list[g.Operator] = []
+    operators: list[Operator] = []
     for op in network.operators:
-        if isinstance(op, g.Conv) and op.input in network.inputs:
-            shape = conv_shape(op, network)
+        if isinstance(op, Conv) and op.input in network.inputs:
+            shape = network.conv_shape(op)
             if blockable(shape):
-                blocked = blocked_shape(shape)
                 name = names.fresh(f"{op.name}.blocks")
-                quantisation = tensors[op.input].quantisation
-                tensors[name] = g.Tensor(name, *blocked.input, quantisation)
-                operators.append(g.SpaceToDepth(name, op.input, name, shape.stride))
-                op = _blocked(op, name, shape, blocked)
+                blocks = blocked_shape(shape)
+                tensors[name] = Tensor(name, *blocks.input, tensors[op.input].quantisation)
+                operators.append(SpaceToDepth(name, op.input, name, shape.stride))
+                op = replace(
+                    op,
+                    input=name,
+                    window=Window(blocks.kernel, padding=blocks.padding),
+                    numbers=op.numbers and _blocked(op.numbers, shape, blocks),
+                    own_products=blocks.own_products,
+                )
         operators.append(op)
     return replace(network, tensors=tensors, operators=tuple(operators))
 
 
-def _blocked(conv: g.Conv, blocks: str, shape: w.ConvShape, blocked: w.ConvShape) -> g.Conv:
-    cout = len(conv.weight)
+def _blocked(numbers: Numbers, shape: ConvShape, blocks: ConvShape) -> Numbers:
     by, bx = shape.stride
-    weight = np.zeros((cout, *blocked.kernel, by, bx, shape.cin), np.int8)
+    weight = np.zeros((shape.cout, *blocks.kernel, by, bx, shape.cin), np.int8)
     for i, (row, y) in enumerate(_axes(shape)[0].taps):
         for j, (column, x) in enumerate(_axes(shape)[1].taps):
-            weight[:, row, column, y, x] = conv.weight[:, i, j]
-    return replace(
-        conv,
-        input=blocks,
-        weight=weight.reshape(cout, *blocked.kernel, blocked.cin),
-        window=g.Window(blocked.kernel, padding=blocked.padding),
-    )
+            weight[:, row, column, y, x] = numbers.weight[:, i, j]
+    return replace(numbers, weight=weight.reshape(shape.cout, *blocks.kernel, blocks.cin))
 
 
-def _axes(conv: w.ConvShape) -> tuple[_Axis, _Axis]:
+def _axes(conv: ConvShape) -> tuple[_Axis, _Axis]:
     top, left, _, _ = conv.padding
     rows, columns = (
         _axis(*values)

@@ -9,7 +9,8 @@ import enum
 from collections.abc import Sequence
 from typing import Protocol
 
-from dse.network.workload import Convolution, ConvShape, Join, Pool, Shape, Workload
+from dse.network.conv_shape import ConvShape
+from dse.network.graph import Add, Network, Pool
 from dse.tiling.walks import Walk, against
 from hw.isa import Dataflow
 from hw.isa.config import ceil_div
@@ -73,16 +74,19 @@ def against_walking(conv: ConvShape, algorithm: Algorithm) -> str:
     return against("CONV", walk.fields)
 
 
-def against_pooling(source: Shape, pool: Pool) -> str:
-    """Why the instruction set cannot say a pooling; its padding, which is unknown, apart."""
-    height, width, channels = source
+def against_pooling(network: Network, pool: Pool) -> str:
+    """Why the instruction set cannot say a pooling."""
+    height, width, channels = network.tensors[pool.input].shape
+    window = pool.window
     walk = Walk(
         height=height,
         width=width,
         channels=channels,
-        taps=pool.kernel,
-        outputs=pool.shape[:2],
-        stride=pool.stride,
+        taps=window.kernel,
+        outputs=network.tensors[pool.output].shape[:2],
+        stride=window.stride,
+        dilation=window.dilation,
+        before=window.padding[:2],
     )
     return against("POOL", {**walk.fields, "channels": channels})
 
@@ -102,41 +106,37 @@ def against_folding(conv: ConvShape, factor: int) -> str:
     return conv.unfolded
 
 
-def against_merging(workload: Workload, group: Sequence[str]) -> str:
+def against_merging(network: Network, group: Sequence[str]) -> str:
     """Why convolutions are no siblings that can become one, wherever their results lie."""
     if len(set(group)) < len(group):
         return "two different ones are the least"
-    layers = []
+    known = {conv.name: conv for conv in network.convolutions()}
     for name in group:
-        layer = workload.node.get(name)
-        if not isinstance(layer, Convolution):
+        if name not in known:
             return f"there is no convolution {name!r}"
-        layers.append(layer)
-    for layer in layers:
-        conv = layer.conv
-        if any(isinstance(n, Join) and n.kind == "add" for n in workload.consumers[layer.name]):
-            return f"the result of {layer.name!r} is a summand"
-        if conv.kernel != (1, 1) or any(conv.padding) or conv.groups > 1:
-            return f"{layer.name!r} is no plain 1 x 1 convolution"
-        if (layer.input, conv.stride) != (layers[0].input, layers[0].conv.stride):
-            return f"{layer.name!r} reads other pixels than {group[0]!r}"
+    first = known[group[0]]
+    for conv in (known[name] for name in group):
+        window = conv.window
+        if any(isinstance(op, Add) for op in network.consumers[conv.output]):
+            return f"the result of {conv.name!r} is a summand"
+        if window.kernel != (1, 1) or any(window.padding) or conv.groups > 1:
+            return f"{conv.name!r} is no plain 1 x 1 convolution"
+        if (conv.input, window.stride) != (first.input, first.window.stride):
+            return f"{conv.name!r} reads other pixels than {group[0]!r}"
     return ""
 
 
-def tails(workload: Workload) -> dict[str, str]:
+def tails(network: Network) -> dict[str, str]:
     """Additions by name, each with the convolution that it is the tail of, if there is one.
 
     The writer adds, so that a convolution qualifies whose result has no other use; the later one
     of two.
     """
     found: dict[str, str] = {}
-    for node in workload.nodes:
-        if isinstance(node, Join) and node.kind == "add" and len(set(node.inputs)) == 2:
-            for layer in workload.convolutions:
-                name = layer.name
-                own = name in node.inputs and workload.consumers[name] == (node,)
-                if own and name not in workload.held:
-                    found[node.name] = name
+    for conv in network.convolutions():
+        match network.consumers[conv.output]:
+            case [Add() as add] if add.a != add.b and conv.output not in network.outputs:
+                found[add.name] = conv.name
     return found
 
 

@@ -9,6 +9,7 @@ import typer
 
 from dse.explore.executors import ExecutorName, executor
 from dse.explore.objectives import CostModelName, Objective, Winograd
+from dse.network.prune import without_dense
 from hw.isa.errors import InputError
 from polymap import api
 from polymap.api.command_line import parse_array
@@ -93,7 +94,7 @@ def explore(
         whole = subject.network if isinstance(subject, api.Imported) else subject
         network = api.shapes_of(subject)
         if not dense:
-            subject = network = network.without_dense()
+            subject = network = without_dense(network)
         progress.stage("exploring")
         found = api.explore(
             network,

@@ -9,7 +9,8 @@ from math import inf
 from dse.cost import CostModel, Dynamap, Infeasible
 from dse.explore.card import Card
 from dse.mapping import NetworkMapping, Restriction, map_network
-from dse.network.workload import Workload
+from dse.network.graph import Network
+from dse.passes import layer_shapes
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Baseline:
 
 
 def baselines(
-    workload: Workload,
+    network: Network,
     model: CostModel,
     mapping: NetworkMapping,
     board: Card,
@@ -32,11 +33,11 @@ def baselines(
 
     ``restriction``: under which the mapping was found.
     """
-    return tuple(_baselines(workload, model, mapping, board, restriction or Restriction()))
+    return tuple(_baselines(network, model, mapping, board, restriction or Restriction()))
 
 
 def _baselines(
-    workload: Workload,
+    network: Network,
     model: CostModel,
     mapping: NetworkMapping,
     board: Card,
@@ -44,15 +45,15 @@ def _baselines(
 ) -> Iterator[Baseline]:
     labels = [
         label
-        for layer in workload.convolutions
-        for label in allowed.allowed(layer.name, model.labels(layer.conv))
+        for name, shape in layer_shapes(network).items()
+        for label in allowed.allowed(name, model.labels(shape))
     ]
 
     def best(
         name: str, other: CostModel, limit: Restriction | None = None, note: str = ""
     ) -> Baseline:
         try:
-            found = map_network(workload, other, mapping.rows, mapping.columns, restriction=limit)
+            found = map_network(network, other, mapping.rows, mapping.columns, restriction=limit)
         except Infeasible as error:
             return Baseline(name, None, str(error))
         return Baseline(name, found, note)

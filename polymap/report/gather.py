@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import prod
 
 import numpy as np
 
@@ -13,7 +12,9 @@ from dse.explore.card import Card
 from dse.explore.execution import Execution
 from dse.mapping import NetworkMapping, ParetoPoint
 from dse.mapping.sweep import Grid
-from dse.network.workload import Source, Workload
+from dse.network.blocks import from_host
+from dse.network.graph import Network
+from dse.passes import layer_shapes
 from hw.isa import Opcode
 from hw.isa.config import OverlayConfig
 from polymap.report import timeline
@@ -25,7 +26,7 @@ _PARTS = ("fill", "compute", "load", "stall", "drain")
 
 
 def report_data(
-    workload: Workload,
+    network: Network,
     model: CostModel,
     mapping: NetworkMapping,
     board: Card,
@@ -65,13 +66,13 @@ def report_data(
         configuration=array if config is None else config.to_json(),
         resources={} if config is None else board.blocks(config),
         splits=_splits(mapping, execution),
-        traffic=_traffic(workload, mapping, off_chip, execution),
-        peaks=tuple(_peaks(workload, model, mapping)),
+        traffic=_traffic(network, mapping, off_chip, execution),
+        peaks=tuple(_peaks(network, model, mapping)),
         memories=tuple(memories),
         candidates=_candidates(grids) if grids else None,
         pareto=tuple(pareto),
-        rivals=tuple(_rivals(workload, mapping, baselines, execution)),
-        timeline=timeline.of_mapping(workload, mapping)
+        rivals=tuple(_rivals(network, mapping, baselines, execution)),
+        timeline=timeline.of_mapping(network, mapping)
         if execution is None
         else timeline.of_program(execution.program, execution.cycles),
     )
@@ -100,32 +101,28 @@ def _splits(mapping: NetworkMapping, execution: Execution | None) -> dict[str, M
 
 
 def _traffic(
-    workload: Workload, mapping: NetworkMapping, off_chip: float, execution: Execution | None
+    network: Network, mapping: NetworkMapping, off_chip: float, execution: Execution | None
 ) -> dict[str, float]:
-    least = _least_traffic(workload, mapping, off_chip)
+    least = _least_traffic(network, mapping, off_chip)
     return least if execution is None else {**least, **_program_traffic(execution.program)}
 
 
-def _least_traffic(
-    workload: Workload, mapping: NetworkMapping, off_chip: float
-) -> dict[str, float]:
+def _least_traffic(network: Network, mapping: NetworkMapping, off_chip: float) -> dict[str, float]:
     """Bytes of each layer: weights once, input and output of the network, and what transfers move.
 
     The network's inputs are the first layer's, its outputs the last one's.  ``off_chip``: bytes
     over the memory's bus in a cycle of transfer.
     """
     bytes_of = {
-        layer.name: float(layer.conv.taps * layer.conv.cin // layer.conv.groups * layer.conv.cout)
-        for layer in workload.convolutions
+        name: float(shape.taps * shape.cin // shape.groups * shape.cout)
+        for name, shape in layer_shapes(network).items()
     }
     for layer in mapping.layers:
         bytes_of[layer.name] += layer.transfer * off_chip
     if bytes_of:
         first, last = next(iter(bytes_of)), next(reversed(bytes_of))
-        nodes = workload.nodes
-        bytes_of[first] += sum(prod(node.shape) for node in nodes if isinstance(node, Source))
-        unread = [node for node in nodes if not workload.consumers[node.name]]
-        bytes_of[last] += sum(prod(node.shape) for node in unread)
+        bytes_of[first] += sum(network.tensors[name].size for name in from_host(network))
+        bytes_of[last] += sum(network.tensors[name].size for name in network.outputs)
     return bytes_of
 
 
@@ -145,18 +142,18 @@ def _program_traffic(program: Program) -> dict[str, float]:
     return bytes_of
 
 
-def _peaks(workload: Workload, model: CostModel, mapping: NetworkMapping) -> Iterator[Roof]:
+def _peaks(network: Network, model: CostModel, mapping: NetworkMapping) -> Iterator[Roof]:
     """The array's rate of direct convolution, and what each transform makes of it."""
     direct = _peak(mapping)
     yield Roof("direct", direct)
-    labels = {label for layer in workload.convolutions for label in model.labels(layer.conv)}
+    labels = {label for shape in layer_shapes(network).values() for label in model.labels(shape)}
     for m in sorted({tile for label in labels if (tile := model.winograd_tile(label))}):
         saved = (m * _TAPS) ** 2 / (m + _TAPS - 1) ** 2
         yield Roof(f"Winograd F({m},{_TAPS})", direct * saved)
 
 
 def _rivals(
-    workload: Workload,
+    network: Network,
     mapping: NetworkMapping,
     others: Iterable[Baseline],
     execution: Execution | None,
@@ -169,7 +166,7 @@ def _rivals(
         latency = None if other.mapping is None else other.mapping.latency_ms
         yield Rival(other.name, latency, other.note)
     peak = _peak(mapping)
-    yield Rival("every multiplier busy", workload.macs / peak * 1e3, "bound of direct convolution")
+    yield Rival("every multiplier busy", network.macs() / peak * 1e3, "bound of direct convolution")
 
 
 def _peak(mapping: NetworkMapping) -> float:

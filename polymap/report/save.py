@@ -25,7 +25,7 @@ def save(found: Exploration, folder: str | Path) -> None:
 
 
 def _report(found: Exploration, board: Card) -> str:
-    what = found.workload, found.model, found.mapping, board
+    what = found.network, found.model, found.mapping, board
     data = report_data(
         *what,
         lanes=found.lanes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dse.assembly.program import Program
 from dse.cycles.whole_program import ProgramCycles
 from dse.mapping import NetworkMapping
-from dse.network.workload import Workload
+from dse.network.graph import Network
 from polymap.report.data import Event, Timeline
 
 TRANSFER = "transfer"
@@ -22,9 +22,10 @@ def of_program(program: Program, found: ProgramCycles) -> Timeline:
     return Timeline(events, found.total, exact=True)
 
 
-def of_mapping(workload: Workload, mapping: NetworkMapping) -> Timeline:
+def of_mapping(network: Network, mapping: NetworkMapping) -> Timeline:
     """The layers one after the other, each behind the transfer of its input."""
-    order = {node.name: number for number, node in enumerate(workload.nodes)}
+    names = (*network.inputs, *(op.name for op in network.operators))
+    order = {name: number for number, name in enumerate(names)}
     steps = [(layer.name, layer.transfer, layer.compute) for layer in mapping.layers]
     steps += [(store.name, store.transfer, 0.0) for store in mapping.stores]
     # The store of a forked tensor is named after it, a join's like the join itself.

@@ -21,7 +21,7 @@ from boards.kernel import KERNEL
 from dse.assembly.manifest import HostTensor
 from dse.compile.compiler import compile_network
 from dse.files.arrays import ArraysError
-from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
+from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
 from hw.isa import Error
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import REGISTERS, Control, Status
@@ -46,10 +46,12 @@ def network() -> Network:
         name="conv",
         input="x",
         output="y",
-        weight=rng.integers(-127, 128, (6, 1, 1, 3)).astype(np.int8),
-        weight_scale=np.full(6, 0.004),
-        bias=rng.integers(-900, 900, 6).astype(np.int32),
         window=Window((1, 1)),
+        numbers=Numbers(
+            rng.integers(-127, 128, (6, 1, 1, 3)).astype(np.int8),
+            np.full(6, 0.004),
+            rng.integers(-900, 900, 6).astype(np.int32),
+        ),
     )
     return Network("one", tensors, (conv,), ("x",), ("y",), "0" * 64)
 

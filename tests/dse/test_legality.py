@@ -9,10 +9,10 @@ import polymap
 from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
 from dse.compile.transform import transform
-from dse.network.from_network import from_network
 from dse.network.graph import Network, Window
+from dse.network.numbers import without_numbers
 from dse.networks.catalogue import benchmark
-from dse.passes import Passes, apply, siblings, space_to_depth
+from dse.passes import Passes, apply, layer_shapes, siblings, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from dse.tiling.legality import against_folding, tails
 from hw.isa.config import OverlayConfig
@@ -35,14 +35,16 @@ def test_foldings_of_drawn_networks() -> None:
     found = {True: 0, False: 0}
     for seed in range(40):
         network = drawn_network(np.random.default_rng(seed))
-        groups = siblings(from_network(network))
+        groups = siblings(without_numbers(network))
         for in_place in (True, False):
             passes = Passes(space_to_depth=False, pool_parts=False, concat_in_place=in_place)
-            for layer in apply(from_network(network), passes, groups).convolutions:
-                choice = {layer.name: Choice(fold=2)}
+            for name, shape in layer_shapes(
+                apply(without_numbers(network), passes, groups)
+            ).items():
+                choice = {name: Choice(fold=2)}
                 mapping = LayerMapping(choice, merge=groups, concat_in_place=in_place)
-                legal = not against_folding(layer.conv, 2)
-                assert accepted(network, mapping) == legal, (seed, layer.name)
+                legal = not against_folding(shape, 2)
+                assert accepted(network, mapping) == legal, (seed, name)
                 found[legal] += 1
     assert min(found.values()) > 20
 
@@ -58,7 +60,7 @@ def test_a_shortcut_may_be_folded_but_not_what_is_fused() -> None:
     """The same bytes with the shortcut in both forms; the addition's own convolution is refused."""
     network = residual()
     stem, inner, fused, _ = (conv.name for conv in network.convolutions())
-    assert tails(from_network(network)) == {"add3": fused}
+    assert tails(network) == {"add3": fused}
     for name in (stem, inner):
         check(network, SMALL, LayerMapping({name: Choice(fold=2)}), seeds=1)
     with pytest.raises(ProgramError, match="its result is a summand"):
@@ -72,18 +74,17 @@ def test_outputs_that_are_read_on_lie_where_the_host_finds_them() -> None:
     a = b.conv(x, 4, SAME)
     joined = b.concat(a, b.pool(a, "max", SAME))
     network = b.build(b.conv(joined, 2, SAME), a)
-    workload = from_network(network)
-    assert workload.held == {"conv0"}
-    copied = [n.name for n in apply(workload, Passes()).nodes if ".copy" in n.name]
+    changed = apply(without_numbers(network), Passes())
+    copied = [op.name for op in changed.operators if ".copy" in op.name]
     assert len(copied) == 1
     check(network, SMALL, seeds=1)
 
 
 def test_products_that_a_pass_adds_do_not_count() -> None:
-    workload = benchmark("googlenet")
-    blocked = space_to_depth(workload)
-    assert blocked.node["conv1/7x7_s2"] != workload.node["conv1/7x7_s2"]
-    assert blocked.macs == workload.macs == 1_582_671_872
+    network = benchmark("googlenet")
+    blocked = space_to_depth(network)
+    assert next(blocked.convolutions()) != next(network.convolutions())
+    assert blocked.macs() == network.macs() == 1_582_671_872
 
 
 @pytest.mark.parametrize(

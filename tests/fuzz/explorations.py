@@ -28,8 +28,8 @@ from dse.cost import Infeasible
 from dse.cycles.whole_program import program_cycles
 from dse.explore.exploration import CONFIGURATION_FILE, MAPPING_FILE, Exploration
 from dse.explore.objectives import Objective
-from dse.network.from_network import from_network
 from dse.network.graph import Network
+from dse.network.numbers import without_numbers
 from dse.onnx import importer, source
 from dse.onnx.findings import UnsupportedError
 from dse.onnx.randomise import randomise
@@ -61,7 +61,7 @@ def judge(seed: int) -> Verdict:
     rtl = seed % RTL_EVERY == 0
     board, options = _rtl_options(rng) if rtl else _options(rng)
     try:
-        found = polymap.explore(from_network(network), board, executor=Serial(), **options)
+        found = polymap.explore(without_numbers(network), board, executor=Serial(), **options)
     except Infeasible as refusal:
         return Verdict(
             kind=f"refused for {refusal.bound}",

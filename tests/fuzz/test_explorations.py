@@ -27,7 +27,8 @@ def test_large_biases_widen_the_accumulators() -> None:
     network = b.build(b.conv(b.input(4, 4, 2), 3, Window()))
     (conv,) = network.operators
     assert isinstance(conv, Conv)
-    loud = replace(conv, bias=np.full(3, 1 << 27, np.int32))
+    assert conv.numbers is not None
+    loud = replace(conv, numbers=replace(conv.numbers, bias=np.full(3, 1 << 27, np.int32)))
     network = replace(network, operators=(loud,))
     found = polymap.explore(network, None, array=(4, 4), certify=False)
     assert found.configuration is not None

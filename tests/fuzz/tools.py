@@ -23,7 +23,7 @@ from boards.host import command as host
 from boards.host import xdma_run
 from dse import pipeline as search
 from dse.files.documents import CHECKSUM, seal
-from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
+from dse.network.graph import Conv, Network, Numbers, Pool, Quantisation, Tensor, Window
 from polymap.api import elaboration
 from polymap.cli import NAME
 from polymap.commands.app import app
@@ -248,10 +248,12 @@ def _conv(source: str, name: str, cout: int, kernel: int, cin: int) -> Conv:
         name=name,
         input=source,
         output=name,
-        weight=np.ones((cout, kernel, kernel, cin), np.int8),
-        weight_scale=np.full(cout, 0.004),
-        bias=np.zeros(cout, np.int32),
         window=Window((kernel, kernel), padding=(kernel // 2,) * 4),
+        numbers=Numbers(
+            np.ones((cout, kernel, kernel, cin), np.int8),
+            np.full(cout, 0.004),
+            np.zeros(cout, np.int32),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dse.assembly.program import Program
 from dse.compile.compiler import compile_network
-from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
+from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
 from sim import functional, golden
@@ -40,11 +40,13 @@ def layer(
         name="conv",
         input="x",
         output="y",
-        weight=values.astype(np.int8),
-        weight_scale=np.full(channels, 0.01 / np.sqrt(np.prod(size[1:]))),
-        bias=rng.integers(-900, 900, channels).astype(np.int32),
         window=window,
         groups=groups,
+        numbers=Numbers(
+            values.astype(np.int8),
+            np.full(channels, 0.01 / np.sqrt(np.prod(size[1:]))),
+            rng.integers(-900, 900, channels).astype(np.int32),
+        ),
     )
     tensors = {
         "x": Tensor("x", *shape, quantisation[0]),

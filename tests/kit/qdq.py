@@ -91,7 +91,7 @@ class _Writer:
 
     def _coefficients(self, op: Conv) -> list[str]:
         """The names of the dequantised weights and bias."""
-        unit = self.network.tensors[op.input].quantisation.scale * op.weight_scale
+        unit = self.network.tensors[op.input].scale * op.weight_scale
         weight = np.ascontiguousarray(op.weight.transpose(0, 3, 1, 2))
         pairs: dict[str, tuple[npt.NDArray, npt.NDArray]] = {
             "weight": (weight, op.weight_scale),
@@ -127,11 +127,11 @@ class _Writer:
         return self._node("DequantizeLinear", [name, *parameters], output, output)
 
     def _parameters(self, op: Operator, name: str) -> list[str]:
-        q = self.network.tensors[name].quantisation
+        tensor = self.network.tensors[name]
         prefix = f"{op.name}/{name}"
         return [
-            self._constant(f"{prefix}/scale", np.array(q.scale, np.float32)),
-            self._constant(f"{prefix}/zero_point", np.array(q.zero_point, np.int8)),
+            self._constant(f"{prefix}/scale", np.array(tensor.scale, np.float32)),
+            self._constant(f"{prefix}/zero_point", np.array(tensor.zero_point, np.int8)),
         ]
 
     def _constant(self, name: str, array: npt.NDArray) -> str:

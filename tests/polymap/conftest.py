@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from dse.network.graph import Conv, Network, Pool, Quantisation, Tensor, Window
+from dse.network.graph import Conv, Network, Numbers, Pool, Quantisation, Tensor, Window
 from dse.process import progress
 from polymap.cli import app
 from tests.kit.qdq import qdq_model
@@ -69,10 +69,12 @@ def _conv(source: str, name: str, cout: int, kernel: int, cin: int, seed: int) -
         name=name,
         input=source,
         output=name,
-        weight=rng.integers(-127, 128, (cout, kernel, kernel, cin)).astype(np.int8),
-        weight_scale=np.full(cout, 0.004),
-        bias=rng.integers(-900, 900, cout).astype(np.int32),
         window=Window((kernel, kernel), padding=(kernel // 2,) * 4),
+        numbers=Numbers(
+            rng.integers(-127, 128, (cout, kernel, kernel, cin)).astype(np.int8),
+            np.full(cout, 0.004),
+            rng.integers(-900, 900, cout).astype(np.int32),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dse.compile.compiler import compile_network
-from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
+from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
 from dse.onnx.host import Host, Subgraph
 from dse.onnx.importer import Imported
 from hw.isa import Opcode
@@ -156,10 +156,12 @@ def _wide() -> Network:
         name="conv",
         input="x",
         output="y",
-        weight=np.ones((64, 1, 1, 64), np.int8),
-        weight_scale=np.full(64, 0.01),
-        bias=np.zeros(64, np.int32),
         window=Window(),
+        numbers=Numbers(
+            np.ones((64, 1, 1, 64), np.int8),
+            np.full(64, 0.01),
+            np.zeros(64, np.int32),
+        ),
     )
     tensors = {name: Tensor(name, *shape, quantisation) for name in ("x", "y")}
     return Network("wide", tensors, (conv,), ("x",), ("y",))

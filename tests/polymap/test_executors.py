@@ -16,9 +16,9 @@ from hw.isa.errors import InputError
 
 def test_the_same_design_on_joblib() -> None:
     options = {"array": (8, 8), "space": Space(lanes=(2,)), "certify": False}
-    workload = benchmark("squeezenet")
-    ours = explore(workload, U200, **options)
-    other = explore(workload, U200, executor=executor(ExecutorName.JOBLIB), **options)
+    network = benchmark("squeezenet")
+    ours = explore(network, U200, **options)
+    other = explore(network, U200, executor=executor(ExecutorName.JOBLIB), **options)
     assert other.mapping.choice == ours.mapping.choice
 
 

@@ -21,8 +21,10 @@ from dse.explore.needs import Needs, needs
 from dse.explore.resources import Resources
 from dse.explore.search import explore, explore_all
 from dse.mapping import map_network, sweep
-from dse.network.to_network import to_network
+from dse.network.numbers import with_random_numbers
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
+from dse.passes import layer_shapes
 from hw.isa.config import OverlayConfig
 
 NEEDS = Needs(tensor_bytes=1 << 20, parameter_depth=4096, sum_bits=27, raw_bits=26)
@@ -90,15 +92,15 @@ def test_resources_grow_with_rows_and_columns() -> None:
 
 
 def test_no_design_beats_its_bound() -> None:
-    workload = benchmark("googlenet").without_dense()
-    (union,) = Space(lanes=(2,)).families(U200, needs(workload))
+    network = without_dense(benchmark("googlenet"))
+    (union,) = Space(lanes=(2,)).families(U200, needs(network))
     for rows, columns in ((8, 8), (48, 128), (64, 98)):
-        floor = map_network(workload, union.bound, rows, columns)
+        floor = map_network(network, union.bound, rows, columns)
         for family in union.parts(rows, columns):
-            bound = map_network(workload, family.bound, rows, columns)
+            bound = map_network(network, family.bound, rows, columns)
             assert floor.cycles <= bound.cycles and floor.dsp <= bound.dsp
             for model in _all(family)[:: len(family.depths)]:
-                found = map_network(workload, model, rows, columns)
+                found = map_network(network, model, rows, columns)
                 assert bound.cycles <= found.cycles and bound.dsp == found.dsp
 
 
@@ -152,23 +154,23 @@ def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
 
 def test_one_lane_is_left_out_only_where_two_beat_it() -> None:
     """The same front as of all arrays of either number of lanes."""
-    workload, board = benchmark("squeezenet"), replace(U200, dsp=500)
-    needed = needs(workload)
+    network, board = benchmark("squeezenet"), replace(U200, dsp=500)
+    needed = needs(network)
     arrays = rectangles(board.dsp)
     arrays = arrays[(arrays >= 2).all(axis=1)]
     few, every = (
-        sweep(workload, Space().families(board, needed, fixed=fixed), board.budget, arrays=arrays)
+        sweep(network, Space().families(board, needed, fixed=fixed), board.budget, arrays=arrays)
         for fixed in (False, True)
     )
     assert few.candidates < 0.7 * every.candidates
     assert [p.cycles for p in few.pareto] == [p.cycles for p in every.pareto]
     assert [p.dsp for p in few.pareto] == [p.dsp for p in every.pareto]
-    given = explore(workload, replace(U200, dsp=290), array=(50, 5))
+    given = explore(network, replace(U200, dsp=290), array=(50, 5))
     assert given.lanes == 1  # two lanes take 50 DSPs more, and half as many rows were not asked for
 
 
 def test_several_networks_and_boards_at_once() -> None:
-    networks = [benchmark("squeezenet"), benchmark("alexnet").without_dense()]
+    networks = [benchmark("squeezenet"), without_dense(benchmark("alexnet"))]
     with ThreadPoolExecutor(2) as pool:
         found = explore_all(networks, [U200, KCU1500], executor=pool, array=(8, 8))
     assert set(found) == {(n.name, b.name) for n in networks for b in (U200, KCU1500)}
@@ -178,13 +180,13 @@ def test_several_networks_and_boards_at_once() -> None:
 
 def test_needs_of_a_network() -> None:
     """Memory in which the compiler keeps all activations on chip; sums of the widest layer."""
-    workload = benchmark("squeezenet")
-    found = needs(workload)
+    network = benchmark("squeezenet")
+    found = needs(network)
     config = OverlayConfig(tensor_bytes=found.tensor_bytes, tensor_copies=2)
-    network = to_network(workload, seed=None)
+    network = with_random_numbers(network)
     for part, homes in ((1, {"tensor"}), (4, {"tensor", "output"})):
         less = replace(config, tensor_bytes=found.tensor_bytes // part)
         program = compile_network(network, less)
         assert {place.memory for place in program.manifest.tensors} == homes
-    widest = max(layer.conv.taps * layer.conv.cin for layer in workload.convolutions)
+    widest = max(conv.taps * conv.cin for conv in layer_shapes(network).values())
     assert found.sum_bits == (255 * 127 * widest).bit_length() + 1

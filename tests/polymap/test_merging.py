@@ -14,44 +14,40 @@ from dse.explore.merging import Merges
 from dse.explore.objectives import Objective
 from dse.explore.search import explore
 from dse.mapping import Restriction
-from dse.network.workload import Convolution, ConvShape, Join, Source, Workload
+from dse.network.graph import Network
+from dse.network.prune import without_dense
+from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply
 from hw.isa.config import OverlayConfig
 
 
-def joined(branches: int) -> Workload:
+def joined(branches: int) -> Network:
     """1 x 1 convolutions of one tensor, concatenated: parts that are not neighbours need a copy."""
-    names = [f"c{k}" for k in range(branches)]
-    return Workload(
-        "joined",
-        (
-            Source("x", (8, 8, 16)),
-            *(Convolution(name, "x", ConvShape(8, 8, 16, 4, (1, 1))) for name in names),
-            Join("j", tuple(names), (8, 8, 4 * branches), "concat"),
-            Convolution("y", "j", ConvShape(8, 8, 4 * branches, 8, (3, 3), padding=(1, 1, 1, 1))),
-        ),
-    )
+    net = OutlineBuilder("joined", (8, 8, 16))
+    parts = [net.conv("input", f"c{k}", 4, 1) for k in range(branches)]
+    net.conv(net.concat("j", *parts), "y", 8, 3)
+    return net.build()
 
 
 @pytest.mark.parametrize("branches", [3, 4])
 def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
-    workload = joined(branches)
+    network = joined(branches)
     model = Overlay(template=OverlayConfig())
-    groups = Merges(workload, Passes()).worth(model, 16, 16, Restriction())
-    assert apply(workload, Passes(), groups)
-    found = explore(workload, U200, array=(8, 8), space=Space(lanes=(2,)))
+    groups = Merges(network, Passes()).worth(model, 16, 16, Restriction())
+    assert apply(network, Passes(), groups)
+    found = explore(network, U200, array=(8, 8), space=Space(lanes=(2,)))
     assert found.certified_gap == 0
 
 
 def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps() -> None:
-    workload = benchmark("googlenet").without_dense()
+    network = without_dense(benchmark("googlenet"))
     board = replace(U200, dsp=400)
-    best = explore(workload, board)
+    best = explore(network, board)
     assert best.pareto[-1].latency_ms == best.mapping.latency_ms
     assert [p.dsp for p in best.pareto] == sorted({p.dsp for p in best.pareto})
-    tight = explore(workload, board, objective=Objective.DSP, latency_ms=best.mapping.latency_ms)
+    tight = explore(network, board, objective=Objective.DSP, latency_ms=best.mapping.latency_ms)
     assert tight.mapping.latency_ms <= best.mapping.latency_ms
     assert tight.mapping.dsp <= best.mapping.dsp
     with pytest.raises(Infeasible, match="latency_ms needed"):
-        explore(workload, board, objective=Objective.DSP, latency_ms=0.9 * best.mapping.latency_ms)
+        explore(network, board, objective=Objective.DSP, latency_ms=0.9 * best.mapping.latency_ms)

@@ -12,7 +12,7 @@ import pytest
 from boards.board import U200
 from dse.mapping import Restriction, map_network
 from dse.network.graph import Network
-from dse.network.workload import Source, Workload
+from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
 from polymap.report import ReportData, write_report
 from tests.polymap import report_samples
@@ -138,7 +138,7 @@ def test_one_layer_of_any_name(tmp_path: Path) -> None:
 
 
 def test_no_layers(tmp_path: Path) -> None:
-    page = shown(report_samples.closed(Workload("none", (Source("x", (4, 4, 4)),))), tmp_path)
+    page = shown(report_samples.closed(OutlineBuilder("none", (4, 4, 4)).build()), tmp_path)
     assert set(page.tables) == {"none on u200", "Configuration"}
 
 

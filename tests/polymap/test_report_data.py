@@ -7,7 +7,6 @@ import pytest
 
 from boards.board import U200
 from dse.explore.execution import Execution
-from dse.network.from_network import from_network
 from dse.network.graph import Network
 from dse.networks.catalogue import benchmark
 from polymap.report import ReportData
@@ -48,14 +47,14 @@ def least_bytes(network: Network) -> int:
 
 
 def test_least_traffic(network: Network) -> None:
-    data = report_samples.closed(from_network(network))
+    data = report_samples.closed(network)
     moved = data.mapping.transfer * MODEL.bandwidth / MODEL.clock_hz
     assert moved > 0
     assert sum(data.traffic.values()) == pytest.approx(least_bytes(network) + moved)
 
 
 def test_transfers_of_an_overlay_stay_on_chip(network: Network) -> None:
-    data = report_samples.closed(from_network(network), 4, 6, report_samples.CONFIG)
+    data = report_samples.closed(network, 4, 6, report_samples.CONFIG)
     assert data.mapping.transfer > 0
     assert sum(data.traffic.values()) == least_bytes(network)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
+from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
 from tests.rtl.overlays import Case, Tensors
 
 Ints = npt.NDArray[np.int64]
@@ -68,11 +68,13 @@ def layer(
         name="conv",
         input="x",
         output="y",
-        weight=weight.astype(np.int8),
-        weight_scale=np.full(len(weight), reach / bound),
-        bias=np.full(len(weight), bias, np.int32),
         window=window,
         groups=groups,
+        numbers=Numbers(
+            weight.astype(np.int8),
+            np.full(len(weight), reach / bound),
+            np.full(len(weight), bias, np.int32),
+        ),
     )
     tensors = {
         "x": Tensor("x", *shape, Quantisation(0.05, zero_point)),

@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks.algorithms import CONFIG, FASTEST, MIXED, bench_network, formula, layer_network
 from benchmarks.choices import all_choices, label
-from dse.network.from_network import from_network
 from dse.tiling.layer_mapping import Algorithm, Choice
 from hw.isa import Dataflow
 from tests.rtl.overlays import OVERLAYS
@@ -39,10 +38,11 @@ def test_a_network_with_every_choice(tmp_path: Path) -> None:
 
 def test_formulas() -> None:
     """3136 pixels, 9 taps, 64 to 64 channels on 16 x 16 multipliers; 28 x 28 or 14 x 14 tiles."""
-    (node,) = from_network(layer_network()).convolutions
+    network = layer_network()
+    (shape,) = map(network.conv_shape, network.convolutions())
 
     def cycles(algorithm: Algorithm, tile: int | None = None) -> int:
-        return formula(node.conv, Choice(Dataflow.WS, algorithm, tile), CONFIG)
+        return formula(shape, Choice(Dataflow.WS, algorithm, tile), CONFIG)
 
     assert cycles(Algorithm.IM2COL) == 36 * 4 * 3136
     assert cycles(Algorithm.KN2ROW) == 9 * 4 * 4 * 3136

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.weights import NETWORKS, Cost, best, eligible, shapes, weight_bytes, winograd
-from dse.network.workload import ConvShape
+from dse.network.conv_shape import ConvShape
 from hw.isa.transforms import F2, F4
 
 LAYER = ConvShape(56, 56, 64, 64, (3, 3), padding=(1, 1, 1, 1))

@@ -19,6 +19,7 @@ from dse.network.graph import (
     Concat,
     Conv,
     Network,
+    Numbers,
     Operator,
     Pool,
     Quantisation,
@@ -67,7 +68,7 @@ class Builder:
         bias = self.rng.integers(-3000, 3000, cout).astype(np.int32)
         low = int(self.rng.choice([-128, -20]))
         name = f"conv{len(self.operators)}"
-        conv = Conv(name, source, out, weight, scale * spread, bias, window, groups, low)
+        conv = Conv(name, source, out, window, groups, Numbers(weight, scale * spread, bias, low))
         self.operators.append(conv)
         return out
 

@@ -14,6 +14,7 @@ from dse.network.graph import (
     Conv,
     Network,
     NetworkError,
+    Numbers,
     Pool,
     Quantisation,
     Reshape,
@@ -58,7 +59,7 @@ def test_convolution(seed: int) -> None:
     y = Tensor("y", *window.output(height, width), cout, Quantisation(30.0, zy))
     weight = rng.integers(-127, 128, (cout, *kernel, cin // groups), np.int8)
     scale, bias = rng.uniform(0.1, 2, cout), rng.integers(-5000, 5000, cout).astype(np.int32)
-    op = Conv("op", "x", "y", weight, scale, bias, window, groups, low, high)
+    op = Conv("op", "x", "y", window, groups, Numbers(weight, scale, bias, low, high))
     network = Network("n", {"x": x, "y": y}, (op,), ("x",), ("y",))
     image = rng.integers(-128, 128, x.shape, np.int8)
     result = golden.run(network, {"x": image})["y"]
@@ -110,7 +111,7 @@ def test_large_layers_are_cut_into_rows() -> None:
     y = Tensor("y", 40, 40, 8, Quantisation(8.0, -3))
     weight = rng.integers(-127, 128, (8, 3, 3, 32), np.int8)
     window = Window((3, 3), padding=(1, 1, 1, 1))
-    op = Conv("op", "x", "y", weight, np.full(8, 0.1), np.zeros(8, np.int32), window)
+    op = Conv("op", "x", "y", window, 1, Numbers(weight, np.full(8, 0.1), np.zeros(8, np.int32)))
     network = Network("n", {"x": x, "y": y}, (op,), ("x",), ("y",))
     image = {"x": rng.integers(-128, 128, x.shape, np.int8)}
     whole = golden.run(network, image)["y"]

@@ -12,6 +12,7 @@ from dse.network.graph import (
     Concat,
     Conv,
     Network,
+    Numbers,
     Operator,
     Pool,
     Quantisation,
@@ -106,7 +107,7 @@ def convolutions(draw) -> Network:
     y = Tensor("y", y_height, y_width, cout, Quantisation(y_scale, draw(zero_points)))
     bias = rng.integers(-20000, 20000, cout).astype(np.int32)
     low, high = draw(ranges())
-    op = Conv("op", "x", "y", weight, weight_scale, bias, window, groups, low, high)
+    op = Conv("op", "x", "y", window, groups, Numbers(weight, weight_scale, bias, low, high))
     return single(op, [x, y])
 
 
@@ -126,7 +127,10 @@ def fully_connected(draw) -> Network:
     y = Tensor("y", 1, 1, cout, Quantisation(y_scale, draw(zero_points)))
     bias = rng.integers(-5000, 5000, cout).astype(np.int32)
     scale = np.full(cout, 2.0**-6)
-    return single(Conv("op", "x", "y", weight, scale, bias, Window(kernel=(height, width))), [x, y])
+    return single(
+        Conv("op", "x", "y", Window(kernel=(height, width)), 1, Numbers(weight, scale, bias)),
+        [x, y],
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -23,8 +23,8 @@ from dse.cost.cost_model import PoolShape, as_arrays
 from dse.cost.overlay_model import Overlay
 from dse.cycles.single_layer import layer_cycles
 from dse.cycles.whole_program import program_cycles
+from dse.network.conv_shape import ConvShape
 from dse.network.graph import Conv, Network, Window
-from dse.network.workload import ConvShape
 from dse.passes import folded_shape
 from dse.tiling.grid import Grid
 from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping

@@ -17,18 +17,11 @@ from dse.cost.dynamap import Dynamap
 from dse.cost.infeasible import Infeasible
 from dse.cost.overlay_model import Overlay
 from dse.mapping import map_network, sweep
+from dse.network.conv_shape import ConvShape
 from dse.network.graph import Window
-from dse.network.workload import (
-    Convolution,
-    ConvShape,
-    Join,
-    Pool,
-    Shape,
-    Source,
-    Workload,
-)
+from dse.network.prune import without_dense
+from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
-from dse.passes import note_unfolded
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import ConfigError, OverlayConfig
 
@@ -139,21 +132,21 @@ def waits(crossing: Crossing, copies: int, arrays: Any) -> Any:
 
 def test_only_results_that_may_lie_dense_are_folded() -> None:
     """Folding pays for ``a``; not where a concatenation or the addition of its own needs it."""
-    shape = (16, 16, 4)
-    first = Convolution("a", "x", ConvShape(16, 16, 3, 4, (5, 5), padding=(2, 2, 2, 2)))
-    chain = (Source("x", (16, 16, 3)), first, conv("b", "a", shape, 4), conv("c", "b", shape, 4))
-    beside = Join("ab", ("a", "b"), (16, 16, 8), "concat")
-    for more, folded in (
-        ((), "abc"),
-        ((beside,), "c"),
-        ((Pool("p", "a", shape, "max", (1, 1), (1, 1)), replace(beside, inputs=("p", "b"))), "ac"),
-        ((Join("sum", ("a", "c"), shape, "add"),), "ab"),
-    ):
-        network = Workload("net", (*chain, *more))
-        mapping = map_network(note_unfolded(network), Overlay(), 32, 32)
+    for kind, folded in (("chain", "abc"), ("concat", "c"), ("copied", "ac"), ("add", "ab")):
+        net = OutlineBuilder("net", (16, 16, 3))
+        a = net.conv("input", "a", 4, 5)
+        b = net.conv(a, "b", 4, 1)
+        c = net.conv("input", "c", 4, 5)
+        if kind == "concat":
+            net.concat("ab", a, b)
+        elif kind == "copied":
+            net.concat("ab", net.pool(a, "p", 1), b)
+        elif kind == "add":
+            net.add("sum", a, c)
+        mapping = map_network(net.build(), Overlay(), 32, 32)
         labels = {layer.name: layer.label for layer in mapping.layers}
         found = "".join(name for name in "abc" if labels[name].variant.startswith("fold"))
-        assert found == folded, more
+        assert found == folded, kind
 
 
 def test_a_pooling_starves_the_array_of_a_single_memory() -> None:
@@ -191,29 +184,17 @@ def test_what_is_left_behind_the_last_band() -> None:
     assert 56 / rest == REST
 
 
-def conv(name: str, source: str, shape: Shape, cout: int) -> Convolution:
-    return Convolution(name, source, ConvShape(*shape, cout))
-
-
 def test_the_graph_tells_who_reads_and_what_is_loaded() -> None:
     """An input of two readers is loaded once; a pooling beside a branch is hidden, another not."""
-    shape = (8, 8, 16)
-    nodes = (
-        Source("x", shape),
-        conv("a", "x", shape, 16),
-        conv("b", "x", shape, 16),
-        Join("ab", ("a", "b"), shape, "add"),
-        Pool("p", "ab", (4, 4, 16), "max", (2, 2), (2, 2)),
-        conv("c", "p", (4, 4, 16), 16),
-        conv("d", "c", (4, 4, 16), 16),
-        Pool("q", "c", (4, 4, 16), "max", (1, 1), (1, 1)),
-        Join("dq", ("d", "q"), (4, 4, 32), "concat"),
-    )
-    workload = Workload("net", nodes)
+    net = OutlineBuilder("net", (8, 8, 16))
+    ab = net.add("ab", net.conv("input", "a", 16, 1), net.conv("input", "b", 16, 1))
+    c = net.conv(net.pool(ab, "p", 2, stride=2), "c", 16, 1)
+    net.concat("dq", net.conv(c, "d", 16, 1), net.pool(c, "q", 1))
+    network = net.build()
     model = Overlay(template=OverlayConfig(tensor_copies=2), folds=())
-    mapping = map_network(workload, model, 8, 8)
+    mapping = map_network(network, model, 8, 8)
     transfer = {layer.name: layer.transfer for layer in mapping.layers}
-    pool = PoolShape("max", (2, 2), (2, 2), shape, (4, 4, 16))
+    pool = PoolShape("max", (2, 2), (2, 2), (8, 8, 16), (4, 4, 16))
     (cycles,) = pool_cycles(pool, model.template, np.array([8]))
     load = 8 * 8 * 16 / model.template.axi_bytes
     assert transfer["a"] + transfer["b"] == load
@@ -266,15 +247,15 @@ def test_refused(fields: dict[str, Any], message: str) -> None:
 
 
 def test_mapping_and_sweep() -> None:
-    workload = benchmark("squeezenet").without_dense()
+    network = without_dense(benchmark("squeezenet"))
     model = Overlay(template=BOTH)
-    mapping = map_network(workload, model, 32, 32)
+    mapping = map_network(network, model, 32, 32)
     assert np.isfinite(mapping.cycles)
     arrays = np.array([[r, c] for r in (16, 32, 64) for c in (16, 32, 64)])
-    found = sweep(workload, model, U200.budget, arrays=arrays)
+    found = sweep(network, model, U200.budget, arrays=arrays)
     assert found.best.cycles <= mapping.cycles
     with pytest.raises(Infeasible):
-        sweep(workload, model, {"dsp": 10}, arrays=arrays)
+        sweep(network, model, {"dsp": 10}, arrays=arrays)
 
 
 def test_rows_that_are_not_contiguous_are_read_tap_by_tap() -> None:

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 
 from dse.cost import Label, ScaleSim, as_arrays
-from dse.network.workload import ConvShape
+from dse.network.conv_shape import ConvShape
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 
 
 @pytest.mark.parametrize(("dataflow", "total"), [("OS", 461_842), ("WS", 603_471), ("IS", 865_799)])
 def test_googlenet_totals(dataflow: str, total: int) -> None:
-    layers = benchmark("googlenet").without_dense().convolutions
+    network = without_dense(benchmark("googlenet"))
+    layers = [network.conv_shape(conv) for conv in network.convolutions()]
     arrays = as_arrays(92, 66)
     label = [Label("im2col", dataflow)]
-    cycles = sum(ScaleSim().cycles(layer.conv, label, arrays)[0, 0] for layer in layers)
+    cycles = sum(ScaleSim().cycles(layer, label, arrays)[0, 0] for layer in layers)
     assert len(layers) == 57
     assert cycles == total
 

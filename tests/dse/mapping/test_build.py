@@ -1,4 +1,4 @@
-"""The cost graph: where layers, stores and arcs are, and what the PBQP of a workload costs."""
+"""The cost graph: where layers, stores and arcs are, and what the PBQP of a network costs."""
 
 import pickle
 
@@ -9,17 +9,17 @@ from dse.cost import Crossing, Dynamap, Infeasible, Label, as_arrays
 from dse.cost.dynamap import WINOGRAD
 from dse.mapping.build import Restriction, cost_graph
 from dse.mapping.pbqp import solve
-from dse.network.workload import Workload
-from dse.networks.builder import WorkloadBuilder
+from dse.network.graph import Network
+from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import BENCHMARKS, benchmark
-from dse.networks.from_onnx import light
+from dse.networks.weightless import light
 
 MODEL = Dynamap(bandwidth=20e9)
 
 
-def fork() -> Workload:
+def fork() -> Network:
     """A stem, a fork into two branches and a pooled one, a concat, a reader."""
-    net = WorkloadBuilder("fork", (16, 16, 8))
+    net = OutlineBuilder("fork", (16, 16, 8))
     x = net.conv("input", "stem", 16, 3)
     a = net.conv(x, "a", 8, 3)
     b = net.conv(x, "b", 8, 1)
@@ -57,7 +57,7 @@ def test_forks_split_into_layer_and_store() -> None:
 
 
 def test_a_forked_pooling_is_stored_behind_the_pool() -> None:
-    net = WorkloadBuilder("net", (16, 16, 8))
+    net = OutlineBuilder("net", (16, 16, 8))
     x = net.conv("input", "stem", 16, 3)
     x = net.pool(x, "pool", 2, stride=2)
     net.concat("concat", net.conv(x, "a", 8, 3), net.conv(x, "b", 8, 1))
@@ -69,12 +69,12 @@ def test_a_forked_pooling_is_stored_behind_the_pool() -> None:
 
 
 def test_a_chain_costs_its_layers_and_transitions() -> None:
-    net = WorkloadBuilder("chain", (12, 12, 4))
+    net = OutlineBuilder("chain", (12, 12, 4))
     net.conv(net.conv("input", "first", 8, 3), "second", 16, 5)
-    workload = net.build()
-    first, second = (layer.conv for layer in workload.convolutions)
+    network = net.build()
+    first, second = map(network.conv_shape, network.convolutions())
     arrays = as_arrays(7, 5)
-    graph = cost_graph(workload, MODEL)
+    graph = cost_graph(network, MODEL)
     problem = graph.problem(arrays)
     for i, one in enumerate(graph.vertices[1].labels):
         for j, two in enumerate(graph.vertices[2].labels):
@@ -92,8 +92,8 @@ def test_a_chain_costs_its_layers_and_transitions() -> None:
 
 @pytest.mark.parametrize("name", [*sorted(BENCHMARKS), "densenet121"])
 def test_benchmarks_are_series_parallel(name: str) -> None:
-    workload = benchmark(name) if name in BENCHMARKS else light(name)
-    assert solve(cost_graph(workload, MODEL).condensed(as_arrays(64, 64))).core == 0
+    network = benchmark(name) if name in BENCHMARKS else light(name)
+    assert solve(cost_graph(network, MODEL).condensed(as_arrays(64, 64))).core == 0
 
 
 @pytest.mark.parametrize("name", ["googlenet", "squeezenet", "resnet-50"])

@@ -9,14 +9,16 @@ import pytest
 from dse.cost import Dynamap, Infeasible, Label, ScaleSim
 from dse.cost.cost_model import FloatArray, IntArray
 from dse.mapping import Restriction, certify_mapping, map_network
-from dse.network.workload import ConvShape
+from dse.network.conv_shape import ConvShape
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
+from dse.passes import layer_shapes
 
 MEMORY = Dynamap(bandwidth=76.8e9)
 
 
 def convolutional(name: str):
-    return benchmark(name).without_dense()
+    return without_dense(benchmark(name))
 
 
 @pytest.mark.parametrize(
@@ -47,35 +49,35 @@ def test_scalesim_maps_too() -> None:
 
 @pytest.mark.parametrize("name", ["googlenet", "inception-v4", "squeezenet"])
 def test_optimal_with_memory_and_certified(name: str) -> None:
-    workload = convolutional(name)
-    mapping = map_network(workload, MEMORY, 92, 66)
-    certificate = certify_mapping(workload, MEMORY, mapping)
+    network = convolutional(name)
+    mapping = map_network(network, MEMORY, 92, 66)
+    certificate = certify_mapping(network, MEMORY, mapping)
     assert mapping.core == 0
     assert certificate.gap == pytest.approx(0, abs=1e-12 * mapping.cycles)
     assert certificate.bound == pytest.approx(mapping.cycles, rel=1e-9)
 
 
 def test_greedy_is_worse_on_squeezenet_and_the_certificate_says_so() -> None:
-    workload = convolutional("squeezenet")
-    optimal = map_network(workload, MEMORY, 92, 66)
-    greedy = map_network(workload, MEMORY, 92, 66, method="greedy")
+    network = convolutional("squeezenet")
+    optimal = map_network(network, MEMORY, 92, 66)
+    greedy = map_network(network, MEMORY, 92, 66, method="greedy")
     assert greedy.cycles > 1.02 * optimal.cycles
     # One layer's alternative alone would already save cycles: its extra is negative.
     assert min(layer.alternative_extra or 0 for layer in greedy.layers) < 0
-    gap = certify_mapping(workload, MEMORY, greedy).gap
+    gap = certify_mapping(network, MEMORY, greedy).gap
     assert gap == pytest.approx(greedy.cycles - optimal.cycles, rel=1e-9)
 
 
 def test_inception_v4_is_mapped_within_a_tenth_of_a_second() -> None:
-    workload = convolutional("inception-v4")
-    assert min(map_network(workload, MEMORY, 95, 64).seconds for _ in range(3)) <= 0.1
+    network = convolutional("inception-v4")
+    assert min(map_network(network, MEMORY, 95, 64).seconds for _ in range(3)) <= 0.1
 
 
 def test_the_table_adds_up() -> None:
-    workload = convolutional("googlenet")
-    mapping = map_network(workload, MEMORY, 92, 66)
+    network = convolutional("googlenet")
+    mapping = map_network(network, MEMORY, 92, 66)
     layers, stores = mapping.layers, mapping.stores
-    assert [layer.name for layer in layers] == [layer.name for layer in workload.convolutions]
+    assert [layer.name for layer in layers] == [conv.name for conv in network.convolutions()]
     transfer = sum(layer.transfer for layer in layers) + sum(store.transfer for store in stores)
     assert mapping.compute + transfer == pytest.approx(mapping.cycles, rel=1e-12)
     for layer in layers:
@@ -85,11 +87,11 @@ def test_the_table_adds_up() -> None:
 
 
 def test_the_alternative_costs_what_it_says() -> None:
-    workload = convolutional("squeezenet")
-    mapping = map_network(workload, Dynamap(), 92, 66)
+    network = convolutional("squeezenet")
+    mapping = map_network(network, Dynamap(), 92, 66)
     layer = min(mapping.layers, key=lambda layer: layer.alternative_extra or np.inf)
     model, array = Dynamap(), np.array([[92, 66]])
-    conv = {node.name: node.conv for node in workload.convolutions}[layer.name]
+    conv = layer_shapes(network)[layer.name]
     assert layer.alternative is not None
     costs = model.cycles(conv, [layer.label, layer.alternative], array)[0]
     assert layer.alternative_extra == costs[1] - costs[0] > 0

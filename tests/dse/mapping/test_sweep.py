@@ -14,7 +14,8 @@ from dse.cost.array_budget import rectangles
 from dse.cost.cost_model import FloatArray, IntArray
 from dse.mapping import Restriction, Single, Union, map_network, sweep
 from dse.mapping.sweep import NEAR, RUNNERS
-from dse.network.workload import ConvShape
+from dse.network.conv_shape import ConvShape
+from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 
 MEMORY = Dynamap(bandwidth=76.8e9)
@@ -45,9 +46,9 @@ class Inline:
 
 
 def test_equals_the_mapping_of_every_array() -> None:
-    workload = benchmark("squeezenet")
-    found = sweep(workload, MEMORY, {"dsp": 30})
-    costs = {(r, c): map_network(workload, MEMORY, r, c).cycles for r, c in rectangles(30).tolist()}
+    network = benchmark("squeezenet")
+    found = sweep(network, MEMORY, {"dsp": 30})
+    costs = {(r, c): map_network(network, MEMORY, r, c).cycles for r, c in rectangles(30).tolist()}
     assert found.candidates == len(costs)
     assert found.best.cycles == min(costs.values())
     runners = [(point.rows, point.columns) for point in found.fastest]
@@ -62,9 +63,9 @@ def test_equals_the_mapping_of_every_array() -> None:
 
 @pytest.mark.parametrize("name", ["googlenet", "resnet-50"])
 def test_pruning_changes_nothing(name: str) -> None:
-    workload = benchmark(name)
-    pruned = sweep(workload, MEMORY, {"dsp": 2000})
-    full = sweep(workload, MEMORY, {"dsp": 2000}, exhaustive=True)
+    network = benchmark(name)
+    pruned = sweep(network, MEMORY, {"dsp": 2000})
+    full = sweep(network, MEMORY, {"dsp": 2000}, exhaustive=True)
     assert pruned.pareto == full.pareto
     assert pruned.best.choice == full.best.choice
     assert pruned.solved < full.solved / 5 and full.solved == full.candidates
@@ -78,14 +79,14 @@ def test_pruning_changes_nothing(name: str) -> None:
 def test_all_arrays_of_the_u200(
     name: str, array: tuple[int, int], cycles: int, seconds: float
 ) -> None:
-    found = sweep(benchmark(name).without_dense(), Dynamap(), U200)
+    found = sweep(without_dense(benchmark(name)), Dynamap(), U200)
     assert found.candidates == 61_482
     assert (found.best.rows, found.best.columns, found.best.cycles) == (*array, cycles)
     assert found.seconds <= seconds
 
 
 def test_the_papers_array_is_the_best_of_its_size_for_googlenet() -> None:
-    found = sweep(benchmark("googlenet").without_dense(), MEMORY, {"dsp": 92 * 66})
+    found = sweep(without_dense(benchmark("googlenet")), MEMORY, {"dsp": 92 * 66})
     assert (found.best.rows, found.best.columns) == (92, 66)
 
 
@@ -101,10 +102,10 @@ def test_the_pareto_set_trades_dsps_for_latency() -> None:
 
 
 def test_executors_see_every_array_and_change_nothing() -> None:
-    workload, inline = benchmark("alexnet"), Inline()
-    found = sweep(workload, MEMORY, {"dsp": 800}, executor=inline, exhaustive=True)
+    network, inline = benchmark("alexnet"), Inline()
+    found = sweep(network, MEMORY, {"dsp": 800}, executor=inline, exhaustive=True)
     assert inline.arrays == 2 * found.candidates
-    assert found.pareto == sweep(workload, MEMORY, {"dsp": 800}).pareto
+    assert found.pareto == sweep(network, MEMORY, {"dsp": 800}).pareto
 
 
 def test_processes_change_nothing() -> None:
@@ -119,9 +120,9 @@ def _families() -> tuple[Union, ...]:
 
 
 def test_families_equal_the_search_of_each() -> None:
-    workload = benchmark("squeezenet")
-    joint = sweep(workload, _families(), {"dsp": 300})
-    apart = [sweep(workload, model, {"dsp": 300}) for model in (SLOW, Doubled())]
+    network = benchmark("squeezenet")
+    joint = sweep(network, _families(), {"dsp": 300})
+    apart = [sweep(network, model, {"dsp": 300}) for model in (SLOW, Doubled())]
     for limit in range(1, 301, 7):
         least = min(p.cycles for one in apart for p in one.pareto if p.dsp <= limit)
         assert min(p.cycles for p in joint.pareto if p.dsp <= limit) == pytest.approx(least)

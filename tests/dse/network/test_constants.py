@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from dse.network import constants
-from dse.network.graph import Add, Conv, Network, NetworkError, Pool, Quantisation, Tensor, Window
+from dse.network.graph import (
+    Add,
+    Conv,
+    Network,
+    NetworkError,
+    Numbers,
+    Pool,
+    Quantisation,
+    Tensor,
+    Window,
+)
 
 
 def conv_network(weight: np.ndarray, bias: np.ndarray, zero_point: int, scale: float) -> Network:
@@ -16,7 +26,7 @@ def conv_network(weight: np.ndarray, bias: np.ndarray, zero_point: int, scale: f
     x = Tensor("x", ky, kx, cin, Quantisation(0.1, zero_point))
     y = Tensor("y", 1, 1, cout, Quantisation(0.3, 5))
     scales = np.full(cout, scale)
-    op = Conv("op", "x", "y", weight, scales, bias, Window(kernel=(ky, kx)))
+    op = Conv("op", "x", "y", Window(kernel=(ky, kx)), 1, Numbers(weight, scales, bias))
     return Network("n", {"x": x, "y": y}, (op,), ("x",), ("y",))
 
 

@@ -11,6 +11,7 @@ from dse.network.graph import (
     Concat,
     Conv,
     Network,
+    Numbers,
     Pool,
     Quantisation,
     Reshape,
@@ -40,19 +41,21 @@ def network() -> Network:
     weight = rng.integers(-127, 128, (6, 3, 3, 2), np.int8)
     scale = rng.uniform(0.001, 0.01, 6).astype(np.float32).astype(np.float64)
     bias = rng.integers(-500, 500, 6).astype(np.int32)
-    dense = rng.integers(-127, 128, (9, 3, 5, 12), np.int8)
-    last = rng.integers(-127, 128, (2, 1, 1, 1), np.int8)
+    weights = rng.integers(-127, 128, (9, 3, 5, 12), np.int8)
+    dense = Numbers(weights, np.full(9, 2.0**-9), np.zeros(9, np.int32))
+    weights = rng.integers(-127, 128, (2, 1, 1, 1), np.int8)
+    last = Numbers(weights, np.full(2, 2.0**-6), np.zeros(2, np.int32))
     whole = Window((3, 5))
     same = Window((3, 3), padding=(1, 1, 1, 1))
     operators = (
-        Conv("conv", "x", "conv", weight, scale, bias, window, 2, -40, 100),
+        Conv("conv", "x", "conv", window, 2, Numbers(weight, scale, bias, -40, 100)),
         Add("sum", "conv", "conv", "sum", -40, 127),
         Pool("max", "sum", "max", "max", same, low=0),
         Pool("average", "sum", "average", "average", same, count_include_pad=True),
         Concat("joined", ("max", "average"), "joined"),
-        Conv("fc", "joined", "fc", dense, np.full(9, 2.0**-9), np.zeros(9, np.int32), whole),
+        Conv("fc", "joined", "fc", whole, 1, dense),
         Reshape("map_reshaped", "fc", "map"),
-        Conv("last", "map", "last", last, np.full(2, 2.0**-6), np.zeros(2, np.int32), Window()),
+        Conv("last", "map", "last", Window(), 1, last),
     )
     return Network("net", {t.name: t for t in tensors}, operators, ("x",), ("last", "sum"))
 

@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dse.assembly.program_error import ProgramError
-from dse.network.from_network import from_network
+from dse.network.conv_shape import ConvShape
 from dse.network.graph import Network, Window
-from dse.network.workload import ConvShape
-from dse.passes import PassError, fold, fold_factors, folded_shape
-from dse.passes.fold import note_unfolded
+from dse.network.numbers import without_numbers
+from dse.passes import PassError, fold, fold_factors, folded_shape, layer_shapes
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
 from tests.dse.passes.graphs import commutes, same_bytes
@@ -70,9 +69,9 @@ def foldings(draw: st.DrawFn) -> tuple[Network, dict[str, int]]:
     """A network and factors that it can be folded by, at least one above 1."""
     network = draw(networks())
     factors: dict[str, int] = {}
-    for layer in note_unfolded(from_network(network)).convolutions:
-        factor = draw(st.sampled_from(fold_factors(layer.conv)))
-        factors |= {layer.name: factor} if factor > 1 else {}
+    for name, shape in layer_shapes(network).items():
+        factor = draw(st.sampled_from(fold_factors(shape)))
+        factors |= {name: factor} if factor > 1 else {}
     assume(factors)
     return network, factors
 
@@ -115,7 +114,7 @@ def net(*, concat: bool = False, add: bool = False) -> Network:
     ],
 )
 def test_refused(network: Network, factors: dict[str, int], message: str) -> None:
-    for graph in (network, from_network(network)):
+    for graph in (network, without_numbers(network)):
         with pytest.raises(PassError, match=message):
             fold(graph, factors)
 

@@ -9,10 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dse.network.from_network import from_network
 from dse.network.graph import Concat, Network, Pool, Window
-from dse.network.workload import Join
-from dse.network.workload import Pool as WorkloadPool
 from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, pool_parts
 from dse.tiling.layer_mapping import LayerMapping
@@ -68,14 +65,14 @@ def test_same_bytes(network: Network, config: OverlayConfig, seed: int) -> None:
 def test_benchmarks(name: str, parts: int) -> None:
     """The poolings between modules, and those before the classifier, are split."""
     before, after = benchmark(name), pool_parts(benchmark(name))
-    new = {node.name for node in after.nodes} - {node.name for node in before.nodes}
+    known = {op.name for op in before.operators}
+    new = [op for op in after.operators if op.name not in known]
     assert len(new) == parts
-    assert all(isinstance(after.node[one], WorkloadPool) for one in new)
-    joins = [node for node in after.nodes if isinstance(node, Join) and node.kind == "concat"]
-    for join in joins:
-        readers = after.consumers[join.name]
-        assert not readers or not all(isinstance(reader, WorkloadPool) for reader in readers)
-    assert after.macs == before.macs
+    assert all(isinstance(op, Pool) for op in new)
+    for join in (op for op in after.operators if isinstance(op, Concat)):
+        readers = after.consumers[join.output]
+        assert not readers or not all(isinstance(reader, Pool) for reader in readers)
+    assert after.macs() == before.macs()
 
 
 def test_names_that_are_taken() -> None:
@@ -89,25 +86,24 @@ def test_names_that_are_taken() -> None:
     b.operators.append(taken)
     network = b.build(y, f"{y}.1")
     assert {op.name for op in pool_parts(network).operators} >= {op.name for op in (pool, taken)}
-    workload = from_network(network)
-    assert {node.name for node in pool_parts(workload).nodes} >= {f"{pool.name}.0", pool.name}
 
 
 def test_nothing_to_do_changes_nothing() -> None:
-    workload = benchmark("vgg-19")
-    assert pool_parts(workload) is workload
+    network = benchmark("vgg-19")
+    assert pool_parts(network) is network
     off = Passes(merge=False, space_to_depth=False, pool_parts=False)
-    workload = benchmark("googlenet")
-    assert {node.name for node in apply(workload, off).nodes} >= {n.name for n in workload.nodes}
+    network = benchmark("googlenet")
+    assert {*apply(network, off).operators} >= {*network.operators}
 
 
-def test_workload_of_the_changed_network() -> None:
+def test_what_a_pooled_concatenation_becomes() -> None:
     b = Builder(np.random.default_rng(1))
     x = b.input(4, 4, 3)
     network = b.build(b.pool(b.concat(b.conv(x, 2, Window()), x), "max", Window((2, 2), (2, 2))))
-    changed = from_network(pool_parts(network))
-    name = network.producers[network.outputs[0]].name
-    join = changed.node[name]
-    assert isinstance(join, Join)
-    assert join.inputs == (f"{name}.0", f"{name}.1")
-    assert [changed.node[part].shape for part in join.inputs] == [(2, 2, 2), (2, 2, 3)]
+    changed = pool_parts(network)
+    (output,) = network.outputs
+    join = changed.producers[output]
+    assert isinstance(join, Concat)
+    assert join.name == network.producers[output].name
+    assert join.inputs == (f"{output}.0", f"{output}.1")
+    assert [changed.tensors[part].shape for part in join.inputs] == [(2, 2, 2), (2, 2, 3)]

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from boards.host.job import Job
 from dse.assembly.program import Program
 from dse.network.blocks import space_to_depth as blocks
-from dse.network.from_network import from_network
+from dse.network.conv_shape import ConvShape
 from dse.network.graph import Network, NetworkError, SpaceToDepth, Tensor, Window
-from dse.network.workload import ConvShape
 from dse.networks.catalogue import benchmark
-from dse.passes import PassError, blocked_shape, fold, fold_factors, space_to_depth
+from dse.passes import PassError, blocked_shape, fold, fold_factors, layer_shapes, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
 from sim.simulation import make_job
@@ -65,10 +64,12 @@ def test_shapes(data: st.DataObject, height: int, width: int) -> None:
     ],
 )
 def test_benchmarks(name: str, size: int, cin: int, kernel: tuple[int, int]) -> None:
-    workload = benchmark(name)
-    first = space_to_depth(workload).convolutions[0]
-    assert (first.conv.input, first.conv.kernel) == ((size, size, cin), kernel)
-    assert first.conv.output == workload.convolutions[0].conv.output
+    network = benchmark(name)
+    plain, first = (
+        next(iter(layer_shapes(n).values())) for n in (network, space_to_depth(network))
+    )
+    assert (first.input, first.kernel) == ((size, size, cin), kernel)
+    assert first.output == plain.output
 
 
 @st.composite
@@ -93,13 +94,12 @@ def test_same_bytes(
 ) -> None:
     """Golden model and compiled program, also folded; every tensor of the original."""
     changed = space_to_depth(network)
-    workload = space_to_depth(from_network(network))
     commutes(network, space_to_depth)
-    first = workload.convolutions[0]
-    factors = {first.name: data.draw(st.sampled_from(fold_factors(first.conv)))}
+    name, first = next(iter(layer_shapes(changed).items()))
+    factors = {name: data.draw(st.sampled_from(fold_factors(first)))}
     changed = fold(changed, factors)
     same_bytes(network, changed, seed)
-    choices = {first.name: Choice(fold=factors[first.name])}
+    choices = {name: Choice(fold=factors[name])}
     mapping = LayerMapping(choices, space_to_depth=True)
     program = check(network, grown(changed, config), mapping, seeds=1)
     assert {tensor.name for tensor in program.manifest.inputs} == set(network.inputs)

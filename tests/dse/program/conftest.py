@@ -7,7 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dse.network.graph import Add, Concat, Conv, Network, Pool, Quantisation, Tensor, Window
+from dse.network.graph import (
+    Add,
+    Concat,
+    Conv,
+    Network,
+    Numbers,
+    Pool,
+    Quantisation,
+    Tensor,
+    Window,
+)
 from hw.isa.config import OverlayConfig
 
 MakeConv = Callable[..., Conv]
@@ -46,9 +56,11 @@ def conv() -> MakeConv:
             name=name,
             input=source,
             output=name,
-            weight=rng.integers(-127, 128, (cout, kernel, kernel, cin)).astype(np.int8),
-            weight_scale=np.full(cout, 0.004),
-            bias=rng.integers(-900, 900, cout).astype(np.int32),
+            numbers=Numbers(
+                rng.integers(-127, 128, (cout, kernel, kernel, cin)).astype(np.int8),
+                np.full(cout, 0.004),
+                rng.integers(-900, 900, cout).astype(np.int32),
+            ),
             **{"window": window, **options},  # type: ignore[arg-type]
         )
 

@@ -24,7 +24,9 @@ def single(operator: Conv | Pool, x: Tensor, y: Tensor) -> Network:
 
 def test_accumulators(tensor: MakeTensor, conv: MakeConv, config: OverlayConfig) -> None:
     operator = conv("x", "y", (1, 3, 64))
-    operator = replace(operator, weight=np.full((1, 3, 3, 64), 127, np.int8))
+    operator = replace(
+        operator, numbers=replace(operator.numbers, weight=np.full((1, 3, 3, 64), 127, np.int8))
+    )
     network = single(operator, tensor("x", 4, 4, 64), tensor("y", 4, 4, 1))
     bits = (9 * 64 * 127 * (128 + 3)).bit_length() + 1
     compile_network(network, replace(config, accumulator_bits=bits))

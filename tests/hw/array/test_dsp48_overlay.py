@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.choices import all_choices, label
 from dse.compile.compiler import compile_network
-from dse.network.graph import Conv, Network, Quantisation, Tensor, Window
+from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
@@ -44,10 +44,12 @@ def conv(rng: np.random.Generator, source: str, name: str, shape: tuple[int, int
         name=name,
         input=source,
         output=name,
-        weight=rng.choice([-127, 127, 3], (channels, kernel, kernel, shape[2])).astype(np.int8),
-        weight_scale=np.full(channels, 0.002),
-        bias=rng.integers(-900, 900, channels).astype(np.int32),
         window=Window((kernel, kernel), padding=(kernel // 2,) * 4),
+        numbers=Numbers(
+            rng.choice([-127, 127, 3], (channels, kernel, kernel, shape[2])).astype(np.int8),
+            np.full(channels, 0.002),
+            rng.integers(-900, 900, channels).astype(np.int32),
+        ),
     )
 
 

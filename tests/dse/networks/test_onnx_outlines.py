@@ -1,4 +1,4 @@
-"""ONNX import of shapes: small models, each operator, and refusals."""
+"""Outlines of ONNX models: small models, each operator, and refusals."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from dse.network.graph import NetworkError
-from dse.network.workload import Join
+from dse.network.conv_shape import ConvShape
+from dse.network.graph import Add, Concat, NetworkError
 from dse.networks.catalogue import benchmark
-from dse.networks.from_onnx import from_onnx, light
+from dse.networks.weightless import light
 from dse.onnx.findings import UnsupportedError
+from dse.onnx.importer import outline
+from dse.passes import layer_shapes
 
 
 def model(
@@ -36,6 +38,11 @@ def len_of(dims: list[int]) -> int:
     return total
 
 
+def only_shape(found: onnx.ModelProto) -> ConvShape:
+    (shape,) = layer_shapes(outline(found)).values()
+    return shape
+
+
 @pytest.mark.parametrize(
     ("attributes", "padding", "size"),
     [
@@ -52,7 +59,7 @@ def test_convolution_attributes(
     attributes: dict, padding: tuple[int, ...], size: int | None
 ) -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"], **attributes)
-    conv = from_onnx(model([node], {"w": [4, 3, 3, 3]})).convolutions[0].conv
+    conv = only_shape(model([node], {"w": [4, 3, 3, 3]}))
     assert conv.padding == padding
     assert conv.output == ((10, 7, 4) if size is None else (size, size, 4))
 
@@ -60,7 +67,7 @@ def test_convolution_attributes(
 def test_odd_same_padding_goes_where_the_mode_says() -> None:
     for mode, padding in (("SAME_UPPER", (0, 0, 1, 1)), ("SAME_LOWER", (1, 1, 0, 0))):
         node = helper.make_node("Conv", ["x", "w"], ["y"], auto_pad=mode)
-        conv = from_onnx(model([node], {"w": [4, 3, 2, 2]})).convolutions[0].conv
+        conv = only_shape(model([node], {"w": [4, 3, 2, 2]}))
         assert conv.padding == padding
 
 
@@ -77,28 +84,29 @@ def test_a_branch_with_bias_activation_pool_concat_and_classifier() -> None:
         helper.make_node("Gemm", ["i", "fc"], ["y"], transB=1),
     ]
     weights = {"w": [4, 3, 3, 3], "b": [1, 4, 1, 1], "v": [2, 2, 1, 1], "fc": [10, 54]}
-    workload = from_onnx(model(nodes, weights))
-    assert [layer.name for layer in workload.convolutions] == ["a", "f", "y"]
-    assert [layer.conv.kernel for layer in workload.convolutions] == [(3, 3), (1, 1), (3, 3)]
-    assert workload.convolutions[1].conv.groups == 2
-    joins = [node for node in workload.nodes if isinstance(node, Join)]
-    assert [(join.kind, join.shape) for join in joins] == [
-        ("concat", (3, 3, 6)),
-        ("add", (3, 3, 6)),
+    network = outline(model(nodes, weights))
+    shapes = layer_shapes(network)
+    assert list(shapes) == ["a", "f", "y"]
+    assert [conv.kernel for conv in shapes.values()] == [(3, 3), (1, 1), (3, 3)]
+    assert shapes["f"].groups == 2
+    joins = [op for op in network.operators if isinstance(op, Add | Concat)]
+    assert [(type(op), network.tensors[op.output].shape) for op in joins] == [
+        (Concat, (3, 3, 6)),
+        (Add, (3, 3, 6)),
     ]
-    assert workload.macs == 81 * 27 * 4 + 9 * 2 * 2 + 540
+    assert network.macs() == 81 * 27 * 4 + 9 * 2 * 2 + 540
 
 
 def test_unknown_operators_are_named() -> None:
     with pytest.raises(UnsupportedError, match="1 unsupported node: Erf: "):
-        from_onnx(model([helper.make_node("Erf", ["x"], ["y"])], {}))
+        outline(model([helper.make_node("Erf", ["x"], ["y"])], {}))
 
 
 def test_dynamic_shapes_are_refused() -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"])
     dynamic = model([node], {"w": [4, 3, 3, 3]}, (1, 3, "height", "width"))
     with pytest.raises(NetworkError, match="height"):
-        from_onnx(dynamic)
+        outline(dynamic)
 
 
 def test_a_channel_shuffle_is_refused() -> None:
@@ -109,8 +117,8 @@ def test_a_channel_shuffle_is_refused() -> None:
 @pytest.mark.parametrize("batch", ["N", None])
 def test_a_free_batch_is_one_image(batch: str | None) -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"])
-    found = from_onnx(model([node], {"w": [4, 3, 3, 3]}, (batch, 3, 9, 9)))
-    assert found.convolutions[0].conv.output == (7, 7, 4)
+    conv = only_shape(model([node], {"w": [4, 3, 3, 3]}, (batch, 3, 9, 9)))
+    assert conv.output == (7, 7, 4)
 
 
 def test_layers_that_are_left_out_are_noted() -> None:

@@ -1,4 +1,4 @@
-"""The workload of an ONNX model, and those of the weightless models that onnx ships."""
+"""Outlines of the weightless models that the onnx package ships."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import onnx
 
-from dse.network.from_network import from_network
-from dse.network.workload import Workload, WorkloadError
+from dse.network.graph import Network, NetworkError
+from dse.network.numbers import without_numbers
 from dse.onnx import importer
 
 _LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
@@ -17,26 +17,21 @@ _WEIGHTED = ("Conv", "Gemm")
 _IGNORED = "LRN"
 
 
-def from_onnx(model: onnx.ModelProto | str | Path) -> Workload:
-    """The shapes and edges of a model that the overlay can execute, quantised or not."""
-    return from_network(importer.outline(model))
-
-
-def light(name: str) -> Workload:
-    """The workload of a weightless model that the onnx package ships, e.g. ``resnet50``.
+def light(name: str) -> Network:
+    """The outline of a weightless model that the onnx package ships, e.g. ``resnet50``.
 
     Layers are named after their weights, since the nodes have no telling names.  Normalisations by
     statistics of the input (LRN), which the overlay cannot execute, are left out and noted.
     """
     path = _LIGHT / f"light_{name}.onnx"
     if not path.is_file():
-        raise WorkloadError(f"the installed onnx package has no model {path.name!r} in {_LIGHT}")
+        raise NetworkError(f"the installed onnx package has no model {path.name!r} in {_LIGHT}")
     model = onnx.load(path)
     for node in model.graph.node:
         if node.op_type in _WEIGHTED:
             node.name = node.input[1].removesuffix("_0").removesuffix("_w")
     ignored = list(_leave_out(model.graph))
-    found = from_onnx(model)
+    found = without_numbers(importer.outline(model))
     if not ignored:
         return found
     return replace(found, ignored=(f"{_IGNORED}: {len(ignored)} nodes, first {ignored[0]}",))

@@ -1,0 +1,72 @@
+"""A network without its numbers, and an outline with random ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dse.network.graph import (
+    INT8_MAX,
+    INT8_MIN,
+    Add,
+    Conv,
+    Network,
+    Numbers,
+    Operator,
+    Pool,
+    Quantisation,
+)
+from dse.network.prune import prune
+
+QUANTISATION = Quantisation(0.05, 0)
+
+
+def without_numbers(network: Network) -> Network:
+    """The network's outline, without what no output needs, as the compiler leaves it out."""
+    network = prune(network)
+    if network.is_outline:
+        return network
+    tensors = {
+        name: replace(tensor, quantisation=None, parts=())
+        for name, tensor in network.tensors.items()
+    }
+    operators = tuple(_bare(op) for op in network.operators)
+    return replace(network, tensors=tensors, operators=operators)
+
+
+def _bare(op: Operator) -> Operator:
+    match op:
+        case Conv():
+            return replace(op, numbers=None)
+        case Pool() | Add():
+            return replace(op, low=INT8_MIN, high=INT8_MAX)
+        case _:
+            return op
+
+
+def with_random_numbers(network: Network, seed: int = 0) -> Network:
+    """The network of an outline's shapes, with random weights and no bias.
+
+    Cycles depend on the shapes alone.
+    """
+    rng = np.random.default_rng(seed)
+    tensors = {
+        name: replace(tensor, quantisation=QUANTISATION) for name, tensor in network.tensors.items()
+    }
+    operators = tuple(
+        replace(op, numbers=_drawn(network, op, rng)) if isinstance(op, Conv) else op
+        for op in network.operators
+    )
+    return replace(network, tensors=tensors, operators=operators)
+
+
+def _drawn(network: Network, conv: Conv, rng: np.random.Generator) -> Numbers:
+    conv_shape = network.conv_shape(conv)
+    shape = (conv_shape.cout, *conv_shape.kernel, conv_shape.cin // conv_shape.groups)
+    spread = 1 / (64 * np.sqrt(np.prod(shape[1:])))
+    return Numbers(
+        rng.integers(-127, 128, shape, dtype=np.int8),
+        np.full(conv_shape.cout, spread),
+        np.zeros(conv_shape.cout, np.int32),
+    )

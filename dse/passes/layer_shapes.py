@@ -1,0 +1,36 @@
+"""The layers of a graph as cost models see them: shapes that know how their tensors lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dse.network.conv_shape import ConvShape
+from dse.network.graph import Conv, Network
+from dse.passes.placement import Placement, placement
+from dse.tiling.legality import tails
+
+
+def layer_shapes(network: Network, in_place: bool = True) -> dict[str, ConvShape]:
+    """The shapes of all convolutions by name, in execution order.
+
+    They know whether their input's rows are contiguous and why their results must be written as
+    they are.  A folded result is dense, so that it cannot lie in the channel range of a
+    concatenation; and only an unfolded one can be fused with an addition.  ``in_place``: of
+    concatenations, see ``insert_copies``.
+    """
+    found, fused = placement(network, in_place), set(tails(network).values())
+    return {
+        conv.name: _noted(network, conv, found, conv.name in fused)
+        for conv in network.convolutions()
+    }
+
+
+def _noted(network: Network, conv: Conv, found: Placement, fused: bool) -> ConvShape:
+    shape, unfolded = network.conv_shape(conv), ""
+    if fused:
+        unfolded = "its result is a summand, added by the convolution itself"
+    elif found.places[conv.output].pitch != shape.cout:
+        unfolded = "a concatenation would need a copy"
+    single = shape.height * shape.width == 1
+    contiguous = single or found.places[conv.input].pitch == shape.cin
+    return replace(shape, contiguous=contiguous, unfolded=unfolded)
