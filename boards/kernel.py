@@ -45,6 +45,11 @@ class Argument:
     master: str | None
     text: str
 
+    @property
+    def words(self) -> int:
+        """32-bit words that it takes."""
+        return self.bits // 32
+
 
 def arguments(weight_ports: int) -> tuple[Argument, ...]:
     """The kernel's arguments in the order in which a host passes them: that of their offsets."""

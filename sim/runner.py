@@ -6,16 +6,18 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from boards.runtime.runtime import Runtime
+from boards.runtime.setup import OUTPUT
 from hw.isa import Engine
 from hw.isa.errors import FAILURE, PolymapError
-from hw.isa.register_map import REGISTERS, Control, words
+from hw.isa.register_map import REGISTERS, Control
 from hw.lib.emit import Verilog
 from sim.fast.simulated_run import CHANNELS, EVENT, Dump, Job, Run, Timing
 from sim.verilator import build
@@ -99,7 +101,10 @@ _FILES = ("job.txt", "results.jsonl", "dumps.bin", "events.bin")
 
 @dataclass
 class _Script:
-    """Job file: places the jobs' regions in memory one after the other, with margins."""
+    """Job file: a link that writes down what the host does, for the harness to do it later.
+
+    Regions lie in memory one after the other, with margins.
+    """
 
     folder: Path
     lines: list[str] = field(default_factory=list)
@@ -108,53 +113,77 @@ class _Script:
 
     def add(self, job: Job) -> Path:
         """Appends a job; returns the file that its outputs go to."""
-        addresses = {name: self._region(size) for name, size in job.sizes.items()}
         self.lines.append(f"timing {_timing_words(job.timing)}")
-        for name, data in job.regions.items():
-            self._load(addresses[name], data)
-        self.lines.append(f"writable {addresses['output']} {job.output_bytes}")
+        outputs = self._file()
+        runtime = Runtime(_JobLink(self, job.limit, outputs), job.setup)
+        runtime.load()
         if job.cut is not None:
-            self._load(addresses["input"], job.inputs[0])
-            self._settings(job, addresses)
+            runtime.write_input(job.inputs[0])
             self.lines.append(f"cut {job.cut}")
-        self._settings(job, addresses)
+            runtime.set_registers()
         self.lines.append("clear")
         for dump in job.dumps:
             counts = [dump.retired.get(engine, 0) for engine in Engine]
             values = [*counts, dump.address, dump.pitch, dump.channels, dump.pixels]
             self.lines.append(f"dump {' '.join(map(str, values))}")
-        outputs = self._file()
-        save = f"save {addresses['output']} {job.output_bytes} {outputs}"
         for data in job.inputs:
-            self._load(addresses["input"], data)
-            self.lines += [f"run {job.limit}", save]
+            runtime.execute(data)
         return outputs
-
-    def _settings(self, job: Job, addresses: dict[str, int]) -> None:
-        for offset, value in words(job.settings(addresses)).items():
-            self._write(offset, value)
 
     def finish(self) -> None:
         """Writes the job file."""
         head = [f"dram {MEMORY_BASE} {self.next_address - MEMORY_BASE} 1", "reset"]
         (self.folder / _FILES[0]).write_text("\n".join([*head, *self.lines, ""]))
 
-    def _region(self, size: int) -> int:
+    def region(self, size: int) -> int:
+        """Address of so many bytes."""
         address = self.next_address
         self.next_address += -(-size // PAGE) * PAGE + 2 * PAGE
         return address
+
+    def load(self, address: int, data: bytes) -> None:
+        """Bytes into memory."""
+        file = self._file()
+        file.write_bytes(data)
+        self.lines.append(f"load {address} {file} 0 {len(data)}")
 
     def _file(self) -> Path:
         self.files += 1
         return self.folder / f"file{self.files}.bin"
 
-    def _load(self, address: int, data: bytes) -> None:
-        file = self._file()
-        file.write_bytes(data)
-        self.lines.append(f"load {address} {file} 0 {len(data)}")
 
-    def _write(self, offset: int, value: int) -> None:
-        self.lines.append(f"write {offset} {value}")
+@dataclass(frozen=True)
+class _JobLink:
+    """The link to the overlay in the harness: lines of the job file."""
+
+    script: _Script
+    limit: int
+    outputs: Path
+
+    def make_idle(self) -> None:
+        """The harness does so before each run."""
+
+    def read_registers(self, names: tuple[str, ...]) -> dict[str, int]:
+        """None: there are no values before the job file has been run."""
+        return {}
+
+    def place(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Places of the regions; the harness counts writes outside of the output as stray."""
+        addresses = {name: self.script.region(size) for name, size in sizes.items()}
+        self.script.lines.append(f"writable {addresses[OUTPUT]} {sizes[OUTPUT]}")
+        return addresses
+
+    def write(self, address: int, data: bytes) -> None:
+        """Memory."""
+        self.script.load(address, data)
+
+    def write_register(self, offset: int, word: int) -> None:
+        """A 32-bit register."""
+        self.script.lines.append(f"write {offset} {word}")
+
+    def run(self, output: int, size: int) -> None:
+        """A run; the results' file tells of it later."""
+        self.script.lines += [f"run {self.limit}", f"save {output} {size} {self.outputs}"]
 
 
 def _timing_words(timing: Timing) -> str:

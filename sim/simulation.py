@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from boards.runtime.regions import Tensors, input_region
+from boards.runtime.regions import output_tensors as output_tensors
+from boards.runtime.runtime import fault
 from dse.assembly.manifest import TensorPlace
 from dse.assembly.program import Program
 from dse.compile.compiler import compile_network
@@ -19,7 +22,7 @@ from dse.files.writing import writing
 from dse.network.inputs import images, join
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
-from hw.isa import Engine, Error
+from hw.isa import Engine
 from hw.isa.config import OverlayConfig
 from sim import golden
 from sim.fast.simulated_run import IDEAL, Dump, Job, Run, Timing
@@ -30,7 +33,6 @@ from sim.runner import FastSimulation, SimulationError
 OUTPUTS_FILE, RESULT_FILE = "outputs.npz", "result.json"
 
 Arrays = Mapping[str, npt.NDArray]
-Tensors = Mapping[str, npt.NDArray[np.int8]]
 Progress = Callable[[int, int], None]  # cycles done, cycles expected, over all images
 
 
@@ -169,12 +171,12 @@ def run_program(
     if progress is not None:
         progress(len(entries) * expected, len(entries) * expected)
     for number, run in enumerate(runs):
-        if run.error is not Error.NONE:
+        if found := fault(run.registers):
+            error, tag = found
             names = {layer.tag: layer.name for layer in program.manifest.layers}
-            layer = names.get(run.error_tag, "?")
             raise SimulationError(
-                f"image {number}: the overlay reports {run.error.name} at tag {run.error_tag} "
-                f"(layer {layer})"
+                f"image {number}: the overlay reports {error} at tag {tag} "
+                f"(layer {names.get(tag, '?')})"
             )
     return runs
 
@@ -188,16 +190,9 @@ def make_job(
 ) -> Job:
     """The job that runs a program on images given as the network's inputs."""
     manifest = program.manifest
-    regions = []
-    for entry in entries:
-        region = bytearray(manifest.input_bytes)
-        for tensor in manifest.inputs:
-            data = tensor.lay_out(entry[tensor.name]).tobytes()
-            region[tensor.offset : tensor.offset + len(data)] = data
-        regions.append(bytes(region))
     return Job(
         regions=program.regions,
-        inputs=regions,
+        inputs=[input_region(manifest, entry) for entry in entries],
         output_bytes=manifest.output_bytes,
         cycle_limit=manifest.cycle_limit,
         dumps=[_dump(program, place) for place in observed],
@@ -230,24 +225,6 @@ def tensors(run: Run, observed: Sequence[TensorPlace]) -> dict[str, npt.NDArray[
         for place, dump in zip(observed, run.dumps, strict=True)
         if dump is not None
     }
-
-
-class HasOutput(Protocol):
-    """A run of either harness."""
-
-    @property
-    def output(self) -> bytes:
-        """Contents of the output region."""
-
-
-def output_tensors(run: HasOutput, program: Program) -> dict[str, npt.NDArray[np.int8]]:
-    """The network's outputs of a run by name, HWC."""
-    found = {}
-    for tensor in program.manifest.outputs:
-        size = int(np.prod(tensor.shape))
-        data = np.frombuffer(run.output, np.int8, size, tensor.offset)
-        found[tensor.name] = data.reshape(tensor.shape)
-    return found
 
 
 def compare(expected: Tensors, found: Tensors, wanted: Sequence[str]) -> dict[str, int]:

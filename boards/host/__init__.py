@@ -1,1 +1,1 @@
-"""Example hosts: they load a compiled program and run it on a card."""
+"""Command lines of the runtime for cards: they run a compiled program on a batch of images."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from boards.host.job import HostError
+from boards.runtime.link import HostError
 from dse.assembly.program_error import ProgramError
 from dse.files.arrays import ArraysError
 from dse.process import interrupt

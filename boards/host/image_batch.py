@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from boards.host.job import HostError, Tensors
+from boards.runtime.link import HostError
+from boards.runtime.regions import Tensors
 from dse.assembly.manifest import HostTensor
 from dse.files.arrays import ArraysError, read_npz, write_arrays
 from dse.files.writing import writing

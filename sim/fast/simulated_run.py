@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from boards.runtime.setup import Setup
 from dse.cycles.dram import MemoryTiming
 from hw.isa import Engine, Error
-from hw.isa.register_map import run_settings
 
 EVENT = np.dtype(
     [("cycle", "<u8"), ("run", "<u4"), ("engine", "u1"), ("retire", "u1"), ("tag", "<u2")]
@@ -105,19 +105,21 @@ class Job:
         """The job with other instructions."""
         return replace(self, regions={**self.regions, "program": program})
 
-    def settings(self, addresses: Mapping[str, int]) -> dict[str, int]:
-        """Registers and their values, for regions at these addresses."""
-        watchdog = {} if self.watchdog is None else {"watchdog": self.watchdog}
-        return {**run_settings(addresses, self.sizes, self.cycle_limit), **watchdog}
+    @property
+    def setup(self) -> Setup:
+        """What the host does before the first run."""
+        return Setup(
+            regions=self.regions,
+            input_bytes=max((len(data) for data in self.inputs), default=0),
+            output_bytes=self.output_bytes,
+            cycle_limit=self.cycle_limit,
+            watchdog=self.watchdog,
+        )
 
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of all regions, by the name of their base register."""
-        return {
-            **{name: len(data) for name, data in self.regions.items()},
-            "input": max((len(data) for data in self.inputs), default=0),
-            "output": self.output_bytes,
-        }
+        return self.setup.sizes
 
 
 @dataclass(frozen=True, kw_only=True)

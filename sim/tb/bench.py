@@ -140,5 +140,5 @@ async def run_job(dut: Any) -> None:
 
 async def _set_up(bench: OverlayBench, job: Job, offsets: dict[str, int]) -> None:
     addresses = {name: MEMORY_BASE + offset for name, offset in offsets.items()}
-    for name, value in job.settings(addresses).items():
+    for name, value in job.setup.settings(addresses).items():
         await bench.write_register(name, value)

@@ -14,11 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from boards.host import pyxrt_run, xdma_run
 from boards.host.image_batch import load_images, save_outputs
-from boards.host.job import FILL, WATCHDOG_CYCLES, HostError, HostJob, check_status
 from boards.kernel import KERNEL
+from boards.runtime import handshake, xdma_link, xrt_link
+from boards.runtime.link import HostError
+from boards.runtime.regions import input_region
+from boards.runtime.runtime import Runtime, require_success, run_images
+from boards.runtime.setup import FILL, WATCHDOG_CYCLES, Setup
 from dse.assembly.manifest import HostTensor
+from dse.assembly.program import Program
 from dse.compile.compiler import compile_network
 from dse.files.arrays import ArraysError
 from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
@@ -57,13 +61,13 @@ def network() -> Network:
 
 
 @pytest.fixture
-def job(request: pytest.FixtureRequest, tmp_path: Path) -> HostJob:
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     config = replace(CONFIG, weight_ports=getattr(request, "param", 1))
     compile_network(network(), config).save(tmp_path / "program")
-    return HostJob.load(tmp_path / "program")
+    return Program.load(tmp_path / "program")
 
 
-any_ports = pytest.mark.parametrize("job", [1, 2, 4], indirect=True)
+any_ports = pytest.mark.parametrize("program", [1, 2, 4], indirect=True)
 
 
 @pytest.fixture
@@ -72,24 +76,32 @@ def images() -> list[dict[str, npt.NDArray[np.int8]]]:
     return [{"x": rng.integers(-128, 128, (5, 4, 3)).astype(np.int8)} for _ in range(3)]
 
 
-def answer(job: HostJob, region: bytes) -> bytes:
+def answer(program: Program, region: bytes) -> bytes:
     """What the overlay writes to OUTPUT for the bytes in INPUT."""
-    (source,), (target,) = job.program.manifest.inputs, job.program.manifest.outputs
+    (source,), (target,) = program.manifest.inputs, program.manifest.outputs
     values = np.frombuffer(region, np.int8)[source.offset :][: np.prod(source.shape)]
     result = golden.run(network(), {"x": values.reshape(source.shape)})["y"]
-    output = np.full(job.program.manifest.output_bytes, FILL, np.int8)
+    output = np.full(program.manifest.output_bytes, FILL, np.int8)
     output[target.offset :][: result.size] = result.reshape(-1)
     return output.tobytes()
 
 
 class Xrt:
-    """As much of pyxrt as the host uses; a kernel that computes unless ``fails``."""
+    """As much of pyxrt as the host uses, and a kernel that computes.
+
+    ``fails``: nothing is written.  ``error``: what the registers tell after a run, whatever was
+    written.  ``blind``: a binding that cannot read registers.
+    """
 
     class bo:
         normal = "normal"
 
+        made = 0
+
         def __init__(self, device: object, size: int, flags: str, group: int) -> None:
             assert size > 0
+            Xrt.bo.made += 1
+            self.place = 0x1_0000_0000 + 0x1000 * Xrt.bo.made
             self.data = np.zeros(size, np.int8)
             self.card = np.zeros(size, np.int8)
             self.group = group
@@ -110,6 +122,9 @@ class Xrt:
         def size(self) -> int:
             return len(self.data)
 
+        def address(self) -> int:
+            return self.place
+
     class _Kernel:
         exclusive = "exclusive"
 
@@ -120,33 +135,40 @@ class Xrt:
             return 10 + argument
 
         def __call__(self, *arguments: object) -> object:
-            job = self.xrt.job
+            program = self.xrt.program
+            sizes = Setup.of(program).sizes
             names = ["program", "parameters", "input", "output", "watchdog"]
-            names += [f"weights{port}" for port in range(job.weight_ports)]
+            names += [f"weights{port}" for port in range(program.manifest.weight_ports)]
             bounds = {
-                "cycle_limit": job.program.manifest.cycle_limit,
-                **{f"{base}_bytes": job.sizes[base] for base in names[:4]},
-                "weights_bytes": job.sizes["weights0"],
+                "cycle_limit": program.manifest.cycle_limit,
+                **{f"{base}_bytes": sizes[base] for base in names[:4]},
+                "weights_bytes": sizes["weights0"],
             }
             passed = dict(zip([*names, *bounds], arguments, strict=True))
             assert passed.pop("watchdog") == WATCHDOG_CYCLES
             assert {name: passed.pop(name) for name in bounds} == bounds
             assert all(buffer.group == 10 + names.index(name) for name, buffer in passed.items())
             regions = {name: buffer.card for name, buffer in passed.items()}
-            for name, data in job.constant_regions().items():
+            for name, data in program.regions.items():
                 assert regions[name].tobytes()[: len(data)] == data
             source, target = regions["input"], regions["output"]
             if not self.xrt.fails:
-                target[:] = np.frombuffer(answer(job, source.tobytes()), np.int8)
+                target[:] = np.frombuffer(answer(program, source.tobytes()), np.int8)
             return SimpleNamespace(wait=lambda timeout: "completed")
+
+    class _KernelWithRegisters(_Kernel):
+        def read_register(self, offset: int) -> int:
+            return registers(self.xrt.program, self.xrt.error)[offset]
 
     xclBOSyncDirection = SimpleNamespace(
         XCL_BO_SYNC_BO_TO_DEVICE="to", XCL_BO_SYNC_BO_FROM_DEVICE="from"
     )
     ert_cmd_state = SimpleNamespace(ERT_CMD_STATE_COMPLETED="completed")
 
-    def __init__(self, job: HostJob, *, fails: bool = False) -> None:
-        self.job, self.fails = job, fails
+    def __init__(
+        self, program: Program, *, fails: bool = False, error: int = 0, blind: bool = False
+    ) -> None:
+        self.program, self.fails, self.error, self.blind = program, fails, error, blind
 
     def device(self, number: int) -> object:
         return SimpleNamespace(load_xclbin=lambda path: "uuid")
@@ -155,13 +177,25 @@ class Xrt:
     def kernel(self) -> object:
         def make(device: object, uuid: str, name: str, mode: str) -> Xrt._Kernel:
             assert (uuid, name, mode) == ("uuid", KERNEL, "exclusive")
-            return self._Kernel(self)
+            return self._Kernel(self) if self.blind else self._KernelWithRegisters(self)
 
         make.exclusive = "exclusive"
         return make
 
 
-class Card(xdma_run.XdmaCard):
+def registers(program: Program, error: int) -> dict[int, int]:
+    """What an overlay that the program is for tells after a run, by offset."""
+    values = {
+        "isa_version": program.manifest.isa_version,
+        "configuration": program.manifest.configuration_hash,
+        "status": bool(error) << Status.ERROR,
+        "error": error,
+        "error_tag": 0,
+    }
+    return {REGISTERS[name].offset: value for name, value in values.items()}
+
+
+class Card(xdma_link.XdmaLink):
     """A card whose memory is a file; a start computes unless ``error``.
 
     ``left``: what a host that died left in the control register.  Reading clears done, ABORT ends a
@@ -169,14 +203,19 @@ class Card(xdma_run.XdmaCard):
     """
 
     def __init__(
-        self, folder: Path, job: HostJob, error: int = 0, *, left: int = 0, hangs: bool = False
+        self, folder: Path, program: Program, error: int = 0, *, left: int = 0, hangs: bool = False
     ) -> None:
         self.left, self.hangs, self.aborts = left or 1 << Control.IDLE, hangs, 0
         (folder / "xdma0_user").write_bytes(bytes(0x1000))
         (folder / "xdma0_h2c_0").write_bytes(bytes(1 << 16))
         os.link(folder / "xdma0_h2c_0", folder / "xdma0_c2h_0")
-        self.job, self.error = job, error
+        self.program, self.error = program, error
         super().__init__(folder / "xdma0")
+        self._tell(0)
+
+    def _tell(self, error: int) -> None:
+        for offset, value in registers(self.program, error).items():
+            super().write_register(offset, value)
 
     def write_register(self, offset: int, value: int) -> None:
         super().write_register(offset, value)
@@ -191,22 +230,24 @@ class Card(xdma_run.XdmaCard):
         self.left = 1 << Control.START
         if self.hangs:
             return
+        sizes = Setup.of(self.program).sizes
         addresses = {
             name: self.read_register(o) | self.read_register(o + 4) << 32
-            for name in self.job.sizes
+            for name in sizes
             for o in [REGISTERS[name].offset]
         }
         channels = {name: address >> 32 for name, address in addresses.items()}
-        stripes = {f"weights{k}": (2, 0, 3, 1)[k] for k in range(self.job.weight_ports)}
+        stripes = {
+            f"weights{k}": (2, 0, 3, 1)[k] for k in range(self.program.manifest.weight_ports)
+        }
         shared = dict.fromkeys(("program", "parameters", "input", "output"), 1)
         assert channels == {**shared, **stripes}
-        for name, data in self.job.constant_regions().items():
+        for name, data in self.program.regions.items():
             assert self.read(addresses[name], len(data)) == data
         if not self.error:
-            region = self.read(addresses["input"], self.job.sizes["input"])
-            self.write(addresses["output"], answer(self.job, region))
-        super().write_register(REGISTERS["status"].offset, bool(self.error) << Status.ERROR)
-        super().write_register(REGISTERS["error"].offset, self.error)
+            region = self.read(addresses["input"], sizes["input"])
+            self.write(addresses["output"], answer(self.program, region))
+        self._tell(self.error)
         self.left = 1 << Control.IDLE | 1 << Control.DONE
 
     def read_register(self, offset: int) -> int:
@@ -222,74 +263,194 @@ def check(outputs: Sequence[object], images: Sequence[dict[str, npt.NDArray[np.i
 
 
 @any_ports
-def test_xrt_host_runs_every_image(job, images) -> None:
-    check(pyxrt_run.XrtCard(Xrt(job), "polymap.xclbin").run(job, images), images)
+@pytest.mark.parametrize("blind", [False, True])
+def test_xrt_host_runs_every_image(program, images, blind: bool) -> None:
+    card = xrt_link.XrtLink(Xrt(program, blind=blind), "polymap.xclbin")
+    check(run_images(card, program, images), images)
 
 
-def test_xrt_host_has_no_empty_buffers(job, images, monkeypatch) -> None:
-    monkeypatch.setattr(
-        HostJob, "constant_regions", lambda job: dict.fromkeys(job.program.regions, b"")
-    )
-    check(pyxrt_run.XrtCard(Xrt(job), "polymap.xclbin").run(job, images), images)
+def test_xrt_host_has_no_empty_buffers(program, images, monkeypatch) -> None:
+    """Of a program without a region's data; the kernel of the stand-in does not mind."""
+    regions = dict.fromkeys(program.regions, b"")
+    monkeypatch.setattr(Program, "regions", regions)
+    card = xrt_link.XrtLink(Xrt(program), "polymap.xclbin")
+    check(run_images(card, program, images), images)
 
 
-def test_xrt_host_sees_that_nothing_was_written(job, images) -> None:
+def test_xrt_host_reports_the_error_register(program, images) -> None:
+    """Although the output was written: a wrong checksum shows at the end."""
+    card = xrt_link.XrtLink(Xrt(program, error=Error.CHECKSUM), "polymap.xclbin")
+    with pytest.raises(HostError, match="error CHECKSUM in an instruction of layer 0"):
+        run_images(card, program, images)
+
+
+def test_xrt_host_without_registers_sees_that_nothing_was_written(program, images) -> None:
+    card = xrt_link.XrtLink(Xrt(program, fails=True, blind=True), "polymap.xclbin")
     with pytest.raises(HostError, match="output 'y' was not written"):
-        pyxrt_run.XrtCard(Xrt(job, fails=True), "polymap.xclbin").run(job, images)
+        run_images(card, program, images)
+
+
+def test_xrt_host_passes_no_number_that_the_binding_leaves_out(program, images) -> None:
+    """Larger sizes are refused; a larger limit is lowered."""
+    link = xrt_link.XrtLink(Xrt(program), "polymap.xclbin")
+    runtime = Runtime(link, replace(Setup.of(program), watchdog=1 << 31))
+    runtime.load()
+    with pytest.raises(HostError, match="watchdog is 2,147,483,648: XRT's Python binding passes"):
+        runtime.execute(input_region(program.manifest, images[0]))
+    manifest = replace(program.manifest, cycle_limit=1 << 40)
+    lowered = replace(manifest, cycle_limit=(1 << 31) - 1)
+    card = xrt_link.XrtLink(Xrt(replace(program, manifest=lowered)), "polymap.xclbin")
+    check(run_images(card, replace(program, manifest=manifest), images), images)
+
+
+@pytest.mark.parametrize("link", ["xrt", "xdma"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"isa_version": 99}, "the program is for isa version 0x63, the overlay on the card has"),
+        ({"configuration_hash": 0x1234}, "the program is for configuration 0x1234, the overlay"),
+    ],
+)
+def test_hosts_refuse_another_overlay(program, images, tmp_path, link, changes, message) -> None:
+    """Before anything is written."""
+    other = replace(program, manifest=replace(program.manifest, **changes))
+    accesses = Accesses(
+        xrt_link.XrtLink(Xrt(program), "polymap.xclbin")
+        if link == "xrt"
+        else Card(tmp_path, program)
+    )
+    with pytest.raises(HostError, match=message):
+        run_images(accesses, other, images)
+    assert accesses.names == ["place", "read_registers"]
+
+
+class Accesses:
+    """Notes what a host asks of a link."""
+
+    def __init__(self, link: object) -> None:
+        self.link, self.names = link, []
+
+    def __getattr__(self, name: str) -> object:
+        self.names.append(name)
+        return getattr(self.link, name)
+
+
+class Record:
+    """A link that notes everything, of an overlay that says nothing of itself."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[object, ...]] = []
+
+    def make_idle(self) -> None:
+        self.log.append(("idle",))
+
+    def read_registers(self, names: tuple[str, ...]) -> dict[str, int]:
+        return {}
+
+    def place(self, sizes: dict[str, int]) -> dict[str, int]:
+        return {name: 0x1_0000_0000 + 0x1000 * k for k, name in enumerate(sizes)}
+
+    def write(self, address: int, data: bytes) -> None:
+        self.log.append(("memory", address, data))
+
+    def write_register(self, offset: int, word: int) -> None:
+        self.log.append(("register", offset, word))
+
+    def run(self, output: int, size: int) -> str:
+        self.log.append(("run", output, size))
+        return "ended"
+
+
+def test_what_a_host_does_in_order() -> None:
+    """Every byte and every register, from the register map's table in docs/architecture.md."""
+    link = Record()
+    regions = {"program": b"p" * 32, "parameters": b"q" * 8, "weights0": b"w" * 16}
+    setup = Setup(regions=regions, input_bytes=3, output_bytes=2, cycle_limit=7, watchdog=9)
+    runtime = Runtime(link, replace(setup, fill=0x55))
+    runtime.load()
+    assert [runtime.execute(image) for image in (b"abc", b"def")] == ["ended", "ended"]
+    base = 0x1_0000_0000
+    pointers = {0x10: base, 0x1C: base + 0x1000, 0x44: base + 0x2000, 0x28: base + 0x3000}
+    bounds = {0x10C: 32, 0x118: 8, 0x13C: 16, 0x124: 3, 0x130: 2}
+    words = {**pointers, 0x34: base + 0x4000, **bounds, 0x100: 7}
+    assert link.log == [
+        ("idle",),
+        ("memory", base, b"p" * 32),
+        ("memory", base + 0x1000, b"q" * 8),
+        ("memory", base + 0x2000, b"w" * 16),
+        *(
+            ("register", offset + 4 * word, value >> 32 * word & 0xFFFFFFFF)
+            for offset, value in words.items()
+            for word in (0, 1)
+        ),
+        ("register", 0x40, 9),
+        *(
+            access
+            for image in (b"abc", b"def")
+            for access in (
+                ("memory", base + 0x3000, image),
+                ("memory", base + 0x4000, b"UU"),
+                ("run", base + 0x4000, 2),
+            )
+        ),
+    ]
 
 
 @any_ports
-def test_xdma_host_runs_every_image(job, images, tmp_path) -> None:
-    with Card(tmp_path, job) as card:
-        check(card.run(job, images), images)
+def test_xdma_host_runs_every_image(program, images, tmp_path) -> None:
+    with Card(tmp_path, program) as card:
+        check(run_images(card, program, images), images)
 
 
-def test_xdma_host_reports_the_error_register(job, images, tmp_path) -> None:
+def test_xdma_host_reports_the_error_register(program, images, tmp_path) -> None:
     message = "error CONFIGURATION in an instruction of layer 0"
     with (
-        Card(tmp_path, job, error=Error.CONFIGURATION) as card,
+        Card(tmp_path, program, error=Error.CONFIGURATION) as card,
         pytest.raises(HostError, match=message),
     ):
-        card.run(job, images)
+        run_images(card, program, images)
 
 
-def test_xdma_host_gives_up(job, images, tmp_path, monkeypatch) -> None:
+def test_xdma_host_gives_up(program, images, tmp_path, monkeypatch) -> None:
     """And ends the run, so that the next host finds the overlay idle."""
-    monkeypatch.setattr(xdma_run, "TIMEOUT_S", 0.0)
-    with Card(tmp_path, job, hangs=True) as card:
+    monkeypatch.setattr(handshake, "TIMEOUT_S", 0.0)
+    with Card(tmp_path, program, hangs=True) as card:
         with pytest.raises(HostError, match="did not end within 0 s"):
-            card.run(job, images)
+            run_images(card, program, images)
         assert card.aborts == 1
         card.hangs = False
-        check(card.run(job, images), images)
+        check(run_images(card, program, images), images)
 
 
-def test_xdma_host_takes_no_end_of_another_run_for_its_own(job, images, tmp_path) -> None:
-    with Card(tmp_path, job, left=1 << Control.DONE | 1 << Control.IDLE) as card:
-        check(card.run(job, images), images)
+def test_xdma_host_takes_no_end_of_another_run_for_its_own(program, images, tmp_path) -> None:
+    with Card(tmp_path, program, left=1 << Control.DONE | 1 << Control.IDLE) as card:
+        check(run_images(card, program, images), images)
 
 
-def test_xdma_host_ends_a_run_that_another_one_left(job, images, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(xdma_run, "TIMEOUT_S", 0.0)
-    with Card(tmp_path, job, left=1 << Control.START) as card:
-        check(card.run(job, images), images)
+def test_xdma_host_ends_a_run_that_another_one_left(program, images, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(handshake, "TIMEOUT_S", 0.0)
+    with Card(tmp_path, program, left=1 << Control.START) as card:
+        check(run_images(card, program, images), images)
         assert card.aborts == 1
 
 
 def test_xdma_host_cannot_use_an_overlay_that_stays_busy(
-    job, images, tmp_path, monkeypatch
+    program, images, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(xdma_run, "TIMEOUT_S", 0.0)
-    with Card(tmp_path, job) as card:
-        monkeypatch.setattr(card, "read_register", lambda offset: 1 << Control.START)
+    monkeypatch.setattr(handshake, "TIMEOUT_S", 0.0)
+    with Card(tmp_path, program) as card:
+        read = card.read_register
+        control = REGISTERS["control"].offset
+        busy = 1 << Control.START
+        monkeypatch.setattr(card, "read_register", lambda at: busy if at == control else read(at))
         with pytest.raises(HostError, match="the overlay is busy"):
-            card.run(job, images)
+            run_images(card, program, images)
 
 
 def test_regions_lie_in_whole_pages_of_their_channels() -> None:
     sizes = {"program": 128, "parameters": 4097, "weights0": 5, "output": 1, "weights3": 1}
     channels = {"program": 1, "parameters": 1, "weights0": 2, "output": 1, "weights3": 1}
-    places = xdma_run.place(sizes, channels)
+    places = xdma_link.place(sizes, channels)
     base = {1: 4 << 30, 2: 8 << 30}
     assert places == {
         "program": base[1],
@@ -299,12 +460,12 @@ def test_regions_lie_in_whole_pages_of_their_channels() -> None:
         "weights3": base[1] + 16384,
     }
     with pytest.raises(HostError, match="'output' of 1 bytes finds no room in channel 1"):
-        xdma_run.place({**sizes, "parameters": (4 << 30) - 4096}, channels)
+        xdma_link.place({**sizes, "parameters": (4 << 30) - 4096}, channels)
 
 
 def test_words_are_written_whole() -> None:
-    assert xdma_run.whole_words(b"x" * 65) == b"x" * 65 + bytes(63)
-    assert xdma_run.whole_words(b"x" * 64) == b"x" * 64
+    assert xdma_link.whole_words(b"x" * 65) == b"x" * 65 + bytes(63)
+    assert xdma_link.whole_words(b"x" * 64) == b"x" * 64
 
 
 @pytest.mark.parametrize(
@@ -315,13 +476,13 @@ def test_words_are_written_whole() -> None:
         ({"x": np.zeros((3, 5, 4), np.int8)}, r"not int8 of \(3, 5, 4\)"),
     ],
 )
-def test_inputs_are_checked(job, tensors, message) -> None:
+def test_inputs_are_checked(program, tensors, message) -> None:
     with pytest.raises(HostError, match=message):
-        job.input_region(tensors)
+        input_region(program.manifest, tensors)
 
 
 def test_status_without_error_passes() -> None:
-    check_status({"status": 0, "error": 0, "error_tag": 0})
+    require_success({"status": 0, "error": 0, "error_tag": 0}, {"y": np.full(9, FILL, np.int8)})
 
 
 @pytest.mark.parametrize("name", ["x", "file", "allow_pickle", "a/../b", "漢字"])
@@ -344,14 +505,14 @@ def test_batches_survive_files(images, tmp_path, name: str) -> None:
         ({"z": np.zeros(3, np.int8)}, "no input 'z'; it has 'x'"),
     ],
 )
-def test_bad_batches(job, tmp_path, arrays, message) -> None:
+def test_bad_batches(program, tmp_path, arrays, message) -> None:
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(ArraysError, match=message) as caught:
-        load_images(tmp_path / "x.npz", job.program.manifest.inputs)
+        load_images(tmp_path / "x.npz", program.manifest.inputs)
     assert str(caught.value).startswith(f"{tmp_path / 'x.npz'}: ")
 
 
-class Driver(xdma_run.XdmaCard):
+class Driver(xdma_link.XdmaLink):
     """The XDMA driver's files with nothing behind them."""
 
     def __init__(self, folder: Path, size: int = 1 << 16) -> None:
@@ -371,7 +532,7 @@ class Driver(xdma_run.XdmaCard):
         ("pwrite", OSError(5, "Input/output error"), lambda card: card.write(0, b"x"), "Input/out"),
         ("pread", OSError(110, "Timed out"), lambda card: card.read(0, 8), "read: Timed out"),
         ("pread", OSError(19, "No device"), lambda card: card.read_register(0), "No device"),
-        ("pread", b"\xff" * 4, lambda card: card._execute(), "the card does not answer"),
+        ("pread", b"\xff" * 4, lambda card: card.make_idle(), "the card does not answer"),
     ],
 )
 def test_driver_that_fails(tmp_path, monkeypatch, call, answer, act, message) -> None:
@@ -418,7 +579,7 @@ def test_device_that_cannot_be_opened(tmp_path, monkeypatch, error, message) -> 
     monkeypatch.setattr(os, "open", failing)
     monkeypatch.setattr(os, "close", lambda file: closed.append(file) or close(file))
     with pytest.raises(HostError, match=message):
-        xdma_run.XdmaCard(tmp_path / "xdma0")
+        xdma_link.XdmaLink(tmp_path / "xdma0")
     assert opened == closed and opened
 
 
@@ -431,11 +592,11 @@ def test_device_that_cannot_be_opened(tmp_path, monkeypatch, error, message) -> 
         ("bo", "the card failed: boom"),
     ],
 )
-def test_xrt_that_fails(job, images, monkeypatch, part, message) -> None:
+def test_xrt_that_fails(program, images, monkeypatch, part, message) -> None:
     def boom(*arguments: object) -> object:
         raise RuntimeError("boom")
 
-    xrt = Xrt(job)
+    xrt = Xrt(program)
     if part == "load_xclbin":
         monkeypatch.setattr(
             xrt, "device", lambda number: SimpleNamespace(load_xclbin=boom), raising=False
@@ -444,19 +605,19 @@ def test_xrt_that_fails(job, images, monkeypatch, part, message) -> None:
         monkeypatch.setattr(Xrt, part, boom)
     boom.normal = boom.exclusive = ""  # type: ignore[attr-defined]
     with pytest.raises(HostError, match=message):
-        pyxrt_run.XrtCard(xrt, "x.xclbin", device=3).run(job, images)
+        run_images(xrt_link.XrtLink(xrt, "x.xclbin", device=3), program, images)
 
 
-def test_xrt_that_times_out(job, images, monkeypatch) -> None:
+def test_xrt_that_times_out(program, images, monkeypatch) -> None:
     monkeypatch.setattr(Xrt._Kernel, "__call__", lambda *a: SimpleNamespace(wait=lambda ms: "late"))
     with pytest.raises(HostError, match="the run did not end: late"):
-        pyxrt_run.XrtCard(Xrt(job), "x.xclbin").run(job, images)
+        run_images(xrt_link.XrtLink(Xrt(program), "x.xclbin"), program, images)
 
 
-def test_xrt_that_delivers_little(job, images, monkeypatch) -> None:
-    monkeypatch.setattr(Xrt.bo, "read", lambda self, size, skip: self.data[: size // 2])
+def test_xrt_that_delivers_little(program, images, monkeypatch) -> None:
+    monkeypatch.setattr(Xrt.bo, "read", lambda self, size, skip: self.data[: size // 2].copy())
     with pytest.raises(HostError, match=r"the card delivered \d+ of \d+ bytes"):
-        pyxrt_run.XrtCard(Xrt(job), "x.xclbin").run(job, images)
+        run_images(xrt_link.XrtLink(Xrt(program), "x.xclbin"), program, images)
 
 
 def command(*arguments: object) -> tuple[int, str]:
@@ -468,16 +629,16 @@ def command(*arguments: object) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_command_lines_fail_in_one_line(job, images, tmp_path) -> None:
-    program, inputs = tmp_path / "program", tmp_path / "x.npz"
+def test_command_lines_fail_in_one_line(program, images, tmp_path) -> None:
+    folder, inputs = tmp_path / "program", tmp_path / "x.npz"
     save_outputs(inputs, images)
     device = tmp_path / "xdma7"
     xdma = "boards.host.xdma_run"
     said = [
-        command(xdma, "--device", device, program, inputs, tmp_path / "y.npz"),
+        command(xdma, "--device", device, folder, inputs, tmp_path / "y.npz"),
         command(xdma, tmp_path / "nowhere", inputs, tmp_path / "y.npz"),
-        command(xdma, program, tmp_path / "nowhere.npz", tmp_path / "y.npz"),
-        command("boards.host.pyxrt_run", "x.xclbin", program, inputs, tmp_path / "y.npz"),
+        command(xdma, folder, tmp_path / "nowhere.npz", tmp_path / "y.npz"),
+        command("boards.host.pyxrt_run", "x.xclbin", folder, inputs, tmp_path / "y.npz"),
     ]
     assert [code for code, _ in said] == [1, 2, 2, 1]
     assert all(text.count("\n") == 1 and text.endswith("\n") for _, text in said)

@@ -25,7 +25,7 @@ EXCEPTIONS = Exceptions(
         for unit in units
     },
     timing={
-        "boards.host.job:WATCHDOG_CYCLES": "how patient the host is",
+        "boards.runtime.setup:WATCHDOG_CYCLES": "how patient the host is",
         "dse.cost.candidates:CONV_CYCLES": "the search's allowance for one more CONV",
         "dse.compile.limit:INSTRUCTION_CYCLES": "the allowance of a run's limit",
     },

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from boards.host.job import Job
+from boards.runtime.regions import input_region
 from dse.assembly.program import Program
 from dse.network.blocks import space_to_depth as blocks
 from dse.network.conv_shape import ConvShape
@@ -18,7 +18,6 @@ from dse.networks.catalogue import benchmark
 from dse.passes import PassError, blocked_shape, fold, fold_factors, layer_shapes, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from sim.simulation import make_job
 from tests.dse.passes.graphs import commutes, image, same_bytes
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, windows
 
@@ -120,9 +119,8 @@ def test_the_host_learns_the_layout(tmp_path) -> None:
     zero_point = network.tensors["t0"].quantisation.zero_point
     data = blocks(values, (2, 3), zero_point).tobytes()
     assert tensor.lay_out(values).tobytes() == data
-    (simulated,) = make_job(program, [{"t0": values}]).inputs
-    for region in (simulated, Job(program).input_region({"t0": values})):
-        assert region[tensor.offset :][: len(data)] == data
+    region = input_region(program.manifest, {"t0": values})
+    assert region[tensor.offset :][: len(data)] == data
 
 
 def test_the_switch() -> None:
