@@ -36,7 +36,7 @@ from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Wind
 from dse.network.inputs import images, read_arrays, read_inputs
 from dse.onnx.importer import Imported, load
 from dse.process import interrupt
-from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
 from hw.isa.config import OverlayConfig
 from sim import golden
 from sim.fast_overlay import build_overlay
@@ -104,7 +104,7 @@ def measure(
 def formula(conv: ConvShape, choice: Choice, config: OverlayConfig) -> int:
     """DYNAMAP's cycles of a layer, without fill and memory."""
     algorithm = choice.algorithm.value
-    if choice.algorithm is Algorithm.WINOGRAD:
+    if choice.algorithm is ConvAlgorithm.WINOGRAD:
         (algorithm,) = (name for name, m in WINOGRAD.items() if m == choice.tile)
     assert choice.dataflow is not None
     array = np.array([[config.reduction, config.columns]])

@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import product
 
 from dse.network.graph import Conv, Network
-from dse.tiling.layer_mapping import Algorithm, Choice
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 
 
 def all_choices(config: OverlayConfig) -> list[Choice]:
     """Every algorithm in every dataflow that an overlay has."""
-    gemms = product((Algorithm.IM2COL, Algorithm.KN2ROW), Dataflow)
+    gemms = product((ConvAlgorithm.IM2COL, ConvAlgorithm.KN2ROW), Dataflow)
     tiles = product((t.m for t in config.transforms), (Dataflow.WS, Dataflow.IS))
     return [
         *(Choice(flow, algorithm) for algorithm, flow in gemms),
-        *(Choice(flow, Algorithm.WINOGRAD, tile) for tile, flow in tiles),
+        *(Choice(flow, ConvAlgorithm.WINOGRAD, tile) for tile, flow in tiles),
     ]
 
 
@@ -27,9 +27,9 @@ def legal(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -
     dilation, and no NS.
     """
     match choice.algorithm, choice.dataflow:
-        case Algorithm.KN2ROW, Dataflow.WS:
+        case ConvAlgorithm.KN2ROW, Dataflow.WS:
             return network.tensors[conv.output].width <= config.accumulator_depth
-        case Algorithm.WINOGRAD, flow:
+        case ConvAlgorithm.WINOGRAD, flow:
             plain = conv.window.stride == conv.window.dilation == (1, 1)
             there = any(choice.tile in (None, t.m) for t in config.transforms)
             return plain and there and flow is not Dataflow.NS
@@ -43,6 +43,6 @@ def fallback(network: Network, conv: Conv, choice: Choice, config: OverlayConfig
 
 def label(choice: Choice) -> str:
     """As in "kn2row WS" or "F(4,3) IS"."""
-    winograd = choice.algorithm is Algorithm.WINOGRAD
+    winograd = choice.algorithm is ConvAlgorithm.WINOGRAD
     algorithm = f"F({choice.tile},3)" if winograd else choice.algorithm.value
     return f"{algorithm} {choice.dataflow.name}" if choice.dataflow is not None else algorithm

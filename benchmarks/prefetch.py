@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 
 from boards.board import U200
-from dse.cost.overlay_model import Overlay
+from dse.cost.overlay_model import OverlayModel
 from dse.explore.families import Space
 from dse.explore.search import explore, predict
 from dse.mapping import map_network
@@ -28,7 +28,7 @@ def row(network: str, ports: int) -> str:
     outline = without_dense(benchmark(network))
     space = Space(lanes=(2,), weight_ports=ports)
     found = explore(outline, U200, array=ARRAY, space=space, certify=False)
-    assert isinstance(found.model, Overlay)
+    assert isinstance(found.model, OverlayModel)
     cells = []
     for share in SHARES:
         model = replace(found.model, prefetched=share)

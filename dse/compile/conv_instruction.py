@@ -10,19 +10,19 @@ from dse.compile.dataflow import Tiling
 from dse.compile.layers import ConvLayer
 from dse.compile.packing import Piece
 from dse.compile.strips import Rows
-from dse.compile.window_fields import Walk, channel_region
+from dse.compile.window_fields import WindowWalk, channel_region
 from dse.compile.winograd_tiles import tiled
 from dse.network import constants
 from dse.network.graph import Add, Conv, Network
-from dse.tiling.layer_mapping import Algorithm
+from dse.tiling.layer_mapping import ConvAlgorithm
 from hw import isa
 from hw.isa import Dataflow, Opcode
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.isa.transforms import TAPS, Transform
 
 _ALGORITHMS = {
-    Algorithm.IM2COL: isa.Algorithm.IM2COL,
-    Algorithm.KN2ROW: isa.Algorithm.KN2ROW,
+    ConvAlgorithm.IM2COL: isa.Algorithm.IM2COL,
+    ConvAlgorithm.KN2ROW: isa.Algorithm.KN2ROW,
 }
 _TRANSFORMS = {2: isa.Algorithm.WINOGRAD2, 4: isa.Algorithm.WINOGRAD4}
 
@@ -64,7 +64,7 @@ def conv(
         "channel_tile": tiling.channel_tile,
         "pixel_tile": tiling.pixel_tile,
     }
-    if piece.algorithm is Algorithm.KN2ROW and tiling.dataflow is Dataflow.WS:
+    if piece.algorithm is ConvAlgorithm.KN2ROW and tiling.dataflow is Dataflow.WS:
         fields["out_rows"] = strip.last - strip.first
         fields["tile_rows"] = tiling.pixel_tile // fields["out_width"]
     if piece.transform is not None:
@@ -88,7 +88,7 @@ def conv(
 
 
 def _winograd(
-    walk: Walk, piece: Piece, transform: Transform, config: OverlayConfig
+    walk: WindowWalk, piece: Piece, transform: Transform, config: OverlayConfig
 ) -> dict[str, int]:
     """The walk of tiles and rounds instead of that of pixels and taps."""
     view = walk.source.view
@@ -127,14 +127,14 @@ def weights(layer: str, offset: int, tiling: Tiling) -> Action:
     return Action(make(Opcode.WEIGHTS, layer, fields), layer)
 
 
-def _walk(network: Network, strip: ConvStrip, piece: Piece) -> Walk:
+def _walk(network: Network, strip: ConvStrip, piece: Piece) -> WindowWalk:
     """The piece's own view of the input: some groups of it, or all of it as one pixel."""
     view = piece.runs.view
     address = strip.source.address + view.start - strip.source.view.start
     source = replace(strip.source, view=view, address=address)
     if view.height != strip.source.view.height:
         source = replace(source, first=0, count=view.height)
-    return Walk(
+    return WindowWalk(
         window=piece.runs.window,
         taps=(piece.runs.tap_rows, piece.runs.tap_columns),
         source=source,

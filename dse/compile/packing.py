@@ -15,7 +15,7 @@ from dse.compile.views import View
 from dse.compile.winograd_tiles import legal_transforms, tiled, too_small, winograd_tiling
 from dse.cost.candidates import CONV_CYCLES
 from dse.network.graph import Conv
-from dse.tiling.layer_mapping import Algorithm, Choice
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from dse.tiling.legality import group_sizes, most_channels
 from dse.tiling.part_chunks import Taps
 from hw.isa import Dataflow
@@ -37,7 +37,7 @@ class Piece:
     channel: int
     channels: int
     dataflow: Dataflow
-    algorithm: Algorithm
+    algorithm: ConvAlgorithm
     transform: Transform | None
     channel_tile: int
 
@@ -54,14 +54,14 @@ class Piece:
 
 def _block(
     runs: Runs,
-    algorithm: Algorithm,
+    algorithm: ConvAlgorithm,
     pixels: int,
     channels: int,
     config: OverlayConfig,
     flow: Dataflow,
 ) -> ConvExtents:
     chunks = runs.chunks(config.reduction)
-    if algorithm is Algorithm.IM2COL or flow is not Dataflow.WS:
+    if algorithm is ConvAlgorithm.IM2COL or flow is not Dataflow.WS:
         return ConvExtents(pixels, channels, chunks)
     size = runs.view.height, runs.view.width
     width = runs.window.output(*size)[1]
@@ -84,10 +84,10 @@ def cut(
     ]
     costs = [(cost, index) for index, plan in enumerate(plans) if (cost := plan.cost())]
     if not costs:
-        if choice.algorithm is Algorithm.WINOGRAD:
+        if choice.algorithm is ConvAlgorithm.WINOGRAD:
             raise ProgramError(too_small(conv, view, transforms, config))
         width = conv.window.output(view.height, view.width)[1]
-        if choice.algorithm is Algorithm.KN2ROW and width > config.accumulator_depth:
+        if choice.algorithm is ConvAlgorithm.KN2ROW and width > config.accumulator_depth:
             raise ProgramError(
                 f"layer {conv.name!r}: kn2row with WS needs an accumulator for each of the {width} "
                 f"pixels of a row, the overlay has {config.accumulator_depth}: raise "
@@ -111,7 +111,7 @@ class _Plan:
     pixels: int
     config: OverlayConfig
     flow: Dataflow
-    algorithm: Algorithm
+    algorithm: ConvAlgorithm
     transform: Transform | None
 
     def cost(self) -> tuple[int, int] | None:

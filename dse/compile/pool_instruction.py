@@ -8,7 +8,7 @@ from dse.assembly.instruction import Action, make
 from dse.assembly.program_error import ProgramError
 from dse.assembly.region import Memory, Region
 from dse.compile.strips import Rows
-from dse.compile.window_fields import Walk
+from dse.compile.window_fields import WindowWalk
 from dse.network import constants
 from dse.network.graph import INT8_MIN, Network, Pool
 from hw.isa import Opcode
@@ -43,7 +43,7 @@ def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> 
     """The POOL of one strip."""
     pool, view = strip.pool, strip.source.view
     average = pool.kind == "average"
-    walk = Walk(
+    walk = WindowWalk(
         window=pool.window,
         taps=pool.window.kernel,
         source=strip.source,

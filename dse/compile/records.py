@@ -12,7 +12,7 @@ from dse.compile.packing import Piece
 from dse.network import constants
 from dse.network.graph import INT8_MAX, INT8_MIN, Conv, Network, Pool
 from dse.network.rounding import Factor
-from dse.tiling.layer_mapping import Algorithm
+from dse.tiling.layer_mapping import ConvAlgorithm
 from hw.isa import PARAMETER, Dataflow
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
 
@@ -55,13 +55,13 @@ class ConvConstants:
 
     @classmethod
     def of(
-        cls, network: Network, conv: Conv, algorithm: Algorithm = Algorithm.IM2COL
+        cls, network: Network, conv: Conv, algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL
     ) -> ConvConstants:
         """The constants of all channels.
 
         The zero point's share is in the bias, but for kn2row, whose operands are relative to it.
         """
-        relative = algorithm is Algorithm.KN2ROW
+        relative = algorithm is ConvAlgorithm.KN2ROW
         bias = (conv.bias if relative else constants.conv_bias(network, conv)).astype(np.int64)
         return cls(bias, *constants.conv_constants(network, conv))
 
@@ -81,8 +81,8 @@ def conv_records(
     """
     channels = slice(piece.channel, piece.channel + len(chunks))
     bias = values.bias[channels]
-    exact = piece.algorithm is Algorithm.KN2ROW and piece.dataflow is Dataflow.WS
-    exact |= piece.algorithm is Algorithm.WINOGRAD
+    exact = piece.algorithm is ConvAlgorithm.KN2ROW and piece.dataflow is Dataflow.WS
+    exact |= piece.algorithm is ConvAlgorithm.WINOGRAD
     if config.lanes == 2 and not exact:
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
         bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
@@ -133,7 +133,7 @@ def check_accumulators(
     network: Network,
     conv: Conv,
     config: OverlayConfig,
-    algorithm: Algorithm = Algorithm.IM2COL,
+    algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL,
 ) -> None:
     """Refuse a convolution whose worst-case sum does not fit the accumulators."""
     bits, raw = needed_bits(network, conv)
@@ -142,7 +142,7 @@ def check_accumulators(
             f"layer {conv.name!r}: sums can need {bits} bits, the accumulators have "
             f"{config.accumulator_bits}: raise accumulator_bits"
         )
-    if algorithm is Algorithm.WINOGRAD and raw > config.result_bits:
+    if algorithm is ConvAlgorithm.WINOGRAD and raw > config.result_bits:
         raise ProgramError(
             f"layer {conv.name!r}: winograd needs {raw} bits behind the output transform, the "
             f"overlay has {config.result_bits}: raise accumulator_bits or choose another "

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dse.compile.views import View
 from dse.network.graph import Conv, Window
-from dse.tiling.layer_mapping import Algorithm
+from dse.tiling.layer_mapping import ConvAlgorithm
 from hw.isa.config import ceil_div
 
 
@@ -36,7 +36,11 @@ class Runs:
 
 
 def form_runs(
-    conv: Conv, view: View, first_group: int, groups: int, algorithm: Algorithm = Algorithm.IM2COL
+    conv: Conv,
+    view: View,
+    first_group: int,
+    groups: int,
+    algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL,
 ) -> Runs:
     """The whole input where the window covers it, else kernel rows if contiguous, else taps.
 
@@ -45,7 +49,7 @@ def form_runs(
     cin = view.channels // conv.groups
     packed = view.slice(first_group * cin, groups * cin) if groups < conv.groups else view
     ky, kx = conv.window.kernel
-    if algorithm is not Algorithm.IM2COL:
+    if algorithm is not ConvAlgorithm.IM2COL:
         return Runs(packed, conv.window, ky, kx, packed.channels)
     if packed.dense and _covers(conv.window, view):
         size = ky * kx * packed.channels

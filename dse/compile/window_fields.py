@@ -10,7 +10,7 @@ from dse.network.graph import Window
 
 
 @dataclass(frozen=True)
-class Walk:
+class WindowWalk:
     """Output rows ``[first, last)`` from the rows in ``source`` into the rows in ``target``.
 
     ``taps``: (rows, columns) of separate taps.  ``channel``: first channel written in the target.

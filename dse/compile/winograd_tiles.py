@@ -12,7 +12,7 @@ from dse.compile.winograd_weights import round_offsets
 from dse.cost.candidates import Tiled, Tiling, winograd_tilings
 from dse.network.graph import Conv
 from dse.tiling.grid import Grid
-from dse.tiling.layer_mapping import Algorithm, Choice
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from dse.tiling.legality import against_algorithm, transforms
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
@@ -37,7 +37,7 @@ def legal_transforms(
     conv: Conv, choice: Choice, config: OverlayConfig
 ) -> tuple[Transform | None, ...]:
     """The transforms that a layer may take; (None,) for another algorithm than Winograd."""
-    if choice.algorithm is not Algorithm.WINOGRAD:
+    if choice.algorithm is not ConvAlgorithm.WINOGRAD:
         return (None,)
     if why := against_algorithm(conv.window, choice.algorithm, choice.dataflow):
         raise ProgramError(f"layer {conv.name!r}: {why}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from dse.cost import closed
 from dse.cost import winograd_closed as winograd
-from dse.cost.closed import Tiles
+from dse.cost.closed import TileNest
 from dse.cost.winograd_closed import WinogradTiles
 from dse.tiling.grid import Count, Grid, balanced, ceil_div, distinct, floor_div, last_part
 from dse.tiling.part_chunks import Taps
@@ -118,7 +118,7 @@ def tiling(block: ConvExtents, flow: Dataflow, grid: Grid, channel_tile: Count) 
             pixel_tile = grid.columns
         case Dataflow.NS:
             pixel_tile = grid.rows
-    tiles = Tiles(
+    tiles = TileNest(
         pixels=block.pixels,
         channels=block.channels,
         chunks=block.chunks,

@@ -25,7 +25,7 @@ TAP_LATER = TAP_BEGIN + TAP_CHUNK - WALK_LATENCY  # the first place of a walk th
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tiles:
+class TileNest:
     """The loop nest of one CONV; ``taps`` if it leaves out pixels (kn2row, WS)."""
 
     pixels: Count
@@ -36,7 +36,7 @@ class Tiles:
     taps: Taps | None = None
 
 
-def fill_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
+def fill_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
     """From the start of the CONV to its first wave."""
     pixels = np.minimum(tiles.pixels, tiles.pixel_tile)
     match flow:
@@ -51,7 +51,7 @@ def fill_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
             return FED + grid.rows - 1
 
 
-def array_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
+def array_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
     """From the first wave to the last, both included."""
     match flow:
         case Dataflow.WS:
@@ -81,7 +81,7 @@ def array_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
             return total - tile + last
 
 
-def drain_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
+def drain_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
     """From the last wave to the retirement."""
     if flow is Dataflow.IS:
         words = last_part(tiles.pixels, tiles.pixel_tile)
@@ -89,7 +89,7 @@ def drain_cycles(flow: Dataflow, tiles: Tiles, grid: Grid) -> Count:
     return grid.results + grid.columns + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
 
 
-def _channel_tiles(tiles: Tiles, cycles: Count, grid: Grid) -> Count:
+def _channel_tiles(tiles: TileNest, cycles: Count, grid: Grid) -> Count:
     """All channel tiles of so many cycles, each of which waits for its parameters."""
     count = ceil_div(tiles.channels, tiles.channel_tile)
     return (count - 1) * np.maximum(cycles, grid.parameter_period) + cycles

@@ -9,7 +9,7 @@ from dse.cost.candidates import ConvExtents, Tiled
 from dse.cost.ways import Way
 from dse.network.conv_shape import ConvShape
 from dse.tiling.grid import Count, ceil_div
-from dse.tiling.legality import Algorithm, group_sizes
+from dse.tiling.legality import ConvAlgorithm, group_sizes
 from dse.tiling.part_chunks import Taps
 from hw.isa import Dataflow
 from hw.isa.transforms import TAPS
@@ -31,7 +31,7 @@ def extents(conv: ConvShape, way: Way, groups: int, reduction: Count) -> ConvExt
         rounds = -(-conv.kernel[0] // TAPS) * -(-conv.kernel[1] // TAPS)
         return Tiled(way.transform, rows, columns, rounds * words, channels)
     pixels = conv.o1 * conv.o2
-    if way.algorithm is Algorithm.IM2COL:
+    if way.algorithm is ConvAlgorithm.IM2COL:
         return ConvExtents(pixels, channels, _run_words(conv, groups, reduction))
     taps = None
     if way.dataflow is Dataflow.WS:

@@ -27,7 +27,7 @@ LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overlay:
+class OverlayModel:
     """Cycles of our own overlay, one layer after the other, in closed form.
 
     A layer takes fill and drain, and between them the longer of array and weight stream.  Whole

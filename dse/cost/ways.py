@@ -12,7 +12,7 @@ from dse.passes.fold import folded_shape
 from dse.tiling.layer_mapping import Choice
 from dse.tiling.legality import (
     WINOGRAD_FLOWS,
-    Algorithm,
+    ConvAlgorithm,
     against_algorithm,
     against_folding,
     against_walking,
@@ -26,7 +26,7 @@ from hw.isa.transforms import Transform
 class Way:
     """Algorithm and dataflow, with a transform (Winograd) or a folding factor (im2col)."""
 
-    algorithm: Algorithm
+    algorithm: ConvAlgorithm
     dataflow: Dataflow
     transform: Transform | None = None
     fold: int = 1
@@ -47,7 +47,7 @@ class Way:
 
     def legal(self, conv: ConvShape) -> bool:
         """Whether a convolution can be executed so; a 1 x 1 kernel is left to im2col."""
-        if self.algorithm is not Algorithm.IM2COL and conv.taps == 1:
+        if self.algorithm is not ConvAlgorithm.IM2COL and conv.taps == 1:
             return False
         against = against_algorithm(conv, self.algorithm, self.dataflow)
         if against or against_folding(conv, self.fold):
@@ -62,10 +62,10 @@ def ways(template: OverlayConfig, folds: tuple[int, ...]) -> dict[Label, Way]:
 
 
 def _ways(template: OverlayConfig, folds: tuple[int, ...]) -> Iterator[Way]:
-    for algorithm in (Algorithm.IM2COL, Algorithm.KN2ROW):
+    for algorithm in (ConvAlgorithm.IM2COL, ConvAlgorithm.KN2ROW):
         yield from (Way(algorithm, flow) for flow in Dataflow)
     for transform in template.transforms:
-        yield from (Way(Algorithm.WINOGRAD, flow, transform) for flow in WINOGRAD_FLOWS)
+        yield from (Way(ConvAlgorithm.WINOGRAD, flow, transform) for flow in WINOGRAD_FLOWS)
     for fold in folds:
         if fold > 1:
-            yield from (Way(Algorithm.IM2COL, flow, fold=fold) for flow in Dataflow)
+            yield from (Way(ConvAlgorithm.IM2COL, flow, fold=fold) for flow in Dataflow)

@@ -8,14 +8,14 @@ from typing import Any
 
 from dse.compile.compiler import compile_network
 from dse.cost import CostModel
-from dse.cost.overlay_model import Overlay
+from dse.cost.overlay_model import OverlayModel
 from dse.cycles.whole_program import program_cycles
 from dse.explore.card import Card
 from dse.explore.execution import Execution
 from dse.explore.memories import with_tensors
 from dse.explore.objectives import Objective
 from dse.files.writing import Writing, writing
-from dse.mapping import Grid, LayerChoice, NetworkMapping, ParetoPoint, Restriction
+from dse.mapping import LayerChoice, NetworkMapping, ParetoPoint, Restriction, SearchGrid
 from dse.network.graph import Network
 from dse.passes import Passes
 from dse.tiling.layer_mapping import MAPPING_VERSION, LayerMapping
@@ -52,7 +52,7 @@ class Exploration:
     configuration: OverlayConfig | None
     mapping: NetworkMapping
     pareto: tuple[ParetoPoint, ...]
-    grids: tuple[Grid, ...]
+    grids: tuple[SearchGrid, ...]
     certified_gap: float | None
     seconds: float
     execution: Execution | None = None
@@ -70,7 +70,7 @@ class Exploration:
     @property
     def choices(self) -> LayerMapping | None:
         """The mapping as ``compile`` takes it; None if the labels are not the compiler's."""
-        if not isinstance(self.model, Overlay):
+        if not isinstance(self.model, OverlayModel):
             return None
         ways = {layer.name: self.model.way(layer.label) for layer in self.mapping.layers}
         choices = {name: replace(way.choice, fold=way.fold) for name, way in ways.items()}
@@ -171,7 +171,7 @@ def _layer_json(layer: LayerChoice) -> dict[str, Any]:
 
 def _point_json(point: ParetoPoint) -> dict[str, Any]:
     kind: dict[str, Any] = {}
-    if isinstance(point.model, Overlay):
+    if isinstance(point.model, OverlayModel):
         template = point.model.template
         kind = {name: getattr(template, name) for name in ("lanes", "winograd")}
     array = f"{point.rows}x{point.columns}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from dse.cost.cost_model import IntArray
 from dse.cost.infeasible import Infeasible
-from dse.cost.overlay_model import LEAST_SIDE, Overlay
+from dse.cost.overlay_model import LEAST_SIDE, OverlayModel
 from dse.explore.card import Card
 from dse.explore.defaults import WEIGHT_ROWS
 from dse.explore.family import Family
@@ -99,7 +99,7 @@ class Space:
             accumulator_bits=needs.accumulator_bits(winograd),
             **deepest,
         )
-        base = Overlay(template=template, clock_hz=board.clock_hz, folds=self.folds)
+        base = OverlayModel(template=template, clock_hz=board.clock_hz, folds=self.folds)
         return Family(board, base, depths)
 
 

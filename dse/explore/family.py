@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dse.cost.cost_model import CostModel, IntArray
 from dse.cost.infeasible import Infeasible
-from dse.cost.overlay_model import LEAST_SIDE, MOST_SIDE, Overlay
+from dse.cost.overlay_model import LEAST_SIDE, MOST_SIDE, OverlayModel
 from dse.explore.card import Card
 from dse.explore.resources import Resources
 from dse.mapping import Hardware, Single
@@ -37,7 +37,7 @@ class Family:
     """
 
     board: Card
-    base: Overlay
+    base: OverlayModel
     depths: Mapping[str, tuple[int, ...]]
 
     @cached_property
@@ -116,7 +116,7 @@ class Family:
         return {name: options[0] for name, options in self.depths.items()}
 
     @cached_property
-    def _models(self) -> dict[tuple[int, ...], Overlay]:
+    def _models(self) -> dict[tuple[int, ...], OverlayModel]:
         return {
             depths: replace(self.base, template=self._template(depths))
             for depths in product(*self.depths.values())
@@ -130,7 +130,7 @@ class Family:
         changes: dict[str, Any] = dict(zip(self.depths, depths, strict=True))
         return replace(self.base.template, **changes)
 
-    def _model(self, depths: Mapping[str, int]) -> Overlay:
+    def _model(self, depths: Mapping[str, int]) -> OverlayModel:
         return self._models[tuple(depths.values())]
 
     def _chosen(self, index: Sequence[int]) -> dict[str, int]:

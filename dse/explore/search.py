@@ -13,7 +13,7 @@ import numpy as np
 from dse.cost import Dynamap, as_arrays
 from dse.cost.array_budget import rectangles
 from dse.cost.cost_model import IntArray
-from dse.cost.overlay_model import LEAST_SIDE, Overlay
+from dse.cost.overlay_model import LEAST_SIDE, OverlayModel
 from dse.explore.card import Card
 from dse.explore.exploration import Exploration
 from dse.explore.families import Space
@@ -40,7 +40,7 @@ from dse.network.numbers import with_random_numbers, without_numbers
 from dse.onnx.importer import Imported
 from dse.passes import Passes, apply, layer_shapes
 from dse.passes.merge import Group
-from dse.tiling.legality import Algorithm, against_pooling, against_walking
+from dse.tiling.legality import ConvAlgorithm, against_pooling, against_walking
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import InputError
 
@@ -147,7 +147,7 @@ def _asked(network: Network, passes: Passes) -> Needs:
 def _configuration(best: _Candidate, board: Card | None, asked: Needs) -> OverlayConfig | None:
     """The chosen overlay, with memory for what merging has joined if the board has room."""
     model, mapping = best.point.model, best.mapping
-    if not isinstance(model, Overlay):
+    if not isinstance(model, OverlayModel):
         return None
     config = model.config(mapping.rows, mapping.columns)
     least = asked.tensor_bytes, needs(best.network).tensor_bytes
@@ -193,7 +193,7 @@ def _families(
         return space.families(board, asked, fixed=fixed)
     if model is CostModelName.OVERLAY:
         return [
-            Single(Overlay(template=template, folds=space.folds), {})
+            Single(OverlayModel(template=template, folds=space.folds), {})
             for template in space.templates(asked)
         ]
     if board is None:
@@ -278,7 +278,7 @@ def _check_walks(network: Network, families: Sequence[Hardware]) -> None:
             case Pool():
                 why = against_pooling(network, op)
             case Conv() if not any(f.bound.labels(shapes[op.name]) for f in families):
-                why = against_walking(shapes[op.name], Algorithm.IM2COL)
+                why = against_walking(shapes[op.name], ConvAlgorithm.IM2COL)
         if why:
             raise InputError(f"layer {op.name!r} does not fit the instruction set: {why}")
 

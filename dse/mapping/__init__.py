@@ -1,6 +1,6 @@
 """The optimal mapping of a network onto an array, and the search for the array."""
 
-from dse.mapping.branch import Executor, Grid
+from dse.mapping.branch import Executor, SearchGrid
 from dse.mapping.build import Restriction
 from dse.mapping.hardware import Hardware, Single, Union
 from dse.mapping.optimise import certify_mapping, map_network
@@ -9,12 +9,12 @@ from dse.mapping.sweep import ParetoPoint, Sweep, sweep
 
 __all__ = [
     "Executor",
-    "Grid",
     "Hardware",
     "LayerChoice",
     "NetworkMapping",
     "ParetoPoint",
     "Restriction",
+    "SearchGrid",
     "Single",
     "StoreChoice",
     "Sweep",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dse.cost.cost_model import FloatArray
-from dse.mapping.problem import Problem
+from dse.mapping.problem import PbqpProblem
 
 _ROUNDING = 1 - 1e-12  # sums in another order must not lift the bound above the optimum
 
 
-def lower_bound(problem: Problem) -> FloatArray:
+def lower_bound(problem: PbqpProblem) -> FloatArray:
     """[batch]: every node's cheapest label, each edge charged to its target at its cheapest source.
 
     For any labels x, T_ij[x_i, x_j] >= min_i T_ij[i, x_j], so the sum of the minima over the nodes

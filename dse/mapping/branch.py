@@ -35,7 +35,7 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class SearchGrid:
     """The candidates of one family of hardware.
 
     Members
@@ -54,7 +54,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Design:
+class SolvedDesign:
     """A solved one, of a root's candidate."""
 
     candidate: int
@@ -105,7 +105,7 @@ class Search:
         self._network, self._restriction, self._budget = network, restriction, budget
         self._executor, self._families = executor, families
         self._graphs: dict[CostModel, CostGraph] = {}
-        self._designs: list[Design] = []
+        self._designs: list[SolvedDesign] = []
         possible = [
             family.possible(arrays[fits(family.bound, arrays, budget)]) for family in families
         ]
@@ -130,34 +130,34 @@ class Search:
                 pending = pending[keep]
             size *= _GROWTH
 
-    def front(self) -> tuple[Design, ...]:
+    def front(self) -> tuple[SolvedDesign, ...]:
         """The best of the solved designs, DSPs ascending."""
         dsp, cycles = self._known()
         return tuple(self._designs[i] for i in front(dsp, cycles) if np.isfinite(cycles[i]))
 
-    def fastest(self, count: int, within: float) -> tuple[Design, ...]:
+    def fastest(self, count: int, within: float) -> tuple[SolvedDesign, ...]:
         """The fastest designs, one a candidate, within so many times the least cycles."""
         ordered = sorted(self._designs, key=lambda design: (design.cycles, design.dsp))
-        best: dict[int, Design] = {}
+        best: dict[int, SolvedDesign] = {}
         for design in ordered:
             if len(best) == count or design.cycles > within * ordered[0].cycles:
                 break
             best.setdefault(design.candidate, design)
         return tuple(best.values())
 
-    def array(self, design: Design) -> tuple[int, int]:
+    def array(self, design: SolvedDesign) -> tuple[int, int]:
         """Rows and columns of a design."""
         rows, columns = self._arrays[design.candidate].tolist()
         return rows, columns
 
-    def grids(self) -> tuple[Grid, ...]:
+    def grids(self) -> tuple[SearchGrid, ...]:
         """The candidates of each family."""
         cycles = np.where(self._opened, np.inf, np.nan)
         for design in self._designs:
             cycles[design.candidate] = np.fmin(cycles[design.candidate], design.cycles)
         roots = self._roots
         return tuple(
-            Grid(family, self._arrays[own], roots.dsp[own], roots.bound[own], cycles[own])
+            SearchGrid(family, self._arrays[own], roots.dsp[own], roots.bound[own], cycles[own])
             for family, own in zip(self._families, self._ranges, strict=True)
         )
 
@@ -190,7 +190,7 @@ class Search:
             for candidate, fit, used in zip(members, within, dsp, strict=True):
                 cycles = float(next(costs))
                 if fit:
-                    self._designs.append(Design(int(candidate), model, int(used), cycles))
+                    self._designs.append(SolvedDesign(int(candidate), model, int(used), cycles))
 
     def _bounded(self, groups: Mapping[Hardware, Indices]) -> _Open:
         dsps = [

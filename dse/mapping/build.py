@@ -16,7 +16,7 @@ import numpy as np
 
 from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label, PoolShape
 from dse.cost.infeasible import Infeasible
-from dse.mapping.problem import Edge, Problem
+from dse.mapping.problem import Edge, PbqpProblem
 from dse.network.blocks import rearranged
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, SpaceToDepth
@@ -86,15 +86,17 @@ class CostGraph:
     vertices: tuple[Vertex, ...]
     arcs: tuple[Arc, ...]
 
-    def problem(self, arrays: IntArray) -> Problem:
+    def problem(self, arrays: IntArray) -> PbqpProblem:
         """One PBQP per array, over all labels."""
         return self._problem(arrays, [tuple((lb,) for lb in v.labels) for v in self.vertices])
 
-    def condensed(self, arrays: IntArray) -> Problem:
+    def condensed(self, arrays: IntArray) -> PbqpProblem:
         """The same optima with fewer labels: of equal layouts only the cheapest can matter."""
         return self._problem(arrays, [_by_layout(v.labels, self.model) for v in self.vertices])
 
-    def _problem(self, arrays: IntArray, groups: list[tuple[tuple[Label, ...], ...]]) -> Problem:
+    def _problem(
+        self, arrays: IntArray, groups: list[tuple[tuple[Label, ...], ...]]
+    ) -> PbqpProblem:
         costs: dict[tuple[object, ...], FloatArray] = {}
         for vertex, group in zip(self.vertices, groups, strict=True):
             if (vertex.conv, group) not in costs:
@@ -108,7 +110,7 @@ class CostGraph:
                 matrices[key] = self.model.transition(*key, arrays)
             edges.append(Edge(arc.source, arc.target, matrices[key]))
         nodes = [costs[v.conv, group] for v, group in zip(self.vertices, groups, strict=True)]
-        return Problem(tuple(nodes), tuple(edges), tuple(v.name for v in self.vertices))
+        return PbqpProblem(tuple(nodes), tuple(edges), tuple(v.name for v in self.vertices))
 
     def _vertex_costs(
         self, conv: ConvShape | None, groups: tuple[tuple[Label, ...], ...], arrays: IntArray

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dse.mapping.pbqp import Solution
-from dse.mapping.problem import Edge, Problem
+from dse.mapping.problem import Edge, PbqpProblem
 
 
-def solve_greedily(problem: Problem) -> Solution:
+def solve_greedily(problem: PbqpProblem) -> Solution:
     """Nodes in order take the label of least own cost plus edges to the nodes before them."""
     decided: list[list[Edge]] = [[] for _ in problem.costs]
     for edge in problem.edges:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from dse.cost.cost_model import FloatArray, IntArray
 from dse.cost.infeasible import Infeasible
-from dse.mapping.problem import Problem
+from dse.mapping.problem import PbqpProblem
 from dse.mapping.quiet import quiet
 
 
@@ -40,7 +40,7 @@ class Certificate:
     seconds: float
 
 
-def certify(problem: Problem, claimed: float) -> Certificate:
+def certify(problem: PbqpProblem, claimed: float) -> Certificate:
     """Solve the whole problem again, with HiGHS, and compare."""
     start = perf_counter()
     milp = solve_milp(problem)
@@ -48,7 +48,7 @@ def certify(problem: Problem, claimed: float) -> Certificate:
     return Certificate(claimed, milp.cost, milp.bound, claimed - milp.cost, seconds)
 
 
-def solve_milp(problem: Problem) -> MilpSolution:
+def solve_milp(problem: PbqpProblem) -> MilpSolution:
     """The optimum of one problem (not a batch), to a gap of 0; Infeasible if there is none."""
     if problem.batch != 1:
         raise ValueError(f"one problem at a time, not a batch of {problem.batch}")
@@ -89,7 +89,7 @@ def _solver() -> highspy.Highs:
 
 
 def _program(
-    problem: Problem, flat: FloatArray, possible: npt.NDArray[np.bool_], first: list[int]
+    problem: PbqpProblem, flat: FloatArray, possible: npt.NDArray[np.bool_], first: list[int]
 ) -> highspy.HighsLp:
     """Columns: all x, then all y; rows: one label per node, then each edge's marginals."""
     nodes = len(problem.costs)

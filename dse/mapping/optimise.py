@@ -14,7 +14,7 @@ from dse.mapping.build import CostGraph, Restriction, cost_graph
 from dse.mapping.greedy import solve_greedily
 from dse.mapping.milp import Certificate, certify
 from dse.mapping.pbqp import Solution, solve
-from dse.mapping.problem import Problem
+from dse.mapping.problem import PbqpProblem
 from dse.mapping.result import LayerChoice, NetworkMapping, StoreChoice
 from dse.network.graph import Network
 
@@ -81,7 +81,7 @@ def unmappable(graph: CostGraph, arrays: IntArray) -> Infeasible:
 
 def _mapping(
     graph: CostGraph,
-    problem: Problem,
+    problem: PbqpProblem,
     solution: Solution,
     rows: int,
     columns: int,
@@ -137,7 +137,7 @@ def _mapping(
     )
 
 
-def _edge_costs(problem: Problem, choice: list[int]) -> tuple[list[FloatArray], list[float]]:
+def _edge_costs(problem: PbqpProblem, choice: list[int]) -> tuple[list[FloatArray], list[float]]:
     """Of each node: edge costs per own label, neighbours as chosen; and what arrives as chosen."""
     around = [np.zeros(problem.labels(i)) for i in range(len(choice))]
     arriving = [0.0] * len(choice)

@@ -19,7 +19,7 @@ import numpy as np
 from dse.cost.cost_model import FloatArray, IntArray
 from dse.cost.infeasible import Infeasible
 from dse.mapping.milp import solve_milp
-from dse.mapping.problem import Edge, Problem
+from dse.mapping.problem import Edge, PbqpProblem
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +34,13 @@ class Solution:
     core: int
 
 
-def solve(problem: Problem) -> Solution:
+def solve(problem: PbqpProblem) -> Solution:
     """The minimum of a problem, or of each member of a batch."""
     return _Reduction(problem).solve()
 
 
 class _Reduction:
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: PbqpProblem) -> None:
         self._problem = problem
         self._costs = list(problem.costs)
         # _edges[x][y] is [batch, labels of x, labels of y]; both directions are kept.
@@ -101,7 +101,7 @@ class _Reduction:
 
     def _solve_core(self, core: list[int], choice: IntArray) -> None:
         index = {node: i for i, node in enumerate(core)}
-        remaining = Problem(
+        remaining = PbqpProblem(
             tuple(self._costs[node] for node in core),
             tuple(
                 Edge(index[x], index[y], costs)

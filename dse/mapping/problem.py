@@ -24,7 +24,7 @@ class Edge:
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class PbqpProblem:
     """Nodes' costs [batch or 1, labels] and the edges between them; parallel edges add up.
 
     An infinite cost forbids a label or a pair.
@@ -63,10 +63,10 @@ class Problem:
         arrays = [*self.costs, *(edge.costs for edge in self.edges)]
         return max((array.shape[0] for array in arrays), default=1)
 
-    def member(self, index: int) -> Problem:
+    def member(self, index: int) -> PbqpProblem:
         """One member of the batch, as a problem of its own."""
         pick = slice(index, index + 1)
-        return Problem(
+        return PbqpProblem(
             tuple(c if c.shape[0] == 1 else c[pick] for c in self.costs),
             tuple(
                 e if e.costs.shape[0] == 1 else Edge(e.source, e.target, e.costs[pick])

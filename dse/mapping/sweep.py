@@ -21,7 +21,7 @@ import numpy as np
 from dse.cost.array_budget import Budget, rectangles
 from dse.cost.cost_model import CostModel, IntArray
 from dse.cost.infeasible import Infeasible
-from dse.mapping.branch import Design, Executor, Grid, Search
+from dse.mapping.branch import Executor, Search, SearchGrid, SolvedDesign
 from dse.mapping.build import Restriction
 from dse.mapping.hardware import Hardware, Single
 from dse.mapping.optimise import map_network
@@ -56,7 +56,7 @@ class Sweep:
     best: NetworkMapping
     pareto: tuple[ParetoPoint, ...]
     fastest: tuple[ParetoPoint, ...]
-    grids: tuple[Grid, ...]
+    grids: tuple[SearchGrid, ...]
     budget: dict[str, int]
     seconds: float
 
@@ -153,7 +153,7 @@ def sweep(
     return Sweep(best, pareto, runners, search.grids(), dict(budget), perf_counter() - start)
 
 
-def _point(search: Search, design: Design) -> ParetoPoint:
+def _point(search: Search, design: SolvedDesign) -> ParetoPoint:
     latency_ms = design.cycles / design.model.clock_hz * 1e3
     return ParetoPoint(*search.array(design), design.dsp, design.cycles, latency_ms, design.model)
 

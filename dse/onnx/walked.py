@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dse.onnx.draft import Draft, DraftLayer
 from dse.onnx.findings import Problem
-from dse.tiling.walks import Walk, against
+from dse.tiling.walks import ImageWalk, against
 
 SMALLER = "use smaller images, kernels, strides, dilations or padding, or run it on the host"
 
@@ -24,7 +24,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
             yield Problem(layer.name, layer.origin, f"no instruction can say it: {why}", SMALLER)
 
 
-def _walk(layer: DraftLayer) -> Walk:
+def _walk(layer: DraftLayer) -> ImageWalk:
     """The walk; a convolution's taps of a row are one run, and all of them if it sees all."""
     image, window = layer.inputs[0], layer.window
     height, width, channels = image.shape
@@ -33,7 +33,7 @@ def _walk(layer: DraftLayer) -> Walk:
         columns = 1
         if window.kernel == (height, width) and not any(window.padding):
             height, width, channels, rows = 1, 1, 1, 1
-    return Walk(
+    return ImageWalk(
         height=height,
         width=width,
         channels=channels,

@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from dse.assembly.program_error import ProgramError
 from dse.files.documents import DocumentError, build, read_json, versioned
-from dse.tiling.legality import Algorithm
+from dse.tiling.legality import ConvAlgorithm
 from hw.isa import Dataflow
 
 MAPPING_VERSION = 1
@@ -22,7 +22,7 @@ class Choice:
     """What is forced for one layer; None leaves it to the compiler."""
 
     dataflow: Dataflow | None = None
-    algorithm: Algorithm = Algorithm.IM2COL
+    algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL
     tile: int | None = None  # Winograd: edge of an output tile
     fold: int = 1  # output pixels that become channels
 
@@ -114,7 +114,7 @@ def _entry(choice: Choice) -> dict[str, Any]:
 class _Entry:
     """A layer's choice as the file has it."""
 
-    algorithm: Algorithm = Algorithm.IM2COL
+    algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL
     tile: int | None = None
     dataflow: str | None = None
     fold: Annotated[int, Ge(1)] = 1
@@ -123,7 +123,7 @@ class _Entry:
         flows = [flow.name for flow in Dataflow]
         if self.dataflow is not None and self.dataflow not in flows:
             raise ValueError(f"dataflow must be one of {', '.join(flows)}, not {self.dataflow!r}")
-        known = (None, 2, 4) if self.algorithm is Algorithm.WINOGRAD else (None,)
+        known = (None, 2, 4) if self.algorithm is ConvAlgorithm.WINOGRAD else (None,)
         if self.tile not in known:
             raise ValueError(f"tile must be 2 or 4, and only with winograd, not {self.tile}")
 

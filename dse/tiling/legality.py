@@ -11,13 +11,13 @@ from typing import Protocol
 
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Add, Network, Pool
-from dse.tiling.walks import Walk, against
+from dse.tiling.walks import ImageWalk, against
 from hw.isa import Dataflow
 from hw.isa.config import ceil_div
 from hw.isa.transforms import Transform
 
 
-class Algorithm(enum.Enum):
+class ConvAlgorithm(enum.Enum):
     """How a convolution becomes matrix products."""
 
     IM2COL = "im2col"
@@ -38,10 +38,10 @@ WINOGRAD_FLOWS = (Dataflow.WS, Dataflow.IS)
 
 
 def against_algorithm(
-    window: Strided, algorithm: Algorithm, dataflow: Dataflow | None = None
+    window: Strided, algorithm: ConvAlgorithm, dataflow: Dataflow | None = None
 ) -> str:
     """Why a convolution cannot be computed so; ``dataflow`` None: in none."""
-    if algorithm is not Algorithm.WINOGRAD:
+    if algorithm is not ConvAlgorithm.WINOGRAD:
         return ""
     if dataflow not in (None, *WINOGRAD_FLOWS):
         return f"winograd needs the dataflow WS or IS, not {dataflow.name}"
@@ -53,15 +53,15 @@ def against_algorithm(
     return ""
 
 
-def against_walking(conv: ConvShape, algorithm: Algorithm) -> str:
+def against_walking(conv: ConvShape, algorithm: ConvAlgorithm) -> str:
     """Why the instruction set cannot say how a convolution walks its input."""
     taps = conv.kernel
-    whole = algorithm is Algorithm.IM2COL and conv.contiguous and conv.groups == 1
+    whole = algorithm is ConvAlgorithm.IM2COL and conv.contiguous and conv.groups == 1
     if whole and conv.is_dense:
         return ""
     if whole and conv.dilation[1] == 1:
         taps = (taps[0], 1)
-    walk = Walk(
+    walk = ImageWalk(
         height=conv.height,
         width=conv.width,
         channels=conv.cin,
@@ -78,7 +78,7 @@ def against_pooling(network: Network, pool: Pool) -> str:
     """Why the instruction set cannot say a pooling."""
     height, width, channels = network.tensors[pool.input].shape
     window = pool.window
-    walk = Walk(
+    walk = ImageWalk(
         height=height,
         width=width,
         channels=channels,

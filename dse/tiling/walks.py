@@ -13,7 +13,7 @@ LAYOUTS = {"CONV": CONV, "POOL": POOL}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
+class ImageWalk:
     """A window over an image whose rows are contiguous, all its rows in memory.
 
     ``height``, ``width``, ``channels``: of the image. ``taps``, ``stride``, ``dilation``: (y, x).

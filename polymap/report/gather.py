@@ -11,7 +11,7 @@ from dse.cost import CostModel
 from dse.explore.card import Card
 from dse.explore.execution import Execution
 from dse.mapping import NetworkMapping, ParetoPoint
-from dse.mapping.sweep import Grid
+from dse.mapping.sweep import SearchGrid
 from dse.network.blocks import from_host
 from dse.network.graph import Network
 from dse.passes import layer_shapes
@@ -35,7 +35,7 @@ def report_data(
     certified_gap: float | None,
     seconds: float,
     baselines: Iterable[Baseline] = (),
-    grids: Sequence[Grid] = (),
+    grids: Sequence[SearchGrid] = (),
     pareto: Iterable[ParetoPoint] = (),
     config: OverlayConfig | None = None,
     execution: Execution | None = None,
@@ -78,7 +78,7 @@ def report_data(
     )
 
 
-def _candidates(grids: Sequence[Grid]) -> SearchedArrays:
+def _candidates(grids: Sequence[SearchGrid]) -> SearchedArrays:
     """The arrays of all kinds of hardware."""
     return SearchedArrays(
         np.concatenate([grid.arrays for grid in grids]),

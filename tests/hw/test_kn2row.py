@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dse.assembly.program_error import ProgramError
 from dse.network.graph import Window
-from dse.tiling.layer_mapping import Algorithm, Choice
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from tests.hw.algorithms import check, layer
@@ -52,7 +52,7 @@ def test_layers_match_the_golden_model(case, cin, cout, flow, data) -> None:
     network = layer((height, width, cin), cout * groups, window, groups=groups, seed=cin)
     if flow is Dataflow.WS and window.output(height, width)[1] > 16:
         return
-    check(network, config(data.draw(st.integers(1, 2))), Choice(flow, Algorithm.KN2ROW))
+    check(network, config(data.draw(st.integers(1, 2))), Choice(flow, ConvAlgorithm.KN2ROW))
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
@@ -69,14 +69,14 @@ def test_layers_match_the_golden_model(case, cin, cout, flow, data) -> None:
 )
 def test_awkward_windows(flow: Dataflow, lanes: int, extents: tuple[int, int], window) -> None:
     network = layer((*extents, 7), 6, window)
-    check(network, config(lanes), Choice(flow, Algorithm.KN2ROW))
+    check(network, config(lanes), Choice(flow, ConvAlgorithm.KN2ROW))
 
 
 def test_padding_is_left_out() -> None:
     """A 5 x 5 kernel on 4 x 4 pixels: of 400 products a channel pair, 196 meet a pixel."""
     network = layer((4, 4, 6), 16, Window((5, 5), padding=(2, 2, 2, 2)))
-    _, partial = check(network, config(2), Choice(Dataflow.WS, Algorithm.KN2ROW))
-    per_tap = Choice(Dataflow.WS, Algorithm.IM2COL)
+    _, partial = check(network, config(2), Choice(Dataflow.WS, ConvAlgorithm.KN2ROW))
+    per_tap = Choice(Dataflow.WS, ConvAlgorithm.IM2COL)
     _, whole = check(layer((4, 4, 6), 16, Window((5, 5), padding=(2, 2, 2, 2))), config(2), per_tap)
     assert partial < 0.8 * whole
 
@@ -84,5 +84,5 @@ def test_padding_is_left_out() -> None:
 def test_rows_that_do_not_fit_are_refused() -> None:
     network = layer((3, 20, 3), 3, Window((3, 3), padding=(1, 1, 1, 1)))
     with pytest.raises(ProgramError, match="'conv': kn2row with WS needs an accumulator for each"):
-        check(network, config(1), Choice(Dataflow.WS, Algorithm.KN2ROW))
-    check(network, config(1), Choice(None, Algorithm.KN2ROW))
+        check(network, config(1), Choice(Dataflow.WS, ConvAlgorithm.KN2ROW))
+    check(network, config(1), Choice(None, ConvAlgorithm.KN2ROW))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dse.assembly.program_error import ProgramError
 from dse.network.graph import Window
-from dse.tiling.layer_mapping import Algorithm, Choice
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.transforms import F2, F4
@@ -42,7 +42,7 @@ def config(lanes: int, winograd: str = "both") -> OverlayConfig:
 
 
 def winograd(flow: Dataflow, tile: int | None = None) -> Choice:
-    return Choice(flow, Algorithm.WINOGRAD, tile)
+    return Choice(flow, ConvAlgorithm.WINOGRAD, tile)
 
 
 @st.composite
@@ -140,8 +140,12 @@ def test_one_bit_less_in_accumulators_fails(tile: int, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("window", "choice", "message"),
     [
-        (Window((3, 3), (2, 2)), Choice(None, Algorithm.WINOGRAD), "needs stride 1 and dilation 1"),
-        (Window((3, 3), dilation=(2, 2)), Choice(None, Algorithm.WINOGRAD), "needs stride 1"),
+        (
+            Window((3, 3), (2, 2)),
+            Choice(None, ConvAlgorithm.WINOGRAD),
+            "needs stride 1 and dilation 1",
+        ),
+        (Window((3, 3), dilation=(2, 2)), Choice(None, ConvAlgorithm.WINOGRAD), "needs stride 1"),
         (SAME, winograd(Dataflow.NS), "needs the dataflow WS or IS, not NS"),
     ],
 )

@@ -14,7 +14,7 @@ from boards.realise import realise
 from dse.compile.compiler import compile_network
 from dse.cost import Infeasible
 from dse.cost.array_budget import rectangles
-from dse.cost.overlay_model import Overlay
+from dse.cost.overlay_model import OverlayModel
 from dse.explore.families import Space
 from dse.explore.family import Family
 from dse.explore.needs import Needs, needs
@@ -37,7 +37,7 @@ def _families(board: Board, *winograd: str) -> tuple[Family, ...]:
     return families  # type: ignore[return-value]
 
 
-def _all(family: Family) -> list[Overlay]:
+def _all(family: Family) -> list[OverlayModel]:
     names = list(family.depths)
     return [
         replace(
@@ -48,7 +48,7 @@ def _all(family: Family) -> list[Overlay]:
     ]
 
 
-def _fits(model: Overlay, array: tuple[int, int], board: Board) -> bool:
+def _fits(model: OverlayModel, array: tuple[int, int], board: Board) -> bool:
     config = model.config(*array)
     try:
         realise(config, board)

@@ -8,7 +8,7 @@ import pytest
 
 from boards.board import U200
 from dse.cost import Infeasible
-from dse.cost.overlay_model import Overlay
+from dse.cost.overlay_model import OverlayModel
 from dse.explore.families import Space
 from dse.explore.merging import Merges
 from dse.explore.objectives import Objective
@@ -33,7 +33,7 @@ def joined(branches: int) -> Network:
 @pytest.mark.parametrize("branches", [3, 4])
 def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
     network = joined(branches)
-    model = Overlay(template=OverlayConfig())
+    model = OverlayModel(template=OverlayConfig())
     groups = Merges(network, Passes()).worth(model, 16, 16, Restriction())
     assert apply(network, Passes(), groups)
     found = explore(network, U200, array=(8, 8), space=Space(lanes=(2,)))

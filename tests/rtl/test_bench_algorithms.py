@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.algorithms import CONFIG, FASTEST, MIXED, bench_network, formula, layer_network
 from benchmarks.choices import all_choices, label
-from dse.tiling.layer_mapping import Algorithm, Choice
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from hw.isa import Dataflow
 from tests.rtl.overlays import OVERLAYS
 from tests.sim.test_functional import branchy
@@ -41,10 +41,10 @@ def test_formulas() -> None:
     network = layer_network()
     (shape,) = map(network.conv_shape, network.convolutions())
 
-    def cycles(algorithm: Algorithm, tile: int | None = None) -> int:
+    def cycles(algorithm: ConvAlgorithm, tile: int | None = None) -> int:
         return formula(shape, Choice(Dataflow.WS, algorithm, tile), CONFIG)
 
-    assert cycles(Algorithm.IM2COL) == 36 * 4 * 3136
-    assert cycles(Algorithm.KN2ROW) == 9 * 4 * 4 * 3136
-    assert cycles(Algorithm.WINOGRAD, 2) == 16 * 4 * 4 * 784
-    assert cycles(Algorithm.WINOGRAD, 4) == 36 * 4 * 4 * 196
+    assert cycles(ConvAlgorithm.IM2COL) == 36 * 4 * 3136
+    assert cycles(ConvAlgorithm.KN2ROW) == 9 * 4 * 4 * 3136
+    assert cycles(ConvAlgorithm.WINOGRAD, 2) == 16 * 4 * 4 * 784
+    assert cycles(ConvAlgorithm.WINOGRAD, 4) == 36 * 4 * 4 * 196

@@ -14,7 +14,7 @@ from dse.compile.compiler import compile_network
 from dse.cycles.single_layer import layer_cycles
 from dse.cycles.whole_program import ProgramCycles, program_cycles
 from dse.network.graph import Network, Window
-from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
 from hw.isa import Engine, Opcode
 from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL, Job, Run, Timing
@@ -60,7 +60,7 @@ def drawn_layer(rng: np.random.Generator, choice: Choice) -> Network:
     groups = int(rng.choice([1, 1, 1, 2, 3]))
     image = b.input(height, width, groups * int(rng.integers(1, 24 // groups)))
     channels = groups * int(rng.integers(1, 30 // groups))
-    winograd = choice.algorithm is Algorithm.WINOGRAD
+    winograd = choice.algorithm is ConvAlgorithm.WINOGRAD
     window = (drawn_plain_window if winograd else drawn_window)(rng, height, width)
     return b.build(b.conv(image, channels, window, groups))
 
@@ -173,7 +173,9 @@ def test_drains_that_lag_behind(name: str) -> None:
     b = Builder(np.random.default_rng(1))
     same = Window((3, 3), padding=(1, 1, 1, 1))
     network = b.build(b.conv(b.input(12, 11, 2), 40, same))
-    choices = [choice for choice in all_choices(config) if choice.algorithm is Algorithm.WINOGRAD]
+    choices = [
+        choice for choice in all_choices(config) if choice.algorithm is ConvAlgorithm.WINOGRAD
+    ]
     check(name, [compile_with(network, config, [choice]) for choice in choices], IDEAL)
 
 

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.choices import all_choices, label
 from dse.compile.compiler import compile_network
 from dse.network.graph import Network, Window
-from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
 from hw.conv.array import foot
 from hw.isa.config import OverlayConfig
 from hw.isa.transforms import F2, F4, Transform, signed_bits
@@ -85,7 +85,7 @@ def kernels(cin: int, value: int) -> np.ndarray:
     return np.full((3, 3, 3, cin), value)
 
 
-def choices(config: OverlayConfig, algorithm: Algorithm) -> list[Choice]:
+def choices(config: OverlayConfig, algorithm: ConvAlgorithm) -> list[Choice]:
     """Those of an algorithm."""
     return [choice for choice in all_choices(config) if choice.algorithm is algorithm]
 
@@ -118,7 +118,7 @@ def test_transformed_activations(patched: pytest.MonkeyPatch) -> None:
     network = layer(image.shape, kernels(5, 127), Window((3, 3)))
     exact = Bench(OVERLAYS["f4"], simulation("f4"))
     bench = narrow_operands(patched, replace(BASE, winograd="f4", scratch_words=128))
-    for choice in choices(bench.config, Algorithm.WINOGRAD):
+    for choice in choices(bench.config, ConvAlgorithm.WINOGRAD):
         assert exact.right(network, image, choice), label(choice)
         assert bench.right(network, image // 2, choice), label(choice)
         assert not bench.right(network, image, choice), label(choice)
@@ -132,7 +132,7 @@ def test_transformed_weights(patched: pytest.MonkeyPatch) -> None:
     near, far = (layer(image.shape, kernels(5, weight), SAME) for weight in (113, 127))
     exact = Bench(OVERLAYS["f2"], simulation("f2"))
     bench = narrow_operands(patched, replace(BASE, winograd="f2", scratch_words=128))
-    for choice in choices(bench.config, Algorithm.WINOGRAD):
+    for choice in choices(bench.config, ConvAlgorithm.WINOGRAD):
         assert exact.right(far, image, choice), label(choice)
         assert bench.right(near, image, choice), label(choice)
         assert not bench.right(far, image, choice), label(choice)
@@ -144,7 +144,7 @@ def test_activations_relative_to_the_zero_point(patched: pytest.MonkeyPatch) -> 
     near, far = (layer(image.shape, kernels(5, 127), SAME, zero_point=zero) for zero in (-1, 127))
     exact = Bench(OVERLAYS["3x4"], simulation("3x4"))
     bench = narrow_operands(patched, BASE)
-    for choice in choices(bench.config, Algorithm.KN2ROW):
+    for choice in choices(bench.config, ConvAlgorithm.KN2ROW):
         assert exact.right(far, image, choice), label(choice)
         assert bench.right(near, image, choice), label(choice)
         assert not bench.right(far, image, choice), label(choice)
@@ -160,7 +160,7 @@ def worst_sums(config: OverlayConfig) -> list[tuple[Choice, Network, Image]]:
     """
     found = []
     for choice in all_choices(config):
-        winograd = choice.algorithm is Algorithm.WINOGRAD
+        winograd = choice.algorithm is ConvAlgorithm.WINOGRAD
         shape, window = ((6, 6, 7), SAME) if winograd else ((3, 3, 256), Window((3, 3)))
         network = layer(shape, kernels(shape[2], 127), window)
         found.append((choice, network, constant(shape, -128)))
@@ -202,7 +202,7 @@ def test_requantisation(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(foot, "Requantise", narrow)
     bench = Bench(WIDE, build(WIDE))
     for choice, network, image in worst_sums(WIDE):
-        bias = -60_000_000 if choice.algorithm is Algorithm.WINOGRAD else 0
+        bias = -60_000_000 if choice.algorithm is ConvAlgorithm.WINOGRAD else 0
         (conv,) = network.convolutions()
         weight = conv.weight.astype(np.int64)
         far, near = (layer(image.shape, weight, conv.window, bias=b) for b in (bias, bias // 2))

@@ -18,16 +18,16 @@ from dse.compile.packing import Piece, cut
 from dse.compile.views import View
 from dse.cost.between import pool_cycles
 from dse.cost.candidates import ConvExtents, Tiling
-from dse.cost.closed import Tiles, array_cycles
+from dse.cost.closed import TileNest, array_cycles
 from dse.cost.cost_model import PoolShape, as_arrays
-from dse.cost.overlay_model import Overlay
+from dse.cost.overlay_model import OverlayModel
 from dse.cycles.single_layer import layer_cycles
 from dse.cycles.whole_program import program_cycles
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Conv, Network, Window
 from dse.passes import folded_shape
 from dse.tiling.grid import Grid
-from dse.tiling.layer_mapping import Algorithm, Choice, LayerMapping
+from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
 from hw.control.tokens import DISPATCH
 from hw.isa import Dataflow, Opcode
 from hw.isa.config import OverlayConfig
@@ -123,7 +123,9 @@ def test_many_arrays_at_once_equal_each_alone(flow: Dataflow) -> None:
     def cycles(rows: Any, columns: Any) -> Any:
         tile = {Dataflow.WS: 64, Dataflow.IS: columns, Dataflow.NS: rows}[flow]
         channel_tile = 24 if flow is Dataflow.IS else columns
-        tiles = Tiles(pixels=100, channels=37, chunks=5, pixel_tile=tile, channel_tile=channel_tile)
+        tiles = TileNest(
+            pixels=100, channels=37, chunks=5, pixel_tile=tile, channel_tile=channel_tile
+        )
         return array_cycles(flow, tiles, Grid(rows, columns, OverlayConfig()))
 
     together = cycles(sides[:, 0], sides[:, 1])
@@ -160,7 +162,7 @@ def drawn_conv(rng: np.random.Generator, most_stride: int) -> tuple[Network, Con
 def compiled(choice: Choice, count: int, scratch: tuple[int, int]) -> Iterator[Compiled]:
     """Drawn convolutions whose weights are streamed once; ``scratch``: powers of two, from to."""
     rng = np.random.default_rng(3)
-    most_stride = 1 if choice.algorithm is Algorithm.WINOGRAD else 2
+    most_stride = 1 if choice.algorithm is ConvAlgorithm.WINOGRAD else 2
     found = 0
     while found < count:
         config = drawn_config(rng, 1 << int(rng.integers(*scratch)))
@@ -193,14 +195,14 @@ def pieces(
 @pytest.mark.parametrize("flow", [Dataflow.IS, Dataflow.NS])
 def test_streamed_kn2row_is_exact(flow: Dataflow) -> None:
     """As im2col: but for few chunks of few waves."""
-    errors = [c.error for c in compiled(Choice(flow, Algorithm.KN2ROW), 40, (12, 13))]
+    errors = [c.error for c in compiled(Choice(flow, ConvAlgorithm.KN2ROW), 40, (12, 13))]
     assert max(map(abs, errors)) <= 0.1
     assert np.count_nonzero(errors) <= 4
 
 
 def test_kn2row_that_leaves_out_pixels() -> None:
     """Above where chunks bound by array and walk take turns; below by a cycle a channel tile."""
-    found = list(compiled(Choice(Dataflow.WS, Algorithm.KN2ROW), 60, (12, 13)))
+    found = list(compiled(Choice(Dataflow.WS, ConvAlgorithm.KN2ROW), 60, (12, 13)))
     errors = [c.error for c in found]
     assert all(alone(c.tiling) - c.exact >= -c.tiling.segments for c in found)
     assert max(errors) <= 0.06
@@ -208,7 +210,9 @@ def test_kn2row_that_leaves_out_pixels() -> None:
 
 
 WINOGRAD = [
-    Choice(flow, Algorithm.WINOGRAD, tile) for flow in (Dataflow.WS, Dataflow.IS) for tile in (2, 4)
+    Choice(flow, ConvAlgorithm.WINOGRAD, tile)
+    for flow in (Dataflow.WS, Dataflow.IS)
+    for tile in (2, 4)
 ]
 
 
@@ -239,7 +243,7 @@ def test_model_and_compiler_agree(fold: int) -> None:
     while checked < 60:
         scratch_words = 1 << int(rng.integers(7, 12))
         config = replace(drawn_config(rng, scratch_words), parameter_depth=1024)
-        model = Overlay(template=config, folds=(1, 2, 4), prefetched=0.0)
+        model = OverlayModel(template=config, folds=(1, 2, 4), prefetched=0.0)
         height, width = int(rng.integers(4, 20)), 4 * int(rng.integers(1, 6))
         cin, cout = (int(n) for n in rng.integers(1, 40, 2))
         kernel = int(rng.integers(1, 6))

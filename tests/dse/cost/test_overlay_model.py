@@ -15,7 +15,7 @@ from dse.cost.between import REST, pool_cycles
 from dse.cost.cost_model import CostModel, Crossing, Label, PoolShape, as_arrays
 from dse.cost.dynamap import Dynamap
 from dse.cost.infeasible import Infeasible
-from dse.cost.overlay_model import Overlay
+from dse.cost.overlay_model import OverlayModel
 from dse.mapping import map_network, sweep
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Window
@@ -30,7 +30,7 @@ BOTH = OverlayConfig(winograd="both", scratch_words=4096)
 
 
 def test_labels_say_what_the_compiler_is_to_do() -> None:
-    model = Overlay(template=BOTH)
+    model = OverlayModel(template=BOTH)
     labels = model.labels(CONV)
     assert len(labels) == len(set(labels)) == 16
     mapping = LayerMapping({str(label): model.way(label).choice for label in labels})
@@ -55,30 +55,30 @@ def test_labels_are_the_legal_ones(
     change: dict[str, Any], algorithms: set[str], folds: set[int]
 ) -> None:
     fields = {"kernel": (3, 3), "padding": (1, 1, 1, 1), **change}
-    model = Overlay(template=BOTH)
+    model = OverlayModel(template=BOTH)
     labels = model.labels(ConvShape(28, 28, 64, 96, **fields))
     assert {label.algorithm for label in labels} == algorithms
     assert {model.way(label).fold for label in labels} == folds
 
 
 def test_hardware_without_transforms_or_folding() -> None:
-    assert {lb.algorithm for lb in Overlay().labels(CONV)} == {"im2col", "kn2row"}
+    assert {lb.algorithm for lb in OverlayModel().labels(CONV)} == {"im2col", "kn2row"}
     for folds in ((), (1,)):
-        assert not any(label.variant for label in Overlay(folds=folds).labels(CONV))
+        assert not any(label.variant for label in OverlayModel(folds=folds).labels(CONV))
 
 
 def test_the_tile_of_a_label() -> None:
-    model: CostModel = Overlay(template=BOTH)
+    model: CostModel = OverlayModel(template=BOTH)
     tiles = {(lb.algorithm, lb.variant): model.winograd_tile(lb) for lb in model.labels(CONV)}
     assert {tiles.pop(("winograd", "f2")), tiles.pop(("winograd", "f4"))} == {2, 4}
     assert set(tiles.values()) == {None}
-    assert Overlay().winograd_tile(Label("winograd", "WS", "f2")) is None
+    assert OverlayModel().winograd_tile(Label("winograd", "WS", "f2")) is None
     assert Dynamap().winograd_tile(Label("winograd-f4", "WS")) == 4
     assert Dynamap().winograd_tile(Label("im2col", "WS")) is None
 
 
 def test_costs() -> None:
-    model: CostModel = Overlay(template=BOTH)
+    model: CostModel = OverlayModel(template=BOTH)
     labels = model.labels(CONV)
     arrays = np.array([[92, 66], [1, 64], [16, 16], [16, 1025]])
     costs = model.cycles(CONV, labels, arrays)
@@ -93,7 +93,7 @@ def test_costs() -> None:
 
 
 def test_parts_add_up_to_the_cycles() -> None:
-    model = Overlay(template=BOTH)
+    model = OverlayModel(template=BOTH)
     arrays = np.array([[r, c] for r in (3, 16, 92) for c in (4, 33, 66)])
     for conv in (CONV, ConvShape(14, 14, 96, 96, (3, 3), padding=(1, 1, 1, 1), groups=96)):
         labels = model.labels(conv)
@@ -106,7 +106,7 @@ def test_parts_add_up_to_the_cycles() -> None:
 def test_prefetch_hides_a_share_of_the_wait_for_weights() -> None:
     conv, label = ConvShape(7, 7, 512, 512, (3, 3), padding=(1, 1, 1, 1)), Label("im2col", "WS")
     alone, ahead = (
-        Overlay(template=replace(BOTH, axi_bytes=4), prefetched=share).split(conv, label, one)
+        OverlayModel(template=replace(BOTH, axi_bytes=4), prefetched=share).split(conv, label, one)
         for share in (0.0, 0.75)
         for one in [as_arrays(16, 16)]
     )
@@ -126,7 +126,7 @@ def crossing(**fields: Any) -> Crossing:
 
 
 def waits(crossing: Crossing, copies: int, arrays: Any) -> Any:
-    model = Overlay(template=OverlayConfig(tensor_copies=copies))
+    model = OverlayModel(template=OverlayConfig(tensor_copies=copies))
     return model.transition(crossing, (PLAIN,), TARGET, arrays)[:, 0, 0]
 
 
@@ -143,7 +143,7 @@ def test_only_results_that_may_lie_dense_are_folded() -> None:
             net.concat("ab", net.pool(a, "p", 1), b)
         elif kind == "add":
             net.add("sum", a, c)
-        mapping = map_network(net.build(), Overlay(), 32, 32)
+        mapping = map_network(net.build(), OverlayModel(), 32, 32)
         labels = {layer.name: layer.label for layer in mapping.layers}
         found = "".join(name for name in "abc" if labels[name].variant.startswith("fold"))
         assert found == folded, kind
@@ -169,7 +169,7 @@ def test_two_copies_let_a_pooling_run_beside_the_array() -> None:
     assert waits(alone, 2, arrays).tolist() == waits(alone, 1, arrays).tolist()
     behind = crossing(pools=(POOL,), producer=CONV)
     cycles = pool_cycles(POOL, OverlayConfig(), arrays[:, 1])
-    longer = Overlay().cycles(CONV, Overlay().labels(CONV), arrays).min(axis=1) > cycles
+    longer = OverlayModel().cycles(CONV, OverlayModel().labels(CONV), arrays).min(axis=1) > cycles
     assert longer.all()
     assert (np.abs(waits(behind, 2, arrays) - cycles / REST) <= 10).all()
     small = crossing(pools=(POOL,), producer=ConvShape(4, 4, 4, 4))
@@ -191,7 +191,7 @@ def test_the_graph_tells_who_reads_and_what_is_loaded() -> None:
     c = net.conv(net.pool(ab, "p", 2, stride=2), "c", 16, 1)
     net.concat("dq", net.conv(c, "d", 16, 1), net.pool(c, "q", 1))
     network = net.build()
-    model = Overlay(template=OverlayConfig(tensor_copies=2), folds=())
+    model = OverlayModel(template=OverlayConfig(tensor_copies=2), folds=())
     mapping = map_network(network, model, 8, 8)
     transfer = {layer.name: layer.transfer for layer in mapping.layers}
     pool = PoolShape("max", (2, 2), (2, 2), (8, 8, 16), (4, 4, 16))
@@ -206,7 +206,7 @@ def test_the_graph_tells_who_reads_and_what_is_loaded() -> None:
 def test_dsp_slices_are_those_of_the_estimate() -> None:
     rng = np.random.default_rng(1)
     for _ in range(30):
-        model = Overlay(template=drawn_template(rng))
+        model = OverlayModel(template=drawn_template(rng))
         rows, columns = (int(n) for n in rng.integers(2, 130, 2))
         (dsp,) = model.resources(as_arrays(rows, columns))["dsp"]
         assert dsp == estimate(model.config(rows, columns)).dsp
@@ -227,7 +227,7 @@ def test_configurations_are_legal_and_else_the_template() -> None:
     template = OverlayConfig(
         rows=2, columns=2, tensor_bytes=256, weight_words=4, parameter_depth=4, axi_bytes=4
     )
-    model = Overlay(template=template)
+    model = OverlayModel(template=template)
     for rows, columns in ((2, 2), (3, 1024), (1024, 2), (100, 66)):
         config = model.config(rows, columns)
         assert (config.rows, config.columns, config.axi_bytes) == (rows, columns, 4)
@@ -243,12 +243,12 @@ def test_configurations_are_legal_and_else_the_template() -> None:
 )
 def test_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Overlay(**fields)
+        OverlayModel(**fields)
 
 
 def test_mapping_and_sweep() -> None:
     network = without_dense(benchmark("squeezenet"))
-    model = Overlay(template=BOTH)
+    model = OverlayModel(template=BOTH)
     mapping = map_network(network, model, 32, 32)
     assert np.isfinite(mapping.cycles)
     arrays = np.array([[r, c] for r in (16, 32, 64) for c in (16, 32, 64)])
@@ -259,7 +259,7 @@ def test_mapping_and_sweep() -> None:
 
 
 def test_rows_that_are_not_contiguous_are_read_tap_by_tap() -> None:
-    model, arrays = Overlay(), np.array([[16, 8], [8, 32], [5, 5]])
+    model, arrays = OverlayModel(), np.array([[16, 8], [8, 32], [5, 5]])
     whole = ConvShape(14, 14, 6, 32, (5, 5), padding=(2, 2, 2, 2))
     part = replace(whole, contiguous=False)
     im2col, kn2row = [Label("im2col", "IS")], [Label("kn2row", "IS")]

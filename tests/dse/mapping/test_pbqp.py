@@ -14,18 +14,18 @@ from dse.mapping.bound import lower_bound
 from dse.mapping.greedy import solve_greedily
 from dse.mapping.milp import certify, solve_milp
 from dse.mapping.pbqp import solve
-from dse.mapping.problem import Edge, Problem
+from dse.mapping.problem import Edge, PbqpProblem
 
 Graph = list[tuple[int, int]]
 
 INCEPTION_3A = json.loads((Path(__file__).parent / "pbqp_inception_3a.json").read_text())
 
 
-def recorded(data: Mapping[str, Any]) -> Problem:
+def recorded(data: Mapping[str, Any]) -> PbqpProblem:
     """A problem from plain data: ``nodes`` name -> costs, ``edges`` of from, to and cost."""
     names = tuple(data["nodes"])
     index = {name: i for i, name in enumerate(names)}
-    return Problem(
+    return PbqpProblem(
         tuple(np.array([data["nodes"][name]], dtype=np.float64) for name in names),
         tuple(
             Edge(index[e["from"]], index[e["to"]], np.array([e["cost"]], dtype=np.float64))
@@ -62,7 +62,7 @@ def drawn(
     fewest: int = 1,
     batch: int = 1,
     forbidden: float = 0.0,
-) -> Problem:
+) -> PbqpProblem:
     """Integer costs, so that optima compare exactly; some pairs are forbidden."""
     nodes = 1 + max(max(edge) for edge in graph)
     count = rng.integers(fewest, labels + 1, nodes)
@@ -73,13 +73,13 @@ def drawn(
     def pairs(*shape: int) -> np.ndarray:
         return np.where(rng.random((batch, *shape)) < forbidden, np.inf, costs(*shape))
 
-    return Problem(
+    return PbqpProblem(
         tuple(costs(n) for n in count),
         tuple(Edge(u, v, pairs(count[u], count[v])) for u, v in graph),
     )
 
 
-def brute_force(problem: Problem) -> float:
+def brute_force(problem: PbqpProblem) -> float:
     every = product(*(range(problem.labels(i)) for i in range(len(problem.costs))))
     return float(problem.evaluate(np.array(list(every))).min())
 
@@ -146,7 +146,7 @@ def test_nodes_of_one_label_hold_no_core_together() -> None:
     problem = drawn(complete(5), 3, rng, fewest=3)
     lone = tuple(Edge(e.source, e.target, e.costs[:, :, :1]) for e in problem.edges if not e.target)
     rest = tuple(e for e in problem.edges if e.target)
-    pinned = Problem((problem.costs[0][:, :1], *problem.costs[1:]), (*lone, *rest))
+    pinned = PbqpProblem((problem.costs[0][:, :1], *problem.costs[1:]), (*lone, *rest))
     solution = solve(pinned)
     assert solution.core == 4
     assert solution.cost[0] == brute_force(pinned)
@@ -155,7 +155,9 @@ def test_nodes_of_one_label_hold_no_core_together() -> None:
 @pytest.mark.parametrize("graph", [series_parallel(25, np.random.default_rng(7)), PETERSEN])
 def test_a_batch_is_its_members(graph: Graph) -> None:
     problem = drawn(graph, 5, np.random.default_rng(1), fewest=2, batch=4)
-    shared = Problem(problem.costs, (Edge(0, 1, problem.edges[0].costs[:1]), *problem.edges[1:]))
+    shared = PbqpProblem(
+        problem.costs, (Edge(0, 1, problem.edges[0].costs[:1]), *problem.edges[1:])
+    )
     for batch in (problem, shared):
         solution = solve(batch)
         for i in range(4):
@@ -164,7 +166,7 @@ def test_a_batch_is_its_members(graph: Graph) -> None:
 
 
 def test_isolated_nodes_take_their_minimum() -> None:
-    problem = Problem((np.array([[3.0, 1.0, 2.0]]), np.array([[5.0, 7.0]])), ())
+    problem = PbqpProblem((np.array([[3.0, 1.0, 2.0]]), np.array([[5.0, 7.0]])), ())
     solution = solve(problem)
     assert solution.choice.tolist() == [[1, 0]]
     assert solution.cost.tolist() == [6.0]
@@ -176,14 +178,14 @@ def test_parallel_edges_add_up() -> None:
         Edge(0, 1, np.array([[[1.0], [4.0]]])),
         Edge(1, 0, np.array([[[6.0, 1.0]]])),
     )
-    assert solve(Problem(costs, edges)).cost[0] == 5.0
+    assert solve(PbqpProblem(costs, edges)).cost[0] == 5.0
 
 
 @pytest.mark.parametrize("graph", [[(0, 1)], complete(4)])
 def test_an_impossible_problem_costs_infinity(graph: Graph) -> None:
     problem = drawn(graph, 3, np.random.default_rng(0), fewest=2)
     edge = Edge(0, 1, np.full_like(problem.edges[0].costs, np.inf).transpose(0, 2, 1))
-    impossible = Problem(problem.costs, (edge, *problem.edges[1:]))
+    impossible = PbqpProblem(problem.costs, (edge, *problem.edges[1:]))
     assert solve(impossible).cost[0] == np.inf
     with pytest.raises(Infeasible, match="forbidden label or pair"):
         solve_milp(impossible)
@@ -215,7 +217,7 @@ def test_greedy_minds_the_nodes_before_but_not_those_behind() -> None:
         Edge(0, 1, np.array([[[9.0, 1.0], [0.0, 0.0]]])),
         Edge(2, 1, np.array([[[5.0, 8.0], [5.0, 6.0]]])),
     )
-    solution = solve_greedily(Problem(costs, edges))
+    solution = solve_greedily(PbqpProblem(costs, edges))
     assert solution.choice.tolist() == [[0, 1, 1]]
     assert solution.cost.tolist() == [10.0]
 
@@ -243,9 +245,9 @@ def test_greedy_and_bound_enclose_the_optimum() -> None:
 )
 def test_malformed_problems_are_refused(costs: tuple, edges: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Problem(costs, edges)
+        PbqpProblem(costs, edges)
 
 
 def test_the_program_takes_one_problem_at_a_time() -> None:
     with pytest.raises(ValueError, match="not a batch of 2"):
-        solve_milp(Problem((np.zeros((2, 2)),), ()))
+        solve_milp(PbqpProblem((np.zeros((2, 2)),), ()))
