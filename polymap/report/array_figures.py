@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import ScalarFormatter
 
-from polymap.report.data import ReportData, SearchedArrays
+from dse.evaluate.report_data import ReportData, SearchedArrays
 from polymap.report.drawing import ACCENT, INK, Drawing, decades
 
 Floats = npt.NDArray[np.float64]

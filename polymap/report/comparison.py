@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polymap.report.data import ReportData
+from dse.evaluate.report_data import ReportData
 from polymap.report.drawing import ACCENT, Drawing
 
 

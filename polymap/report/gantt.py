@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.ticker import EngFormatter
 
+from dse.evaluate.report_data import ReportData
 from hw.isa import Opcode
-from polymap.report.data import ReportData
 from polymap.report.drawing import INK, Drawing, Palette, printable
 
 _ORDER = tuple(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from polymap.report.data import ReportData
+from dse.evaluate.report_data import ReportData
 from polymap.report.drawing import INK, OTHER, Drawing, Palette, printable, short
 
 _BUSY = ("compute", "array")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dse.files.writing import write
+from dse.evaluate.report_data import ReportData
 from polymap.report import tables
 from polymap.report.array_figures import front, heat_map
 from polymap.report.comparison import comparison
-from polymap.report.data import ReportData
 from polymap.report.drawing import Palette, printable, style
 from polymap.report.gantt import gantt
 from polymap.report.layer_tables import layer_bars
@@ -31,11 +29,6 @@ class Section:
     figure: Markup | None = None
     table: Table | None = None
     folded: bool = True
-
-
-def write_report(data: ReportData, path: str | Path) -> None:
-    """Write the report to a file."""
-    write(path, report_page(data))
 
 
 def report_page(data: ReportData) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import EngFormatter, StrMethodFormatter
 
-from polymap.report.data import ReportData
+from dse.evaluate.report_data import ReportData
 from polymap.report.drawing import GREY, INK, Drawing, Palette, decades, printable
 
 _LARGEST = 16  # points, diameter of the mark of the longest layer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dse.evaluate.report_data import ReportData
 from dse.explore.resources import Resources
-from polymap.report.data import ReportData
 from polymap.report.drawing import printable
 from polymap.report.roofline import intensity
 

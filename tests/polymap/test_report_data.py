@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from boards.board import U200
+from dse.evaluate.report_data import ReportData, SearchedArrays
 from dse.explore.execution import Execution
 from dse.network.graph import Network
 from dse.networks.catalogue import benchmark
-from polymap.report import ReportData
 from polymap.report.array_figures import cells
-from polymap.report.data import SearchedArrays
 from polymap.report.drawing import Palette
 from tests.polymap import report_samples
 from tests.polymap.report_samples import MODEL

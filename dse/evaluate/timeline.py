@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from dse.assembly.program import Program
-from dse.cycles.whole_program import ProgramCycles
+from dataclasses import dataclass
+
+from dse.explore.execution import Execution
+from dse.explore.exploration import Exploration
 from dse.mapping import NetworkMapping
 from dse.network.graph import Network
-from polymap.report.data import Event, Timeline
 
 TRANSFER = "transfer"
 """The engine that moves tensors between layouts in the paper's model."""
 
 
-def of_program(program: Program, found: ProgramCycles) -> Timeline:
+@dataclass(frozen=True)
+class Event:
+    """An engine at work for a layer (or a stored tensor), in cycles."""
+
+    engine: str
+    layer: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The engines over time; ``exact``: of the compiled program, else of the closed form."""
+
+    events: tuple[Event, ...]
+    total: float
+    exact: bool
+
+
+def timeline(found: Exploration) -> Timeline:
+    """Of the program if the network was compiled, else of the mapping."""
+    if found.execution is None:
+        return _of_mapping(found.network, found.mapping)
+    return _of_program(found.execution)
+
+
+def _of_program(execution: Execution) -> Timeline:
     """Every instruction from its start to its retirement, exact."""
-    names = {entry.tag: entry.name for entry in program.manifest.layers}
+    names = {entry.tag: entry.name for entry in execution.program.manifest.layers}
     events = tuple(
         Event(one.opcode.name, names.get(one.tag, ""), one.start, one.retire)
-        for one in found.instructions
+        for one in execution.cycles.instructions
     )
-    return Timeline(events, found.total, exact=True)
+    return Timeline(events, execution.cycles.total, exact=True)
 
 
-def of_mapping(network: Network, mapping: NetworkMapping) -> Timeline:
+def _of_mapping(network: Network, mapping: NetworkMapping) -> Timeline:
     """The layers one after the other, each behind the transfer of its input."""
     names = (*network.inputs, *(op.name for op in network.operators))
     order = {name: number for number, name in enumerate(names)}

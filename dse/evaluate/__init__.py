@@ -1,0 +1,1 @@
+"""What an exploration is worth: beside other mappings, below its roofs, and over time."""
