@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from boards.estimate import breakdown
 from boards.left import DSP_HEIGHT, LEFT, USABLE
@@ -13,6 +14,8 @@ from dse.explore.resources import Resources
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import PolymapError
+
+T = TypeVar("T")
 
 DDR4_2400_CHANNEL = 8 * 2400e6
 """Bytes per second of one 64-bit DDR4-2400 channel."""
@@ -93,7 +96,7 @@ class Board:
     @property
     def dsp_height(self) -> int:
         """Slices of a DSP column of one die."""
-        return DSP_HEIGHT[self.name]
+        return _entry(DSP_HEIGHT, self.name)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""
@@ -148,9 +151,19 @@ def board(name: str, *, bare: bool = True) -> Board:
     return found if bare else left(found)
 
 
+def _entry(table: Mapping[str, T], name: str) -> T:
+    """What boards/left.py says of a board."""
+    if name not in table:
+        raise BoardError(
+            f"boards/left.py says nothing of board {name!r}: add how high its DSP columns are, and "
+            "what its card leaves"
+        )
+    return table[name]
+
+
 def left(bare: Board) -> Board:
     """What of a board's device shell or block design leave, less what stays free."""
-    card = LEFT[bare.name]
+    card = _entry(LEFT, bare.name)
     columns = tuple(die.dsp_columns for die in card.dies)
     return replace(
         bare,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 from dse.assembly.instruction import Instruction, encode_all
 from dse.assembly.manifest import MANIFEST_VERSION, Manifest
 from dse.assembly.program_error import ProgramError
+from dse.files.bounded import read_bounded
 from dse.files.documents import DocumentError, read_json, seal, unseal, versioned
 from dse.files.writing import writing
 from hw.isa import INSTRUCTION_BYTES, checksum
@@ -28,6 +31,7 @@ from hw.isa.register_map import WEIGHT_BASES
 MAGIC = b"PMAP"
 HEADER_VERSION = 2
 HEADER_BYTES = 64
+PROGRAM_LIMIT = 1 << 28  # bytes of the longest program.bin: two million instructions
 _HEADER = struct.Struct("<4sIIIIIQIQ16x")
 _CRC = struct.Struct("<I")  # of the header before it, in its last bytes
 
@@ -125,7 +129,8 @@ class Program:
     @classmethod
     def load(cls, folder: Path, config: OverlayConfig | None = None) -> Program:
         """Read and check the three files; ``config``: the overlay that the program must fit."""
-        program = _read(folder / PROGRAM_FILE)
+        with _readable(folder / PROGRAM_FILE) as path:
+            program = program_bytes(path)
         header, instructions = read_program(program, config)
         weights = _read(folder / WEIGHTS_FILE, header.weights_bytes)
         _check_crc(WEIGHTS_FILE, weights, header.weights_crc32)
@@ -142,10 +147,8 @@ class Program:
 def _read_manifest(path: Path) -> tuple[Manifest, Any]:
     """The manifest, and the checksums of the other files by name."""
     try:
-        data = versioned(read_json(path), "the manifest", MANIFEST_VERSION)
-        data = unseal(data)
-    except OSError as error:
-        raise ProgramError(f"cannot read {path}: {error.strerror}") from None
+        with _readable(path):
+            data = unseal(versioned(read_json(path), "the manifest", MANIFEST_VERSION))
     except DocumentError as error:
         raise ProgramError(f"{path.name}: {error}") from None
     sums = data.pop(_FILES, None)
@@ -154,6 +157,14 @@ def _read_manifest(path: Path) -> tuple[Manifest, Any]:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def program_bytes(path: Path) -> bytes:
+    """What a file holds that may be a program.bin; ProgramError if it is too long for one."""
+    data = read_bounded(path, PROGRAM_LIMIT)
+    if data is None:
+        raise ProgramError(f"{path.name} is no program: it has more than {PROGRAM_LIMIT:,} bytes")
+    return data
 
 
 def read_program(
@@ -205,12 +216,19 @@ def _compare_crc(what: str, found: int, expected: int) -> None:
         raise ProgramError(f"corrupted: CRC-32 of {what} is {found:#010x}, not {expected:#010x}")
 
 
-def _read(path: Path, size: int | None = None) -> bytes:
+def _read(path: Path, size: int) -> bytes:
     """A file, which must have so many bytes; a longer one is not read."""
-    try:
+    with _readable(path):
         found = path.stat().st_size
-        if size not in (None, found):
+        if size != found:
             raise ProgramError(f"{path.name} has {found} bytes, the program needs {size}")
         return path.read_bytes()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Path]:
+    """ProgramError if the system refuses."""
+    try:
+        yield path
     except OSError as error:
         raise ProgramError(f"cannot read {path}: {error.strerror}") from None

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from dse.files.bounded import read_bounded
 from hw.isa.errors import PolymapError
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ class DocumentError(PolymapError, ValueError):
 
 def read_json(path: str | Path, *, limit: int = LIMIT) -> Any:
     """The plain data of a JSON file; OSError if it cannot be read."""
-    with Path(path).open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    data = read_bounded(path, limit)
+    if data is None:
         raise DocumentError(f"not a JSON document: it is longer than {limit:,} bytes")
     return parse_json(data)
 

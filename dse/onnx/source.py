@@ -16,6 +16,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
 from onnx import helper, numpy_helper
 
+from dse.files.bounded import read_bounded
 from dse.network.graph import NetworkError
 from dse.network.ports import ModelPort
 from dse.onnx import external
@@ -24,6 +25,9 @@ IR_VERSION = 10
 """Written on every model handed to ONNX Runtime, which lags behind onnx's newest."""
 
 OLDEST_OPSET = 7
+
+LONGEST = (1 << 31) - 1
+"""Bytes of a model's own file: protobuf reads no more."""
 
 ANY = 1009
 """A number of images that stands for any: a prime that no shape of a CNN has by chance."""
@@ -79,10 +83,16 @@ def read(path: str | Path) -> Source:
     """Read an ONNX file; NetworkError in one line if it is not one."""
     path = Path(path)
     try:
-        data = path.read_bytes()
-        model = onnx.load_model_from_string(data)
+        data = read_bounded(path, LONGEST)
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if data is None:
+        raise NetworkError(
+            f"{path}: not an ONNX model: it has more than {LONGEST:,} bytes;"
+            " weights that take so much belong into files beside it"
+        )
+    try:
+        model = onnx.load_model_from_string(data)
     except (DecodeError, *MALFORMED):
         raise NetworkError(f"{path}: not an ONNX model, or a truncated one") from None
     external.load(model, path.parent, str(path))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dse.assembly.disassemble import text
 from dse.assembly.instruction import Instruction
-from dse.assembly.program import Program, read_program
+from dse.assembly.program import Program, program_bytes, read_program
 from dse.compile.compiler import compile_network
 from dse.files.about import about
 from dse.network.inputs import read_inputs, validate
@@ -67,7 +67,7 @@ def read_instructions(
     with about(path):
         if path.is_dir():
             return Program.load(path, config).instructions
-        return read_program(path.read_bytes(), config)[1]
+        return read_program(program_bytes(path), config)[1]
 
 
 def disassemble(program: Program | Sequence[Instruction] | str | Path) -> str:

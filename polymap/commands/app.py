@@ -9,12 +9,12 @@ from importlib import metadata
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from dse.process import interrupt
 from hw.isa.errors import BAD_INPUT, FAILURE
 from polymap.api.refusals import describe
-from polymap.commands import NAME
+from polymap.commands import NAME, options
 from polymap.commands.check import check
 from polymap.commands.compile import compile
 from polymap.commands.disasm import disasm
@@ -80,6 +80,18 @@ class Commands(TyperGroup):
             raise typer.Exit(code) from None
 
 
+class OneCommand(TyperCommand):
+    """A command whose help names the boards; importing them takes a while."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from boards.board import BOARDS
+
+        for option in self.params:
+            if isinstance(option, TyperOption) and option.help:
+                option.help = option.help.replace(options.BOARDS, ", ".join(BOARDS))
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
     name=NAME,
     cls=Commands,
@@ -109,7 +121,7 @@ def polymap(
 
 
 for _command in (check, compile, elaborate, package, simulate, disasm, explore, pipeline, doctor):
-    app.command()(_command)
+    app.command(cls=OneCommand)(_command)
 
 
 def _refuse(error: Any) -> int:

@@ -8,7 +8,7 @@ import typer
 
 from polymap import api
 from polymap.commands import output
-from polymap.commands.options import Array, Config, Json, Lanes, Out
+from polymap.commands.options import BOARDS, Array, Config, Json, Lanes, Out
 
 
 def elaborate(
@@ -16,7 +16,7 @@ def elaborate(
     array: Array = None,
     lanes: Lanes = None,
     config: Config = None,
-    board: Annotated[str | None, typer.Option(help="u200, u250 or kcu1500")] = None,
+    board: Annotated[str | None, typer.Option(help=BOARDS)] = None,
     as_json: Json = False,
 ) -> None:
     """Write the overlay as Verilog, and a side-car that says what it is."""

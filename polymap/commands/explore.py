@@ -14,7 +14,7 @@ from hw.isa.errors import InputError
 from polymap import api
 from polymap.api.command_line import parse_array
 from polymap.commands import output
-from polymap.commands.options import Array, Calibration, Json, Lanes
+from polymap.commands.options import BOARDS, Array, Calibration, Json, Lanes
 
 
 def explore(
@@ -22,7 +22,7 @@ def explore(
         str, typer.Argument(metavar="MODEL", help="ONNX model, or a benchmark such as googlenet")
     ],
     board: Annotated[
-        str | None, typer.Option(help="u200, u250 or kcu1500; none: --array on any device")
+        str | None, typer.Option(help=f"{BOARDS}; none: --array on any device")
     ] = None,
     cost: Annotated[
         CostModelName, typer.Option("--model", help="whose cycles count: ours, or the paper's")

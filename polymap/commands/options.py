@@ -20,6 +20,9 @@ Config = Annotated[
     Path | None,
     typer.Option(help="JSON file of overlay parameters, a program's manifest or a side-car"),
 ]
+BOARDS = "{boards}"
+"""In the help of an option: the names of all boards."""
+
 Mapping = Annotated[
     Path | None, typer.Option(help="JSON file of dataflows forced for single layers")
 ]

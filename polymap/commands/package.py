@@ -9,12 +9,12 @@ import typer
 from polymap import api
 from polymap.commands import output
 from polymap.commands.elaborate import summary
-from polymap.commands.options import Array, Config, Json, Lanes, Out
+from polymap.commands.options import BOARDS, Array, Config, Json, Lanes, Out
 
 
 def package(
     out: Out,
-    board: Annotated[str, typer.Option(help="u200, u250 or kcu1500")],
+    board: Annotated[str, typer.Option(help=BOARDS)],
     config: Config = None,
     array: Array = None,
     lanes: Lanes = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from boards.board import BOARDS, KCU1500, U200, U250, Board, BoardError, left
@@ -44,3 +46,10 @@ def test_too_many_elements_are_refused() -> None:
     )
     with pytest.raises(BoardError, match=message):
         primitive(OverlayConfig(rows=92, columns=66), KCU1500)
+
+
+def test_a_board_that_the_tables_do_not_know() -> None:
+    unknown = replace(U200, name="vcu1525")
+    for ask in (left, lambda board: primitive(OverlayConfig(rows=2, columns=2), board)):
+        with pytest.raises(BoardError, match=r"boards/left\.py says nothing of board 'vcu1525'"):
+            ask(unknown)

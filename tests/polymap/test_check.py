@@ -111,6 +111,17 @@ def test_foreign(refused: Callable[..., str], tmp_path: Path, content: bytes) ->
     assert refused("check", path).startswith(f"polymap check: {path}: not an ONNX model")
 
 
+def test_too_long(refused: Callable[..., str], tmp_path: Path) -> None:
+    """At once: nothing of it is read."""
+    path = tmp_path / "long.onnx"
+    with path.open("wb") as file:
+        file.truncate(1 << 31)
+    assert refused("check", path) == (
+        f"polymap check: {path}: not an ONNX model: it has more than 2,147,483,647 bytes; "
+        "weights that take so much belong into files beside it\n"
+    )
+
+
 def test_unreadable(refused: Callable[..., str], tmp_path: Path) -> None:
     assert refused("check", tmp_path / "no.onnx") == (
         f"polymap check: {tmp_path / 'no.onnx'}: cannot be read: No such file or directory\n"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import polymap
+from boards.board import BOARDS, U200
 
 COMMANDS = ("check", "compile", "elaborate", "simulate", "disasm", "explore", "pipeline", "doctor")
 
@@ -32,6 +33,16 @@ def test_each_command_has_help_and_json(invoke: Callable[..., Any], command: str
     answer = invoke(command, "--help")
     assert answer.code == 0
     assert "--json" in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["elaborate", "explore", "package"])
+def test_help_names_every_board(
+    invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setitem(BOARDS, "vcu1525", U200)
+    help = " ".join(invoke(command, "--help").stdout.replace("│", " ").split())
+    assert all(name in help for name in BOARDS)
+    assert "{boards}" not in help
 
 
 @pytest.mark.parametrize(

@@ -222,3 +222,13 @@ def test_no_program(refused: Callable[..., str], program: Path, tmp_path: Path) 
     assert "truncated" in refused("disasm", cut)
     assert "cannot read" in refused("disasm", tmp_path)
     assert "No such file" in refused("disasm", tmp_path / "nowhere.bin")
+
+
+def test_disasm_of_something_long(refused: Callable[..., str], tmp_path: Path) -> None:
+    """Nothing of it is read: neither alone nor in the folder of a program."""
+    path = tmp_path / "program.bin"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    reason = "program.bin is no program: it has more than 268,435,456 bytes"
+    assert refused("disasm", path) == f"polymap disasm: {path}: {reason}\n"
+    assert refused("disasm", tmp_path) == f"polymap disasm: {tmp_path}: {reason}\n"
