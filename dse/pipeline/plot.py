@@ -5,6 +5,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dse.files.figures import GREY, document, label, styled
 from dse.files.writing import write
 from dse.pipeline.design import Design
 from dse.pipeline.model.search_error import SearchError
@@ -12,7 +13,7 @@ from dse.pipeline.model.search_error import SearchError
 
 def balance_figure(design: Design) -> go.Figure:
     """Cycles, DSP blocks against the fair share, and memory by buffer, for every stage."""
-    names = [stage.name for stage in design.stages]
+    names = [label(stage.name) for stage in design.stages]
     ram = design.model.ram
     figure = make_subplots(
         rows=3,
@@ -23,7 +24,7 @@ def balance_figure(design: Design) -> go.Figure:
     )
     cycles = [stage.cycles for stage in design.stages]
     figure.add_bar(x=names, y=cycles, name="cycles", row=1, col=1)
-    figure.add_hline(y=design.cycles, line_dash="dash", row=1, col=1)
+    figure.add_hline(y=design.cycles, line={"color": GREY, "dash": "dash"}, row=1, col=1)
     dsp = [stage.dsp for stage in design.stages]
     figure.add_bar(x=names, y=dsp, name="DSP", row=2, col=1)
     share = [stage.macs / design.network.macs * design.device.dsp for stage in design.stages]
@@ -34,12 +35,19 @@ def balance_figure(design: Design) -> go.Figure:
         figure.add_bar(x=names, y=units, name=f"{buffer} buffer", row=3, col=1)
     figure.update_layout(
         barmode="stack",
-        height=900,
-        template="plotly_white",
-        title=f"{design.network.name} on {design.device.title}: R1 {design.r1:.3f}, "
-        f"R2 {design.r2:.3f}, {design.cycles:,} cycles an image",
+        legend_traceorder="normal",
+        title={"text": label(_title(design)), "x": 0.02},
     )
-    return figure
+    figure.update_xaxes(type="category", showgrid=False)
+    styled(figure, 900)
+    return figure.update_layout(margin_t=90)
+
+
+def _title(design: Design) -> str:
+    return (
+        f"{design.network.name} on {design.device.title}: R1 {design.r1:.3f}, "
+        f"R2 {design.r2:.3f}, {design.cycles:,} cycles an image"
+    )
 
 
 def write_plot(design: Design, path: Path) -> None:
@@ -50,7 +58,7 @@ def write_plot(design: Design, path: Path) -> None:
     SearchError
         When the file cannot be written.
     """
-    page = balance_figure(design).to_html(include_plotlyjs=True, full_html=True)
+    page = document(balance_figure(design), _title(design))
     try:
         write(path, page)
     except OSError as error:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import LogNorm
-from matplotlib.ticker import ScalarFormatter
+import plotly.graph_objects as go
 
 from dse.evaluate.report_data import ReportData, SearchedArrays
-from polymap.report.drawing import ACCENT, INK, Drawing, decades
+from dse.files.figures import ACCENT, BLUE, GREY, styled
+from dse.mapping import NetworkMapping
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,58 +59,74 @@ def _edges(largest: int) -> Floats:
     return edges
 
 
-def heat_map(data: ReportData, candidates: SearchedArrays) -> Drawing:
+def heat_map(data: ReportData, candidates: SearchedArrays) -> go.Figure:
     """Latency over rows and columns; pale: lower bounds of arrays that were ruled out unsolved."""
     mapping = data.mapping
-    drawing = Drawing("latency of all arrays", 6.2, 5)
-    axes = drawing.figure.add_subplot(xscale="log", yscale="log", xlabel="columns", ylabel="rows")
     found = cells(candidates)
     scale = 1e3 / mapping.clock_hz
     fastest = float(np.nanmin(found.solved)) * scale
-    norm = LogNorm(fastest, fastest * _WORST)
-    for values, alpha in ((found.bound, _PALE), (found.solved, 1.0)):
-        mesh = axes.pcolormesh(
-            found.columns,
-            found.rows,
-            np.ma.masked_invalid(values * scale),
-            norm=norm,
-            cmap="viridis_r",
-            alpha=alpha,
-            rasterized=True,
+    figure = go.Figure()
+    for what, values, opacity in (("over ", found.bound, _PALE), ("", found.solved, 1.0)):
+        latency = (values * scale).astype(np.float32)
+        figure.add_heatmap(
+            x=found.columns,
+            y=found.rows,
+            z=np.log10(latency),
+            customdata=latency,
+            hovertemplate=f"%{{y:.0f}} x %{{x:.0f}}: {what}%{{customdata:.4f}} ms<extra></extra>",
+            opacity=opacity,
+            coloraxis="coloraxis",
         )
-    bar = drawing.figure.colorbar(mesh, ax=axes, extend="max", label="ms")
-    decades(bar.ax.yaxis, ScalarFormatter())
-    (best,) = axes.plot(
-        [mapping.columns], [mapping.rows], "o", mfc="none", mec=ACCENT, mew=2, markersize=11
+    ticks = [fastest * factor for factor in (1, 2, 4, _WORST)]
+    figure.update_layout(
+        coloraxis={
+            "cmin": np.log10(fastest),
+            "cmax": np.log10(fastest * _WORST),
+            "colorscale": "Viridis_r",
+            "colorbar": {
+                "title": "ms",
+                "tickvals": np.log10(ticks),
+                "ticktext": [f"{tick:.3g}" for tick in ticks],
+            },
+        }
     )
-    drawing.hint(best, f"{mapping.rows} x {mapping.columns}: {mapping.latency_ms:.4f} ms")
-    decades(axes.xaxis)
-    decades(axes.yaxis)
-    axes.grid(False)
-    return drawing
+    figure.add_scatter(x=[mapping.columns], y=[mapping.rows], **_chosen(mapping))
+    figure.update_xaxes(type="log", title="columns", dtick="D2", showgrid=False)
+    figure.update_yaxes(type="log", title="rows", dtick="D2", showgrid=False)
+    return styled(figure, 520)
 
 
-def front(data: ReportData) -> Drawing:
+def front(data: ReportData) -> go.Figure:
     """The arrays that no other beats in latency and DSPs."""
-    drawing = Drawing("latency against DSPs", 6.2, 3.4)
-    axes = drawing.figure.add_subplot(xscale="log", yscale="log", xlabel="DSPs", ylabel="ms")
     points = data.pareto
-    axes.step(
-        [point.dsp for point in points],
-        [point.latency_ms for point in points],
-        where="post",
-        color=INK,
-        linewidth=1,
-    )
-    for point in points:
-        (mark,) = axes.plot([point.dsp], [point.latency_ms], "o", color="#0072b2", markersize=3.5)
-        drawing.hint(
-            mark, f"{point.rows} x {point.columns}: {point.dsp:,} DSPs, {point.latency_ms:.4f} ms"
+    figure = go.Figure(
+        go.Scatter(
+            x=[point.dsp for point in points],
+            y=[point.latency_ms for point in points],
+            mode="lines+markers",
+            line={"shape": "hv", "color": GREY, "width": 1},
+            marker={"color": BLUE, "size": 6},
+            showlegend=False,
+            hovertext=[
+                f"{point.rows} x {point.columns}: {point.dsp:,} DSPs, {point.latency_ms:.4f} ms"
+                for point in points
+            ],
+            hoverinfo="text",
         )
-    mapping = data.mapping
-    axes.plot(
-        [mapping.dsp], [mapping.latency_ms], "o", mfc="none", mec=ACCENT, mew=2, markersize=11
     )
-    decades(axes.xaxis)
-    decades(axes.yaxis, ScalarFormatter())
-    return drawing
+    mapping = data.mapping
+    figure.add_scatter(x=[mapping.dsp], y=[mapping.latency_ms], **_chosen(mapping))
+    figure.update_xaxes(type="log", title="DSPs", dtick="D2")
+    figure.update_yaxes(type="log", title="ms", dtick="D2")
+    return styled(figure, 360)
+
+
+def _chosen(mapping: NetworkMapping) -> dict[str, object]:
+    """The circle around the chosen array."""
+    return {
+        "mode": "markers",
+        "marker": {"symbol": "circle-open", "size": 15, "color": ACCENT, "line": {"width": 3}},
+        "showlegend": False,
+        "hovertext": [f"{mapping.rows} x {mapping.columns}: {mapping.latency_ms:.4f} ms"],
+        "hoverinfo": "text",
+    }

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import plotly.graph_objects as go
+
 from dse.evaluate.report_data import ReportData
-from polymap.report.drawing import ACCENT, Drawing
+from dse.files.figures import ACCENT, BLUE, named, styled
 
 
-def comparison(data: ReportData) -> Drawing:
+def comparison(data: ReportData) -> go.Figure:
     """A bar a rival, in milliseconds."""
     rivals = [(rival, rival.latency_ms) for rival in data.rivals if rival.latency_ms is not None]
-    drawing = Drawing("latency against other mappings", 8, 0.6 + 0.26 * len(rivals))
-    axes = drawing.figure.add_subplot(xlabel="ms")
-    bars = axes.barh(
-        range(len(rivals)),
-        [latency for _, latency in rivals],
-        color=[ACCENT if rival.chosen else "#0072b2" for rival, _ in rivals],
-        height=0.7,
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            y=list(range(len(rivals))),
+            x=[latency for _, latency in rivals],
+            text=[f"{latency:.3f}" for _, latency in rivals],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=[ACCENT if rival.chosen else BLUE for rival, _ in rivals],
+            hovertext=[f"{rival.name}: {ms:.4f} ms<br>{rival.note}" for rival, ms in rivals],
+            hoverinfo="text",
+        )
     )
-    axes.bar_label(bars, [f"{latency:.3f}" for _, latency in rivals], padding=3)
-    for bar, (rival, latency) in zip(bars, rivals, strict=True):
-        drawing.hint(bar, f"{rival.name}: {latency:.4f} ms\n{rival.note}")
-    axes.set_yticks(range(len(rivals)), [rival.name for rival, _ in rivals])
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
-    return drawing
+    figure.update_xaxes(title="ms")
+    figure.update_yaxes(**named([rival.name for rival, _ in rivals]), autorange="reversed")
+    return styled(figure, 90 + 26 * len(rivals))

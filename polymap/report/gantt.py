@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-from matplotlib.ticker import EngFormatter
+import plotly.graph_objects as go
 
 from dse.evaluate.report_data import ReportData
+from dse.evaluate.timeline import Event
+from dse.files.figures import GREY, LEGEND, label, named, styled
 from hw.isa import Opcode
-from polymap.report.drawing import INK, Drawing, Palette, printable
+from polymap.report.palette import Palette
 
 _ORDER = tuple(
     opcode.name for opcode in (Opcode.LOAD, Opcode.WEIGHTS, Opcode.CONV, Opcode.POOL, Opcode.STORE)
 )
 
 
-def gantt(data: ReportData, palette: Palette) -> Drawing:
-    """A row an engine, a bar an instruction."""
+def gantt(data: ReportData, palette: Palette) -> go.Figure:
+    """A row an engine, a bar an instruction; zooming changes the time that is seen."""
     events = data.timeline.events
     present = {event.engine for event in events}
     engines = [name for name in _ORDER if name in present]
     engines += sorted(present - set(engines))
-    labels = data.mapping.choice
-    drawing = Drawing("engines over time", 10, 0.6 + 0.45 * len(engines))
-    axes = drawing.figure.add_subplot(xlabel="cycles", xlim=(0, data.timeline.total))
-    for row, engine in enumerate(engines):
-        own = [event for event in events if event.engine == engine]
-        bars = axes.barh(
-            [row] * len(own),
-            [event.end - event.start for event in own],
-            left=[event.start for event in own],
-            height=0.7,
-            edgecolor=INK,
-            linewidth=0.15,
-            color=[palette.colour(labels.get(event.layer)) for event in own],
+    rows = {engine: row for row, engine in enumerate(engines)}
+    groups: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        entry = palette.entry(data.mapping.choice.get(event.layer))
+        groups.setdefault(entry, []).append(event)
+    figure = go.Figure()
+    for (name, colour), own in sorted(groups.items()):
+        figure.add_bar(
+            orientation="h",
+            name=name,
+            y=[rows[event.engine] for event in own],
+            base=[event.start for event in own],
+            x=[event.end - event.start for event in own],
+            width=0.7,
+            marker={"color": colour, "line": {"color": GREY, "width": 0.5}},
+            hovertext=[_hint(event) for event in own],
+            hoverinfo="text",
         )
-        for bar, event in zip(bars, own, strict=True):
-            drawing.hint(
-                bar,
-                f"{engine} {printable(event.layer)}\n{event.start:,.0f} to {event.end:,.0f}, "
-                f"{event.end - event.start:,.0f} cycles",
-            )
-    axes.set_yticks(range(len(engines)), engines)
-    axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(EngFormatter())
-    return drawing
+    figure.update_layout(barmode="overlay", legend=LEGEND)
+    span = (0, data.timeline.total)
+    figure.update_xaxes(
+        title="cycles",
+        range=span,
+        exponentformat="SI",
+        rangeslider={"visible": True, "range": span, "thickness": 0.2},
+    )
+    figure.update_yaxes(**named(engines), range=(len(engines) - 0.4, -0.6), fixedrange=True)
+    return styled(figure, 190 + 45 * len(engines))
+
+
+def _hint(event: Event) -> str:
+    span = f"{event.start:,.0f} to {event.end:,.0f}, {event.end - event.start:,.0f} cycles"
+    return f"{event.engine} {label(event.layer)}<br>{span}"

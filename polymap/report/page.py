@@ -1,4 +1,4 @@
-"""The report: one HTML file, figures and tables inside, nothing loaded from elsewhere."""
+"""The report: one HTML file with figures and tables; nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dse.evaluate.report_data import ReportData
+from dse.files.figures import STYLE, element, printable, script
 from polymap.report import tables
 from polymap.report.array_figures import front, heat_map
 from polymap.report.comparison import comparison
-from polymap.report.drawing import Palette, printable, style
 from polymap.report.gantt import gantt
-from polymap.report.layer_tables import layer_bars
+from polymap.report.layer_figure import layer_bars
+from polymap.report.palette import Palette
 from polymap.report.roofline import roofline
 from polymap.report.tables import Table
 
@@ -36,12 +37,13 @@ def report_page(data: ReportData) -> str:
     environment = Environment(
         loader=PackageLoader("polymap.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    with style():
-        shown = _performance(data) if data.mapping.layers else ()
-        sections = (*shown, *_hardware(data))
+    shown = _performance(data) if data.mapping.layers else ()
+    sections = (*shown, *_hardware(data))
     return environment.get_template("page.html").render(
         title=f"{printable(data.mapping.network)} on {data.board.name}",
         facts=tables.facts(data),
+        style=STYLE,
+        script=script(),
         sections=sections,
     )
 
@@ -49,23 +51,27 @@ def report_page(data: ReportData) -> str:
 def _performance(data: ReportData) -> Iterator[Section]:
     palette = Palette(layer.label for layer in data.mapping.layers)
     exact = data.timeline.exact
-    yield Section("Comparison", _COMPARED, comparison(data).svg(), tables.rivals(data))
+    yield Section(
+        "Comparison", _COMPARED, element(comparison(data), "comparison"), tables.rivals(data)
+    )
     yield Section(
         "Layers",
         _EXACT_LAYERS if exact else _CLOSED_LAYERS,
-        layer_bars(data, palette).svg(),
+        element(layer_bars(data, palette), "layers"),
         tables.layers(data),
     )
     traffic = _EXACT_TRAFFIC if exact else _CLOSED_TRAFFIC
-    yield Section("Roofline", _ROOFLINE + traffic, roofline(data, palette).svg())
+    yield Section("Roofline", _ROOFLINE + traffic, element(roofline(data, palette), "roofline"))
     engines = _EXACT_ENGINES if exact else _CLOSED_ENGINES
-    yield Section("Engines", engines, gantt(data, palette).svg())
+    yield Section("Engines", engines, element(gantt(data, palette), "engines"))
     if data.candidates is not None:
         solved = int(np.count_nonzero(~np.isnan(data.candidates.cycles)))
         caption = _ARRAYS.format(candidates=len(data.candidates.arrays), solved=solved)
-        yield Section("Arrays", caption, heat_map(data, data.candidates).svg())
+        yield Section("Arrays", caption, element(heat_map(data, data.candidates), "arrays"))
     if data.pareto:
-        yield Section("Latency against DSPs", _FRONT, front(data).svg(), tables.pareto(data))
+        yield Section(
+            "Latency against DSPs", _FRONT, element(front(data), "front"), tables.pareto(data)
+        )
 
 
 def _hardware(data: ReportData) -> Iterator[Section]:
@@ -98,7 +104,7 @@ _CLOSED_TRAFFIC = (
 )
 _EXACT_ENGINES = (
     "Every instruction of the compiled program from start to retirement, exact. Those of an engine "
-    "overlap where its pipeline holds several."
+    "overlap where its pipeline holds several. The bar below chooses the span that is seen."
 )
 _CLOSED_ENGINES = (
     "The layers one after the other, as the cost model adds them up in closed form: the network "
@@ -106,8 +112,9 @@ _CLOSED_ENGINES = (
 )
 _ARRAYS = (
     "The optimal latency of {candidates:,} arrays, of which {solved:,} were solved; the circle is "
-    "the chosen one. Pale: only a lower bound is known, which rules the array out. Of several "
-    "kinds of hardware, and of a cell's arrays where the axes are dense, the fastest is shown."
+    "the chosen one. Pale: only a lower bound is known, which rules the array out. Blank: no such "
+    "array fits. Of several kinds of hardware, and of a cell's arrays where the axes are dense, "
+    "the fastest is shown."
 )
 _FRONT = "The arrays that no other beats in both; the circle is the chosen one."
 _PARAMETERS = "Parameters of the hardware."

@@ -5,14 +5,17 @@ Williams, Waterman, Patterson, CACM 52(4), 2009; operations are multiply-accumul
 
 from __future__ import annotations
 
-import numpy as np
-from matplotlib.ticker import EngFormatter, StrMethodFormatter
+from math import sqrt
+
+import plotly.graph_objects as go
 
 from dse.evaluate.report_data import ReportData
-from polymap.report.drawing import GREY, INK, Drawing, Palette, decades, printable
+from dse.files.figures import GREY, label, styled
+from dse.mapping import LayerChoice
+from polymap.report.palette import Palette
 
-_LARGEST = 16  # points, diameter of the mark of the longest layer
-_STYLES = ("-", "--", ":")
+_LARGEST = 26  # pixels, diameter of the mark of the longest layer
+_STYLES = ("solid", "dash", "dot")
 
 
 def intensity(data: ReportData, name: str, macs: int) -> float:
@@ -20,52 +23,61 @@ def intensity(data: ReportData, name: str, macs: int) -> float:
     return macs / data.traffic[name]
 
 
-def roofline(data: ReportData, palette: Palette) -> Drawing:
+def roofline(data: ReportData, palette: Palette) -> go.Figure:
     """One mark a layer, its area in proportion to the layer's cycles."""
-    mapping = data.mapping
-    drawing = Drawing("roofline", 8, 4.2)
-    axes = drawing.figure.add_subplot(
-        xscale="log", yscale="log", xlabel="MAC per byte of DRAM", ylabel="MAC/s"
-    )
-    cycles = {layer.name: sum(data.splits[layer.name].values()) for layer in mapping.layers}
-    longest = max(cycles.values())
-    marked = [intensity(data, layer.name, layer.macs) for layer in mapping.layers]
-    knees = [peak.rate / memory.rate for peak in data.peaks for memory in data.memories]
-    span = np.geomspace(min(*marked, *knees) / 2, max(*marked, *knees) * 2, 2)
+    figure = go.Figure()
+    _roofs(figure, data)
+    _marks(figure, data, palette)
+    figure.update_xaxes(type="log", title="MAC per byte of DRAM", dtick="D2")
+    figure.update_yaxes(type="log", title="MAC/s", dtick="D2", exponentformat="SI")
+    return styled(figure, 480)
+
+
+def _roofs(figure: go.Figure, data: ReportData) -> None:
+    places = [intensity(data, layer.name, layer.macs) for layer in data.mapping.layers]
+    places += [peak.rate / memory.rate for peak in data.peaks for memory in data.memories]
+    start, end = min(places) / 2, max(places) * 2
     highest = max(peak.rate for peak in data.peaks)
-    rates = EngFormatter(unit="MAC/s", places=2)
-    for peak, line in zip(data.peaks, _STYLES, strict=False):
-        axes.plot(span, np.full(2, peak.rate), line, color=INK, linewidth=1)
-        axes.annotate(
-            f"{peak.name}, {rates(peak.rate)}",
-            (span[1], peak.rate),
-            ha="right",
-            va="bottom",
+    for peak, dash in zip(data.peaks, _STYLES, strict=False):
+        name = f"{peak.name}, {peak.rate / 1e12:.2f} TMAC/s"
+        line = {"color": GREY, "width": 1.5, "dash": dash}
+        figure.add_scatter(x=[start, end], y=[peak.rate] * 2, mode="lines", line=line, name=name)
+    for memory, dash in zip(data.memories, _STYLES, strict=False):
+        reach = [start, highest / memory.rate]
+        figure.add_scatter(
+            x=reach,
+            y=[place * memory.rate for place in reach],
+            mode="lines",
+            line={"color": GREY, "width": 3, "dash": dash},
+            name=f"{memory.name}, {memory.rate / 1e9:.1f} GB/s",
         )
-    for memory, line in zip(data.memories, _STYLES, strict=False):
-        reach = np.array([span[0], highest / memory.rate])
-        label = f"{memory.name}, {memory.rate / 1e9:.1f} GB/s"
-        axes.plot(reach, reach * memory.rate, line, color=GREY, linewidth=1.5, label=label)
-    for layer, x in zip(mapping.layers, marked, strict=True):
-        rate = layer.macs * mapping.clock_hz / cycles[layer.name]
-        (mark,) = axes.plot(
-            [x],
-            [rate],
-            "o",
-            color=palette.colour(layer.label),
-            markersize=_LARGEST * np.sqrt(cycles[layer.name] / longest),
-            markeredgecolor=INK,
-            markeredgewidth=0.4,
-            alpha=0.85,
-        )
-        drawing.hint(
-            mark,
-            f"{printable(layer.name)}: {layer.label}\n{x:,.1f} MAC/byte, {rate / 1e9:,.1f} GMAC/s, "
-            f"{cycles[layer.name]:,.0f} cycles",
-        )
-    decades(axes.xaxis, StrMethodFormatter("{x:g}"))
-    decades(axes.yaxis)
+
+
+def _marks(figure: go.Figure, data: ReportData, palette: Palette) -> None:
+    cycles = {layer.name: sum(data.splits[layer.name].values()) for layer in data.mapping.layers}
+    longest = max(cycles.values())
     for name, colour in palette.entries.items():
-        axes.plot([], [], "o", color=colour, label=name)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return drawing
+        own = [layer for layer in data.mapping.layers if str(layer.label) == name]
+        figure.add_scatter(
+            x=[intensity(data, layer.name, layer.macs) for layer in own],
+            y=[layer.macs * data.mapping.clock_hz / cycles[layer.name] for layer in own],
+            mode="markers",
+            name=name,
+            marker={
+                "color": colour,
+                "size": [_LARGEST * sqrt(cycles[layer.name] / longest) for layer in own],
+                "opacity": 0.85,
+                "line": {"color": GREY, "width": 1},
+            },
+            hovertext=[_hint(data, layer, cycles[layer.name]) for layer in own],
+            hoverinfo="text",
+        )
+
+
+def _hint(data: ReportData, layer: LayerChoice, cycles: float) -> str:
+    rate = layer.macs * data.mapping.clock_hz / cycles / 1e9
+    place = intensity(data, layer.name, layer.macs)
+    return (
+        f"{label(layer.name)}: {layer.label}<br>"
+        f"{place:,.1f} MAC/byte, {rate:,.1f} GMAC/s, {cycles:,.0f} cycles"
+    )

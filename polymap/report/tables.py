@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dse.evaluate.report_data import ReportData
 from dse.explore.resources import Resources
-from polymap.report.drawing import printable
+from dse.files.figures import printable
 from polymap.report.roofline import intensity
 
 NONE = "\u2013"

@@ -2,68 +2,78 @@
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
-_SVG = "{http://www.w3.org/2000/svg}"
+from plotly.offline import get_plotlyjs
+
 _VOID = {"meta"}
 _LOADING = {"src", "href", "xlink:href", "data", "action", "srcset"}
+_DRAW = "Plotly.newPlot("
 Row = tuple[str, ...]
+Json = dict[str, Any]
 
 
 @dataclass
 class Page:
-    """What a report holds: ``tables`` by the heading before them, heading row first."""
+    """What a report holds: ``tables`` by the heading before them, heading row first.
+
+    ``text`` is without the script that draws, which the page must hold once.  ``figures``: marks
+    and layout of each by its name.
+    """
 
     text: str
     tables: dict[str, list[Row]] = field(default_factory=dict)
     references: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    drawings: list[ElementTree.Element] = field(default_factory=list)
+    figures: dict[str, tuple[list[Json], Json]] = field(default_factory=dict)
 
-    def hints(self) -> list[str]:
-        """The titles inside the drawings."""
-        return [
-            element.text or ""
-            for drawing in self.drawings
-            for element in drawing.iter(f"{_SVG}title")
-        ]
+    def marks(self, name: str) -> Iterator[tuple[Json, int]]:
+        """Every mark of a figure that says something: its group, and its place in that."""
+        groups, _ = self.figures[name]
+        for group in groups:
+            yield from ((group, index) for index in range(len(group.get("hovertext", ()))))
 
-    def bars(self) -> list[tuple[str, float]]:
-        """Title and drawn width of every rectangle that has a title."""
-        found = []
-        for drawing in self.drawings:
-            for group in drawing.iter(f"{_SVG}g"):
-                title, path = group.find(f"{_SVG}title"), group.find(f"{_SVG}path")
-                if title is not None and path is not None:
-                    edges = [float(x) for x in re.findall(r"[ML] (\S+)", path.attrib["d"])]
-                    found.append((title.text or "", max(edges) - min(edges)))
-        return found
+    def hints(self, name: str) -> list[str]:
+        """What the marks of a figure say when hovered over."""
+        return [group["hovertext"][index] for group, index in self.marks(name)]
 
-    def words(self) -> list[str]:
-        """The texts drawn."""
-        return [
-            "".join(element.itertext())
-            for drawing in self.drawings
-            for element in drawing.iter(f"{_SVG}text")
-        ]
+    def words(self, name: str) -> list[str]:
+        """The names beside a figure's rows."""
+        words: list[str] = self.figures[name][1]["yaxis"]["ticktext"]
+        return words
 
 
 def read(path: Path) -> Page:
-    """Parse a report; an element that is not closed or a drawing that is no XML is an error."""
+    """Parse a report; an element that is not closed or a figure that is no JSON is an error."""
     text = path.read_text(encoding="utf-8")
+    script = get_plotlyjs()
+    assert text.count(script) == ("<script>" in text)
+    text = text.replace(script, "")
     page = Page(text)
     reader = _Reader(page)
     reader.feed(text)
     reader.close()
     assert not reader.open, reader.open
-    for piece in text.split("<svg")[1:]:
-        drawing, _ = piece.split("</svg>", 1)
-        page.drawings.append(ElementTree.fromstring(f"<svg{drawing}</svg>"))
+    for piece in text.split(_DRAW)[1:]:
+        name, groups, layout = _values(piece, 3)
+        assert f'<div id="{name}"' in text
+        assert name not in page.figures
+        page.figures[name] = groups, layout
     return page
+
+
+def _values(text: str, count: int) -> Iterator[Any]:
+    """So many JSON values with commas between them."""
+    decoder = json.JSONDecoder()
+    for _ in range(count):
+        value, end = decoder.raw_decode(text.lstrip(", \n"))
+        text = text.lstrip(", \n")[end:]
+        yield value
 
 
 class _Reader(HTMLParser):

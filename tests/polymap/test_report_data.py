@@ -11,7 +11,7 @@ from dse.explore.execution import Execution
 from dse.network.graph import Network
 from dse.networks.catalogue import benchmark
 from polymap.report.array_figures import cells
-from polymap.report.drawing import Palette
+from polymap.report.palette import Palette
 from tests.polymap import report_samples
 from tests.polymap.report_samples import MODEL
 
