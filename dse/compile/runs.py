@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dse.compile.views import View
 from dse.network.graph import Conv, Window
 from dse.tiling.layer_mapping import ConvAlgorithm
+from dse.tiling.run_form import RunForm, run_form
 from hw.isa.config import ceil_div
 
 
@@ -22,9 +23,19 @@ class Runs:
 
     view: View
     window: Window
-    tap_rows: int
-    tap_columns: int
-    run_bytes: int
+    form: RunForm
+
+    @property
+    def tap_rows(self) -> int:
+        return self.form.rows
+
+    @property
+    def tap_columns(self) -> int:
+        return self.form.columns
+
+    @property
+    def run_bytes(self) -> int:
+        return self.form.bytes
 
     def run_words(self, reduction: int) -> int:
         """Activation words of a run."""
@@ -32,7 +43,7 @@ class Runs:
 
     def chunks(self, reduction: int) -> int:
         """Activation words of a pixel."""
-        return self.tap_rows * self.tap_columns * self.run_words(reduction)
+        return int(self.form.words(reduction))
 
 
 def form_runs(
@@ -42,21 +53,15 @@ def form_runs(
     groups: int,
     algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL,
 ) -> Runs:
-    """The whole input where the window covers it, else kernel rows if contiguous, else taps.
-
-    kn2row always walks taps.
-    """
+    """As ``run_form`` says; kn2row and Winograd always walk taps."""
     cin = view.channels // conv.groups
     packed = view.slice(first_group * cin, groups * cin) if groups < conv.groups else view
-    ky, kx = conv.window.kernel
-    if algorithm is not ConvAlgorithm.IM2COL:
-        return Runs(packed, conv.window, ky, kx, packed.channels)
-    if packed.dense and _covers(conv.window, view):
-        size = ky * kx * packed.channels
-        return Runs(packed.reshape(1, 1, size), Window(), 1, 1, size)
-    if packed.dense and conv.window.dilation[1] == 1:
-        return Runs(packed, conv.window, ky, 1, kx * packed.channels)
-    return Runs(packed, conv.window, ky, kx, packed.channels)
+    contiguous = algorithm is ConvAlgorithm.IM2COL and packed.dense
+    covers = _covers(conv.window, view)
+    form = run_form(conv.window, packed.channels, contiguous=contiguous, covers=covers)
+    if form.whole:
+        return Runs(packed.reshape(1, 1, form.bytes), Window(), form)
+    return Runs(packed, conv.window, form)
 
 
 def pack_weights(conv: Conv, first_group: int, groups: int) -> npt.NDArray[np.int8]:

@@ -11,6 +11,7 @@ from dse.network.conv_shape import ConvShape
 from dse.tiling.grid import Count, ceil_div
 from dse.tiling.legality import ConvAlgorithm, group_sizes
 from dse.tiling.part_chunks import Taps
+from dse.tiling.run_form import run_form
 from hw.isa import Dataflow
 from hw.isa.transforms import TAPS
 
@@ -40,12 +41,8 @@ def extents(conv: ConvShape, way: Way, groups: int, reduction: Count) -> ConvExt
 
 
 def _run_words(conv: ConvShape, groups: int, reduction: Count) -> Count:
-    """im2col: runs are kernel rows where contiguous, else taps."""
-    rows, columns = conv.kernel
+    """im2col: words of a pixel of so many groups; of a single pixel any channels are contiguous."""
     channels = groups * conv.cin // conv.groups
-    whole = conv.contiguous and groups == conv.groups
-    if whole and conv.is_dense:
-        return ceil_div(conv.taps * channels, reduction)
-    if whole and conv.dilation[1] == 1:
-        return rows * ceil_div(columns * channels, reduction)
-    return conv.taps * ceil_div(channels, reduction)
+    contiguous = conv.height * conv.width == 1 or (conv.contiguous and groups == conv.groups)
+    form = run_form(conv, channels, contiguous=contiguous, covers=conv.is_dense)
+    return form.words(reduction)

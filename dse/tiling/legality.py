@@ -11,6 +11,7 @@ from typing import Protocol
 
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Add, Network, Pool
+from dse.tiling.run_form import run_form
 from dse.tiling.walks import ImageWalk, against
 from hw.isa import Dataflow
 from hw.isa.config import ceil_div
@@ -55,17 +56,15 @@ def against_algorithm(
 
 def against_walking(conv: ConvShape, algorithm: ConvAlgorithm) -> str:
     """Why the instruction set cannot say how a convolution walks its input."""
-    taps = conv.kernel
-    whole = algorithm is ConvAlgorithm.IM2COL and conv.contiguous and conv.groups == 1
-    if whole and conv.is_dense:
+    contiguous = algorithm is ConvAlgorithm.IM2COL and conv.contiguous and conv.groups == 1
+    form = run_form(conv, conv.cin, contiguous=contiguous, covers=conv.is_dense)
+    if form.whole:
         return ""
-    if whole and conv.dilation[1] == 1:
-        taps = (taps[0], 1)
     walk = ImageWalk(
         height=conv.height,
         width=conv.width,
         channels=conv.cin,
-        taps=taps,
+        taps=(form.rows, form.columns),
         outputs=(conv.o1, conv.o2),
         stride=conv.stride,
         dilation=conv.dilation,

@@ -8,13 +8,19 @@ import pytest
 import polymap
 from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
+from dse.compile.runs import form_runs
 from dse.compile.transform import transform
+from dse.compile.views import lay_out
+from dse.cost.candidates import ConvExtents
+from dse.cost.extents import extents
+from dse.cost.ways import Way
 from dse.network.graph import Network, Window
 from dse.network.numbers import without_numbers
 from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, layer_shapes, siblings, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
-from dse.tiling.legality import against_folding, tails
+from dse.tiling.legality import ConvAlgorithm, against_folding, tails
+from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from tests.fuzz.drawn import drawn_network
 from tests.sim.test_functional import SMALL, Builder, check
@@ -93,6 +99,7 @@ def test_products_that_a_pass_adds_do_not_count() -> None:
         ((70_000, 1, 2), Window((9, 1)), False),
         ((300, 300, 1), Window((299, 299)), False),
         ((300, 300, 1), Window((300, 300)), True),
+        ((600, 2, 1), Window((2, 1), dilation=(300, 1)), True),
     ],
 )
 def test_walks_that_no_instruction_says(
@@ -107,3 +114,21 @@ def test_walks_that_no_instruction_says(
     with pytest.raises(polymap.InputError) as explored:
         polymap.explore(network, None, array=(4, 4), certify=False)
     assert str(explored.value) == str(compiled.value)
+
+
+@pytest.mark.parametrize("extent", [1, 5])
+@pytest.mark.parametrize(("groups", "packed"), [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize("window", [SAME, Window(), Window((1, 1), dilation=(1, 2))])
+def test_the_search_counts_the_words_that_the_compiler_makes(
+    extent: int, groups: int, packed: int, window: Window
+) -> None:
+    """Also of a single pixel, of which the channels of a group are contiguous."""
+    b = Builder(np.random.default_rng(0))
+    x = b.input(extent, extent, 4)
+    network = b.build(b.conv(x, 4, window, groups))
+    (conv,) = network.convolutions()
+    way = Way(ConvAlgorithm.IM2COL, Dataflow.WS)
+    found = extents(layer_shapes(network)[conv.name], way, packed, 3)
+    runs = form_runs(conv, lay_out(network).views[x], 0, packed)
+    assert isinstance(found, ConvExtents)
+    assert found.chunks == runs.chunks(3)
