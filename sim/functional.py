@@ -17,7 +17,7 @@ import numpy as np
 from dse.assembly.instruction import Instruction
 from dse.assembly.manifest import TensorPlace
 from dse.assembly.program import Program
-from hw.isa import Base, Engine, Opcode, Space
+from hw.isa import Base, Engine, MemorySpace, Opcode
 from hw.isa.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from sim.functional_datapath import (
     Bytes,
@@ -235,7 +235,7 @@ class FunctionalOverlay:
         data = self.dram[Base(instruction.field("base"))][source]
         if data.size != instruction.field("bytes"):
             raise FunctionalError("a LOAD reads beyond its region")
-        if instruction.field("space") == Space.TENSOR:
+        if instruction.field("space") == MemorySpace.TENSOR:
             self.tensor[target] = data
             return
         first = instruction.field("local")

@@ -11,7 +11,7 @@ from dse.compile.layers import Layer, Role
 from dse.compile.memory import Home, MemoryPlan
 from dse.compile.strips import Rows, source_rows
 from dse.compile.views import Layout, View
-from hw.isa import Base, Opcode, Space
+from hw.isa import Base, MemorySpace, Opcode
 from hw.isa.config import PARAMETER_BYTES
 
 
@@ -29,7 +29,7 @@ def load(layer: str, source: Home, address: int, size: int) -> Action:
     assert source.base is not None
     fields = {
         "base": int(source.base),
-        "space": int(Space.TENSOR),
+        "space": int(MemorySpace.TENSOR),
         "offset": source.address,
         "local": address,
         "bytes": size,
@@ -43,7 +43,7 @@ def load_parameters(layer: str, offset: int, record: int, records: int) -> Actio
     """Parameter records into the parameter memory."""
     fields = {
         "base": int(Base.PARAMETERS),
-        "space": int(Space.PARAMETER),
+        "space": int(MemorySpace.PARAMETER),
         "offset": offset,
         "local": record,
         "bytes": records * PARAMETER_BYTES,
@@ -57,7 +57,7 @@ def store(layer: str, address: int, target: Home, size: int) -> Action:
     assert target.base is Base.OUTPUT
     fields = {
         "base": int(target.base),
-        "space": int(Space.TENSOR),
+        "space": int(MemorySpace.TENSOR),
         "offset": target.address,
         "local": address,
         "bytes": size,

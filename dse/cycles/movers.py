@@ -10,7 +10,7 @@ from dse.assembly.instruction import Instruction
 from dse.cycles.bus import Reader, WriteChannel
 from dse.cycles.flow import Issuer
 from dse.cycles.line import FOREVER, Line
-from hw.isa import Space
+from hw.isa import MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig, ceil_div
 from hw.lib.tensor_memory import READ_LATENCY
 from hw.move.load import AHEAD
@@ -103,7 +103,7 @@ class Load:
     def writes(self) -> bool:
         """A tensor memory write is offered."""
         job = self._job
-        return job is not None and job.space == Space.TENSOR and self._reader.level > 0
+        return job is not None and job.space == MemorySpace.TENSOR and self._reader.level > 0
 
     def plan(self, *, granted: bool) -> int:
         reader, transfer = self._reader, self._transfer
@@ -117,10 +117,10 @@ class Load:
         self._offered = job is not None and reader.level > 0
         if job is None or not self._offered:
             return horizon
-        if job.space == Space.PARAMETER and self._bytes > PARAMETER_BYTES:
+        if job.space == MemorySpace.PARAMETER and self._bytes > PARAMETER_BYTES:
             reader.take = self._slot + 1 == self._slots(job)
             return 1
-        reader.take = job.space == Space.PARAMETER or granted
+        reader.take = job.space == MemorySpace.PARAMETER or granted
         return min(horizon, reader.offers, self._left) if reader.take else horizon
 
     def _slots(self, job: Move) -> int:
@@ -155,7 +155,7 @@ class Load:
 
     def _move(self, cycles: int) -> None:
         if not self._reader.take:
-            self._slot += self._job is not None and self._job.space == Space.PARAMETER
+            self._slot += self._job is not None and self._job.space == MemorySpace.PARAMETER
             return
         self._slot = 0
         self._left -= cycles

@@ -21,8 +21,8 @@ from hw.isa import (
     Algorithm,
     Dataflow,
     Error,
+    MemorySpace,
     Opcode,
-    Space,
 )
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
 
@@ -81,9 +81,9 @@ class FieldCheck(wiring.Component):
         yield from (one[name][memory:].any() for name in TENSOR_ADDRESSES.get(opcode, ()))
         if opcode is Opcode.LOAD:
             record = exact_log2(PARAMETER_BYTES)
-            yield (one.space == Space.PARAMETER) & one.bytes[:record].any()
+            yield (one.space == MemorySpace.PARAMETER) & one.bytes[:record].any()
         elif opcode is Opcode.STORE:
-            yield one.space != Space.TENSOR
+            yield one.space != MemorySpace.TENSOR
         elif opcode is Opcode.WEIGHTS:
             yield one.beats_per_word > self._config.weight_beats
         elif opcode is Opcode.CONV:

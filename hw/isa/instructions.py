@@ -64,7 +64,7 @@ class Base(enum.IntEnum):
     OUTPUT = 3
 
 
-class Space(enum.IntEnum):
+class MemorySpace(enum.IntEnum):
     """Target of LOAD: tensor memory (bytes) or parameter memory (records)."""
 
     TENSOR = 0
@@ -86,7 +86,7 @@ LOAD = data.StructLayout(
     {
         **HEAD,
         "base": Base,
-        "space": Space,
+        "space": MemorySpace,
         "offset": unsigned(40),  # bytes from the base register, any alignment
         "local": unsigned(32),  # tensor memory byte, or parameter record
         "bytes": unsigned(32),
@@ -97,7 +97,7 @@ STORE = data.StructLayout(
     {
         **HEAD,
         "base": Base,
-        "space": Space,  # always TENSOR
+        "space": MemorySpace,  # always TENSOR
         "offset": unsigned(40),
         "local": unsigned(32),
         "bytes": unsigned(32),

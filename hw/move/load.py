@@ -12,7 +12,7 @@ from hw.bus.axi import ADDRESS_BITS
 from hw.bus.burst_reader import COMMAND
 from hw.control.field_check import FAILURE
 from hw.conv.array.parameter_chain import parameter_write
-from hw.isa import LOAD, PARAMETER, Base, Space
+from hw.isa import LOAD, PARAMETER, Base, MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
 from hw.lib.queue import Queue
 from hw.lib.tensor_memory import write_request
@@ -104,7 +104,7 @@ class Load(wiring.Component):
                     with m.If(jobs.o.p.lanes != 0):
                         m.next = "MOVE"
             with m.State("MOVE"):
-                with m.If(job.space == Space.TENSOR):
+                with m.If(job.space == MemorySpace.TENSOR):
                     self._to_tensor(m, job, high)
                 with m.Else():
                     self._to_parameters(m, job, high, records)

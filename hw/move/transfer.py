@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 from hw.bus.axi import ADDRESS_BITS
 from hw.bus.burst_reader import COMMAND
 from hw.control.field_check import FAILURE
-from hw.isa import Base, Error, Space
+from hw.isa import Base, Error, MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
 
 
@@ -20,7 +20,7 @@ def job_layout(data_bytes: int) -> data.StructLayout:
     """What the data's side of a transfer has to do, see ``Transfer``."""
     return data.StructLayout(
         {
-            "space": Space,
+            "space": MemorySpace,
             "skew": exact_log2(data_bytes),
             "local": unsigned(32),
             "lanes": unsigned(33),
@@ -53,8 +53,8 @@ class Transfer(wiring.Component):
     def __init__(self, *, config: OverlayConfig, layout: data.StructLayout) -> None:
         self._bytes = data_bytes = config.axi_bytes
         self._capacities = {
-            Space.TENSOR: config.tensor_bytes,
-            Space.PARAMETER: config.parameter_depth,
+            MemorySpace.TENSOR: config.tensor_bytes,
+            MemorySpace.PARAMETER: config.parameter_depth,
         }
         super().__init__(
             {
@@ -80,8 +80,8 @@ class Transfer(wiring.Component):
         size, end, extent = Signal(ADDRESS_BITS), Signal(41), Signal(33)
         m.d.comb += lanes.eq(Mux(count == 0, 0, skew + count))
         records = self.i.p.bytes // PARAMETER_BYTES
-        units = Mux(self.i.p.space == Space.TENSOR, self.i.p.bytes, records)
-        capacity = Array(self._capacities[kind] for kind in Space)[space]
+        units = Mux(self.i.p.space == MemorySpace.TENSOR, self.i.p.bytes, records)
+        capacity = Array(self._capacities[kind] for kind in MemorySpace)[space]
 
         with m.If(self.command.ready):
             m.d.sync += self.command.valid.eq(0)
@@ -108,7 +108,7 @@ class Transfer(wiring.Component):
                     self.command.p.beats.eq((lanes + self._bytes - 1) >> shift),
                     self.o.p.space.eq(space),
                     self.o.p.skew.eq(skew),
-                    self.o.p.local.eq(Mux(space == Space.TENSOR, local - skew, local)),
+                    self.o.p.local.eq(Mux(space == MemorySpace.TENSOR, local - skew, local)),
                     self.o.p.lanes.eq(lanes),
                 ]
                 with m.If(end > size):

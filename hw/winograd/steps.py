@@ -89,7 +89,7 @@ class Walk(wiring.Component):
         return m
 
 
-class Run(wiring.Component):
+class StepRun(wiring.Component):
     """Steps through a group of ``outer`` times ``inner`` in consecutive cycles.
 
     Members

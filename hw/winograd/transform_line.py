@@ -13,7 +13,7 @@ from hw.isa.transforms import Transform
 from hw.lib.pipelining import delayed
 from hw.winograd.adder import add_signed
 from hw.winograd.slot import Slot
-from hw.winograd.steps import Run, Table, Walk, checked_transforms, choice_bits, lookup
+from hw.winograd.steps import StepRun, Table, Walk, checked_transforms, choice_bits, lookup
 from hw.winograd.terms import relative_signs, used_slots
 
 LINE_LATENCY = 4  # from the first word at the last position to the first result
@@ -73,7 +73,7 @@ class LineTransform(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.walk = walk = Walk(outer=self._alphas, inner=self._lines)
-        m.submodules.run = run = Run(outer=self._lines, inner=self._alphas)
+        m.submodules.run = run = StepRun(outer=self._lines, inner=self._alphas)
         bank, read_bank = Signal(), Signal()
         first_at_last = walk.o_last_outer & (walk.o_inner == 0)
         m.d.comb += [
@@ -127,7 +127,7 @@ class LineTransform(wiring.Component):
             lines=max(self._lines),
         )
 
-    def _add(self, m: Module, run: Run, slots: dict[int, Slot]) -> None:
+    def _add(self, m: Module, run: StepRun, slots: dict[int, Slot]) -> None:
         """The tree of adders, from the slots' terms to the output word."""
         signs = relative_signs(self._transforms)
         negative = {
@@ -148,6 +148,6 @@ class LineTransform(wiring.Component):
                 halves.append(half)
             m.d.sync += self.o_word[lane].eq(add_signed(halves[0], halves[1], negative[2]))
 
-    def _sign(self, m: Module, run: Run, table: Table, delay: int, *, name: str) -> Value:
+    def _sign(self, m: Module, run: StepRun, table: Table, delay: int, *, name: str) -> Value:
         sign = lookup(m, run.o_transform, run.o_inner, table, name=name)
         return sign if isinstance(sign, Const) else delayed(m, sign, delay, name=name)

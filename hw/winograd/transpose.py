@@ -11,7 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.transforms import Transform
-from hw.winograd.steps import Run, Walk, choice_bits, step_bits
+from hw.winograd.steps import StepRun, Walk, choice_bits, step_bits
 
 TRANSPOSE_LATENCY = 1  # from the first sum of a tile's last line to the first element
 
@@ -58,7 +58,7 @@ class Transpose(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.walk = walk = Walk(outer=self._alphas, inner=self._sums)
-        m.submodules.run = run = Run(outer=self._sums, inner=self._alphas)
+        m.submodules.run = run = StepRun(outer=self._sums, inner=self._alphas)
         bank, read_bank = Signal(), Signal()
         m.d.comb += [
             walk.i_valid.eq(self.i_valid),

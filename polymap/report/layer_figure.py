@@ -18,7 +18,7 @@ _GREYS = ("#dddddd", "#555555", "#999999", "#bbbbbb", "#777777")
 
 
 @dataclass(frozen=True)
-class Piece:
+class BarPart:
     """The part of a row's bar that is drawn under ``name``."""
 
     name: str
@@ -31,7 +31,7 @@ class Piece:
 def layer_bars(data: ReportData, palette: Palette) -> go.Figure:
     """Cycles by part, computing in the colour of the layer's algorithm, waiting in greys."""
     figure = make_subplots(cols=2, shared_yaxes=True, column_widths=(4, 1), horizontal_spacing=0.02)
-    groups: dict[tuple[str, str], list[Piece]] = {}
+    groups: dict[tuple[str, str], list[BarPart]] = {}
     for piece in _pieces(data, palette):
         groups.setdefault((piece.name, piece.colour), []).append(piece)
     for (name, colour), own in groups.items():
@@ -53,7 +53,7 @@ def layer_bars(data: ReportData, palette: Palette) -> go.Figure:
     return styled(figure, 150 + 17 * len(data.splits))
 
 
-def _pieces(data: ReportData, palette: Palette) -> Iterator[Piece]:
+def _pieces(data: ReportData, palette: Palette) -> Iterator[BarPart]:
     """Part by part in the order of a bar, and of each part the layers in theirs."""
     chosen = data.mapping.choice
     parts = dict.fromkeys(part for split in data.splits.values() for part in split)
@@ -65,7 +65,7 @@ def _pieces(data: ReportData, palette: Palette) -> Iterator[Piece]:
             name, colour = palette.entry(way) if grey is None else (part, grey)
             if cycles := split.get(part, 0):
                 title = label(layer) if way is None else f"{label(layer)} {way}"
-                yield Piece(name, colour, row, cycles, f"{title}<br>{part}: {cycles:,.0f} cycles")
+                yield BarPart(name, colour, row, cycles, f"{title}<br>{part}: {cycles:,.0f} cycles")
 
 
 def _utilisation(figure: go.Figure, data: ReportData) -> None:

@@ -18,6 +18,8 @@ LAYERS = ("hw", "dse", "boards", "sim", "polymap")
 """Folders of the product, each of which imports only itself and those before it."""
 LOWEST = "hw.isa"
 """The contract: it imports nothing of the product but itself."""
+MODELS, UNITS = "dse.cycles", "hw"
+"""A class of the exact model may have the name of the unit that it mirrors."""
 OUTSIDE = ("tests", "benchmarks")
 """Folders that nothing of the product imports."""
 TIMING = re.compile(r"(LATENCY|CYCLES|DELAY|DISTANCE)(_|$)")
@@ -130,6 +132,7 @@ def breaches(root: Path, exceptions: Exceptions) -> list[str]:
         *_order(house),
         *_circles(house),
         *_stems(house, exceptions),
+        *_classes(house),
         *_unreachable(house, exceptions),
         *_timing(house, exceptions),
     ]
@@ -195,6 +198,21 @@ def _stems(house: House, exceptions: Exceptions) -> Iterator[str]:
     for names in files.values():
         if len(names) > 1:
             yield f"files share a name: {', '.join(names)}"
+
+
+def _classes(house: House) -> Iterator[str]:
+    """A class name stands for one thing, and perhaps for its exact model."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for name, module in house.modules.items():
+        for own, node in module.definitions.items():
+            if isinstance(node, ast.ClassDef):
+                homes[own].append(name)
+    for own, names in homes.items():
+        models = [name for name in names if _inside(name, MODELS)]
+        units = [name for name in names if _inside(name, UNITS)]
+        mirrored = len(models) == len(units) == 1 and len(names) == 2
+        if len(names) > 1 and not mirrored:
+            yield f"classes share a name: {', '.join(f'{name}.{own}' for name in names)}"
 
 
 def _timing(house: House, exceptions: Exceptions) -> Iterator[str]:

@@ -67,6 +67,14 @@ def test_a_sound_house(tmp_path: Path) -> None:
         ),
         ({"sim/card.py": ""}, "files share a name: boards.card, sim.card"),
         (
+            {"sim/slot.py": "class Card:\n    pass\n\nprint(Card)\n"},
+            "classes share a name: boards.card.Card, sim.slot.Card",
+        ),
+        (
+            {"dse/cycles/slot.py": "class Card:\n    pass\n\nprint(Card)\n"},
+            "classes share a name: dse.cycles.slot.Card, boards.card.Card",
+        ),
+        (
             {"dse/cost.py": SOUND["dse/cost.py"] + "\ndef forgotten():\n    pass\n"},
             "dse.cost: nothing reaches forgotten",
         ),
@@ -90,6 +98,15 @@ def test_a_function_that_a_constant_takes_is_reached(tmp_path: Path) -> None:
     lost = text.replace("@app.callback()", "@typer.run")
     found = breaches(house(tmp_path, {"polymap/commands/app.py": lost}), Exceptions())
     assert "polymap.commands.app: nothing reaches run" in found
+
+
+def test_the_exact_model_has_the_names_of_its_units(tmp_path: Path) -> None:
+    text = "class Fetch:\n    pass\n\nprint(Fetch)\n"
+    changes = {"hw/fetch.py": text, "dse/cycles/flow.py": text}
+    assert breaches(house(tmp_path, changes), Exceptions()) == []
+    found = breaches(house(tmp_path, {**changes, "dse/cycles/walk.py": text}), Exceptions())
+    names = "hw.fetch.Fetch, dse.cycles.flow.Fetch, dse.cycles.walk.Fetch"
+    assert found == [f"classes share a name: {names}"]
 
 
 def test_exceptions(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from amaranth.hdl import Shape
 
-from hw.isa import LAYOUTS, Algorithm, Base, Dataflow, Opcode, Space, decode, encode
+from hw.isa import LAYOUTS, Algorithm, Base, Dataflow, MemorySpace, Opcode, decode, encode
 
 SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 754, "POOL": 442}
 NAMED = {
     (Opcode.LOAD, "base"): (Base, 32, 2),
-    (Opcode.LOAD, "space"): (Space, 34, 1),
+    (Opcode.LOAD, "space"): (MemorySpace, 34, 1),
     (Opcode.STORE, "base"): (Base, 32, 2),
-    (Opcode.STORE, "space"): (Space, 34, 1),
+    (Opcode.STORE, "space"): (MemorySpace, 34, 1),
     (Opcode.CONV, "dataflow"): (Dataflow, 384, 2),
     (Opcode.CONV, "algorithm"): (Algorithm, 386, 2),
 }

@@ -26,8 +26,8 @@ from hw.isa import (
     Dataflow,
     Engine,
     Error,
+    MemorySpace,
     Opcode,
-    Space,
     counts,
 )
 from hw.isa.config import ISA_VERSION, OverlayConfig
@@ -232,7 +232,7 @@ def test_what_the_overlay_does_not_have(target: Target) -> None:
     records = next(
         n
         for n in target.numbers(Opcode.LOAD)
-        if target.program.instructions[n].field("space") == Space.PARAMETER
+        if target.program.instructions[n].field("space") == MemorySpace.PARAMETER
     )
     conv, pool, load, store, weights = (
         target.numbers(opcode)[-1]
@@ -250,7 +250,7 @@ def test_what_the_overlay_does_not_have(target: Target) -> None:
         (pool, {"out_address": config.tensor_bytes}),
         (load, {"local": config.tensor_bytes}),
         (store, {"local": config.tensor_bytes}),
-        (store, {"space": Space.PARAMETER}),
+        (store, {"space": MemorySpace.PARAMETER}),
         (records, {"local": config.parameter_depth}),
         (records, {"bytes": 8}),
         (weights, {"beats_per_word": config.weight_beats + 1}),

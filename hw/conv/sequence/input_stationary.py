@@ -6,10 +6,10 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
-from hw.conv.sequence.issuer import Issuer, replayed
+from hw.conv.sequence.issuer import WaveIssuer, replayed
 
 
-class InputStationary(Issuer):
+class InputStationary(WaveIssuer):
     """Issues a wave for each channel of a tile, over the activations in the shadow.
 
     Waves come in atomic groups of at most C, behind an all-zero wave a chunk (2 lanes).  A group's

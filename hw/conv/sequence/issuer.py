@@ -90,7 +90,7 @@ def request_layout(config: OverlayConfig) -> data.StructLayout:
     )
 
 
-class Issuer(wiring.Component):
+class WaveIssuer(wiring.Component):
     """Decides, cycle by cycle, which wave of its dataflow is issued; what it needs is there.
 
     Parameters

@@ -6,10 +6,10 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
-from hw.conv.sequence.issuer import Issuer, replayed
+from hw.conv.sequence.issuer import WaveIssuer, replayed
 
 
-class NonStationary(Issuer):
+class NonStationary(WaveIssuer):
     """Issues atomic chunks of R waves, then the R waves that drain a tile's sums.
 
     The shadow chains are the issuer's own while a tile is under way.

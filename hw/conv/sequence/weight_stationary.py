@@ -6,10 +6,10 @@ from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
-from hw.conv.sequence.issuer import Issuer
+from hw.conv.sequence.issuer import WaveIssuer
 
 
-class WeightStationary(Issuer):
+class WeightStationary(WaveIssuer):
     """Issues a wave for each pixel of a chunk, over the weights in the shadow.
 
     kn2row: a chunk ends with the word that says so, and each word brings its accumulator, since

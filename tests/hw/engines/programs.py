@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from hw.isa import COUNTS, PARAMETER, Base, Engine, Opcode, Space, encode
+from hw.isa import COUNTS, PARAMETER, Base, Engine, MemorySpace, Opcode, encode
 from hw.isa.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
 from hw.isa.register_map import WEIGHT_BASES
 from tests.kit.sealing import sealed
@@ -68,7 +68,7 @@ class Program:
         self.add(
             Opcode.LOAD,
             base=Base.INPUT,
-            space=Space.TENSOR,
+            space=MemorySpace.TENSOR,
             offset=offset,
             local=local,
             bytes=count,
@@ -87,7 +87,7 @@ class Program:
         self.add(
             Opcode.LOAD,
             base=Base.PARAMETERS,
-            space=Space.PARAMETER,
+            space=MemorySpace.PARAMETER,
             offset=offset,
             local=local,
             bytes=count * PARAMETER_BYTES,

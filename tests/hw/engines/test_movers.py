@@ -12,7 +12,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.isa import LOAD, STORE, Base, Error, Space
+from hw.isa import LOAD, STORE, Base, Error, MemorySpace
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import UNLIMITED
 from hw.lib.tensor_memory import READ_LATENCY
@@ -240,7 +240,7 @@ def test_records(width: int) -> None:
     codes = [
         {
             "base": Base.PROGRAM,
-            "space": Space.PARAMETER,
+            "space": MemorySpace.PARAMETER,
             "offset": 16 * rng.randrange(20),
             "local": rng.randrange(40),
             "bytes": 16 * rng.randint(1, 9),
