@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from dse.cost.cost_model import FloatArray, IntArray
 from dse.evaluate.rivals import Rival, rivals
 from dse.evaluate.roofs import Roof, memories, peaks
+from dse.evaluate.searched_arrays import SearchedArrays
 from dse.evaluate.timeline import Timeline, timeline
 from dse.evaluate.traffic import traffic
 from dse.explore.card import Card
@@ -18,23 +16,6 @@ from dse.explore.resources import Resources
 from dse.mapping import NetworkMapping, ParetoPoint
 
 _PARTS = ("fill", "compute", "load", "stall", "drain")
-
-
-@dataclass(frozen=True, eq=False)
-class SearchedArrays:
-    """The arrays of a search.
-
-    Members
-    -------
-    arrays : [A, 2], rows and columns; an array occurs once for every kind of hardware.
-    bound : [A], lower bounds of their cycles.
-    cycles : [A], of the optimal mapping; NaN where the bound ruled the array out, infinite where
-        it is too large.
-    """
-
-    arrays: IntArray
-    bound: FloatArray
-    cycles: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,21 +67,10 @@ def report_data(found: Exploration, board: Card) -> ReportData:
         traffic=traffic(found, board),
         peaks=tuple(peaks(found)),
         memories=tuple(memories(found, board)),
-        candidates=_candidates(found),
+        candidates=SearchedArrays.of(found.grids),
         pareto=found.pareto,
         rivals=tuple(rivals(found, board)),
         timeline=timeline(found),
-    )
-
-
-def _candidates(found: Exploration) -> SearchedArrays | None:
-    """The arrays of all kinds of hardware."""
-    if not found.grids:
-        return None
-    return SearchedArrays(
-        np.concatenate([grid.arrays for grid in found.grids]),
-        np.concatenate([grid.bound for grid in found.grids]),
-        np.concatenate([grid.cycles for grid in found.grids]),
     )
 
 

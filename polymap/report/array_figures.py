@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dse.evaluate.report_data import ReportData, SearchedArrays
+from dse.evaluate.report_data import ReportData
+from dse.evaluate.searched_arrays import SearchedArrays
 from dse.files.figures import ACCENT, BLUE, GREY, styled
 from dse.mapping import NetworkMapping
 
-Floats = npt.NDArray[np.float64]
-
-_CELLS = 160  # of a side, at most: neighbouring sizes share one where the axis is dense
 _WORST = 8.0  # times the least latency: the end of the colour scale
 _PALE = 0.45  # opacity of bounds
-
-
-@dataclass(frozen=True)
-class Cells:
-    """The fastest array of each cell; edges in rows and columns, cycles NaN where there is none.
-
-    ``solved``: of the arrays that were solved; ``bound``: where none was.
-    """
-
-    rows: Floats
-    columns: Floats
-    solved: Floats
-    bound: Floats
-
-
-def cells(candidates: SearchedArrays) -> Cells:
-    """The candidates on logarithmic axes of at most ``_CELLS`` cells a side."""
-    arrays, cycles = candidates.arrays, candidates.cycles
-    rows, columns = (_edges(int(arrays[:, axis].max())) for axis in (0, 1))
-    places = tuple(
-        np.searchsorted(edges, arrays[:, axis], side="right") - 1
-        for axis, edges in enumerate((rows, columns))
-    )
-
-    def least(values: Floats) -> Floats:
-        table = np.full((len(rows) - 1, len(columns) - 1), np.inf)
-        np.minimum.at(table, places, values)
-        return np.where(np.isinf(table), np.nan, table)
-
-    pending = np.isnan(cycles)
-    solved = least(np.where(pending, np.inf, cycles))
-    bound = least(np.where(pending, candidates.bound, np.inf))
-    return Cells(rows, columns, solved, np.where(np.isnan(solved), bound, np.nan))
-
-
-def _edges(largest: int) -> Floats:
-    """Halves between integers, in steps of about equal ratio."""
-    starts = np.unique(np.geomspace(1, largest + 1, _CELLS).round())
-    edges: Floats = starts - 0.5
-    return edges
 
 
 def heat_map(data: ReportData, candidates: SearchedArrays) -> go.Figure:
     """Latency over rows and columns; pale: lower bounds of arrays that were ruled out unsolved."""
     mapping = data.mapping
-    found = cells(candidates)
+    found = candidates.cells()
     scale = 1e3 / mapping.clock_hz
     fastest = float(np.nanmin(found.solved)) * scale
     figure = go.Figure()

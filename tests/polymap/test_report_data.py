@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from boards.board import U200
-from dse.evaluate.report_data import ReportData, SearchedArrays
+from dse.evaluate.report_data import ReportData
+from dse.evaluate.searched_arrays import SearchedArrays
 from dse.explore.execution import Execution
 from dse.network.graph import Network
 from dse.networks.catalogue import benchmark
-from polymap.report.array_figures import cells
 from polymap.report.palette import Palette
 from tests.polymap import report_samples
 from tests.polymap.report_samples import MODEL
@@ -76,7 +76,7 @@ def test_cells_hold_the_fastest_of_their_arrays() -> None:
     bound = rng.uniform(1, 2, len(arrays))
     cycles = np.where(rng.random(len(arrays)) < 0.3, bound * 1.1, np.nan)
     cycles[:50] = np.inf  # too large
-    found = cells(SearchedArrays(arrays, bound, cycles))
+    found = SearchedArrays(arrays, bound, cycles).cells()
     for edges in (found.rows, found.columns):
         assert (np.diff(edges) >= 1).all()
         assert edges[0] < 1
