@@ -37,8 +37,6 @@ EXCEPTIONS = Exceptions(
         "dse.onnx.randomise:randomise": "weights for models without any, for examples/light.py",
         "hw.lib.tensor_memory:WRITE_TO_READ": "contract of the tensor memory",
         "hw.winograd.output_transform:output_switch_gap": "contract of the output transform",
-        "sim.cocotb_runner:BenchError": "what the benches of cocotb raise",
-        "sim.cocotb_runner:build_bench": "benches of cocotb, for tests",
         "sim.cocotb_runner:run_job": "benches of cocotb, for tests",
         "sim.functional:run": "the functional model, an oracle of programs",
     },

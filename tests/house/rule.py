@@ -8,20 +8,18 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
-LAYERS = ("hw", "dse", "boards", "sim", "polymap")
-"""Folders of the product, each of which imports only itself and those before it."""
+from tests.house.modules import LAYERS, OUTSIDE, House, closure, inside
+from tests.house.reach import Place, Reach
+
 LOWEST = "hw.isa"
 """The contract: it imports nothing of the product but itself."""
 MODELS, UNITS = "dse.cycles", "hw"
 """A class of the exact model may have the name of the unit that it mirrors."""
-OUTSIDE = ("tests", "benchmarks")
-"""Folders that nothing of the product imports."""
 TIMING = re.compile(r"(LATENCY|CYCLES|DELAY|DISTANCE)(_|$)")
 """Names of numbers of the hardware's timing, which stand in ``hw`` alone."""
 
@@ -44,102 +42,19 @@ class Exceptions:
     timing: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Module:
-    """A file of the product, parsed."""
-
-    name: str
-    path: Path
-    is_package: bool
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(), str(self.path))
-
-    @property
-    def folder(self) -> str:
-        """The package that it lies in."""
-        return self.name if self.is_package else self.name.rpartition(".")[0]
-
-    @cached_property
-    def definitions(self) -> dict[str, ast.stmt]:
-        """Functions, classes and constants at the top of the file, by name."""
-        found: dict[str, ast.stmt] = {}
-        for node in self.tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found[node.name] = node
-            elif isinstance(node, ast.Assign):
-                found.update({t.id: node for t in node.targets if isinstance(t, ast.Name)})
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                found[node.target.id] = node
-        return found
-
-    def registers(self, name: str) -> bool:
-        """Whether a function is handed to a constant of the file, as ``@app.command()`` does."""
-        decorators = getattr(self.definitions[name], "decorator_list", ())
-        names = {n.id for one in decorators for n in ast.walk(one) if isinstance(n, ast.Name)}
-        constants = ast.Assign | ast.AnnAssign
-        return any(isinstance(self.definitions.get(one), constants) for one in names)
-
-    def binds(self, name: str) -> bool:
-        """Whether the file itself gives the name a meaning, by an import or a definition."""
-        imports = (n for n in self.tree.body if isinstance(n, ast.ImportFrom))
-        bound = (one.asname or one.name for node in imports for one in node.names)
-        return name in self.definitions or name in bound
-
-
-class House:
-    """All modules below a root, with what each imports."""
-
-    def __init__(self, root: Path) -> None:
-        self.modules: dict[str, Module] = {}
-        for layer in LAYERS:
-            for path in sorted((root / layer).rglob("*.py")):
-                parts = path.relative_to(root).with_suffix("").parts
-                package = parts[-1] == "__init__"
-                name = ".".join(parts[:-1] if package else parts)
-                self.modules[name] = Module(name, path, package)
-        self.imports = {name: dict(self._imports(one)) for name, one in self.modules.items()}
-
-    def _imports(self, module: Module) -> Iterator[tuple[str, tuple[str, str | None]]]:
-        """(local name, (module, name in it or None)) of every import, wherever it stands."""
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Import):
-                for one in node.names:
-                    yield one.asname or one.name, (one.name, None)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                for one in node.names:
-                    inner = f"{node.module}.{one.name}"
-                    package = self.modules.get(node.module)
-                    is_module = inner in self.modules and not (package and package.binds(one.name))
-                    yield (
-                        one.asname or one.name,
-                        (inner, None) if is_module else (node.module, one.name),
-                    )
-
-    def edges(self) -> Iterator[tuple[str, str]]:
-        """Importing module, imported module; of the product and of what lies outside of it."""
-        for name, imported in self.imports.items():
-            for target, _ in imported.values():
-                if target in self.modules or target.split(".")[0] in OUTSIDE:
-                    yield name, target
-
-
 def breaches(root: Path, exceptions: Exceptions) -> list[str]:
     """Every breach of the rule below ``root``, as one line each."""
     house = House(root)
+    reach = Reach(house, exceptions.entries)
     return [
         *_order(house),
         *_circles(house),
         *_stems(house, exceptions),
         *_classes(house),
-        *_unreachable(house, exceptions),
+        *_unreachable(reach, exceptions),
         *_timing(house, exceptions),
+        *_stale(house, reach, exceptions),
     ]
-
-
-def _inside(name: str, folder: str) -> bool:
-    return name == folder or name.startswith(f"{folder}.")
 
 
 def _order(house: House) -> Iterator[str]:
@@ -150,7 +65,7 @@ def _order(house: House) -> Iterator[str]:
             yield f"{name} imports {target}: the product must not import {other}"
         elif rank[other] > rank[layer]:
             yield f"{name} imports {target}: {layer} comes before {other}"
-        elif _inside(name, LOWEST) and not _inside(target, LOWEST):
+        elif inside(name, LOWEST) and not inside(target, LOWEST):
             yield f"{name} imports {target}: {LOWEST} imports nothing of the product"
 
 
@@ -174,27 +89,20 @@ def _circles(house: House) -> Iterator[str]:
 def _strong(graph: Mapping[str, Iterable[str]]) -> list[set[str]]:
     """Strongly connected components."""
     names = set(graph) | {target for targets in graph.values() for target in targets}
-    reach = {name: _closure(graph, [name]) for name in names}
+    reach = {name: closure(graph, [name]) for name in names}
     groups = {frozenset(b for b in reach[a] if a in reach[b]) for a in names}
     return [set(group) for group in sorted(groups, key=sorted)]
 
 
-def _closure(graph: Mapping[str, Iterable[str]], start: Iterable[str]) -> set[str]:
-    seen: set[str] = set()
-    left = list(start)
-    while left:
-        name = left.pop()
-        if name not in seen:
-            seen.add(name)
-            left.extend(graph.get(name, ()))
-    return seen
+def _stem(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _stems(house: House, exceptions: Exceptions) -> Iterator[str]:
     files: dict[str, list[str]] = defaultdict(list)
     for name, module in house.modules.items():
         if not module.is_package and name not in exceptions.mirrors:
-            files[name.rpartition(".")[2]].append(name)
+            files[_stem(name)].append(name)
     for names in files.values():
         if len(names) > 1:
             yield f"files share a name: {', '.join(names)}"
@@ -208,16 +116,42 @@ def _classes(house: House) -> Iterator[str]:
             if isinstance(node, ast.ClassDef):
                 homes[own].append(name)
     for own, names in homes.items():
-        models = [name for name in names if _inside(name, MODELS)]
-        units = [name for name in names if _inside(name, UNITS)]
+        models = [name for name in names if inside(name, MODELS)]
+        units = [name for name in names if inside(name, UNITS)]
         mirrored = len(models) == len(units) == 1 and len(names) == 2
         if len(names) > 1 and not mirrored:
             yield f"classes share a name: {', '.join(f'{name}.{own}' for name in names)}"
 
 
+def _unreachable(reach: Reach, exceptions: Exceptions) -> Iterator[str]:
+    """Definitions that nothing reaches from the command line, the package or an entry."""
+    for module, name in reach.missed(map(_place, exceptions.unused)):
+        yield f"{module}: nothing reaches {name}"
+
+
+def _place(text: str) -> Place:
+    module, _, name = text.partition(":")
+    return module, name
+
+
+def _stale(house: House, reach: Reach, exceptions: Exceptions) -> Iterator[str]:
+    """Exceptions that let nothing pass."""
+    files = [name for name, module in house.modules.items() if not module.is_package]
+    stems = Counter(map(_stem, files))
+    needless = [name for name in exceptions.entries if name not in house.modules]
+    needless += [name for name in exceptions.mirrors if stems[_stem(name)] < 2]
+    timed = {f"{name}:{own}" for name, m in house.modules.items() for own in m.definitions}
+    needless += [text for text in exceptions.timing if text not in timed]
+    places = set(map(_place, exceptions.unused))
+    for text in exceptions.unused:
+        if _place(text) not in reach.missed(places - {_place(text)}):
+            needless.append(text)
+    yield from (f"{one}: an exception that is not needed" for one in needless)
+
+
 def _timing(house: House, exceptions: Exceptions) -> Iterator[str]:
     for name, module in house.modules.items():
-        if _inside(name, "hw"):
+        if inside(name, "hw"):
             continue
         for constant, node in module.definitions.items():
             number = _is_number(getattr(node, "value", None))
@@ -235,69 +169,6 @@ def _is_number(node: ast.AST | None) -> bool:
         case ast.UnaryOp(operand=operand):
             return _is_number(operand)
     return False
-
-
-Place = tuple[str, str]
-"""A definition: its module and its name."""
-
-
-def _unreachable(house: House, exceptions: Exceptions) -> Iterator[str]:
-    """Definitions that nothing reaches from the command line, the package or an entry."""
-    graph: dict[Place, set[Place]] = {}
-    for name, module in house.modules.items():
-        for own, node in module.definitions.items():
-            graph[name, own] = set(_uses(house, name, [node]))
-    roots = [place for name in house.modules for place in _loose(house, name)]
-    for entry in ("polymap", "polymap.api", "polymap.cli", *exceptions.entries):
-        if entry in house.modules:
-            roots += _all_uses(house, entry)
-    for place in exceptions.unused:
-        module, _, own = place.partition(":")
-        roots.append((module, own))
-    reached = _closure(graph, roots)
-    for place in graph:
-        if place not in reached and not place[1].startswith("__"):
-            yield f"{place[0]}: nothing reaches {place[1]}"
-
-
-def _loose(house: House, name: str) -> Iterator[Place]:
-    """What a module uses outside of its definitions, whenever it is imported."""
-    module = house.modules[name]
-    bound = set(map(id, module.definitions.values()))
-    skipped = ast.Import | ast.ImportFrom
-    loose = [n for n in module.tree.body if id(n) not in bound and not isinstance(n, skipped)]
-    yield from _uses(house, name, loose)
-    yield from ((name, own) for own in module.definitions if module.registers(own))
-
-
-def _all_uses(house: House, entry: str) -> Iterator[Place]:
-    """Everything that an entry defines or imports."""
-    yield from ((entry, own) for own in house.modules[entry].definitions)
-    for local in house.imports[entry]:
-        yield from _resolve(house, entry, local, None)
-
-
-def _uses(house: House, name: str, nodes: Iterable[ast.AST]) -> Iterator[Place]:
-    """Definitions of the product whose names stand in the nodes, imports inside them included."""
-    for root in nodes:
-        for node in ast.walk(root):
-            if isinstance(node, ast.Name):
-                yield from _resolve(house, name, node.id, None)
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                yield from _resolve(house, name, node.value.id, node.attr)
-
-
-def _resolve(house: House, name: str, local: str, attribute: str | None) -> Iterator[Place]:
-    """The definition behind a name, through imports and re-exports."""
-    if local in house.modules[name].definitions:
-        yield name, local
-        return
-    target, inner = house.imports[name].get(local, (None, None))
-    if target not in house.modules:
-        return
-    wanted = inner or attribute
-    if wanted is not None:
-        yield from _resolve(house, target, wanted, None)
 
 
 def main() -> int:

@@ -123,3 +123,17 @@ def test_exceptions(tmp_path: Path) -> None:
         timing={"dse.cost:DRAIN_CYCLES": "of a drink"},
     )
     assert breaches(house(tmp_path, changes), exceptions) == []
+
+
+def test_exceptions_that_let_nothing_pass(tmp_path: Path) -> None:
+    exceptions = Exceptions(
+        entries={"sim.gone": "started by hand"},
+        mirrors={"boards.card": "of nothing"},
+        unused={"dse.cost:cost": "it is used", "dse.cost:gone": "it was never there"},
+        timing={"dse.cost:GONE_CYCLES": "it was never there"},
+    )
+    found = breaches(house(tmp_path, {}), exceptions)
+    assert found == [
+        f"{name}: an exception that is not needed"
+        for name in ("sim.gone", "boards.card", "dse.cost:GONE_CYCLES", *exceptions.unused)
+    ]
