@@ -9,10 +9,10 @@ from amaranth.hdl import Shape
 
 from dse.assembly.instruction import Instruction
 from dse.network.rounding import round_half_even_shift
-from hw.isa import PARAMETER, Algorithm, Dataflow
+from hw.isa import PARAMETER, TRANSFORM_OF, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
 from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, TapPlaces, wrap
-from sim.functional_winograd import EDGES, winograd_sums
+from sim.functional_winograd import winograd_sums
 
 
 def pixel_bytes(shape: tuple[int, ...], address: int, pitch: int) -> Int64s:
@@ -49,7 +49,7 @@ def conv_sums(
 ) -> Int64s:
     """The sums of a CONV without bias, [pixels, channels]."""
     f = instruction.field
-    if f("algorithm") in EDGES:
+    if f("algorithm") in TRANSFORM_OF:
         return winograd_sums(instruction, tensor, weights, config)
     taps = TapPlaces.of(instruction).spread(f("run_words") * config.reduction)
     values, _ = taps.read(instruction, tensor)

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from dse.assembly.instruction import Instruction
-from hw.isa import Algorithm, Dataflow
+from hw.isa import TRANSFORM_OF, Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.transforms import Transform
 from sim.functional_taps import Bytes, FunctionalError, Int64s, TapPlaces, wrap
-
-EDGES = {Algorithm.WINOGRAD2: 2, Algorithm.WINOGRAD4: 4}
 
 
 def winograd_sums(
@@ -20,10 +18,9 @@ def winograd_sums(
 ) -> Int64s:
     """The sums of a CONV without bias, [pixels of the image, channels]."""
     f = instruction.field
-    edge = EDGES[Algorithm(f("algorithm"))]
-    transform = next((t for t in config.transforms if t.m == edge), None)
-    if transform is None:
-        raise FunctionalError(f"the overlay has no transform with tiles of {edge}")
+    transform = TRANSFORM_OF[f("algorithm")]
+    if transform not in config.transforms:
+        raise FunctionalError(f"the overlay has no {transform.name}")
     v = _transformed(instruction, tensor, transform, config)
     products = np.empty((f("pixels"), transform.elements, f("channels")), np.int64)
     for channels, pixels, matrix in _tiles(instruction, transform, weights, config):

@@ -24,7 +24,7 @@ _ALGORITHMS = {
     ConvAlgorithm.IM2COL: isa.Algorithm.IM2COL,
     ConvAlgorithm.KN2ROW: isa.Algorithm.KN2ROW,
 }
-_TRANSFORMS = {2: isa.Algorithm.WINOGRAD2, 4: isa.Algorithm.WINOGRAD4}
+_WINOGRAD = {transform: algorithm for algorithm, transform in isa.TRANSFORM_OF.items()}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def conv(
         "parameters": parameters,
         "dataflow": int(tiling.dataflow),
         "algorithm": int(
-            _TRANSFORMS[piece.transform.m] if piece.transform else _ALGORITHMS[piece.algorithm]
+            _WINOGRAD[piece.transform] if piece.transform else _ALGORITHMS[piece.algorithm]
         ),
         "replay": int(tiling.replay),
         "run_words": runs.run_words(config.reduction),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from dse.assembly.instruction import Action, Instruction
 from dse.assembly.program_error import ProgramError
-from hw.isa import Algorithm, Dataflow, Engine, Opcode
+from hw.isa import TRANSFORM_OF, Dataflow, Engine, Opcode
 from hw.isa.config import OverlayConfig, ceil_div
 
 QUEUE_DEPTH = 4  # instructions that wait at an engine before fetch stops
@@ -144,7 +144,7 @@ def _consumed(conv: Instruction, config: OverlayConfig) -> tuple[int, ...]:
         words = config.rows * chunks, config.rows * chunks
     pixel_tiles = ceil_div(conv.field("pixels"), conv.field("pixel_tile"))
     repeats = 1 if conv.field("replay") else pixel_tiles
-    if conv.field("algorithm") in (Algorithm.WINOGRAD2, Algorithm.WINOGRAD4):
+    if conv.field("algorithm") in TRANSFORM_OF:
         whole = (segments - 1) * words[0] + words[1]
         return 1, whole, whole, repeats
     return segments, *words, repeats

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from dse.assembly.instruction import Instruction
 from dse.cycles.tap_walk import TapWalk
-from hw.isa import Algorithm, Dataflow
+from hw.isa import TRANSFORM_OF, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.transforms import F2, F4, Transform
-
-_TRANSFORMS = {Algorithm.WINOGRAD2: F2, Algorithm.WINOGRAD4: F4}
+from hw.isa.transforms import Transform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +51,7 @@ class ConvWork:
             residual=bool(field("residual")),
             tag=field("tag"),
             taps=TapWalk.of(instruction, config) if skips else None,
-            transform=_TRANSFORMS.get(algorithm),
+            transform=TRANSFORM_OF.get(algorithm),
             patches=field("patches"),
             out_width=field("out_width"),
             out_rows=field("out_rows"),

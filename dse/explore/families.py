@@ -19,7 +19,7 @@ from dse.mapping.hardware import Unless
 from hw.isa.config import LEAST_TILE_CYCLES, TRANSFORMS, OverlayConfig
 
 LANES = (2, 1)
-WINOGRAD = ("none", "f2", "f4", "both")  # the leaner ones first
+WINOGRAD = tuple(TRANSFORMS)  # the leaner ones first
 DEPTHS: Mapping[str, tuple[int, ...]] = {
     "accumulator_depth": (2048, 8192),
     "weight_words": (4096, 16384),

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from dse.assembly.program_error import ProgramError
 from dse.files.documents import DocumentError, build, read_json, versioned
 from dse.tiling.legality import ConvAlgorithm
-from hw.isa import Dataflow
+from hw.isa import TRANSFORM_OF, Dataflow
 
 MAPPING_VERSION = 1
 
@@ -123,9 +123,11 @@ class _Entry:
         flows = [flow.name for flow in Dataflow]
         if self.dataflow is not None and self.dataflow not in flows:
             raise ValueError(f"dataflow must be one of {', '.join(flows)}, not {self.dataflow!r}")
-        known = (None, 2, 4) if self.algorithm is ConvAlgorithm.WINOGRAD else (None,)
-        if self.tile not in known:
-            raise ValueError(f"tile must be 2 or 4, and only with winograd, not {self.tile}")
+        winograd = self.algorithm is ConvAlgorithm.WINOGRAD
+        tiles = [transform.m for transform in TRANSFORM_OF.values()]
+        if self.tile is not None and not (winograd and self.tile in tiles):
+            known = " or ".join(map(str, tiles))
+            raise ValueError(f"tile must be {known}, and only with winograd, not {self.tile}")
 
     @property
     def choice(self) -> Choice:

@@ -17,6 +17,7 @@ from hw.isa import (
     KN2ROW_WS_COUNTS,
     LAYOUTS,
     TENSOR_ADDRESSES,
+    TRANSFORM_OF,
     WINOGRAD_COUNTS,
     Algorithm,
     Dataflow,
@@ -98,9 +99,8 @@ class FieldCheck(wiring.Component):
         yield from (kn2row & stationary[Dataflow.WS] & (conv[n] == 0) for n in KN2ROW_WS_COUNTS)
         yield from (~direct & (conv[name] == 0) for name in WINOGRAD_COUNTS)
         yield ~direct & stationary[Dataflow.NS]
-        has = {transform.m for transform in config.transforms}
-        for algorithm, m in ((Algorithm.WINOGRAD2, 2), (Algorithm.WINOGRAD4, 4)):
-            if m not in has:
+        for algorithm, transform in TRANSFORM_OF.items():
+            if transform not in config.transforms:
                 yield conv.algorithm == algorithm
         depth, rows, columns = config.accumulator_depth, config.rows, config.columns
         for dataflow, channels, pixels in (

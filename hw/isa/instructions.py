@@ -14,6 +14,8 @@ from typing import Any
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
+from hw.isa.transforms import F2, F4, Transform
+
 INSTRUCTION_BYTES = 128
 
 
@@ -53,6 +55,10 @@ class Algorithm(enum.IntEnum):
     KN2ROW = 1  # a unit convolution a tap; operands are relative to the zero point, padding adds 0
     WINOGRAD2 = 2  # F(2 x 2, 3 x 3)
     WINOGRAD4 = 3  # F(4 x 4, 3 x 3)
+
+
+TRANSFORM_OF: Mapping[int, Transform] = {Algorithm.WINOGRAD2: F2, Algorithm.WINOGRAD4: F4}
+"""What the algorithms of Winograd compute; whoever treats them in their own way asks this table."""
 
 
 class Base(enum.IntEnum):
@@ -253,7 +259,7 @@ def counts(opcode: Opcode, fields: Mapping[str, int]) -> tuple[str, ...]:
     if opcode is not Opcode.CONV:
         return found
     algorithm = fields.get("algorithm", 0)
-    if algorithm in (Algorithm.WINOGRAD2, Algorithm.WINOGRAD4):
+    if algorithm in TRANSFORM_OF:
         return found + WINOGRAD_COUNTS
     kn2row = algorithm == Algorithm.KN2ROW and fields.get("dataflow", 0) == Dataflow.WS
     return found + KN2ROW_WS_COUNTS if kn2row else found

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Const, Mux
 
-from hw.isa import Algorithm, Dataflow
+from hw.isa import TRANSFORM_OF, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.transforms import Transform
+
+_ALGORITHM_OF = {transform: algorithm for algorithm, transform in TRANSFORM_OF.items()}
 
 
 def skips(instruction: Any) -> Any:
@@ -22,16 +26,15 @@ def is_winograd(config: OverlayConfig, instruction: Any) -> Any:
     """Whether the operands are transformed."""
     if not config.transforms:
         return Const(0)
-    return (instruction.algorithm == Algorithm.WINOGRAD2) | (
-        instruction.algorithm == Algorithm.WINOGRAD4
-    )
+    return reduce(or_, (instruction.algorithm == algorithm for algorithm in TRANSFORM_OF))
 
 
 def transform_index(config: OverlayConfig, instruction: Any) -> Any:
     """Which of the configuration's transforms."""
     if len(config.transforms) < 2:
         return Const(0)
-    return instruction.algorithm == Algorithm.WINOGRAD4
+    _, second = config.transforms
+    return instruction.algorithm == _ALGORITHM_OF[second]
 
 
 def of_transform(config: OverlayConfig, index: Any, value: Callable[[Transform], Any]) -> Any:
