@@ -18,7 +18,7 @@ from dse.network.graph import Window
 from sim.fast.simulated_run import DDR, IDEAL, Timing
 from sim.fast_overlay import build_overlay
 from tests.rtl.operands import PATTERNS, Worst, layer
-from tests.rtl.overlays import OVERLAYS, Case, Fitting, check, job, simulation
+from tests.rtl.overlays import OVERLAYS, Case, Fitting, check, job, simulation, swept
 from tests.sim.test_functional import branchy
 
 pytestmark = pytest.mark.rtl
@@ -60,7 +60,7 @@ def layers(draw: st.DrawFn) -> Worst:
     return Worst(network, patterns=tuple(draw(st.lists(patterns, min_size=1, max_size=3))))
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_every_choice_gives_the_same_bytes(name: str) -> None:
     config, fitting = OVERLAYS[name], Fitting(name)
 

@@ -83,7 +83,7 @@ def chain(*channels: int) -> Network:
     return builder.build(last)
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_one_layer_in_every_way(name: str) -> None:
     """Every algorithm and dataflow gives the golden model's result, hence the same one."""
     ways = all_choices(OVERLAYS[name])
@@ -92,7 +92,7 @@ def test_one_layer_in_every_way(name: str) -> None:
         assert set(used(program)) == {names(way)}
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_a_network_switches_dataflows(name: str) -> None:
     """All orders of the three, and from each to itself."""
     orders = [*itertools.permutations(Dataflow), *((flow,) * 3 for flow in Dataflow)]
@@ -102,7 +102,7 @@ def test_a_network_switches_dataflows(name: str) -> None:
         assert found == list(dict.fromkeys(flow.name for flow in order))
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_a_network_switches_algorithms(name: str) -> None:
     """From every algorithm and dataflow to every other one, with and without stalls."""
     pairs = itertools.permutations(all_choices(OVERLAYS[name]), 2)

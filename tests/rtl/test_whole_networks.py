@@ -82,10 +82,10 @@ def test_squeezenet() -> None:
     check(*imported("squeezenet", images=1, seed=1), LARGE)
 
 
-@pytest.mark.parametrize("config", [SMALL])
-def test_the_demo_network_with_slow_memory_is_within_two_percent(config: OverlayConfig) -> None:
+@pytest.mark.slow
+def test_the_demo_network_with_slow_memory_is_within_two_percent() -> None:
     model, images = digits()
-    mapping = mixed(model.network, config)
-    predicted = program_cycles(compile_network(model.network, config, mapping), config, DDR)
-    measured = simulate(model, images, config, mapping=mapping, timing=DDR).cycles
+    mapping = mixed(model.network, SMALL)
+    predicted = program_cycles(compile_network(model.network, SMALL, mapping), SMALL, DDR)
+    measured = simulate(model, images, SMALL, mapping=mapping, timing=DDR).cycles
     assert measured == pytest.approx(predicted.total, rel=0.02)

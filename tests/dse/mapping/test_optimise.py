@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from time import process_time
 
 import numpy as np
 import pytest
@@ -69,8 +70,15 @@ def test_greedy_is_worse_on_squeezenet_and_the_certificate_says_so() -> None:
 
 
 def test_inception_v4_is_mapped_within_a_tenth_of_a_second() -> None:
+    """Of processor time, whatever else the machine does."""
     network = convolutional("inception-v4")
-    assert min(map_network(network, MEMORY, 95, 64).seconds for _ in range(3)) <= 0.1
+
+    def seconds() -> float:
+        start = process_time()
+        map_network(network, MEMORY, 95, 64)
+        return process_time() - start
+
+    assert min(seconds() for _ in range(3)) <= 0.1
 
 
 def test_the_table_adds_up() -> None:

@@ -60,7 +60,7 @@ def inceptions(draw: st.DrawFn) -> Network:
 FATES = ["joined"] * 3 + ["3x3"] * 3 + ["output", "flat", "sum"]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), inceptions(), configs(), st.integers(0, 1 << 32))
 def test_same_bytes(
     data: st.DataObject, network: Network, config: OverlayConfig, seed: int
@@ -84,7 +84,7 @@ def test_same_bytes(
     assert kinds.count("conv") == plain.count("conv") - sum(len(group) - 1 for group in groups)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(inceptions())
 def test_siblings_are_all_that_there_are(network: Network) -> None:
     """No group takes a further member, and no two of the others merge."""
@@ -168,7 +168,7 @@ def test_quantisations_and_ranges_are_each_parts_own() -> None:
         assert set(np.broadcast_to(conv.low, len(conv.bias))[own]) == {convs[parts[name]].low}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), configs(), st.integers(0, 1 << 32), st.integers(0, 1 << 32))
 def test_merged_layers_can_be_folded(
     data: st.DataObject, config: OverlayConfig, weights: int, seed: int
