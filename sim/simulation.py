@@ -31,6 +31,7 @@ from sim.layer_results import LayerResult, layer_results, utilisation
 from sim.runner import FastSimulation, SimulationError
 
 OUTPUTS_FILE, RESULT_FILE = "outputs.npz", "result.json"
+RESULT_VERSION = 1
 
 Arrays = Mapping[str, npt.NDArray]
 Progress = Callable[[int, int], None]  # cycles done, cycles expected, over all images
@@ -76,7 +77,7 @@ class Result:
         """Everything but the outputs, as plain data."""
         data = asdict(self)
         del data["outputs"]
-        return data
+        return {"version": RESULT_VERSION, **data}
 
     def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
         """Writes ``outputs.npz`` and ``result.json``; the latter as an entry among ``about``."""

@@ -23,6 +23,7 @@ from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
 
 MAPPING_FILE, CONFIGURATION_FILE = "mapping.json", "configuration.json"
 RESULT_FILE = "exploration.json"
+EXPLORATION_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,6 +102,7 @@ class Exploration:
         mapping = self.mapping
         config = self.configuration
         return {
+            "version": EXPLORATION_VERSION,
             "network": mapping.network,
             "board": None if self.board is None else self.board.name,
             "model": mapping.model,

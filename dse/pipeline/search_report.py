@@ -10,6 +10,8 @@ from dse.pipeline.design import Design, Stage
 from dse.pipeline.model.search_error import SearchError
 from dse.pipeline.run import Outcome
 
+PIPELINE_VERSION = 1
+
 
 def check_clock(mhz: float) -> float:
     """A clock in MHz, or a `SearchError`."""
@@ -23,6 +25,7 @@ def to_json(outcome: Outcome, *, mhz: float) -> dict[str, Any]:
     design, exact, filtered = outcome.design, outcome.exact, outcome.filtered
     ram = design.model.ram
     return {
+        "version": PIPELINE_VERSION,
         "network": design.network.name,
         "device": design.device.name,
         "bits": design.model.bits,
