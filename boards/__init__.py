@@ -1,0 +1,1 @@
+"""What boards carry, their packages, and the runtime of simulation and cards."""

@@ -1,0 +1,1 @@
+"""The golden and the functional model, and the simulations of the RTL."""

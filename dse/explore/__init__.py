@@ -1,0 +1,1 @@
+"""The search for the overlay and the mapping of least latency."""

@@ -1,0 +1,1 @@
+"""The graph of a network, with numbers or without (docs/network.md)."""

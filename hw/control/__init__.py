@@ -1,0 +1,1 @@
+"""What runs a program: fetch, checks, tokens, and the supervisor of a run."""

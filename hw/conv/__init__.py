@@ -1,0 +1,1 @@
+"""CONV: activations in, waves through the array, results out."""

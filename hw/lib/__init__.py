@@ -1,0 +1,1 @@
+"""Parts that several units use: queues, replay, tiles, windows, memories."""

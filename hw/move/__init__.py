@@ -1,0 +1,1 @@
+"""LOAD, STORE and WEIGHTS: what moves bytes between DRAM and chip."""

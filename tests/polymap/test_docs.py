@@ -152,6 +152,24 @@ def test_every_step_of_the_tour_is_read() -> None:
     assert len(re.findall(r"^\d+\. ", text, re.M)) == sum(map(len, _tours().values()))
 
 
+def test_folders_import_only_those_above_them_on_the_map() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.split("| folder | holds |")[1].split("\n\n")[0]
+    rows = [re.findall(r"`([\w/]+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    place = {name: index for index, row in enumerate(rows) for name in row}
+    assert set(place) >= {str(f.relative_to(ROOT)) for f in ROOT.glob("dse/*/") if _holds_code(f)}
+    for name, index in place.items():
+        for file in (ROOT / name).rglob("*.py"):
+            imported = re.findall(r"^\s*(?:from|import) (\w+)\.?(\w*)", file.read_text(), re.M)
+            for top, inner in imported:
+                other = place.get(f"{top}/{inner}", place.get(top, -1))
+                assert other <= index, f"{file}: {top}.{inner}"
+
+
+def _holds_code(folder: Path) -> bool:
+    return (folder / "__init__.py").exists()
+
+
 def test_words_are_in_order_and_each_has_a_file() -> None:
     for table in (ROOT / "docs" / "glossary.md").read_text().split("\n## ")[1:]:
         rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]

@@ -1,0 +1,1 @@
+"""From the tensor memory to the words that enter the array."""

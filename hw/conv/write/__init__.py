@@ -1,0 +1,1 @@
+"""From result words to the tensor memory."""
