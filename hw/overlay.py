@@ -100,9 +100,9 @@ class Overlay(wiring.Component):
             ResetSignal("core").eq(ResetSignal("sync") | frontend.reset),
         ]
         core = DomainRenamer("core")
-        conv, pool = ConvEngine(config=config, primitive=self._primitive), PoolEngine(config)
+        conv, pool = ConvEngine(config=config, primitive=self._primitive), PoolEngine(config=config)
         readers = READERS[config.tensor_copies]
-        memory = TensorMemory(config, readers=readers, writers=3, ram_style=self._ram_style)
+        memory = TensorMemory(config=config, readers=readers, writers=3, ram_style=self._ram_style)
         parameters = ParameterMemory(config=config)
         m.submodules.conv = core(conv)
         m.submodules.pool = core(pool)

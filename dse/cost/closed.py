@@ -12,12 +12,16 @@ import numpy as np
 
 from dse.tiling.grid import Count, Grid, ceil_div, last_part, parts
 from dse.tiling.part_chunks import Taps, skipping_cycles
-from hw.conv.feed.feeder import FEED_LATENCY
-from hw.conv.feed.tap_walk import TAP_BEGIN, TAP_CHUNK
-from hw.conv.write.result_writer import RETIRE_LATENCY
 from hw.isa import Dataflow
-from hw.lib.queue import BLOCK_QUEUE_LATENCY, QUEUE_LATENCY
-from hw.lib.window import WALK_LATENCY
+from hw.isa.timing import (
+    BLOCK_QUEUE_LATENCY,
+    FEED_LATENCY,
+    QUEUE_LATENCY,
+    RETIRE_LATENCY,
+    TAP_BEGIN,
+    TAP_CHUNK,
+    WALK_LATENCY,
+)
 
 ACCEPT = QUEUE_LATENCY + 1  # from an engine's start to its parts at work: the queue, then the parts
 FED = ACCEPT + 1 + WALK_LATENCY + FEED_LATENCY + 1  # to the first word that can be popped

@@ -18,8 +18,8 @@ from dse.network.tensor import Shape
 from dse.passes import folded_shape
 from dse.tiling.grid import Count, Grid
 from dse.tiling.legality import most_channels
-from hw.control.tokens import DISPATCH
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import DISPATCH
 from hw.lib.requantise import DSP_FACTOR
 
 PLAIN = "plain"

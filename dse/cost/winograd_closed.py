@@ -13,18 +13,20 @@ import numpy as np
 
 from dse.cost.closed import FED
 from dse.tiling.grid import Count, Grid, ceil_div, floor_div, last_part, parts
-from hw.conv.array.foot import DRAINED_LATENCY
-from hw.conv.feed.feeder import FEED_LATENCY
-from hw.conv.feed.patches import PATCH_LATENCY
-from hw.conv.feed.scratch import COUNT_LATENCY
-from hw.conv.sequence.drain import SETTLE_CYCLES
-from hw.conv.write.result_writer import RETIRE_LATENCY
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import (
+    BLOCK_QUEUE_LATENCY,
+    COUNT_LATENCY,
+    DRAINED_LATENCY,
+    FEED_LATENCY,
+    INPUT_LATENCY,
+    PATCH_LATENCY,
+    RETIRE_LATENCY,
+    SETTLE_CYCLES,
+    output_latency,
+)
 from hw.isa.transforms import Transform
-from hw.lib.queue import BLOCK_QUEUE_LATENCY
-from hw.winograd.input_transform import INPUT_LATENCY
-from hw.winograd.output_transform import output_latency
 
 BLOCK_LATENCY = PATCH_LATENCY + COUNT_LATENCY
 DRAIN_START = SETTLE_CYCLES + 4  # cycles before a drain's first element: the last sums settle

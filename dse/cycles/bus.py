@@ -7,8 +7,8 @@ from collections import deque
 from dse.cycles.dram import FULL_RATE, MemoryTiming
 from dse.cycles.line import FOREVER, Line
 from hw.bus.axi import burst_beats
-from hw.bus.burst_reader import READER_LATENCY
 from hw.bus.burst_writer import BURSTS
+from hw.isa.timing import READER_LATENCY
 
 BEAT_CREDIT = FULL_RATE
 CREDIT_LIMIT = 16 * BEAT_CREDIT

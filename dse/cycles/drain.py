@@ -11,10 +11,10 @@ from dse.cycles.line import FOREVER
 from dse.cycles.parameter_chain import Parameters
 from dse.cycles.results import Results
 from hw.conv.array.output_turn import GROUPS
-from hw.conv.sequence.drain import DRAINS, SETTLE_CYCLES
+from hw.conv.sequence.drain import DRAINS
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import SETTLE_CYCLES, output_latency
 from hw.isa.transforms import Transform
-from hw.winograd.output_transform import output_latency
 
 
 @dataclass(frozen=True)

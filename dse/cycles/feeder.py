@@ -9,14 +9,17 @@ from dse.cycles.buffer import Buffer, Scratch
 from dse.cycles.latencies import block_latency
 from dse.cycles.line import FOREVER, Line
 from dse.cycles.nest import ConvWork, Nest
-from hw.conv.feed.feeder import FEED_LATENCY
-from hw.conv.feed.patches import PATCH_LATENCY
-from hw.conv.feed.tap_walk import TAP_BEGIN, TAP_CHUNK
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
+from hw.isa.timing import (
+    FEED_LATENCY,
+    PATCH_LATENCY,
+    TAP_BEGIN,
+    TAP_CHUNK,
+    WALK_LATENCY,
+    input_switch_gap,
+)
 from hw.isa.transforms import Transform
-from hw.lib.window import WALK_LATENCY
-from hw.winograd.input_transform import input_switch_gap
 
 
 @dataclass(frozen=True)

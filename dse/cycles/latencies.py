@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw.conv.array.array import foot_delay
-from hw.conv.array.foot import DRAINED_LATENCY, FOOT_LATENCY
-from hw.conv.array.output_turn import TURN_LATENCY
-from hw.conv.array.parameter_chain import burst_cycles
-from hw.conv.feed.feeder import FEED_LATENCY
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import (
+    BLOCK_QUEUE_LATENCY,
+    DRAINED_LATENCY,
+    FEED_LATENCY,
+    FOOT_LATENCY,
+    INPUT_LATENCY,
+    POP_LATENCY,
+    TURN_LATENCY,
+    burst_cycles,
+    foot_delay,
+    output_latency,
+)
 from hw.isa.transforms import Transform
-from hw.lib.queue import BLOCK_QUEUE_LATENCY
-from hw.lib.replay import READ_LATENCY as POP_LATENCY
-from hw.winograd.input_transform import INPUT_LATENCY
-from hw.winograd.output_transform import output_latency
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dse.cycles.flow import Issuer
 from dse.cycles.line import FOREVER, Line
 from hw.isa import MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig, ceil_div
-from hw.lib.tensor_memory import READ_LATENCY
+from hw.isa.timing import READ_LATENCY
 from hw.move.load import AHEAD
 from hw.move.store import ROOM
 

@@ -8,11 +8,9 @@ from dse.assembly.instruction import Instruction
 from dse.cycles.flow import Issuer
 from dse.cycles.line import FOREVER, Line
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.lib.tensor_memory import READ_LATENCY
+from hw.isa.timing import FINISH_LATENCY, GROUP_LATENCY, READ_LATENCY, WINDOW_LATENCY
 from hw.pool.cycles import _overlap as overlap
 from hw.pool.engine import RESULTS
-from hw.pool.pool_finish import FINISH_LATENCY
-from hw.pool.reduce import GROUP_LATENCY, WINDOW_LATENCY
 
 RESULT_LATENCY = READ_LATENCY + GROUP_LATENCY + WINDOW_LATENCY + FINISH_LATENCY
 

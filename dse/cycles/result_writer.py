@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from dse.cycles.line import FOREVER, Line
 from dse.cycles.nest import ConvWork, Nest
 from dse.cycles.results import Results
-from hw.conv.write.result_writer import RETIRE_LATENCY, WRITER_LATENCY
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import RETIRE_LATENCY, WRITER_LATENCY
 from hw.isa.transforms import Transform
 
 

@@ -11,9 +11,9 @@ from dse.cycles.line import FOREVER
 from dse.cycles.nest import ConvWork, Nest
 from dse.cycles.parameter_chain import Parameters
 from dse.cycles.results import Results
-from hw.conv.array.foot import REUSE_DISTANCE
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import REUSE_DISTANCE
 
 
 @dataclass

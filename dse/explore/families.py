@@ -16,7 +16,8 @@ from dse.explore.family import Family
 from dse.explore.needs import Needs
 from dse.mapping import Hardware, Union
 from dse.mapping.hardware import Unless
-from hw.isa.config import LEAST_TILE_CYCLES, TRANSFORMS, OverlayConfig
+from hw.isa.config import TRANSFORMS, OverlayConfig
+from hw.isa.timing import LEAST_TILE_CYCLES
 
 LANES = (2, 1)
 WINOGRAD = tuple(TRANSFORMS)  # the leaner ones first

@@ -9,11 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hw.conv.array.array import foot_delay
-from hw.conv.array.foot import FOOT_LATENCY
-from hw.conv.array.parameter_chain import burst_cycles
-from hw.isa.config import LEAST_TILE_CYCLES, OverlayConfig
-from hw.lib.replay import READ_LATENCY as POP_LATENCY
+from hw.isa.config import OverlayConfig
+from hw.isa.timing import FOOT_LATENCY, LEAST_TILE_CYCLES, POP_LATENCY, burst_cycles, foot_delay
 
 Count = Any
 """A whole number, or an array of them: integers or float64, which is several times as fast."""

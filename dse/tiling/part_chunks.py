@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.tiling.grid import Count
-from hw.conv.feed.tap_walk import TAP_CHUNK
+from hw.isa.timing import TAP_CHUNK
 
 
 class WindowLike(Protocol):

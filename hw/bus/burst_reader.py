@@ -9,9 +9,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import ADDRESS_BITS, OKAY, AXI4Read, burst_beats
-from hw.lib.queue import BLOCK_QUEUE_LATENCY, Queue
+from hw.lib.queue import Queue
 
-READER_LATENCY = BLOCK_QUEUE_LATENCY  # cycles from the R channel to `o`
 COMMAND = data.StructLayout({"address": ADDRESS_BITS, "beats": unsigned(32)})
 
 

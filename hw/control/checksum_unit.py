@@ -10,8 +10,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.checksum import CHECKSUM_BITS, SEALED, step
 
-CHECK_LATENCY = 3  # cycles from the last beat to ``o_right``
-
 
 class ProgramChecksum(wiring.Component):
     """CRC-32 of all beats so far, a beat a cycle.

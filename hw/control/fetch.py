@@ -10,13 +10,12 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import ADDRESS_BITS, check_data_bytes
 from hw.bus.burst_reader import COMMAND
-from hw.control.checksum_unit import CHECK_LATENCY, ProgramChecksum
+from hw.control.checksum_unit import ProgramChecksum
 from hw.control.field_check import FAILURE, FETCH_BITS, QUEUED, FieldCheck
 from hw.isa import BEGIN, INSTRUCTION_BYTES, LAYOUTS, Error, Opcode
 from hw.isa.config import ISA_VERSION, OverlayConfig
+from hw.isa.timing import VERDICT_LATENCY
 from hw.lib.pipelining import delayed
-
-VERDICT_LATENCY = CHECK_LATENCY - 1  # cycles from END's arrival to ``failed``: of the checksum
 
 
 class Fetch(wiring.Component):

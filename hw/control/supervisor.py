@@ -8,11 +8,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.control.fetch import VERDICT_LATENCY
 from hw.control.field_check import FAILURE
 from hw.isa import Error
-
-RESET_CYCLES = 16  # at least, of reset between two runs: answers of the memories arrive and drop
+from hw.isa.timing import RESET_CYCLES, VERDICT_LATENCY
 
 
 class Supervisor(wiring.Component):

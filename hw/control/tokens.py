@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In
 from hw.isa import Engine
 
 ENGINES = len(Engine)
-DISPATCH = 1  # cycles from a retirement to the start of what waits for its token
 TOKEN_BITS = 8  # at most 255 tokens of a pair may wait; the compiler's proof checks it
 
 

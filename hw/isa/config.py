@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from hw.isa.errors import PolymapError
+from hw.isa.timing import LEAST_TILE_CYCLES
 from hw.isa.transforms import F2, F4, Transform
 
 ISA_VERSION = 4
@@ -15,7 +16,6 @@ CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
 MOST = {"tensor_bytes": 1 << 28, "weight_words": 1 << 20, "parameter_depth": 1 << 16}
 LEAST_TENSOR_BYTES = 256
-LEAST_TILE_CYCLES = 4  # between two tiles, whatever the rows: the accumulators' read-add-write
 ACCUMULATOR_BITS = (20, 40)
 TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER

@@ -8,9 +8,6 @@ from amaranth.hdl import Module, Shape
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-QUEUE_LATENCY = 1  # cycles from `i` to `o`
-BLOCK_QUEUE_LATENCY = 2  # the same, in block RAM
-
 
 class Queue(wiring.Component):
     """Queue of payloads of any shape; one in and one out per cycle.

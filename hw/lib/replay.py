@@ -9,8 +9,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-READ_LATENCY = 2  # cycles from a pop to its word
-
 
 class WeightRead(wiring.Signature):
     """The consumer's side of a ``WeightBuffer``, from the buffer's point of view.
@@ -28,7 +26,7 @@ class WeightRead(wiring.Signature):
         pop, rewind or release shows in the next cycle.
     pop : take the next word; only while ``level`` is not zero.  Pops may follow each other in
         consecutive cycles.
-    data : the word popped ``READ_LATENCY`` cycles ago; stays until the next pop's word.
+    data : the word popped ``POP_LATENCY`` cycles ago; stays until the next pop's word.
     hold : with ``pop``: keep the word's space.  A pop without ``hold`` frees everything up to and
         including its word, as if ``release`` came with it.
     release : pulse: free everything that has been read (release pointer := read pointer).

@@ -12,6 +12,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.isa.timing import CLIP_DELAY, PRODUCT_LATENCY, SUM_LATENCY, ZERO_POINT_DELAY
 from hw.lib.pipelining import delayed
 
 MANTISSA = unsigned(17)
@@ -19,13 +20,6 @@ SHIFT = unsigned(6)
 INT8 = signed(8)
 
 DSP_FACTOR = 27  # bits of a DSP slice's wider factor
-ROUND_LATENCY = 4
-ZERO_POINT_DELAY = 2  # of `Round`'s zero point behind its value
-CLIP_DELAY = 3  # of `Round`'s limits behind its value
-PRODUCT_LATENCY = 3  # input, multiplier and product registers: those of one DSP slice
-SUM_LATENCY = 4  # of two cascaded DSP slices
-REQUANTISE_LATENCY = PRODUCT_LATENCY + ROUND_LATENCY
-RESIDUAL_LATENCY = SUM_LATENCY + ROUND_LATENCY
 
 _WINDOW = 10  # 9 bits of the quotient and a guard bit: beyond them every zero point clips
 _COARSE = 16

@@ -16,11 +16,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import READ_LATENCY
 from hw.lib.banks import Bank
 from hw.lib.pipelining import Rotate, delayed
-
-READ_LATENCY = 6  # cycles from a read's acceptance to its data: grant, bank (2), merge, rotate (2)
-WRITE_TO_READ = 3  # a read accepted this many cycles after a write's acceptance sees its bytes
 
 
 def read_request() -> data.StructLayout:
@@ -68,8 +66,8 @@ class TensorMemory(wiring.Component):
 
     def __init__(
         self,
-        config: OverlayConfig,
         *,
+        config: OverlayConfig,
         readers: Sequence[int],
         writers: int,
         ram_style: str | None = None,

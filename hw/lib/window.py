@@ -23,7 +23,6 @@ from hw.isa import WINDOW
 from hw.isa.config import OverlayConfig
 
 WINDOW_LAYOUT = data.StructLayout(WINDOW)
-WALK_LATENCY = 2  # cycles from a step's acceptance to its place
 
 ROW = signed(18)  # height, and as much again for padding and dilation
 POSITION = signed(26)  # row pitch, likewise
@@ -94,7 +93,7 @@ class WindowWalker(wiring.Component):
         the tensor memory's capacity.
     """
 
-    def __init__(self, config: OverlayConfig, *, word_bytes: int, extra: Any) -> None:
+    def __init__(self, *, config: OverlayConfig, word_bytes: int, extra: Any) -> None:
         if not isinstance(word_bytes, int) or word_bytes < 1:
             raise ValueError(f"word_bytes must be a positive integer, not {word_bytes!r}")
         self._word_bytes = word_bytes

@@ -14,8 +14,9 @@ from hw.bus.burst_writer import beat_layout
 from hw.control.field_check import FAILURE
 from hw.isa import STORE, Base
 from hw.isa.config import OverlayConfig, power_of_two
+from hw.isa.timing import READ_LATENCY
 from hw.lib.queue import Queue
-from hw.lib.tensor_memory import READ_LATENCY, read_request
+from hw.lib.tensor_memory import read_request
 from hw.move.transfer import Transfer
 
 ROOM = power_of_two(READ_LATENCY + 4)  # beats asked for and not yet passed on
@@ -37,7 +38,7 @@ class Store(wiring.Component):
     command, o_beat : to a ``BurstWriter``.
     writer_idle : that writer has nothing under way.
     o_read : tensor memory reads.
-    i_read, i_read_valid : their answers, ``hw.lib.tensor_memory.READ_LATENCY`` cycles later.
+    i_read, i_read_valid : their answers, ``READ_LATENCY`` cycles later.
     retire : pulse, the oldest instruction is done: DRAM has acknowledged every byte.
     failed : ``failure`` has code and tag; stays until reset.
     """

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.lib.tensor_memory import READ_LATENCY
-from hw.lib.window import WALK_LATENCY
-from hw.pool.pool_finish import FINISH_LATENCY
+from hw.isa.timing import FINISH_LATENCY, GROUP_LATENCY, READ_LATENCY, WALK_LATENCY, WINDOW_LATENCY
 from hw.pool.pool_layouts import RING
-from hw.pool.reduce import GROUP_LATENCY, WINDOW_LATENCY
 
 # Start, walk, read, group, window, finish, result queue, done.
 PIPELINE_CYCLES = (

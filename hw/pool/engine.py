@@ -46,7 +46,7 @@ class PoolEngine(wiring.Component):
     o_progress : Out. A tap was taken the cycle before, for the watchdog.
     """
 
-    def __init__(self, config: OverlayConfig) -> None:
+    def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
         super().__init__(
             {
@@ -67,7 +67,7 @@ class PoolEngine(wiring.Component):
         lanes = self._config.pool_channels
         pool = Signal(POOL)
         m.submodules.overlap = overlap = Overlap()
-        m.submodules.walk = walk = PoolWalk(self._config)
+        m.submodules.walk = walk = PoolWalk(config=self._config)
         m.submodules.reader = reader = TapReader()
         m.submodules.group = group = GroupReducer(lanes=lanes)
         m.submodules.window = window = WindowReducer(lanes=lanes)
@@ -105,21 +105,21 @@ class PoolEngine(wiring.Component):
         """One instruction at a time: measure the overlap, start the walk, await the last write."""
         m.d.comb += self.o_tag.eq(pool.tag)
         with m.FSM():
-            with m.State("idle"):
+            with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += pool.eq(self.i.payload)
                 with m.If(self.i.valid):
-                    m.next = "measure"
-            with m.State("measure"):
+                    m.next = "MEASURE"
+            with m.State("MEASURE"):
                 m.d.comb += overlap.i_run.eq(1)
                 with m.If(overlap.o_done):
-                    m.next = "start"
-            with m.State("start"):
+                    m.next = "START"
+            with m.State("START"):
                 m.d.comb += walk.i_start.eq(1)
-                m.next = "run"
-            with m.State("run"):
+                m.next = "RUN"
+            with m.State("RUN"):
                 with m.If(self.o_done):
-                    m.next = "idle"
+                    m.next = "IDLE"
 
     def _write(self, m: Module, walk: PoolWalk, finish: PoolFinish) -> None:
         """Joins tickets and results."""

@@ -9,12 +9,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa import PARAMETER, POOL
+from hw.isa.timing import FINISH_LATENCY, PARAMETER_LATENCY
 from hw.lib.pipelining import delayed
-from hw.lib.requantise import DSP_FACTOR, REQUANTISE_LATENCY, RequantiseLanes
+from hw.lib.requantise import DSP_FACTOR, RequantiseLanes
 from hw.pool.pool_layouts import partial_result
 
-RECORD_LATENCY = 2  # cycles from a record's address to the record
-FINISH_LATENCY = 1 + RECORD_LATENCY + 1 + REQUANTISE_LATENCY
 _ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
 
 
@@ -30,7 +29,7 @@ class PoolFinish(wiring.Component):
     i_instruction : In, held while windows are under way.
     i_valid, i_window : In. A window, one a cycle.
     o_record_address : Out, modulo 2^16, the cycle after the window.
-    i_record : In, ``RECORD_LATENCY`` cycles after the address.
+    i_record : In, ``PARAMETER_LATENCY`` cycles after the address.
     o_valid, o_result : Out. Bytes, ``FINISH_LATENCY`` after the window.
     """
 
@@ -57,7 +56,7 @@ class PoolFinish(wiring.Component):
         m.d.sync += self.o_record_address.eq(
             pool.parameters + Mux(pool.average, self.i_window.count, 0)
         )
-        window = delayed(m, self.i_window.lanes, 1 + RECORD_LATENCY, name="window")
+        window = delayed(m, self.i_window.lanes, 1 + PARAMETER_LATENCY, name="window")
         biased = Signal(data.ArrayLayout(signed(_ACCUMULATOR_BITS), self._lanes), reset_less=True)
         for lane in range(self._lanes):
             m.d.sync += biased[lane].eq(window[lane] + record.bias)

@@ -9,8 +9,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa import POOL
+from hw.isa.timing import READ_LATENCY
 from hw.lib.pipelining import delayed
-from hw.lib.tensor_memory import READ_LATENCY, read_request
+from hw.lib.tensor_memory import read_request
 from hw.lib.window import walk_place
 from hw.pool.pool_layouts import RING, TAP, WINDOW_END
 

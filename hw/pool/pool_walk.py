@@ -36,7 +36,7 @@ class PoolWalk(wiring.Component):
     o_ticket : Out, stream of ``ticket(config)``, one a window, ahead of its last tap.
     """
 
-    def __init__(self, config: OverlayConfig) -> None:
+    def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
         super().__init__(
             {
@@ -59,7 +59,7 @@ class PoolWalk(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.walker = walker = WindowWalker(
-            self._config, word_bytes=self._config.pool_channels, extra=WINDOW_END
+            config=self._config, word_bytes=self._config.pool_channels, extra=WINDOW_END
         )
         pool, step = self.i_instruction, walker.i.payload
         line_end = self._line_last & self._block_last

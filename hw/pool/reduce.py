@@ -12,8 +12,6 @@ from amaranth.lib.wiring import In, Out
 from hw.pool.pool_layouts import RING, TAP, partial_result
 
 LOWEST = -128
-GROUP_LATENCY = 2  # cycles from a group's last tap to its result
-WINDOW_LATENCY = 3  # cycles from a window's last group to its result, and one for each other group
 
 
 class GroupReducer(wiring.Component):

@@ -10,8 +10,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.lib.pipelining import delayed
 
-DIVISION_LATENCY = 2
-
 
 class ExactDivision(wiring.Component):
     """``i_value / divisor`` where there is no remainder, one a cycle.

@@ -11,17 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.transforms import Transform, signed_bits
 from hw.winograd.steps import checked_transforms, choice_bits
-from hw.winograd.transform_line import LINE_LATENCY, LineTransform
-
-INPUT_LATENCY = 2 * LINE_LATENCY  # from the last word of a patch to the first of its transform
-
-
-def input_switch_gap(transforms: Sequence[Transform]) -> int:
-    """Least idle cycles between the last word of a patch and the first of one with a smaller
-    transform, whose output would otherwise overtake; 0 before a patch of the same or a larger one.
-    """
-    sizes = [transform.elements for transform in transforms]
-    return max(sizes) - min(sizes)
+from hw.winograd.transform_line import LineTransform
 
 
 class InputTransform(wiring.Component):

@@ -9,30 +9,13 @@ from amaranth.hdl import Cat, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.isa.timing import DIVISION_LATENCY
 from hw.isa.transforms import Transform
 from hw.lib.pipelining import delayed
-from hw.winograd.division import DIVISION_LATENCY, ExactDivision
-from hw.winograd.scatter import SCATTER_LATENCY, Scatter, common_shift
+from hw.winograd.division import ExactDivision
+from hw.winograd.scatter import Scatter, common_shift
 from hw.winograd.steps import Walk, checked_transforms, choice_bits
-from hw.winograd.transpose import TRANSPOSE_LATENCY, Transpose
-
-
-def output_latency(transform: Transform, transforms: Sequence[Transform]) -> int:
-    """Cycles from the last element of a tile to its first pixel.
-
-    Pixel k of column l follows ``alpha * l + k`` cycles later.
-    """
-    divided = any(t.odd_scale != 1 for t in transforms)
-    fixed = 2 * SCATTER_LATENCY + TRANSPOSE_LATENCY + (DIVISION_LATENCY if divided else 0)
-    return fixed + transform.alpha - 1
-
-
-def output_switch_gap(transforms: Sequence[Transform]) -> int:
-    """Least idle cycles between the last element of a tile and the first of one with a smaller
-    transform; 0 before a tile of the same or a larger one."""
-    large = max(transforms, key=lambda t: t.alpha)
-    small = min(transforms, key=lambda t: t.alpha)
-    return max(0, large.m * large.alpha - small.elements)
+from hw.winograd.transpose import Transpose
 
 
 class OutputTransform(wiring.Component):

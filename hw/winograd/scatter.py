@@ -14,8 +14,6 @@ from hw.lib.pipelining import delayed
 from hw.winograd.adder import add_signed
 from hw.winograd.steps import Table, Walk, choice_bits, lookup, step_bits
 
-SCATTER_LATENCY = 1  # from the last element of a line to its first sum
-
 
 def common_shift(transforms: Sequence[Transform]) -> int:
     """Power of two in the sums of `Scatter`: all scales are aligned to the largest."""

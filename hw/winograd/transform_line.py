@@ -9,14 +9,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.isa.timing import LINE_LATENCY
 from hw.isa.transforms import Transform
 from hw.lib.pipelining import delayed
 from hw.winograd.adder import add_signed
 from hw.winograd.slot import Slot
 from hw.winograd.steps import StepRun, Table, Walk, checked_transforms, choice_bits, lookup
 from hw.winograd.terms import relative_signs, used_slots
-
-LINE_LATENCY = 4  # from the first word at the last position to the first result
 
 
 class LineTransform(wiring.Component):

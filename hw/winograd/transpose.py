@@ -13,8 +13,6 @@ from amaranth.lib.wiring import In, Out
 from hw.isa.transforms import Transform
 from hw.winograd.steps import StepRun, Walk, choice_bits, step_bits
 
-TRANSPOSE_LATENCY = 1  # from the first sum of a tile's last line to the first element
-
 
 class Transpose(wiring.Component):
     """Keeps a tile's alpha lines of m sums, and delivers m lines of alpha elements.

@@ -67,10 +67,12 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
         lambda c: Scratch(config=c),
         lambda c: OutputTurn(config=c),
     ],
-    "tensor memory": [lambda c: TensorMemory(c, readers=READERS[c.tensor_copies], writers=3)],
+    "tensor memory": [
+        lambda c: TensorMemory(config=c, readers=READERS[c.tensor_copies], writers=3)
+    ],
     "parameters": [lambda c: ParameterMemory(config=c), lambda c: ParameterPort(config=c)],
     "buses": [lambda c: Frontend(config=c)],
-    "pooling": [lambda c: PoolEngine(c)],
+    "pooling": [lambda c: PoolEngine(config=c)],
     "overlay": [lambda c: Overlay(config=c)],
 }
 TENSOR_BLOCK = "tensor_block"  # left out: its memory is counted by size, for two kinds of RAM

@@ -6,7 +6,8 @@ from typing import Any
 
 from amaranth.hdl import Cat, Mux, Signal
 
-from hw.lib.replay import READ_LATENCY, WeightBuffer
+from hw.isa.timing import POP_LATENCY
+from hw.lib.replay import WeightBuffer
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 
 DEPTH, WIDTH, COUNT = 3, 2, 5  # COUNT: bits of the running numbers of words
@@ -38,8 +39,8 @@ def replayed(buffer: Any) -> Proof:
         m.d.sync += inside.eq(0)
     with m.If(~inside & wrote & proof.free(1, "choose")):
         m.d.sync += [inside.eq(1), chosen.eq(written), word.eq(i.payload)]
-    comes = [Signal(name=f"comes_{cycle}") for cycle in range(READ_LATENCY)]
-    expected = [Signal(WIDTH, name=f"expected_{cycle}") for cycle in range(READ_LATENCY)]
+    comes = [Signal(name=f"comes_{cycle}") for cycle in range(POP_LATENCY)]
+    expected = [Signal(WIDTH, name=f"expected_{cycle}") for cycle in range(POP_LATENCY)]
     m.d.sync += [
         Cat(comes).eq(Cat(inside & o.pop & (chosen == read), comes)),
         Cat(expected).eq(Cat(word, expected)),

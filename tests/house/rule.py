@@ -21,7 +21,9 @@ LOWEST = "hw.isa"
 MODELS, UNITS = "dse.cycles", "hw"
 """A class of the exact model may have the name of the unit that it mirrors."""
 TIMING = re.compile(r"(LATENCY|CYCLES|DELAY|DISTANCE)(_|$)")
-"""Names of numbers of the hardware's timing, which stand in ``hw`` alone."""
+"""Names of numbers of the hardware's timing."""
+CLOCKWORK = "hw.isa.timing"
+"""The one module in which they stand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,12 +153,12 @@ def _stale(house: House, reach: Reach, exceptions: Exceptions) -> Iterator[str]:
 
 def _timing(house: House, exceptions: Exceptions) -> Iterator[str]:
     for name, module in house.modules.items():
-        if inside(name, "hw"):
+        if name == CLOCKWORK:
             continue
         for constant, node in module.definitions.items():
             number = _is_number(getattr(node, "value", None))
             if number and TIMING.search(constant) and f"{name}:{constant}" not in exceptions.timing:
-                yield f"{name}: {constant} is a number of timing outside of hw"
+                yield f"{name}: {constant} is a number of timing outside of {CLOCKWORK}"
 
 
 def _is_number(node: ast.AST | None) -> bool:

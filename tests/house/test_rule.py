@@ -12,8 +12,10 @@ from tests.house.rule import Exceptions, breaches
 
 SOUND = {
     "hw/isa/fields.py": "WIDTH = 8\n",
-    "hw/conv/array.py": "from hw.isa.fields import WIDTH\nADD_LATENCY = 3\nadd = [WIDTH]\n",
-    "dse/cost.py": "from hw.conv.array import ADD_LATENCY, add\n\ncost = [add, ADD_LATENCY]\n",
+    "hw/isa/timing.py": "ADD_LATENCY = 3\n",
+    "hw/conv/array.py": "from hw.isa.fields import WIDTH\nadd = [WIDTH]\n",
+    "dse/cost.py": "from hw.conv.array import add\nfrom hw.isa.timing import ADD_LATENCY\n"
+    "\ncost = [add, ADD_LATENCY]\n",
     "boards/card.py": "from dse.cost import cost\n\nclass Card:\n    limit = cost\n",
     "sim/run.py": "def run():\n    from boards.card import Card\n    return Card\n",
     "polymap/cli.py": "from sim.run import run\n\ndef main():\n    run()\n",
@@ -79,12 +81,19 @@ def test_a_sound_house(tmp_path: Path) -> None:
             "dse.cost: nothing reaches forgotten",
         ),
         (
+            {
+                "hw/conv/array.py": SOUND["hw/conv/array.py"]
+                + "SHIFT_LATENCY = 2\n[SHIFT_LATENCY]\n"
+            },
+            "hw.conv.array: SHIFT_LATENCY is a number of timing outside of hw.isa.timing",
+        ),
+        (
             {"dse/cost.py": SOUND["dse/cost.py"] + "\nDRAIN_CYCLES = 4\nprint(DRAIN_CYCLES)\n"},
-            "dse.cost: DRAIN_CYCLES is a number of timing outside of hw",
+            "dse.cost: DRAIN_CYCLES is a number of timing outside of hw.isa.timing",
         ),
         (
             {"dse/cost.py": SOUND["dse/cost.py"] + "\nDRAIN_DELAY = (1 << 4) - 1\n[DRAIN_DELAY]\n"},
-            "dse.cost: DRAIN_DELAY is a number of timing outside of hw",
+            "dse.cost: DRAIN_DELAY is a number of timing outside of hw.isa.timing",
         ),
     ],
 )

@@ -32,7 +32,7 @@ class Bench(wiring.Component):
 
     def __init__(self) -> None:
         super().__init__({})
-        self.memory = TensorMemory(CONFIG, readers=(2,), writers=1)
+        self.memory = TensorMemory(config=CONFIG, readers=(2,), writers=1)
         self.feeder = Feeder(config=CONFIG)
 
     def elaborate(self, platform: object) -> Module:

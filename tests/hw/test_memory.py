@@ -10,10 +10,11 @@ import pytest
 from amaranth.sim import Simulator
 
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import READ_LATENCY, WRITE_TO_READ
 from hw.lib.banks import Block
 from hw.lib.emit import emit
 from hw.lib.pipelining import Rotate
-from hw.lib.tensor_memory import READ_LATENCY, WRITE_TO_READ, TensorMemory
+from hw.lib.tensor_memory import TensorMemory
 
 
 def small(tensor_bytes: int = 256, axi_bytes: int = 4) -> OverlayConfig:
@@ -139,7 +140,7 @@ class Traffic:
     ],
 )
 def test_random_traffic(config: OverlayConfig, ports: Ports, addresses: int) -> None:
-    dut = TensorMemory(config, readers=ports[0], writers=ports[1])
+    dut = TensorMemory(config=config, readers=ports[0], writers=ports[1])
     traffic = Traffic(dut, config, ports)
 
     async def bench(ctx: Any) -> None:
@@ -152,7 +153,7 @@ def test_random_traffic(config: OverlayConfig, ports: Ports, addresses: int) -> 
 
 
 def test_read_sees_a_write_from_exactly_the_stated_cycle_on() -> None:
-    dut = TensorMemory(small(), readers=(1,), writers=1)
+    dut = TensorMemory(config=small(), readers=(1,), writers=1)
     seen = {}
 
     async def bench(ctx: Any) -> None:
@@ -175,7 +176,9 @@ def test_read_sees_a_write_from_exactly_the_stated_cycle_on() -> None:
 
 
 def test_ram_style_reaches_the_memories() -> None:
-    verilog = emit(TensorMemory(small(), readers=(1,), writers=1, ram_style="ultra"), "memory")
+    verilog = emit(
+        TensorMemory(config=small(), readers=(1,), writers=1, ram_style="ultra"), "memory"
+    )
     assert verilog.text.count('ram_style = "ultra"') == 1  # one module, instanced by both banks
 
 
@@ -183,10 +186,10 @@ def test_ram_style_reaches_the_memories() -> None:
     ("build", "message"),
     [
         (
-            lambda: TensorMemory(small(), readers=(2, 0), writers=1),
+            lambda: TensorMemory(config=small(), readers=(2, 0), writers=1),
             r"be .* not \(2, 0\)",
         ),
-        (lambda: TensorMemory(small(), readers=(1,), writers=0), "writers must be .* not 0"),
+        (lambda: TensorMemory(config=small(), readers=(1,), writers=0), "writers must be .* not 0"),
         (lambda: Rotate(lanes=6), "lanes must be .* not 6"),
         (lambda: Block(rows=3, lanes=4), "rows must be .* not 3"),
     ],

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from dse.network.rounding import factor, requantise
 from hw.isa.config import OverlayConfig
-from hw.lib.tensor_memory import WRITE_TO_READ, TensorMemory
+from hw.isa.timing import WRITE_TO_READ
+from hw.lib.tensor_memory import TensorMemory
 from hw.pool.cycles import pool_cost
 from hw.pool.engine import PoolEngine
 
@@ -191,8 +192,8 @@ class Bench:
     def harness(self) -> tuple[Module, TensorMemory, PoolEngine]:
         """The engine on the second ports of a memory whose first ports make it wait."""
         m = Module()
-        m.submodules.memory = memory = TensorMemory(self.config, readers=(2,), writers=2)
-        m.submodules.engine = engine = PoolEngine(self.config)
+        m.submodules.memory = memory = TensorMemory(config=self.config, readers=(2,), writers=2)
+        m.submodules.engine = engine = PoolEngine(config=self.config)
         connect(m, engine.o_read, memory.i_read_1)
         connect(m, engine.o_write, memory.i_write_1)
         m.d.comb += engine.i_data.eq(memory.o_data_0)

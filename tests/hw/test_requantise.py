@@ -12,14 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.network.rounding import factor, factor_pair, requantise, round_half_even_shift
-from hw.lib.requantise import (
-    REQUANTISE_LATENCY,
-    RESIDUAL_LATENCY,
-    Requantise,
-    RequantiseLanes,
-    ResidualAdd,
-    Round,
-)
+from hw.isa.timing import REQUANTISE_LATENCY, RESIDUAL_LATENCY
+from hw.lib.requantise import Requantise, RequantiseLanes, ResidualAdd, Round
 
 Ints = npt.NDArray[np.int64]
 

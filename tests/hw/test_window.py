@@ -10,7 +10,8 @@ from amaranth.sim import Simulator
 
 from hw.isa import WINDOW
 from hw.isa.config import OverlayConfig
-from hw.lib.window import WALK_LATENCY, PixelStep, Step, WindowWalker
+from hw.isa.timing import WALK_LATENCY
+from hw.lib.window import PixelStep, Step, WindowWalker
 
 CONFIG = OverlayConfig(rows=2, columns=2, lanes=1, tensor_bytes=1 << 12, axi_bytes=4)
 WORD = 3
@@ -77,7 +78,7 @@ def walk(
     runs: list[tuple[dict[str, int], list[dict[str, Any]]]], rng: random.Random, busy: float
 ) -> tuple[list[dict[str, int]], int]:
     """The places of all runs, and the cycles that the last run took."""
-    dut = WindowWalker(CONFIG, word_bytes=WORD, extra=8)
+    dut = WindowWalker(config=CONFIG, word_bytes=WORD, extra=8)
     places: list[dict[str, int]] = []
     cycles = 0
 
@@ -147,4 +148,4 @@ def test_one_place_a_cycle() -> None:
 
 def test_refuses() -> None:
     with pytest.raises(ValueError, match="word_bytes must be a positive integer, not 0"):
-        WindowWalker(CONFIG, word_bytes=0, extra=1)
+        WindowWalker(config=CONFIG, word_bytes=0, extra=1)

@@ -11,25 +11,22 @@ from amaranth.lib.wiring import In, Out
 from hw.conv.array.collector import Collector
 from hw.conv.array.column import Column, column_ports
 from hw.conv.array.edges import CornerTurn, LeftEdge, TopEdge
-from hw.conv.array.element import ELEMENT_LATENCY
-from hw.conv.array.foot import DRAINED_LATENCY, FOOT_LATENCY, TAKE, Foot, foot_ports
+from hw.conv.array.foot import TAKE, Foot, foot_ports
 from hw.conv.array.output_turn import OutputTurn, unit_layout
-from hw.conv.array.parameter_chain import PARAMETER_LATENCY, ParameterPort, record_address
+from hw.conv.array.parameter_chain import ParameterPort, record_address
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.conv.array.wave import drain_layout, tag_layout, wave_layout
 from hw.isa import PARAMETER
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import (
+    DRAINED_LATENCY,
+    FOOT_LATENCY,
+    PARAMETER_LATENCY,
+    foot_delay,
+    output_latency,
+)
 from hw.lib.emit import Shared
 from hw.lib.pipelining import delayed
-from hw.winograd.output_transform import output_latency
-
-
-def foot_delay(rows: Any) -> Any:
-    """Cycles from a wave at the array's input to its sums at the foot of column 0.
-
-    ``rows``: of the array, or numpy's array of as many as are asked about.
-    """
-    return rows + ELEMENT_LATENCY + 1
 
 
 class FootColumn(wiring.Component):

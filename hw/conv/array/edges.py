@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.conv.array.element import CONTROL_LAG
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import CONTROL_LAG
 from hw.lib.pipelining import delayed, skewed
 
 

@@ -8,9 +8,6 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-ELEMENT_LATENCY = 4  # cycles from `i_stream` to `o_sum`
-CONTROL_LAG = 2  # `i_local` and `i_clear` of a wave come this much later than its `i_stream`
-
 
 def element_ports(*, lanes: int, accumulator_bits: int, operand_bits: int = 8) -> dict[str, Any]:
     """The members of `Element`."""

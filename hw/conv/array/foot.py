@@ -12,13 +12,8 @@ from amaranth.lib.wiring import In, Out
 from hw.conv.array.wave import drain_layout, tag_layout
 from hw.isa import PARAMETER
 from hw.isa.config import OverlayConfig
-from hw.lib.requantise import REQUANTISE_LATENCY, Requantise
+from hw.lib.requantise import Requantise
 from hw.winograd.output_transform import OutputTransform
-
-FOOT_LATENCY = 2 + REQUANTISE_LATENCY  # cycles from `i_sum` to `o_result`
-DRAINED_LATENCY = REQUANTISE_LATENCY
-REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
-
 
 # Winograd: the parameters swap; IS: for those that stand in the chain.
 TAKE = data.StructLayout({"valid": 1, "by_channel": 1})

@@ -15,7 +15,6 @@ from hw.lib.pipelining import delayed
 from hw.lib.queue import Queue
 
 GROUPS = 2  # of channels: one is filled while the other is read
-TURN_LATENCY = 2  # cycles from a word's reservation to the word
 
 
 def unit_layout(config: OverlayConfig) -> data.StructLayout:

@@ -11,8 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa import PARAMETER
 from hw.isa.config import OverlayConfig
-
-PARAMETER_LATENCY = 2  # cycles from a read address to its record
+from hw.isa.timing import PARAMETER_LATENCY
 
 
 def parameter_write(config: OverlayConfig) -> data.StructLayout:
@@ -71,7 +70,7 @@ class ParameterPort(wiring.Component):
     Members
     -------
     i_load, i_first : start a burst; the record of the tile's first channel.
-    i_wave_record : IS, the record of the wave that arrives at column 0 PORT_LATENCY later.
+    i_wave_record : IS, the record of the wave that arrives at column 0 PARAMETER_LATENCY later.
     o_address : to the memory; its record goes to column 0's chain input.
     o_latch : with the last record of a burst at column 0's chain input.
     """
@@ -103,8 +102,3 @@ class ParameterPort(wiring.Component):
             m.d.sync += [left.eq(left - 1), address.eq(address - 1)]
             m.d.sync += latch[0].eq(left == 1)
         return m
-
-
-def burst_cycles(columns: Any) -> Any:
-    """Cycles from ``i_load`` to ``o_latch``; ``columns`` may be numpy's array of several."""
-    return columns + PARAMETER_LATENCY

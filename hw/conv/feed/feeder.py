@@ -16,14 +16,13 @@ from hw.conv.sequence.fed import fed_word
 from hw.conv.sequence.loader import nest_of
 from hw.isa import CONV, WINDOW, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import READ_LATENCY, input_switch_gap
 from hw.lib.algorithm import is_winograd, of_transform, skips, transform_index
 from hw.lib.pipelining import delayed
-from hw.lib.tensor_memory import READ_LATENCY, read_request
+from hw.lib.tensor_memory import read_request
 from hw.lib.tiles import NEST, NEST_FIELDS, Tiles
 from hw.lib.window import PixelStep, Step, WindowWalker
-from hw.winograd.input_transform import input_switch_gap
 
-FEED_LATENCY = READ_LATENCY + 1  # cycles from a request to the write into the activation FIFO
 _OWN_FIELDS = (
     "dataflow",
     "algorithm",
@@ -90,7 +89,7 @@ class Feeder(wiring.Component):
         config = self._config
         m.submodules.tiles = tiles = Tiles()
         m.submodules.walker = walker = WindowWalker(
-            config, word_bytes=config.reduction, extra=_FIRST
+            config=config, word_bytes=config.reduction, extra=_FIRST
         )
         m.submodules.taps = taps = TapWalker(config=config)
         instruction = Signal(FEED)

@@ -10,7 +10,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.lib.window import POSITION, ROW
 
-PATCH_LATENCY = 1  # cycles from a patch's first place, accepted, to that place at `o`
 PLACE = data.StructLayout({"address": unsigned(32), "row_valid": 1, "position": POSITION})
 PATCH = data.StructLayout({"address": unsigned(32), "row": ROW, "position": POSITION})
 

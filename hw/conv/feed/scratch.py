@@ -15,7 +15,6 @@ from hw.lib.queue import Queue
 from hw.lib.replay import WeightRead
 
 BLOCKS = 8  # reserved and not yet written
-COUNT_LATENCY = 1  # cycles from a block's last word to the reader's level
 
 # A chunk of a pixel tile: its elements, each with the words of all tiles.
 BLOCK = data.StructLayout({"tiles": unsigned(16), "transform": 1})

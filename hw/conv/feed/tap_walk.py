@@ -14,8 +14,6 @@ from hw.isa.config import OverlayConfig
 from hw.lib.tiles import NEST, Tiles
 from hw.lib.window import POSITION, ROW
 
-TAP_BEGIN = 1  # cycles of `TapWalker` before the first chunk: in its state BEGIN
-TAP_CHUNK = 2  # cycles before every chunk's first place: in CHUNK, and in SEEK without a skip
 TAPS = data.StructLayout({**WINDOW, "run_words": unsigned(16)})
 
 

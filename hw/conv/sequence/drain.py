@@ -8,17 +8,15 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.conv.array.foot import DRAINED_LATENCY, REUSE_DISTANCE
 from hw.conv.array.output_turn import GROUPS
 from hw.conv.array.wave import drain_layout
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import DRAINED_LATENCY, SETTLE_CYCLES, output_latency
 from hw.lib.algorithm import multiple, of_transform
 from hw.lib.pipelining import delayed
 from hw.lib.queue import Queue
-from hw.winograd.output_transform import output_latency
 
 DRAINS = 2  # banks of accumulators
-SETTLE_CYCLES = REUSE_DISTANCE + 1  # until a tile's last sums are in their accumulators
 
 # A finished tile: units (WS: tiles of pixels, IS: channels) whose elements are `units` apart; the
 # first record.

@@ -14,8 +14,9 @@ from hw.conv.sequence.issuer import STALL
 from hw.conv.sequence.loader import SEQUENCE, Loader
 from hw.conv.sequence.streamer import Streamer
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import POP_LATENCY
 from hw.lib.pipelining import delayed
-from hw.lib.replay import READ_LATENCY, WeightRead
+from hw.lib.replay import WeightRead
 
 
 class Sequencer(wiring.Component):
@@ -25,7 +26,7 @@ class Sequencer(wiring.Component):
     -------
     i : instructions, to loader and streamer alike.
     activations, weights : the reading sides of the activation FIFO and the weight buffer; their
-    words go to the array directly, READ_LATENCY after the pop and with `o_wave`.
+    words go to the array directly, POP_LATENCY after the pop and with `o_wave`.
     scratch : with Winograd, the reading side of the scratch memory, likewise.
     i_turn_reserve, i_turn_done, o_turn_room : with Winograd, of the `OutputTurn`.
     i_last : the next activation word is its chunk's last (kn2row, WS).
@@ -120,8 +121,8 @@ class Sequencer(wiring.Component):
             ("load_parameters", self.o_load_parameters, streamer.o_load_parameters),
             ("first_record", self.o_first_record, streamer.o_record),
         ):
-            m.d.comb += port.eq(delayed(m, value, READ_LATENCY, name=name, reset_less=False))
-        addressed = delayed(m, streamer.o_addressed, READ_LATENCY, name="addressed")
+            m.d.comb += port.eq(delayed(m, value, POP_LATENCY, name=name, reset_less=False))
+        addressed = delayed(m, streamer.o_addressed, POP_LATENCY, name="addressed")
         with m.If(addressed):
             word = fed_word(self._config)(self.activations.data)
             m.d.comb += self.o_wave.tag.address.eq(word.address)

@@ -8,7 +8,6 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.conv.array.foot import REUSE_DISTANCE
 from hw.conv.array.wave import wave_layout
 from hw.conv.sequence.accumulators import TileAccumulators
 from hw.conv.sequence.drain import Drain
@@ -20,6 +19,7 @@ from hw.conv.sequence.wave_resources import OutputRoom, ParameterSchedule
 from hw.conv.sequence.weight_stationary import WeightStationary
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import REUSE_DISTANCE
 from hw.lib.algorithm import is_winograd, skips, transform_index
 from hw.lib.tiles import Tiles
 

@@ -8,9 +8,8 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.conv.array.array import foot_delay
-from hw.conv.array.parameter_chain import burst_cycles
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import burst_cycles, foot_delay
 
 
 class ParameterSchedule(wiring.Component):

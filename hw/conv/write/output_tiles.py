@@ -27,7 +27,7 @@ class TileTrack(wiring.Component):
     o_value : the sum.
     """
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, *, bits: int) -> None:
         shape = unsigned(bits)
         steps = {f"i_{name}": In(shape) for name in ("base", "pixel", "line", "right", "below")}
         super().__init__({"i_begin": In(1), "i_move": In(MOVE), **steps, "o_value": Out(shape)})
@@ -110,7 +110,7 @@ class OutputTiles(wiring.Component):
 
     def _track(self, m: Module, name: str, move: Any, steps: Any, bits: int) -> Any:
         base, pixel, line = steps
-        m.submodules[name] = track = TileTrack(bits)
+        m.submodules[name] = track = TileTrack(bits=bits)
 
         def scaled(value: Any) -> Any:
             return of_transform(self._config, self.i_transform, lambda t: value * t.m)

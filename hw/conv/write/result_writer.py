@@ -13,10 +13,11 @@ from hw.conv.write.output_tiles import OutputTiles
 from hw.conv.write.word_walk import ChannelGroups, PixelWalk, Track
 from hw.isa import CONV, Dataflow
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import READ_LATENCY, RESIDUAL_LATENCY, RETIRE_LATENCY, WRITER_LATENCY
 from hw.lib.algorithm import is_winograd, transform_index
 from hw.lib.pipelining import delayed
-from hw.lib.requantise import RESIDUAL_LATENCY, ResidualAdd
-from hw.lib.tensor_memory import READ_LATENCY, read_request, write_request
+from hw.lib.requantise import ResidualAdd
+from hw.lib.tensor_memory import read_request, write_request
 from hw.lib.tiles import Tiles
 
 WRITE_FIELDS = (
@@ -45,8 +46,6 @@ WRITE_FIELDS = (
     "residual_high",
 )
 WRITE = data.StructLayout({name: CONV[name].shape for name in WRITE_FIELDS})
-WRITER_LATENCY = READ_LATENCY + RESIDUAL_LATENCY  # cycles from a word to its write
-RETIRE_LATENCY = WRITER_LATENCY + 1  # cycles from the last word to the retirement
 
 
 class Writer(wiring.Component):

@@ -28,9 +28,9 @@ from dse.network.graph import Conv, Network, Window
 from dse.passes import folded_shape
 from dse.tiling.grid import Grid
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
-from hw.control.tokens import DISPATCH
 from hw.isa import Dataflow, Opcode
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import DISPATCH
 from tests.sim.test_functional import Builder
 
 AHEAD = 9000  # cycles in which any weights of these tests arrive

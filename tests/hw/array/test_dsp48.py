@@ -19,9 +19,9 @@ from amaranth.sim import Simulator
 
 from hw.conv.array.column import Column, column_ports
 from hw.conv.array.dsp48 import Above, DspElement
-from hw.conv.array.element import CONTROL_LAG, ELEMENT_LATENCY
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import CONTROL_LAG, ELEMENT_LATENCY
 from hw.lib.emit import emit
 from sim.verilator import build, lint
 

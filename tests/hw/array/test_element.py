@@ -10,7 +10,8 @@ from amaranth.hdl import signed
 from amaranth.sim import Simulator
 
 from hw.conv.array import element
-from hw.conv.array.element import ELEMENT_LATENCY, Element
+from hw.conv.array.element import Element
+from hw.isa.timing import ELEMENT_LATENCY
 
 SUM_BITS = 40
 BASE = 1 << 20  # from above

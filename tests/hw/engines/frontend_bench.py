@@ -7,7 +7,6 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hw.control.supervisor import RESET_CYCLES
 from hw.isa import INSTRUCTION_BYTES, Error, Opcode
 from hw.isa.config import ISA_VERSION
 from hw.isa.register_map import (
@@ -19,6 +18,7 @@ from hw.isa.register_map import (
     Control,
     Status,
 )
+from hw.isa.timing import RESET_CYCLES
 from tests.hw.bus.protocol import PAGE
 from tests.hw.engines.frontend_harness import BASES, CONFIG, Bench
 from tests.hw.engines.programs import Program, random_program

@@ -58,7 +58,7 @@ class FrontendDesign(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.frontend = frontend = Frontend(config=self._config)
-        m.submodules.memory = memory = TensorMemory(self._config, readers=(1,), writers=1)
+        m.submodules.memory = memory = TensorMemory(config=self._config, readers=(1,), writers=1)
         connect_flat(m, self, "m_axi_gmem0", frontend.gmem0)
         for name, port in zip(self._ports, frontend.gmem_weights, strict=True):
             connect_flat(m, self, name, port)

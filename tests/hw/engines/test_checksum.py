@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hw.control.checksum_unit import CHECK_LATENCY, ProgramChecksum
+from hw.control.checksum_unit import ProgramChecksum
 from hw.isa import INSTRUCTION_BYTES, Opcode, decode, encode
 from hw.isa.checksum import is_sealed
+from hw.isa.timing import CHECK_LATENCY
 from tests.kit.sealing import sealed
 
 

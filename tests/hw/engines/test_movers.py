@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hw.isa import LOAD, STORE, Base, Error, MemorySpace
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import UNLIMITED
-from hw.lib.tensor_memory import READ_LATENCY
+from hw.isa.timing import READ_LATENCY
 from hw.move.load import Load
 from hw.move.store import Store
 from hw.move.transfer import Transfer

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hw.isa import Error
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import UNLIMITED
-from hw.lib.replay import READ_LATENCY, WeightBuffer
+from hw.isa.timing import POP_LATENCY
+from hw.lib.replay import WeightBuffer
 from hw.move.weights import WeightReader
 
 
@@ -69,7 +70,7 @@ def test_buffer_follows_its_model(
     rng = random.Random(seed)
     dut = WeightBuffer(depth=depth, word_bits=16)
     model = Model(depth)
-    pipeline: list[int | None] = [None] * READ_LATENCY
+    pipeline: list[int | None] = [None] * POP_LATENCY
 
     async def run(ctx: Any) -> None:
         data = None
@@ -120,7 +121,7 @@ def test_replay_without_a_gap() -> None:
         ctx.set(dut.o.pop, 0)
 
     async def data(ctx: Any) -> None:
-        await ctx.tick().repeat(6 + READ_LATENCY)
+        await ctx.tick().repeat(6 + POP_LATENCY)
         for _ in range(14):
             got.append(ctx.get(dut.o.data))
             await ctx.tick()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from hw.isa.timing import INPUT_LATENCY, input_switch_gap
 from hw.isa.transforms import F2, F4, Transform, signed_bits
-from hw.winograd.input_transform import INPUT_LATENCY, InputTransform, input_switch_gap
+from hw.winograd.input_transform import InputTransform
 from hw.winograd.transform_line import LineTransform
 from tests.hw.winograd.vectors import Ints, extreme_patches, idle, matrices, signed, transformed
 

@@ -10,9 +10,10 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hw.isa.timing import DIVISION_LATENCY, output_latency, output_switch_gap
 from hw.isa.transforms import F2, F4, Transform, signed_bits
-from hw.winograd.division import DIVISION_LATENCY, ExactDivision
-from hw.winograd.output_transform import OutputTransform, output_latency, output_switch_gap
+from hw.winograd.division import ExactDivision
+from hw.winograd.output_transform import OutputTransform
 from tests.hw.winograd.vectors import (
     Ints,
     correlation,

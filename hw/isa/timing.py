@@ -1,0 +1,106 @@
+"""Every latency of the hardware, in cycles: RTL, exact model and closed forms read them here.
+
+A latency counts from the cycle of the first event to that of the second.  Functions take sizes as
+numbers, or as numpy's arrays of many sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hw.isa.transforms import Transform
+
+# Queues and memories.
+QUEUE_LATENCY = 1  # from `i` to `o` of a queue
+BLOCK_QUEUE_LATENCY = 2  # the same, in block RAM
+POP_LATENCY = 2  # from a pop of a replay buffer to its word
+READ_LATENCY = 6  # of the tensor memory: grant, bank (2), merge, rotate (2)
+WRITE_TO_READ = 3  # a read accepted this many cycles after a write's acceptance sees its bytes
+PARAMETER_LATENCY = 2  # from a record's address to the record
+COUNT_LATENCY = 1  # from a block's last word in the scratch memory to the reader's level
+
+# Buses and control.
+READER_LATENCY = BLOCK_QUEUE_LATENCY  # from the R channel to a burst reader's `o`
+CHECK_LATENCY = 3  # from the last beat of a program to the checksum's verdict
+VERDICT_LATENCY = CHECK_LATENCY - 1  # from END's arrival to ``failed``: of the checksum
+DISPATCH = 1  # from a retirement to the start of what waits for its token
+RESET_CYCLES = 16  # at least, of reset between two runs: answers of the memories arrive and drop
+
+# Requantisation.
+ROUND_LATENCY = 4
+ZERO_POINT_DELAY = 2  # of `Round`'s zero point behind its value
+CLIP_DELAY = 3  # of `Round`'s limits behind its value
+PRODUCT_LATENCY = 3  # input, multiplier and product registers: those of one DSP slice
+SUM_LATENCY = 4  # of two cascaded DSP slices
+REQUANTISE_LATENCY = PRODUCT_LATENCY + ROUND_LATENCY
+RESIDUAL_LATENCY = SUM_LATENCY + ROUND_LATENCY
+
+# Feeding.
+WALK_LATENCY = 2  # from a step's acceptance to its place
+TAP_BEGIN = 1  # cycles of `TapWalker` before the first chunk: in its state BEGIN
+TAP_CHUNK = 2  # cycles before every chunk's first place: in CHUNK, and in SEEK without a skip
+PATCH_LATENCY = 1  # from a patch's first place, accepted, to that place at `o`
+FEED_LATENCY = READ_LATENCY + 1  # from a request to the write into the activation FIFO
+
+# Array.
+LEAST_TILE_CYCLES = 4  # between two tiles, whatever the rows: the accumulators' read-add-write
+ELEMENT_LATENCY = 4  # from `i_stream` to `o_sum`
+CONTROL_LAG = 2  # `i_local` and `i_clear` of a wave come this much later than its `i_stream`
+FOOT_LATENCY = 2 + REQUANTISE_LATENCY  # from `i_sum` to `o_result`
+DRAINED_LATENCY = REQUANTISE_LATENCY  # from ``o_drained`` to `o_result`
+REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
+SETTLE_CYCLES = REUSE_DISTANCE + 1  # until a tile's last sums are in their accumulators
+TURN_LATENCY = 2  # from a word's reservation in the output turn to the word
+
+# Writing.
+WRITER_LATENCY = READ_LATENCY + RESIDUAL_LATENCY  # from a word to its write
+RETIRE_LATENCY = WRITER_LATENCY + 1  # from the last word to the retirement
+
+# Winograd.
+LINE_LATENCY = 4  # from the first word at the last position to the first result
+INPUT_LATENCY = 2 * LINE_LATENCY  # from the last word of a patch to the first of its transform
+SCATTER_LATENCY = 1  # from the last element of a line to its first sum
+TRANSPOSE_LATENCY = 1  # from the first sum of a tile's last line to the first element
+DIVISION_LATENCY = 2
+
+# Pooling.
+GROUP_LATENCY = 2  # from a group's last tap to its result
+WINDOW_LATENCY = 3  # from a window's last group to its result, and one for each other group
+FINISH_LATENCY = 1 + PARAMETER_LATENCY + 1 + REQUANTISE_LATENCY  # from a window to its bytes
+
+
+def foot_delay(rows: Any) -> Any:
+    """From a wave at the array's input to its sums at the foot of column 0."""
+    return rows + ELEMENT_LATENCY + 1
+
+
+def burst_cycles(columns: Any) -> Any:
+    """From the start of a parameter burst to the cycle in which all columns keep their records."""
+    return columns + PARAMETER_LATENCY
+
+
+def output_latency(transform: Transform, transforms: Sequence[Transform]) -> int:
+    """From the last element of a tile to its first pixel, of the configured transforms.
+
+    Pixel k of column l follows ``alpha * l + k`` cycles later.
+    """
+    divided = any(t.odd_scale != 1 for t in transforms)
+    fixed = 2 * SCATTER_LATENCY + TRANSPOSE_LATENCY + (DIVISION_LATENCY if divided else 0)
+    return fixed + transform.alpha - 1
+
+
+def input_switch_gap(transforms: Sequence[Transform]) -> int:
+    """Least idle cycles between the last word of a patch and the first of one with a smaller
+    transform, whose output would otherwise overtake; 0 before a patch of the same or a larger one.
+    """
+    sizes = [transform.elements for transform in transforms]
+    return max(sizes) - min(sizes)
+
+
+def output_switch_gap(transforms: Sequence[Transform]) -> int:
+    """Least idle cycles between the last element of a tile and the first of one with a smaller
+    transform; 0 before a tile of the same or a larger one."""
+    large = max(transforms, key=lambda t: t.alpha)
+    small = min(transforms, key=lambda t: t.alpha)
+    return max(0, large.m * large.alpha - small.elements)
