@@ -175,7 +175,11 @@ class Frontend(wiring.Component):
             (masters.store.error, Error.BUS_WRITE, flow.tags.store),
         ]
         for failure, (valid, code, tag) in zip(supervisor.failures, failures, strict=True):
-            m.d.comb += [failure.valid.eq(valid), failure.p.code.eq(code), failure.p.tag.eq(tag)]
+            m.d.comb += [
+                failure.valid.eq(valid),
+                failure.payload.code.eq(code),
+                failure.payload.tag.eq(tag),
+            ]
         moved = [masters.moved, self.progress]
         moved += [event.start | event.retire for event in flow.events]
         m.d.comb += [

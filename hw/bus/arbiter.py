@@ -44,14 +44,14 @@ class ReadArbiter(wiring.Component):
             with m.If(chosen == number):
                 m.d.comb += [
                     self.o.ar.payload.eq(client.ar.payload),
-                    self.o.ar.p.id.eq(number),
+                    self.o.ar.payload.id.eq(number),
                     self.o.ar.valid.eq(client.ar.valid),
                     client.ar.ready.eq(self.o.ar.ready),
                 ]
             m.d.comb += [
                 client.r.payload.eq(self.o.r.payload),
-                client.r.valid.eq(self.o.r.valid & (self.o.r.p.id == number)),
+                client.r.valid.eq(self.o.r.valid & (self.o.r.payload.id == number)),
             ]
-            with m.If(self.o.r.p.id == number):
+            with m.If(self.o.r.payload.id == number):
                 m.d.comb += self.o.r.ready.eq(client.r.ready)
         return m

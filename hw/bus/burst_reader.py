@@ -70,7 +70,7 @@ class BurstReader(wiring.Component):
             planner.i.valid.eq(self.i.valid),
             self.i.ready.eq(planner.i.ready),
             planner.abort.eq(self.abort),
-            planner.o.ready.eq((room >= planner.o.p.beats) & (~ar.valid | ar.ready)),
+            planner.o.ready.eq((room >= planner.o.payload.beats) & (~ar.valid | ar.ready)),
             self.idle.eq(~ar.valid & (pending == 0) & planner.idle),
         ]
         issue = planner.o.valid & planner.o.ready & ~self.abort
@@ -79,21 +79,21 @@ class BurstReader(wiring.Component):
         with m.If(issue):
             m.d.sync += [
                 ar.valid.eq(1),
-                ar.p.addr.eq(planner.o.p.address),
-                ar.p.len.eq(planner.o.p.beats - 1),
+                ar.payload.addr.eq(planner.o.payload.address),
+                ar.payload.len.eq(planner.o.payload.beats - 1),
             ]
 
         m.d.comb += [
-            queue.i.p.data.eq(r.p.data),
-            queue.i.p.failed.eq(r.p.resp != OKAY),
+            queue.i.payload.data.eq(r.payload.data),
+            queue.i.payload.failed.eq(r.payload.resp != OKAY),
             queue.i.valid.eq(r.valid & ~self.abort),
             r.ready.eq(1),
-            self.o.payload.eq(queue.o.p.data),
+            self.o.payload.eq(queue.o.payload.data),
             self.o.valid.eq(queue.o.valid),
             queue.o.ready.eq(self.o.ready),
-            self.error.eq(self.o.valid & self.o.ready & queue.o.p.failed),
+            self.error.eq(self.o.valid & self.o.ready & queue.o.payload.failed),
         ]
-        taken = Mux(issue, planner.o.p.beats, 0)
+        taken = Mux(issue, planner.o.payload.beats, 0)
         m.d.sync += [
             pending.eq(pending + taken - r.valid),
             room.eq(room - taken + (self.o.valid & self.o.ready)),
@@ -146,8 +146,8 @@ class BurstPlanner(wiring.Component):
             to_end.eq(self._burst - beat[:index_bits]),
             self.idle.eq(remaining == 0),
             self.i.ready.eq(self.idle & ~self.abort),
-            self.o.p.address.eq(Cat(Const(0, self._shift), beat)),
-            self.o.p.beats.eq(beats),
+            self.o.payload.address.eq(Cat(Const(0, self._shift), beat)),
+            self.o.payload.beats.eq(beats),
             self.o.valid.eq(planned),
         ]
         with m.If(planned):
@@ -157,8 +157,8 @@ class BurstPlanner(wiring.Component):
             m.d.sync += [planned.eq(1), beats.eq(Mux(remaining < to_end, remaining, to_end))]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                beat.eq(self.i.p.address >> self._shift),
-                remaining.eq(self.i.p.beats),
+                beat.eq(self.i.payload.address >> self._shift),
+                remaining.eq(self.i.payload.beats),
             ]
         with m.If(self.abort):
             m.d.sync += [remaining.eq(0), planned.eq(0)]

@@ -76,18 +76,18 @@ class BurstWriter(wiring.Component):
             b.ready.eq(1),
         ]
         issue = planner.o.valid & free & ~self.abort
-        m.d.comb += [bursts.i.valid.eq(issue), bursts.i.payload.eq(planner.o.p.beats)]
+        m.d.comb += [bursts.i.valid.eq(issue), bursts.i.payload.eq(planner.o.payload.beats)]
         with m.If(aw.ready):
             m.d.sync += aw.valid.eq(0)
         with m.If(issue):
             m.d.sync += [
                 aw.valid.eq(1),
-                aw.p.addr.eq(planner.o.p.address),
-                aw.p.len.eq(planner.o.p.beats - 1),
+                aw.payload.addr.eq(planner.o.payload.address),
+                aw.payload.len.eq(planner.o.payload.beats - 1),
             ]
         m.d.sync += [
             unanswered.eq(unanswered + issue - b.valid),
-            self.error.eq(b.valid & (b.p.resp != OKAY)),
+            self.error.eq(b.valid & (b.payload.resp != OKAY)),
         ]
 
         advance = ~w.valid | w.ready
@@ -99,9 +99,9 @@ class BurstWriter(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 w.valid.eq(take),
-                w.p.data.eq(self.i_data.p.data),
-                w.p.strb.eq(Mux(self.abort, 0, self.i_data.p.strobe)),
-                w.p.last.eq(left == 1),
+                w.payload.data.eq(self.i_data.payload.data),
+                w.payload.strb.eq(Mux(self.abort, 0, self.i_data.payload.strobe)),
+                w.payload.last.eq(left == 1),
             ]
         with m.If(bursts.o.valid & bursts.o.ready):
             m.d.sync += left.eq(bursts.o.payload)

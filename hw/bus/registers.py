@@ -79,30 +79,30 @@ class ControlSlave(wiring.Component):
         with m.If(self.accept):
             m.d.sync += self.start.eq(0)
         with m.If(writing):
-            mask = Cat(bit.replicate(8) for bit in bus.w.p.strb)
-            with m.Switch(bus.aw.p.addr[2:]):
+            mask = Cat(bit.replicate(8) for bit in bus.w.payload.strb)
+            with m.Switch(bus.aw.payload.addr[2:]):
                 for word, target in self._writable():
                     with m.Case(word):
-                        m.d.sync += target.eq((bus.w.p.data & mask) | (target & ~mask))
+                        m.d.sync += target.eq((bus.w.payload.data & mask) | (target & ~mask))
                 with m.Case(REGISTERS["control"].offset >> 2):
-                    self._control(m, bus.w.p, ended)
+                    self._control(m, bus.w.payload, ended)
                 with m.Case(REGISTERS["interrupt_status"].offset >> 2):
-                    m.d.sync += pending.eq(pending ^ (bus.w.p.data & mask)[:2])
+                    m.d.sync += pending.eq(pending ^ (bus.w.payload.data & mask)[:2])
         with m.If(self.done):
             m.d.sync += pending.eq(pending | self.settings.interrupt_enable[:2])
 
         with m.If(reading):
-            m.d.sync += bus.r.p.data.eq(0)
-            with m.Switch(bus.ar.p.addr[2:]):
+            m.d.sync += bus.r.payload.data.eq(0)
+            with m.Switch(bus.ar.payload.addr[2:]):
                 for word, source in (*self._writable(), *self._readable()):
                     with m.Case(word):
-                        m.d.sync += bus.r.p.data.eq(source)
+                        m.d.sync += bus.r.payload.data.eq(source)
                 with m.Case(REGISTERS["interrupt_status"].offset >> 2):
-                    m.d.sync += bus.r.p.data.eq(pending)
+                    m.d.sync += bus.r.payload.data.eq(pending)
                 with m.Case(REGISTERS["control"].offset >> 2):
                     asked = self.start | self.running
                     idle = self.idle & ~asked
-                    m.d.sync += [bus.r.p.data.eq(Cat(asked, ended, idle, ended)), ended.eq(0)]
+                    m.d.sync += [bus.r.payload.data.eq(Cat(asked, ended, idle, ended)), ended.eq(0)]
         with m.If(self.done):
             m.d.sync += [ended.eq(1), self.abort.eq(0)]
         return m

@@ -63,8 +63,8 @@ class StripedReader(wiring.Component):
             m.submodules[f"stripe{port}"] = reader
             connect(m, reader.axi, flipped(self.axi[port]))
             m.d.comb += [
-                reader.i.p.address.eq(self.bases[port] + self.i.p.address),
-                reader.i.p.beats.eq(self.i.p.beats),
+                reader.i.payload.address.eq(self.bases[port] + self.i.payload.address),
+                reader.i.payload.beats.eq(self.i.payload.beats),
                 reader.i.valid.eq(self.i.valid & self.i.ready),
                 reader.o.ready.eq(self.o.valid & self.o.ready),
                 reader.abort.eq(self.abort),

@@ -86,16 +86,16 @@ class Fetch(wiring.Component):
                 with m.If(self.start):
                     m.d.sync += [
                         self.command.valid.eq(1),
-                        self.command.p.address.eq(self.base),
-                        self.command.p.beats.eq(beats),
+                        self.command.payload.address.eq(self.base),
+                        self.command.payload.beats.eq(beats),
                     ]
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 with m.If(word.valid):
                     m.d.sync += [
                         remaining.eq(begin.instructions - 1),
-                        self.command.p.address.eq(self.base + INSTRUCTION_BYTES),
-                        self.command.p.beats.eq((begin.instructions - 1) * beats),
+                        self.command.payload.address.eq(self.base + INSTRUCTION_BYTES),
+                        self.command.payload.beats.eq((begin.instructions - 1) * beats),
                     ]
                     self._check(m, begin)
                     with m.If(self.failed):

@@ -65,7 +65,7 @@ class Issuer(wiring.Component):
         record = data.StructLayout({"post": HEAD["post"], "tag": HEAD["tag"]})
         m.submodules.queue = queue = Queue(shape=self._layout, depth=QUEUE_DEPTH)
         m.submodules.flight = flight = Queue(shape=record, depth=FLIGHT_DEPTH)
-        head = queue.o.p
+        head = queue.o.payload
         start = Signal()
         m.d.comb += [
             queue.i.payload.eq(self.i.payload),
@@ -77,19 +77,19 @@ class Issuer(wiring.Component):
             self.o.valid.eq(queue.o.valid & flight.i.ready & self.wait.ready),
             start.eq(self.o.valid & self.o.ready),
             queue.o.ready.eq(start),
-            flight.i.p.post.eq(head.post),
-            flight.i.p.tag.eq(head.tag),
+            flight.i.payload.post.eq(head.post),
+            flight.i.payload.tag.eq(head.tag),
             flight.i.valid.eq(start),
             flight.o.ready.eq(self.retire),
-            self.post.payload.eq(flight.o.p.post),
+            self.post.payload.eq(flight.o.payload.post),
             self.post.valid.eq(self.retire),
             self.running.eq(flight.o.valid),
             self.busy.eq(queue.o.valid | flight.o.valid),
             self.blocked.eq(queue.o.valid & ~self.wait.ready),
-            self.tag.eq(flight.o.p.tag),
+            self.tag.eq(flight.o.payload.tag),
             self.event.start.eq(start),
             self.event.start_tag.eq(head.tag),
             self.event.retire.eq(self.retire),
-            self.event.retire_tag.eq(flight.o.p.tag),
+            self.event.retire_tag.eq(flight.o.payload.tag),
         ]
         return m

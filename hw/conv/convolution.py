@@ -91,7 +91,7 @@ class ConvEngine(wiring.Component):
             m.submodules[f"queue_{k}"] = queue
             whole = getattr(split, f"o_{k}")
             m.d.comb += [
-                queue.i.payload.eq(select(layout, whole.p)),
+                queue.i.payload.eq(select(layout, whole.payload)),
                 queue.i.valid.eq(whole.valid),
                 whole.ready.eq(queue.i.ready),
             ]

@@ -84,7 +84,7 @@ class Load(wiring.Component):
             last.eq(job.lanes <= width),
             high.eq(Mux(last, job.lanes, width)),
             taken.eq(self.beat.valid & self.beat.ready),
-            records.i.p.data.eq(self.beat.payload),
+            records.i.payload.data.eq(self.beat.payload),
             self.o_parameter.address.eq(job.local),
             self.o_parameter.record.eq(records.o.payload[: PARAMETER.size]),
             self.o_parameter_valid.eq(records.o.valid),
@@ -100,8 +100,8 @@ class Load(wiring.Component):
                 m.d.comb += jobs.o.ready.eq(1)
                 m.d.sync += job.eq(jobs.o.payload)
                 with m.If(jobs.o.valid):
-                    m.d.sync += self.retire.eq(jobs.o.p.lanes == 0)
-                    with m.If(jobs.o.p.lanes != 0):
+                    m.d.sync += self.retire.eq(jobs.o.payload.lanes == 0)
+                    with m.If(jobs.o.payload.lanes != 0):
                         m.next = "MOVE"
             with m.State("MOVE"):
                 with m.If(job.space == MemorySpace.TENSOR):
@@ -116,10 +116,10 @@ class Load(wiring.Component):
     def _to_tensor(self, m: Module, job: Any, high: Any) -> None:
         m.d.comb += [
             self.o_write.valid.eq(self.beat.valid),
-            self.o_write.p.address.eq(job.local),
-            self.o_write.p.low.eq(job.skew),
-            self.o_write.p.high.eq(high),
-            self.o_write.p.data.eq(self.beat.payload),
+            self.o_write.payload.address.eq(job.local),
+            self.o_write.payload.low.eq(job.skew),
+            self.o_write.payload.high.eq(high),
+            self.o_write.payload.data.eq(self.beat.payload),
             self.beat.ready.eq(self.o_write.ready),
         ]
         with m.If(self.o_write.valid & self.o_write.ready):
@@ -128,8 +128,8 @@ class Load(wiring.Component):
     def _to_parameters(self, m: Module, job: Any, high: Any, records: Any) -> None:
         m.d.comb += [
             records.i.valid.eq(self.beat.valid),
-            records.i.p.low.eq(job.skew),
-            records.i.p.high.eq(high),
+            records.i.payload.low.eq(job.skew),
+            records.i.payload.high.eq(high),
             self.beat.ready.eq(records.i.ready),
         ]
         with m.If(records.o.valid):
@@ -174,15 +174,15 @@ class Records(wiring.Component):
             step = Signal(range(slots + 1))
             slot = Signal(range(slots + 1))
             m.d.comb += [
-                slot.eq(self.i.p.low // PARAMETER_BYTES + step),
+                slot.eq(self.i.payload.low // PARAMETER_BYTES + step),
                 self.o.valid.eq(self.i.valid),
-                self.i.ready.eq((slot + 1) * PARAMETER_BYTES >= self.i.p.high),
+                self.i.ready.eq((slot + 1) * PARAMETER_BYTES >= self.i.payload.high),
             ]
             with m.Switch(slot):
                 for number in range(slots):
                     with m.Case(number):
                         start = 8 * PARAMETER_BYTES * number
-                        record = self.i.p.data[start : start + 8 * PARAMETER_BYTES]
+                        record = self.i.payload.data[start : start + 8 * PARAMETER_BYTES]
                         m.d.comb += self.o.payload.eq(record)
             with m.If(self.i.valid):
                 m.d.sync += step.eq(Mux(self.i.ready, 0, step + 1))
@@ -191,13 +191,13 @@ class Records(wiring.Component):
             earlier = Signal(8 * (PARAMETER_BYTES - self._bytes))
             number = Signal(range(beats))
             m.d.comb += [
-                self.o.payload.eq(Cat(earlier, self.i.p.data)),
+                self.o.payload.eq(Cat(earlier, self.i.payload.data)),
                 self.o.valid.eq(self.i.valid & (number == beats - 1)),
                 self.i.ready.eq(1),
             ]
             with m.If(self.i.valid):
                 m.d.sync += [
-                    earlier.eq(Cat(earlier, self.i.p.data)[8 * self._bytes :]),
+                    earlier.eq(Cat(earlier, self.i.payload.data)[8 * self._bytes :]),
                     number.eq(number + 1),
                 ]
         return m

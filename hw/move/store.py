@@ -74,7 +74,7 @@ class Store(wiring.Component):
             m.d.comb += inner.eq(outer)
         m.d.comb += [self.failed.eq(transfer.failed), self.failure.eq(transfer.failure)]
 
-        job = transfer.o.p
+        job = transfer.o.payload
         address = Signal(32)
         to_ask, to_write = Signal(33), Signal(33)
         skew = Signal.like(job.skew)
@@ -83,13 +83,13 @@ class Store(wiring.Component):
         from_skew = Const((1 << width) - 1, width) << skew
         m.d.comb += [
             transfer.i.payload.eq(self.i.payload),
-            self.o_read.p.address.eq(address),
+            self.o_read.payload.address.eq(address),
             self.o_read.valid.eq((to_ask != 0) & (room != 0)),
             asked.eq(self.o_read.valid & self.o_read.ready),
             answers.i.payload.eq(self.i_read),
             answers.i.valid.eq(self.i_read_valid),
-            self.o_beat.p.data.eq(answers.o.payload),
-            self.o_beat.p.strobe.eq(Cat(from_skew[i] & (i < to_write) for i in range(width))),
+            self.o_beat.payload.data.eq(answers.o.payload),
+            self.o_beat.payload.strobe.eq(Cat(from_skew[i] & (i < to_write) for i in range(width))),
             self.o_beat.valid.eq(answers.o.valid),
             answers.o.ready.eq(self.o_beat.ready),
             passed.eq(self.o_beat.valid & self.o_beat.ready),

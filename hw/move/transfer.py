@@ -79,8 +79,8 @@ class Transfer(wiring.Component):
         lanes = Signal(33)
         size, end, extent = Signal(ADDRESS_BITS), Signal(41), Signal(33)
         m.d.comb += lanes.eq(Mux(count == 0, 0, skew + count))
-        records = self.i.p.bytes // PARAMETER_BYTES
-        units = Mux(self.i.p.space == MemorySpace.TENSOR, self.i.p.bytes, records)
+        records = self.i.payload.bytes // PARAMETER_BYTES
+        units = Mux(self.i.payload.space == MemorySpace.TENSOR, self.i.payload.bytes, records)
         capacity = Array(self._capacities[kind] for kind in MemorySpace)[space]
 
         with m.If(self.command.ready):
@@ -91,25 +91,25 @@ class Transfer(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += [
-                    address.eq(Array(self.bases)[self.i.p.base] + self.i.p.offset),
-                    local.eq(self.i.p.local),
-                    count.eq(self.i.p.bytes),
-                    space.eq(self.i.p.space),
-                    size.eq(Array(self.sizes)[self.i.p.base]),
-                    end.eq(self.i.p.offset + self.i.p.bytes),
-                    extent.eq(self.i.p.local + units),
-                    self.failure.tag.eq(self.i.p.tag),
+                    address.eq(Array(self.bases)[self.i.payload.base] + self.i.payload.offset),
+                    local.eq(self.i.payload.local),
+                    count.eq(self.i.payload.bytes),
+                    space.eq(self.i.payload.space),
+                    size.eq(Array(self.sizes)[self.i.payload.base]),
+                    end.eq(self.i.payload.offset + self.i.payload.bytes),
+                    extent.eq(self.i.payload.local + units),
+                    self.failure.tag.eq(self.i.payload.tag),
                 ]
                 with m.If(self.i.valid):
                     m.next = "ADD"
             with m.State("ADD"):
                 m.d.sync += [
-                    self.command.p.address.eq(address),
-                    self.command.p.beats.eq((lanes + self._bytes - 1) >> shift),
-                    self.o.p.space.eq(space),
-                    self.o.p.skew.eq(skew),
-                    self.o.p.local.eq(Mux(space == MemorySpace.TENSOR, local - skew, local)),
-                    self.o.p.lanes.eq(lanes),
+                    self.command.payload.address.eq(address),
+                    self.command.payload.beats.eq((lanes + self._bytes - 1) >> shift),
+                    self.o.payload.space.eq(space),
+                    self.o.payload.skew.eq(skew),
+                    self.o.payload.local.eq(Mux(space == MemorySpace.TENSOR, local - skew, local)),
+                    self.o.payload.lanes.eq(lanes),
                 ]
                 with m.If(end > size):
                     m.d.sync += self.failure.code.eq(Error.REGION)

@@ -75,7 +75,7 @@ class WeightReader(wiring.Component):
         word_number = Signal(24)
         taken, word_end, job_end = Signal(), Signal(), Signal()
         final = Signal()
-        job = jobs.o.p
+        job = jobs.o.payload
         m.d.comb += [
             self.beat.ready.eq(jobs.o.valid & (~self.o.valid | self.o.ready)),
             taken.eq(self.beat.valid & self.beat.ready),
@@ -163,15 +163,15 @@ class Segments(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
-                words = self.i.p.segment_words, self.i.p.last_words
+                words = self.i.payload.segment_words, self.i.payload.last_words
                 m.d.sync += [
                     code.eq(self.i.payload),
-                    multiplier.eq(self.i.p.beats_per_word),
+                    multiplier.eq(self.i.payload.beats_per_word),
                     *(addend.eq(count) for addend, count in zip(addends, words, strict=True)),
                     *(total.eq(0) for total in beats),
-                    address.eq(self.i.p.offset),
-                    room.eq((self.size >> self._shift) - (self.i.p.offset >> self._shift)),
-                    repeat.eq(self.i.p.repeats),
+                    address.eq(self.i.payload.offset),
+                    room.eq((self.size >> self._shift) - (self.i.payload.offset >> self._shift)),
+                    repeat.eq(self.i.payload.repeats),
                 ]
                 with m.If(self.i.valid):
                     m.next = "MULTIPLY"
@@ -190,12 +190,14 @@ class Segments(wiring.Component):
                 with m.Elif(free):
                     m.d.sync += [
                         self.command.valid.eq(1),
-                        self.command.p.address.eq(address),
-                        self.command.p.beats.eq(Mux(last_segment, beats[1], beats[0])),
+                        self.command.payload.address.eq(address),
+                        self.command.payload.beats.eq(Mux(last_segment, beats[1], beats[0])),
                         self.o.valid.eq(1),
-                        self.o.p.words.eq(Mux(last_segment, code.last_words, code.segment_words)),
-                        self.o.p.beats_per_word.eq(code.beats_per_word),
-                        self.o.p.last.eq(last_segment & last_repeat),
+                        self.o.payload.words.eq(
+                            Mux(last_segment, code.last_words, code.segment_words)
+                        ),
+                        self.o.payload.beats_per_word.eq(code.beats_per_word),
+                        self.o.payload.last.eq(last_segment & last_repeat),
                         repeat.eq(Mux(last_repeat, code.repeats, repeat - 1)),
                     ]
                     with m.If(last_repeat):

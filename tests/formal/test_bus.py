@@ -30,13 +30,13 @@ def abort_is_held(proof: Proof, component: Any) -> None:
 def planned(planner: Any, *, data_bytes: int) -> Proof:
     """Each burst follows the one before; together they are the command."""
     proof = Proof(planner)
-    address, beats = planner.o.p.address, planner.o.p.beats
+    address, beats = planner.o.payload.address, planner.o.payload.beats
     rest, following = Signal(32), Signal(64)
     with proof.m.If(moves(planner.o)):
         proof.m.d.sync += [rest.eq(rest - beats), following.eq(following + beats * data_bytes)]
     with proof.m.If(moves(planner.i)):
-        start = planner.i.p.address & -data_bytes
-        proof.m.d.sync += [rest.eq(planner.i.p.beats), following.eq(start)]
+        start = planner.i.payload.address & -data_bytes
+        proof.m.d.sync += [rest.eq(planner.i.payload.beats), following.eq(start)]
     with proof.m.If(planner.abort):
         proof.m.d.sync += rest.eq(0)
 
@@ -85,7 +85,7 @@ def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
     proof = Proof(reader)
     ar, r = reader.axi.ar, reader.axi.r
     asked = Signal(range(4 * depth))  # beats that the slave owes
-    proof.m.d.sync += asked.eq(asked + Mux(moves(ar), ar.p.len + 1, 0) - r.valid)
+    proof.m.d.sync += asked.eq(asked + Mux(moves(ar), ar.payload.len + 1, 0) - r.valid)
     proof.assume(~r.valid | (asked != 0))
     abort_is_held(proof, reader)
 
@@ -93,13 +93,13 @@ def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
     proof.require_stable(ar)
     proof.require_stable(reader.o, unless=dropped)
     proof.require(r.ready)
-    proof.require(ar.p.len < burst_beats(data_bytes))
-    offered = Mux(ar.valid, ar.p.len + 1, 0)
+    proof.require(ar.payload.len < burst_beats(data_bytes))
+    offered = Mux(ar.valid, ar.payload.len + 1, 0)
     proof.require(reader.idle == (~ar.valid & (asked == 0) & proof.inner("planner.idle")))
     level = proof.inner("queue.level")
     follower = Follower(
         proof,
-        i=(r.valid & ~reader.abort, Cat(r.p.data, r.p.resp != OKAY)),
+        i=(r.valid & ~reader.abort, Cat(r.payload.data, r.payload.resp != OKAY)),
         o=(moves(reader.o), Cat(reader.o.payload, reader.error)),
         level=level,
         flush=reader.abort,
@@ -133,10 +133,10 @@ def test_reader() -> None:
 
 @pytest.mark.usefixtures("short_bursts")
 @seeded(
-    ("(room >= planner.o.p.beats)", "(room + 1 >= planner.o.p.beats)"),
+    ("(room >= planner.o.payload.beats)", "(room + 1 >= planner.o.payload.beats)"),
     ("pending + taken - r.valid", "pending + taken - (r.valid & ~self.abort)"),
     ("(~ar.valid | ar.ready)),", "1),"),
-    ("queue.o.p.failed)", "queue.i.p.failed)"),
+    ("queue.o.payload.failed)", "queue.i.payload.failed)"),
 )
 def test_wrong_readers(text: str, other: str) -> None:
     reader = mutated(BurstReader, text, other)(data_bytes=1, depth=6)
@@ -155,7 +155,7 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     proof = Proof(writer)
     aw, w, b = writer.axi.aw, writer.axi.w, writer.axi.b
     issue, issued = proof.inner("bursts.i__valid"), proof.inner("bursts.i__payload")
-    ends = moves(w) & w.p.last
+    ends = moves(w) & w.payload.last
     under_way, owed = Signal(range(bursts + 1)), Signal(range(bursts + 1))
     sent = Signal(range(beats + 1))  # beats of the burst under way
     proof.m.d.sync += [
@@ -174,8 +174,10 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     same = Value.cast(w.payload)[: len(data)] == data
     proof.require(~given | (w.valid & same))
     made = w.valid & free & ~given
-    proof.require(~made | (_before(proof, writer.abort) & (w.p.strb == 0)))
-    proof.require(~_before(proof, issue) | (aw.valid & (aw.p.len == _before(proof, issued) - 1)))
+    proof.require(~made | (_before(proof, writer.abort) & (w.payload.strb == 0)))
+    proof.require(
+        ~_before(proof, issue) | (aw.valid & (aw.payload.len == _before(proof, issued) - 1))
+    )
     follower = Follower(proof, i=(issue, issued), o=(ends, sent + 1), level=under_way)
     proof.require(~issue | (issued != 0))
     proof.require(
@@ -184,11 +186,11 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
 
     left, unanswered = proof.inner("left"), proof.inner("unanswered")
     level, consume = proof.inner("bursts.level"), proof.inner("bursts.fifo.consume")
-    last = w.valid & w.p.last
+    last = w.valid & w.payload.last
     front = (left != 0) + last
     proof.require(unanswered == under_way + owed)
     proof.require((unanswered <= bursts) & (under_way == level + front) & (left <= beats))
-    proof.require(~(w.valid & ~w.p.last) | (left != 0))
+    proof.require(~(w.valid & ~w.payload.last) | (left != 0))
     proof.require((sent == 0) | w.valid | (left != 0))
     for row in range(bursts):  # the planner's bursts have beats
         there = Mux(row >= consume, row - consume, row + bursts - consume) < level
@@ -213,9 +215,9 @@ def test_writer() -> None:
 
 @pytest.mark.usefixtures("short_bursts")
 @seeded(
-    ("w.p.last.eq(left == 1)", "w.p.last.eq(left <= 2)"),
+    ("w.payload.last.eq(left == 1)", "w.payload.last.eq(left <= 2)"),
     ("(left == 0) | (take & (left == 1))", "(left == 0) | (left == 1)"),
-    ("Mux(self.abort, 0, self.i_data.p.strobe)", "self.i_data.p.strobe"),
+    ("Mux(self.abort, 0, self.i_data.payload.strobe)", "self.i_data.payload.strobe"),
     ("(unanswered == 0) & planner.idle", "planner.idle"),
     ("with m.If(advance):", "with m.If(1):"),
 )
@@ -234,10 +236,12 @@ def arbitrated(arbiter: Any) -> Proof:
     proof.require(moves(out.ar) == moves(clients[0].ar) + moves(clients[1].ar))
     proof.require(moves(out.r) == moves(clients[0].r) + moves(clients[1].r))
     for number, client in enumerate(clients):
-        same = (client.ar.p.addr == out.ar.p.addr) & (client.ar.p.len == out.ar.p.len)
-        proof.require(~moves(client.ar) | (same & (out.ar.p.id == number)))
+        same = (client.ar.payload.addr == out.ar.payload.addr) & (
+            client.ar.payload.len == out.ar.payload.len
+        )
+        proof.require(~moves(client.ar) | (same & (out.ar.payload.id == number)))
         beat = Value.cast(client.r.payload) == Value.cast(out.r.payload)
-        proof.require(~moves(client.r) | (beat & (out.r.p.id == number)))
+        proof.require(~moves(client.r) | (beat & (out.r.payload.id == number)))
         passed = Signal(name=f"passed_{number}")  # the other went first, while this one waited
         waits = client.ar.valid & ~client.ar.ready
         proof.m.d.sync += passed.eq(waits & (passed | moves(out.ar)))
@@ -255,7 +259,7 @@ def test_arbiter() -> None:
     ("locked | ~other_asks", "~other_asks"),
     ("Mux(locked | ~other_asks, last, ~last)", "Mux(locked | ~other_asks, last, 0)"),
     ("client.ar.ready.eq(self.o.ar.ready)", "client.ar.ready.eq(1)"),
-    ("self.o.r.valid & (self.o.r.p.id == number)", "self.o.r.valid"),
+    ("self.o.r.valid & (self.o.r.payload.id == number)", "self.o.r.valid"),
 )
 def test_wrong_arbiters(text: str, other: str) -> None:
     arbiter = mutated(ReadArbiter, text, other)(data_bytes=1)

@@ -24,7 +24,7 @@ def issued(issuer: Any) -> Proof:
     proof.assume(~issuer.retire | issuer.running)
     starts = o.valid & o.ready
     proof.require(starts == (wait.valid & wait.ready))
-    proof.require(~starts | (wait.payload == o.p.wait))
+    proof.require(~starts | (wait.payload == o.payload.wait))
     proof.require(post.valid == issuer.retire)
 
     level = proof.inner("queue.level")
@@ -34,7 +34,10 @@ def issued(issuer: Any) -> Proof:
     level = proof.inner("flight.level")
     record = Cat(post.payload, issuer.event.retire_tag)
     flying = Follower(
-        proof, i=(starts, Cat(o.p.post, o.p.tag)), o=(issuer.retire, record), level=level
+        proof,
+        i=(starts, Cat(o.payload.post, o.payload.tag)),
+        o=(issuer.retire, record),
+        level=level,
     )
     hold(proof, "flight.fifo", flying, depth=FLIGHT_DEPTH, block=False)
     proof.require(issuer.running == (level != 0))
@@ -50,7 +53,7 @@ def test_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
 @seeded(
     ("queue.o.valid & flight.i.ready & self.wait.ready", "queue.o.valid & self.wait.ready"),
     ("queue.o.valid & flight.i.ready & self.o.ready", "queue.o.valid & flight.i.ready"),
-    ("flight.i.p.post.eq(head.post)", "flight.i.p.post.eq(head.wait)"),
+    ("flight.i.payload.post.eq(head.post)", "flight.i.payload.post.eq(head.wait)"),
 )
 def test_wrong_issuers(text: str, other: str) -> None:
     depths = {"FLIGHT_DEPTH": FLIGHT_DEPTH, "QUEUE_DEPTH": QUEUE_DEPTH}

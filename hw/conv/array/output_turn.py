@@ -78,8 +78,8 @@ class OutputTurn(wiring.Component):
 
         column, place, read_bank = Signal.like(self.i_unit.pixels), Signal.like(pixel), Signal()
         reads = Signal()
-        last_place = place == self._last(group.o.p)
-        last_column = column == group.o.p.pixels
+        last_place = place == self._last(group.o.payload)
+        last_column = column == group.o.payload.pixels
         m.d.comb += [
             reads.eq(group.o.valid & self.i_room),
             self.o_reserve.eq(reads),

@@ -103,22 +103,22 @@ class Feeder(wiring.Component):
             self.o_busy.eq(~self.i.ready),
             walker.i_start.eq(started),
             tiles.i_load.eq(accept),
-            tiles.i_nest.eq(self._nest(self.i.p)),
+            tiles.i_nest.eq(self._nest(self.i.payload)),
             walker.i_window.eq(Cat(getattr(instruction, name) for name in WINDOW)),
             walker.i.valid.eq(walking & ~started),
-            taps.i_start.eq(accept & skips(self.i.p)),
-            taps.i_nest.eq(_rows_of(self.i.p)),
+            taps.i_start.eq(accept & skips(self.i.payload)),
+            taps.i_nest.eq(_rows_of(self.i.payload)),
             taps.i_window.eq(Cat(getattr(instruction, name) for name in TAPS.members)),
         ]
         m.d.sync += started.eq(accept)
         with m.If(accept):
-            m.d.sync += [instruction.eq(self.i.p), walking.eq(~skips(self.i.p))]
+            m.d.sync += [instruction.eq(self.i.payload), walking.eq(~skips(self.i.payload))]
         stepped = walker.i.valid & walker.i.ready
         taken = walker.o.valid & walker.o.ready
         m.d.sync += flight.eq(flight + stepped - taken)
         m.d.comb += [
-            walker.i.p.extra.first.eq(self._first_pixel),
-            walker.i.p.extra.tiles.eq(tiles.o_pixels),
+            walker.i.payload.extra.first.eq(self._first_pixel),
+            walker.i.payload.extra.tiles.eq(tiles.o_pixels),
         ]
         self._steps(m, tiles, walker, instruction, walking, stepped, started)
         self._read(m, walker, taps, skipping, instruction)
@@ -143,7 +143,7 @@ class Feeder(wiring.Component):
         m.d.comb += self._first_pixel.eq(pixel == 0)
         last_word = word == instruction.run_words - 1
         last_column = column == instruction.tap_columns - 1
-        step = walker.i.p
+        step = walker.i.payload
         m.d.comb += tiles.i_advance.eq(stepped & last_pixel)
         with m.If(~last_pixel):
             m.d.comb += step.pixel.eq(PixelStep.NEXT)
@@ -191,8 +191,8 @@ class Feeder(wiring.Component):
             with m.If(mine):
                 m.d.comb += self.o_read.valid.eq(source.valid & may_read)
                 for name in PLACE.members:
-                    m.d.comb += getattr(place, name).eq(getattr(source.p, name))
-        m.d.comb += self.o_read.p.address.eq(place.address)
+                    m.d.comb += getattr(place, name).eq(getattr(source.payload, name))
+        m.d.comb += self.o_read.payload.address.eq(place.address)
         taken = self.o_read.valid & self.o_read.ready
         m.d.sync += room.eq(room - (taken & ~winograd) + self.i_popped)
 
@@ -223,8 +223,8 @@ class Feeder(wiring.Component):
             of_patch = Const(0)
         m.d.sync += [
             self.o_valid.eq(self.i_read_valid & ~of_patch),
-            self.o_word.address.eq(delayed(m, taps.o.p.pixel, READ_LATENCY, name="pixel")),
-            self.o_last.eq(delayed(m, taps.o.p.last, READ_LATENCY, name="last")),
+            self.o_word.address.eq(delayed(m, taps.o.payload.pixel, READ_LATENCY, name="pixel")),
+            self.o_last.eq(delayed(m, taps.o.payload.last, READ_LATENCY, name="last")),
         ]
         for lane in range(lanes):
             keep = (late.low <= lane) & (lane < late.high)
@@ -250,21 +250,21 @@ class Feeder(wiring.Component):
         m.submodules.patches = patches = Patches()
         winograd = is_winograd(config, instruction)
         index = transform_index(config, instruction)
-        base, block = walker.o.p, self.o_block
+        base, block = walker.o.payload, self.o_block
         free = ~base.extra.first | block.ready
         m.d.comb += [
             patches.i_edge.eq(of_transform(config, index, lambda t: t.alpha - 1)),
             patches.i_height.eq(instruction.height),
             patches.i_row_pitch.eq(instruction.row_pitch),
             patches.i_column_step.eq(instruction.patch_column_step),
-            patches.i.p.address.eq(base.address),
-            patches.i.p.row.eq(base.row),
-            patches.i.p.position.eq(base.position),
+            patches.i.payload.address.eq(base.address),
+            patches.i.payload.row.eq(base.row),
+            patches.i.payload.position.eq(base.position),
             patches.i.valid.eq(walker.o.valid & winograd & free),
             patches.o.ready.eq(self.o_read.ready & winograd),
             block.valid.eq(walker.o.valid & winograd & base.extra.first & patches.i.ready),
-            block.p.tiles.eq(base.extra.tiles),
-            block.p.transform.eq(index),
+            block.payload.tiles.eq(base.extra.tiles),
+            block.payload.transform.eq(index),
         ]
         with m.If(winograd):
             m.d.comb += walker.o.ready.eq(patches.i.ready & free)

@@ -43,9 +43,9 @@ class Patches(wiring.Component):
         last = (x == self.i_edge) & (y == self.i_edge)
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | (moves & last)),
-            self.o.p.address.eq(place.address),
-            self.o.p.position.eq(place.position),
-            self.o.p.row_valid.eq((place.row >= 0) & (place.row < self.i_height)),
+            self.o.payload.address.eq(place.address),
+            self.o.payload.position.eq(place.position),
+            self.o.payload.row_valid.eq((place.row >= 0) & (place.row < self.i_height)),
         ]
         following = Signal(PATCH)
         m.d.comb += [
@@ -64,6 +64,6 @@ class Patches(wiring.Component):
                 y.eq(y + 1),
             ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [top.eq(self.i.p), place.eq(self.i.p), x.eq(0), y.eq(0)]
+            m.d.sync += [top.eq(self.i.payload), place.eq(self.i.payload), x.eq(0), y.eq(0)]
             m.d.sync += self.o.valid.eq(1)
         return m

@@ -58,12 +58,12 @@ class Scratch(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
         queue: Any = Queue(shape=BLOCK, depth=BLOCKS)
         m.submodules.queue = queue
-        words, written = unsigned(22), self._words(queue.o.p)
+        words, written = unsigned(22), self._words(queue.o.payload)
         need = Signal(words)
         free = Signal(range(depth + 1), init=depth)
         m.d.comb += [
-            need.eq(self._words(self.i_block.p)),
-            queue.i.payload.eq(self.i_block.p),
+            need.eq(self._words(self.i_block.payload)),
+            queue.i.payload.eq(self.i_block.payload),
             queue.i.valid.eq(self.i_block.valid & (free >= need)),
             self.i_block.ready.eq(queue.i.ready & (free >= need)),
         ]
@@ -76,11 +76,11 @@ class Scratch(wiring.Component):
             write.addr.eq(base + tile + place),
             write.data.eq(self.i_word),
             write.en.eq(self.i_valid),
-            complete.eq(self.i_valid & self.i_last & (tile == queue.o.p.tiles - 1)),
+            complete.eq(self.i_valid & self.i_last & (tile == queue.o.payload.tiles - 1)),
             queue.o.ready.eq(complete),
         ]
         with m.If(self.i_valid):
-            m.d.sync += place.eq(Mux(self.i_last, 0, place + queue.o.p.tiles))
+            m.d.sync += place.eq(Mux(self.i_last, 0, place + queue.o.payload.tiles))
             m.d.sync += tile.eq(tile + self.i_last)
         with m.If(complete):
             m.d.sync += [base.eq(base + written), tile.eq(0)]

@@ -174,7 +174,7 @@ class Drain(wiring.Component):
         m.submodules.walk = walk = UnitWalk(config=self._config)
         m.submodules.room = room = UnitRoom(config=self._config)
         connect(m, flipped(self.i), queue.i)
-        job, drain = queue.o.p, self.o_drain
+        job, drain = queue.o.payload, self.o_drain
         unit = Signal(16)
         begin, elements, last_unit = Signal(), Signal(), unit == job.units - 1
         ends = elements & walk.o_last

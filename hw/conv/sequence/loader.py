@@ -88,16 +88,18 @@ class Loader(wiring.Component):
         ahead = Signal(2)  # instructions begun here and not finished by the streamer
         last_dataflow = Signal(Dataflow)
 
-        follows = (self.i.p.dataflow == last_dataflow) & (self.i.p.dataflow != Dataflow.NS)
+        follows = (self.i.payload.dataflow == last_dataflow) & (
+            self.i.payload.dataflow != Dataflow.NS
+        )
         accept = self.i.valid & self.i.ready
-        streaming = self.i.p.dataflow == Dataflow.NS
+        streaming = self.i.payload.dataflow == Dataflow.NS
         m.d.comb += [
             self.i.ready.eq(~active & ((ahead == 0) | (follows & (ahead == 1)))),
             tiles.i_load.eq(accept),
-            *begin_nest(config, tiles, self.i.p),
+            *begin_nest(config, tiles, self.i.payload),
         ]
         with m.If(accept):
-            m.d.sync += [instruction.eq(self.i.p), last_dataflow.eq(self.i.p.dataflow)]
+            m.d.sync += [instruction.eq(self.i.payload), last_dataflow.eq(self.i.payload.dataflow)]
             m.d.sync += active.eq(~streaming)
         m.d.sync += ahead.eq(ahead + accept - self.i_finish)
 

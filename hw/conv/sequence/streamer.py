@@ -96,14 +96,14 @@ class Streamer(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(~self.o_busy & self._idle),
             tiles.i_load.eq(accept),
-            *begin_nest(self._config, tiles, self.i.p),
+            *begin_nest(self._config, tiles, self.i.payload),
             tiles.i_advance.eq(request.done),
             self.o_finish.eq(request.done & tiles.o_final),
             self.o_wave.eq(request.wave),
             *(getattr(self, f"o_{name}").eq(request[name]) for name in _OUTPUTS),
         ]
         with m.If(accept):
-            m.d.sync += [self._instruction.eq(self.i.p), self.o_busy.eq(1)]
+            m.d.sync += [self._instruction.eq(self.i.payload), self.o_busy.eq(1)]
         with m.Elif(self.o_finish):
             m.d.sync += self.o_busy.eq(0)
         self._look(m, tiles, parameters, room)
@@ -189,10 +189,12 @@ class Streamer(wiring.Component):
 
     def _schedule(self, m: Module, accept: Any, tiles: Tiles, parameters: Any, room: Any) -> None:
         """Parameter bursts, and the room that waves with results take."""
-        by_channel = self.i.p.dataflow == Dataflow.IS
+        by_channel = self.i.payload.dataflow == Dataflow.IS
         m.d.comb += [
-            parameters.i_begin.eq(accept & ~by_channel & ~is_winograd(self._config, self.i.p)),
-            parameters.i_record.eq(self.i.p.parameters),
+            parameters.i_begin.eq(
+                accept & ~by_channel & ~is_winograd(self._config, self.i.payload)
+            ),
+            parameters.i_record.eq(self.i.payload.parameters),
             parameters.i_swap.eq(self.o_wave.tag.swap),
             parameters.i_more.eq(~tiles.o_last_channels & ~self.o_wave.tag.by_channel),
             self.o_load_parameters.eq(parameters.o_load),
@@ -216,12 +218,12 @@ class Streamer(wiring.Component):
             tile.i_channels.eq(sight.channels),
             tile.i_transform.eq(transform_index(self._config, instruction)),
             drain.i.valid.eq(tile.o_finished),
-            drain.i.p.by_channel.eq(by_channel),
-            drain.i.p.units.eq(Mux(by_channel, sight.channels, sight.pixels)),
-            drain.i.p.pixels.eq(sight.pixels - 1),
-            drain.i.p.bank.eq(tile.o_bank),
-            drain.i.p.transform.eq(tile.i_transform),
-            drain.i.p.record.eq(instruction.parameters + tile.o_record),
+            drain.i.payload.by_channel.eq(by_channel),
+            drain.i.payload.units.eq(Mux(by_channel, sight.channels, sight.pixels)),
+            drain.i.payload.pixels.eq(sight.pixels - 1),
+            drain.i.payload.bank.eq(tile.o_bank),
+            drain.i.payload.transform.eq(tile.i_transform),
+            drain.i.payload.record.eq(instruction.parameters + tile.o_record),
             drain.i_room.eq(room.o_room),
             drain.i_parameters.eq(parameters.o_ready),
             drain.i_turn_done.eq(self.i_turn_done),

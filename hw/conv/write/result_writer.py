@@ -104,7 +104,7 @@ class Writer(wiring.Component):
                 m.d.comb += [self.i.ready.eq(1), tiles.i_load.eq(self.i.valid), self.o_busy.eq(0)]
                 with m.If(self.i.valid):
                     m.d.comb += [begin.eq(1), groups.i_first.eq(1)]
-                    m.d.sync += instruction.eq(self.i.p)
+                    m.d.sync += instruction.eq(self.i.payload)
                     m.next = "WALK"
             with m.State("WALK"):
                 with m.If(final):
@@ -117,7 +117,7 @@ class Writer(wiring.Component):
 
     def _nest(self, tiles: Tiles) -> list[Any]:
         """The words' loop nest: one step a tile."""
-        instruction = self.i.p
+        instruction = self.i.payload
         sizes = ("pixels", "pixel_tile", "channels", "channel_tile")
         return [
             *(tiles.i_nest[name].eq(instruction[name]) for name in sizes),
@@ -134,7 +134,7 @@ class Writer(wiring.Component):
         target, residual = self._tracks(m, walk)
         winograd = is_winograd(self._config, instruction)
         m.d.comb += [
-            walk.i_start.eq(begin & ~is_winograd(self._config, self.i.p)),
+            walk.i_start.eq(begin & ~is_winograd(self._config, self.i.payload)),
             walk.i_by_channel.eq(instruction.dataflow == Dataflow.IS),
             walk.i_descends.eq(instruction.dataflow == Dataflow.NS),
             walk.i_pixels.eq(tiles.o_pixels),
@@ -197,7 +197,7 @@ class Writer(wiring.Component):
             places.i_residual_pitch.eq(instruction.residual_pitch),
             places.i_residual_row_pitch.eq(instruction.residual_row_pitch),
         ]
-        m.d.sync += opens.eq(begin & is_winograd(self._config, self.i.p))
+        m.d.sync += opens.eq(begin & is_winograd(self._config, self.i.payload))
         with m.If(opens):
             m.d.sync += walking.eq(1)
         with m.If(walking):
@@ -224,7 +224,7 @@ class Writer(wiring.Component):
         m.d.comb += low.eq(Mux(turned, columns - self._groups.o_size, 0))
         head = Signal(data.StructLayout({"valid": 1, "address": 32, "low": lanes, "high": lanes}))
         m.d.comb += [
-            self.o_read.p.address.eq(residual + self._groups.o_offset - low),
+            self.o_read.payload.address.eq(residual + self._groups.o_offset - low),
             head.valid.eq(taken & inside),
             head.address.eq(target + self._groups.o_offset - low),
             head.low.eq(low),
@@ -250,8 +250,8 @@ class Writer(wiring.Component):
         result = Mux(instruction.residual, add.o_result.as_value(), plain)
         m.d.comb += [
             self.o_write.valid.eq(late.valid),
-            self.o_write.p.address.eq(late.address),
-            self.o_write.p.low.eq(late.low),
-            self.o_write.p.high.eq(late.high),
-            self.o_write.p.data.eq(result),
+            self.o_write.payload.address.eq(late.address),
+            self.o_write.payload.low.eq(late.low),
+            self.o_write.payload.high.eq(late.high),
+            self.o_write.payload.data.eq(result),
         ]

@@ -68,13 +68,13 @@ class ReadMemory:
                 offered = self.rng.random() >= self.stall
                 now = self._next(due, cycle)
                 _, address, last, number = now
-                ctx.set(r.p.data, content(address, self.data_bytes))
-                ctx.set(r.p.last, last)
-                ctx.set(r.p.id, number)
-                ctx.set(r.p.resp, 2 if self.beats in self.fail else 0)
+                ctx.set(r.payload.data, content(address, self.data_bytes))
+                ctx.set(r.payload.last, last)
+                ctx.set(r.payload.id, number)
+                ctx.set(r.payload.resp, 2 if self.beats in self.fail else 0)
             ctx.set(r.valid, offered)
             _, _, asked, address, length, number, taken = await ctx.tick().sample(
-                ar.valid, ar.p.addr, ar.p.len, ar.p.id, r.ready
+                ar.valid, ar.payload.addr, ar.payload.len, ar.payload.id, r.ready
             )
             cycle += 1
             addresses.check(asked, ready, address, length, number)
@@ -134,7 +134,7 @@ class WriteMemory:
             ctx.set(w.ready, w_ready)
             if not offered and due and due[0] <= cycle and not self.hung:
                 offered = self.rng.random() >= self.stall
-                ctx.set(b.p.resp, 2 if self.answered in self.fail else 0)
+                ctx.set(b.payload.resp, 2 if self.answered in self.fail else 0)
             ctx.set(b.valid, offered)
             (
                 _,
@@ -148,7 +148,14 @@ class WriteMemory:
                 last,
                 taken,
             ) = await ctx.tick().sample(
-                aw.valid, aw.p.addr, aw.p.len, w.valid, w.p.data, w.p.strb, w.p.last, b.ready
+                aw.valid,
+                aw.payload.addr,
+                aw.payload.len,
+                w.valid,
+                w.payload.data,
+                w.payload.strb,
+                w.payload.last,
+                b.ready,
             )
             cycle += 1
             addresses.check(asked, aw_ready, address, length)

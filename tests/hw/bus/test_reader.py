@@ -28,8 +28,8 @@ def simulate(dut: Any, *testbenches: Any, background: Any) -> None:
 
 async def command(ctx: Any, port: Any, address: int, beats: int) -> None:
     """Hands over one command."""
-    ctx.set(port.p.address, address)
-    ctx.set(port.p.beats, beats)
+    ctx.set(port.payload.address, address)
+    ctx.set(port.payload.beats, beats)
     ctx.set(port.valid, 1)
     await ctx.tick().until(port.ready)
     ctx.set(port.valid, 0)
@@ -122,7 +122,7 @@ def test_abort_drops_everything(seed: int) -> None:
             memory.hung = True
             ctx.set(dut.abort, 1)
             ctx.set(dut.o.ready, 0)
-            offered = ctx.get(dut.axi.ar.valid), ctx.get(dut.axi.ar.p.addr)
+            offered = ctx.get(dut.axi.ar.valid), ctx.get(dut.axi.ar.payload.addr)
             await ctx.tick().repeat(20)
             assert not ctx.get(dut.i.ready)
             if offered[0] and memory.outstanding == 0:

@@ -22,8 +22,8 @@ async def feed(
     for value, strobe in beats:
         while rng.random() < stall:
             await ctx.tick()
-        ctx.set(dut.i_data.p.data, value)
-        ctx.set(dut.i_data.p.strobe, strobe)
+        ctx.set(dut.i_data.payload.data, value)
+        ctx.set(dut.i_data.payload.strobe, strobe)
         ctx.set(dut.i_data.valid, 1)
         await ctx.tick().until(dut.i_data.ready)
         ctx.set(dut.i_data.valid, 0)

@@ -49,7 +49,7 @@ async def give(ctx: Any, port: Any, codes: list[dict[str, int]]) -> None:
     """Hands over instructions."""
     for code in codes:
         for name, value in code.items():
-            ctx.set(getattr(port.p, name), value)
+            ctx.set(getattr(port.payload, name), value)
         ctx.set(port.valid, 1)
         await ctx.tick().until(port.ready)
         ctx.set(port.valid, 0)
@@ -91,11 +91,11 @@ def test_transfer(base: Base, offset: int, local: int, count: int, spare: int, w
         await ctx.tick().until(dut.command.valid & dut.o.valid)
         address = BASES[base] + offset
         skew = address % width
-        assert ctx.get(dut.command.p.address) // width == address // width
-        assert ctx.get(dut.command.p.beats) == (-(-(skew + count) // width) if count else 0)
-        assert ctx.get(dut.o.p.skew) == skew
-        assert ctx.get(dut.o.p.local) == (local - skew) % (1 << 32)
-        assert ctx.get(dut.o.p.lanes) == (skew + count if count else 0)
+        assert ctx.get(dut.command.payload.address) // width == address // width
+        assert ctx.get(dut.command.payload.beats) == (-(-(skew + count) // width) if count else 0)
+        assert ctx.get(dut.o.payload.skew) == skew
+        assert ctx.get(dut.o.payload.local) == (local - skew) % (1 << 32)
+        assert ctx.get(dut.o.payload.lanes) == (skew + count if count else 0)
 
     simulate(dut, run)
 
@@ -144,8 +144,8 @@ def test_load_to_every_alignment(stall: float) -> None:
             ctx.set(dut.o_write.ready, ready)
             _, _, asks, address, beats, taken, write, payload, retire = await ctx.tick().sample(
                 dut.command.valid,
-                dut.command.p.address,
-                dut.command.p.beats,
+                dut.command.payload.address,
+                dut.command.payload.beats,
                 dut.beat.ready,
                 dut.o_write.valid,
                 dut.o_write.payload,
@@ -187,7 +187,9 @@ def test_store_from_every_alignment(stall: float) -> None:
             if answer is not None:
                 word = bytes(byte_at((answer + n) % (1 << 32)) for n in range(CONFIG.tensor_word))
                 ctx.set(dut.i_read, int.from_bytes(word, "little"))
-            _, _, asks, address = await ctx.tick().sample(dut.o_read.valid, dut.o_read.p.address)
+            _, _, asks, address = await ctx.tick().sample(
+                dut.o_read.valid, dut.o_read.payload.address
+            )
             answers.append(address if asks and ready else None)
 
     async def bus(ctx: Any) -> None:
@@ -201,8 +203,8 @@ def test_store_from_every_alignment(stall: float) -> None:
                 ctx.set(dut.writer_idle, left == 0)
                 _, _, asks, to, beats, valid, beat, retire = await ctx.tick().sample(
                     dut.command.valid,
-                    dut.command.p.address,
-                    dut.command.p.beats,
+                    dut.command.payload.address,
+                    dut.command.payload.beats,
                     dut.o_beat.valid,
                     dut.o_beat.payload,
                     dut.retire,
@@ -265,8 +267,8 @@ def test_records(width: int) -> None:
                 ctx.set(dut.beat.payload, int.from_bytes(beat, "little"))
             _, _, asks, address, beats, taken, valid, write, retire = await ctx.tick().sample(
                 dut.command.valid,
-                dut.command.p.address,
-                dut.command.p.beats,
+                dut.command.payload.address,
+                dut.command.payload.beats,
                 dut.beat.ready,
                 dut.o_parameter_valid,
                 dut.o_parameter,

@@ -88,7 +88,7 @@ def test_issuer_gates_and_posts(seed: int) -> None:
             if ctx.get(dut.o.valid):
                 assert tokens
                 wait, _, tag = to_start[0]
-                assert ctx.get(dut.o.p.bytes) == tag << 8
+                assert ctx.get(dut.o.payload.bytes) == tag << 8
                 assert ctx.get(dut.wait.payload) == wait
             if gives and ctx.get(dut.i.ready):
                 to_send.popleft()

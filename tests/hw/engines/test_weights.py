@@ -178,7 +178,7 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
         ctx.set(dut.size, max(ends))  # nothing is read beyond: no failure
         for code in codes:
             for name, value in code.items():
-                ctx.set(getattr(dut.i.p, name), value)
+                ctx.set(getattr(dut.i.payload, name), value)
             ctx.set(dut.i.valid, 1)
             await ctx.tick().until(dut.i.ready)
             ctx.set(dut.i.valid, 0)
@@ -191,7 +191,10 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
             ctx.set(dut.beat.valid, offer)
             ctx.set(dut.beat.payload, waiting[0] if waiting else 0)
             _, _, asks, address, beats, ready = await ctx.tick().sample(
-                dut.command.valid, dut.command.p.address, dut.command.p.beats, dut.beat.ready
+                dut.command.valid,
+                dut.command.payload.address,
+                dut.command.payload.beats,
+                dut.beat.ready,
             )
             if offer and ready:
                 waiting.pop(0)
@@ -257,7 +260,7 @@ def test_reader_fails_before_the_segment_that_leaves_its_region(segment: int, of
         nonlocal asked
         values = {"beats_per_word": 2, "segments": 3, "segment_words": 5, "last_words": 7}
         for name, value in {**values, "repeats": 2, "offset": offset, "tag": 9}.items():
-            ctx.set(getattr(dut.i.p, name), value)
+            ctx.set(getattr(dut.i.payload, name), value)
         ctx.set(dut.size, offset + ends[segment] - 1)
         for port in (dut.i.valid, dut.command.ready, dut.beat.valid, dut.o.ready):
             ctx.set(port, 1)
@@ -284,7 +287,7 @@ def test_reader_keeps_up_with_the_bus(beats: int) -> None:
         ctx.set(dut.size, UNLIMITED)
         values = {"beats_per_word": beats, "segments": 1, "last_words": 100, "repeats": 1}
         for name, value in values.items():
-            ctx.set(getattr(dut.i.p, name), value)
+            ctx.set(getattr(dut.i.payload, name), value)
         for port in (dut.i.valid, dut.command.ready, dut.beat.valid, dut.o.ready):
             ctx.set(port, 1)
         await ctx.tick()
