@@ -5,88 +5,119 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from amaranth.hdl import Const, Mux, Signal
+import pytest
+from amaranth.hdl import Mux, Signal
 from amaranth.lib import data
 
 from hw.conv.write.output_tiles import OutputTiles
+from hw.isa import CONV
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import of_transform
-from hw.lib.tiles import NEST_FIELDS, Tiles, place_layout
+from hw.lib.tiles import SIZE, Axis, Tiles, place_layout
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 from tests.hw.test_winograd_layers import config as overlay_config
 
+AXES = ("chunks", "pixels", "channels")
+FLAGS = ("first", "last")
 
-def walked(tiles: Any) -> Proof:
-    """``for channel tile: for pixel tile: for chunk``, or with the pixel tiles outside."""
-    proof = Proof(tiles)
+
+def stepped(axis: Any) -> Proof:
+    """``while left: size = min(left, tile); left -= size``, again and again: what `Axis` promises.
+
+    Whatever moves it, and however long the axis is.
+    """
+    proof = Proof(axis)
     m = proof.m
-    nest = {name: Signal.like(tiles.i_nest[name], name=name) for name in NEST_FIELDS}
-    pixels, pixel_tile, channels, channel_tile, chunks = nest.values()
-    outside, begun = Signal(), Signal()
-    pixel, channel = Signal(len(pixels) + 1), Signal(len(channels) + 1)  # loop variables
-    chunk = Signal.like(chunks)
-    for name in NEST_FIELDS:
-        proof.assume(~tiles.i_load | (tiles.i_nest[name] != 0))
+    bits = len(axis.i_length)
+    length, tile, left, begun = Signal(bits), Signal(SIZE), Signal(bits), Signal()
+    proof.assume(~axis.i_load | ((axis.i_length != 0) & (axis.i_tile != 0)))
+    last = left <= tile
+    with m.If(axis.i_load):
+        m.d.sync += [length.eq(axis.i_length), tile.eq(axis.i_tile), left.eq(axis.i_length)]
+        m.d.sync += begun.eq(1)
+    with m.Elif(axis.i_advance):
+        m.d.sync += left.eq(Mux(last, length, left - tile))
 
-    last_chunk = chunk == chunks - 1
-    last_pixel, last_channel = pixel + pixel_tile >= pixels, channel + channel_tile >= channels
-    inner_ends = Mux(outside, last_channel, last_pixel)
-    with m.If(tiles.i_advance):
-        m.d.sync += chunk.eq(Mux(last_chunk, 0, chunk + 1))
-        with m.If(last_chunk & (inner_ends | ~outside)):
-            m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + pixel_tile))
-        with m.If(last_chunk & (inner_ends | outside)):
-            m.d.sync += channel.eq(Mux(last_channel, 0, channel + channel_tile))
-    with m.If(tiles.i_load):
-        m.d.sync += [signal.eq(tiles.i_nest[name]) for name, signal in nest.items()]
-        m.d.sync += [outside.eq(tiles.i_pixels_outside), begun.eq(1)]
-        m.d.sync += [variable.eq(0) for variable in (pixel, channel, chunk)]
-
-    for found, expected in (
-        (tiles.o_pixels, Mux(last_pixel, pixels - pixel, pixel_tile)),
-        (tiles.o_channels, Mux(last_channel, channels - channel, channel_tile)),
-        (tiles.o_first_chunk, chunk == 0),
-        (tiles.o_last_chunk, last_chunk),
-        (tiles.o_first_pixels, pixel == 0),
-        (tiles.o_last_pixels, last_pixel),
-        (tiles.o_last_channels, last_channel),
-        (tiles.o_final, last_chunk & last_pixel & last_channel),
-    ):
-        proof.require(~begun | (found == expected))
-
-    proof.require(proof.inner("outside") == outside)
-    proof.require(~begun | ((pixel < pixels) & (channel < channels) & (chunk < chunks)))
-    for name, length, tile, behind in (
-        ("chunks", chunks, Const(1, 16), chunk),
-        ("pixels", pixels, pixel_tile, pixel),
-        ("channels", channels, channel_tile, channel),
-    ):
-        for condition in _ahead(proof, name, length, tile, (length - behind)[: len(length)]):
-            proof.require(~begun | condition)
+    proof.require(~begun | (axis.o_size == Mux(last, left, tile)))
+    proof.require(~begun | (axis.o_first == (left == length)))
+    proof.require(~begun | (axis.o_last == last))
+    for condition in _ahead(proof, length, tile, left):
+        proof.require(~begun | condition)
     return proof
 
 
-def _ahead(proof: Proof, axis: str, length: Any, tile: Any, left: Any) -> Iterator[Any]:
+def _ahead(proof: Proof, length: Any, tile: Any, left: Any) -> Iterator[Any]:
     """What an axis knows of the step after this one, and of the first one."""
-    place = place_layout(len(length))
-    now, start = (place(proof.inner(f"{axis}.{name}")) for name in ("now", "start"))
-    yield (tile != 0) & (proof.inner(f"{axis}.tile") == tile)
+    layout = place_layout(len(length))
+    now, start = (layout(proof.inner(name)) for name in ("now", "start"))
+    yield (tile != 0) & (proof.inner("tile") == tile)
     for one, rest in ((now, left), (start, length)):
         yield (rest != 0) & (one.size == Mux(rest <= tile, rest, tile))
         yield one.behind == (rest - tile)[: len(length)]
         yield (one.last == (rest <= tile)) & (one.last_next == (rest <= tile << 1))
-    yield (now.first == (left == length)) & start.first
+    yield (left <= length) & (now.first == (left == length)) & start.first
 
 
-def test_nest() -> None:
-    assert walked(Tiles()).verdict() is Verdict.PROVED
+def walked(tiles: Any) -> Proof:
+    """``for channel tile: for pixel tile: for chunk``, or with the pixel tiles outside.
+
+    Each loop is an `Axis`, of which `stepped` is proved: here it is enough that every one begins
+    with its own length and moves when the loops inside of it end, and that the outputs are theirs.
+    """
+    proof = Proof(tiles)
+    m = proof.m
+    outside = Signal()
+    with m.If(tiles.i_load):
+        m.d.sync += outside.eq(tiles.i_pixels_outside)
+    first, last = ({name: proof.inner(f"{name}.o_{flag}") for name in AXES} for flag in FLAGS)
+    inner_pixels, inner_channels = ~outside, outside  # each inside of the other one
+    chunk_ends = tiles.i_advance & last["chunks"]
+    for name, size, advance in (
+        ("chunks", 1, tiles.i_advance),
+        ("pixels", tiles.i_nest.pixel_tile, chunk_ends & (inner_pixels | last["channels"])),
+        ("channels", tiles.i_nest.channel_tile, chunk_ends & (inner_channels | last["pixels"])),
+    ):
+        proof.require(proof.inner(f"{name}.i_load") == tiles.i_load)
+        proof.require(proof.inner(f"{name}.i_length") == tiles.i_nest[name])
+        proof.require(proof.inner(f"{name}.i_tile") == size)
+        proof.require(proof.inner(f"{name}.i_advance") == advance)
+    for found, expected in (
+        (tiles.o_pixels, proof.inner("pixels.o_size")),
+        (tiles.o_channels, proof.inner("channels.o_size")),
+        (tiles.o_first_chunk, first["chunks"]),
+        (tiles.o_last_chunk, last["chunks"]),
+        (tiles.o_first_pixels, first["pixels"]),
+        (tiles.o_last_pixels, last["pixels"]),
+        (tiles.o_last_channels, last["channels"]),
+        (tiles.o_final, last["chunks"] & last["pixels"] & last["channels"]),
+    ):
+        proof.require(found == expected)
+    proof.require(proof.inner("outside") == outside)
+    return proof
+
+
+@pytest.mark.parametrize("bits", sorted({CONV[name].shape.width for name in AXES}))
+def test_axis(bits: int) -> None:
+    assert stepped(Axis(bits=bits)).verdict(depth=1) is Verdict.PROVED
 
 
 @seeded(
     ("step.last_next.eq(now.behind <= tile << 1)", "step.last_next.eq(now.behind < tile << 1)"),
     ("Mux(now.last_next, now.behind, tile)", "tile"),
-    ("(outside | pixels.o_last)", "pixels.o_last"),
     ("now.eq(Mux(now.last, start, step))", "now.eq(step)"),
+)
+def test_wrong_axes(text: str, other: str) -> None:
+    axis = mutated(Axis, text, other)(bits=16)
+    assert stepped(axis).verdict(depth=8) is Verdict.REFUTED
+
+
+def test_nest() -> None:
+    assert walked(Tiles()).verdict(depth=1) is Verdict.PROVED
+
+
+@seeded(
+    ("(outside | pixels.o_last)", "pixels.o_last"),
+    ("nest.chunks, 1, self.i_advance", "nest.chunks, 2, self.i_advance"),
 )
 def test_wrong_nests(text: str, other: str) -> None:
     assert walked(mutated(Tiles, text, other)()).verdict(depth=8) is Verdict.REFUTED
