@@ -40,8 +40,9 @@ def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
     assert found.certified_gap == 0
 
 
-def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps() -> None:
-    network = without_dense(benchmark("googlenet"))
+@pytest.mark.parametrize("name", ["squeezenet", pytest.param("googlenet", marks=pytest.mark.slow)])
+def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps(name: str) -> None:
+    network = without_dense(benchmark(name))
     board = replace(U200, dsp=400)
     best = explore(network, board)
     assert best.pareto[-1].latency_ms == best.mapping.latency_ms
