@@ -85,7 +85,7 @@ def output_latency(transform: Transform, transforms: Sequence[Transform]) -> int
 
     Pixel k of column l follows ``alpha * l + k`` cycles later.
     """
-    divided = any(t.odd_scale != 1 for t in transforms)
+    divided = any(t.divides for t in transforms)
     fixed = 2 * SCATTER_LATENCY + TRANSPOSE_LATENCY + (DIVISION_LATENCY if divided else 0)
     return fixed + transform.alpha - 1
 

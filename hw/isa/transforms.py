@@ -89,6 +89,11 @@ class Transform:
         """Odd part of the total scale."""
         return self.total_scale >> (2 * self.scale_shift)
 
+    @property
+    def divides(self) -> bool:
+        """Whether sums are divided by more than a power of two."""
+        return self.odd_scale != 1
+
     @cached_property
     def input_range(self) -> tuple[int, int]:
         """Least and greatest V of int8 inputs, both attained."""

@@ -123,7 +123,9 @@ def test_one_bit_less_in_operands_and_scratch_fails(
 def test_one_bit_less_in_accumulators_fails(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """127 * -128 * 63 needs 21 bits, and the scale's power of two more in the accumulators."""
     network = layer((6, 6, 7), 5, SAME, weight=lambda size: np.full(size, 127), zero_point=0)
-    quiet = replace(network.operators[0], weight_scale=np.full(5, 1e-6))  # type: ignore[type-var]
+    (conv,) = network.convolutions()
+    assert conv.numbers is not None
+    quiet = replace(conv, numbers=replace(conv.numbers, weight_scale=np.full(5, 1e-6)))
     network = replace(network, operators=(quiet,))
     image = np.full((6, 6, 7), -128, np.int8)
     exact = replace(config(2, f"f{tile}"), accumulator_bits=21 + {2: 2, 4: 6}[tile])

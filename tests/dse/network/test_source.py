@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dse.network.graph import NetworkError
+from dse.network.ports import ModelPort
 from dse.onnx import source
 from dse.onnx.importer import check
 
@@ -70,4 +71,4 @@ def test_the_batch_becomes_one_image(builder, save) -> None:
     b = builder
     b.input(3, 8, 8)
     model = source.read(save(b.model(b.relu("x"))))
-    assert model.inputs == (source.Port("x", np.dtype(np.float32), (1, 3, 8, 8)),)
+    assert model.inputs == (ModelPort("x", np.dtype(np.float32), (1, 3, 8, 8)),)
