@@ -8,11 +8,10 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.conv.array.output_turn import GROUPS
 from hw.conv.array.wave import drain_layout
+from hw.conv.sequence.drained_units import UnitRoom, UnitWalk
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import DRAINED_LATENCY, SETTLE_CYCLES, output_latency
-from hw.lib.algorithm import multiple, of_transform
 from hw.lib.pipelining import delayed
 from hw.lib.queue import Queue
 
@@ -32,95 +31,63 @@ JOB = data.StructLayout(
 )
 
 
-class UnitWalk(wiring.Component):
-    """The accumulators of a unit's elements: column by column, as the output transform wants them.
+class DrainSteps(wiring.Component):
+    """The steps of a tile: its sums settle and its parameters come, its units follow, it leaves.
+
+    A tile is taken up when it is there, and left when its last element has been issued and its
+    parameters have been swapped (IS: each unit brings its own).
 
     Members
     -------
-    i_begin, i_unit : to the first element of that unit.
-    i_step : to the next element. i_units, i_transform : of the tile; held.
-    o_address : of the element. o_last : it is the unit's last.
+    i_tile, i_by_channel : a tile is there, and of which kind; held until it is left.
+    i_parameters : its parameters may be swapped in. i_swap : they are, in this cycle.
+    i_room : the next unit may begin.
+    i_last_element, i_last_unit : this element is its unit's last; this unit is its tile's.
+    o_parameters : a burst of parameters is wanted.
+    o_begin : a unit begins in the next cycle. o_elements : an element is issued.
+    o_leave : the tile is left. o_idle : no tile is there.
     """
 
-    def __init__(self, *, config: OverlayConfig) -> None:
-        self._config = config
+    def __init__(self) -> None:
+        inputs = ("tile", "by_channel", "parameters", "swap", "room", "last_element", "last_unit")
+        outputs = ("parameters", "begin", "elements", "leave", "idle")
         super().__init__(
-            {
-                "i_begin": In(1),
-                "i_unit": In(unsigned(16)),
-                "i_step": In(1),
-                "i_units": In(unsigned(16)),
-                "i_transform": In(1),
-                "o_address": Out(config.address_bits),
-                "o_last": Out(1),
-            }
+            {f"i_{name}": In(1) for name in inputs} | {f"o_{name}": Out(1) for name in outputs}
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        edge = of_transform(self._config, self.i_transform, lambda t: t.alpha - 1)
-        row = of_transform(
-            self._config, self.i_transform, lambda t: multiple(self.i_units, t.alpha)
-        )
-        i, j = Signal(3), Signal(3)
-        column = Signal(self._config.address_bits)  # of its first element
-        m.d.comb += self.o_last.eq((i == edge) & (j == edge))
-        with m.If(self.i_step):
-            m.d.sync += [i.eq(i + 1), self.o_address.eq(self.o_address + row)]
-        with m.If(self.i_step & (i == edge)):
-            following = column + self.i_units
-            m.d.sync += [i.eq(0), j.eq(j + 1), column.eq(following), self.o_address.eq(following)]
-        with m.If(self.i_begin):
-            m.d.sync += [i.eq(0), j.eq(0)]
-            m.d.sync += [column.eq(self.i_unit), self.o_address.eq(self.i_unit)]
-        return m
-
-
-class UnitRoom(wiring.Component):
-    """Whether the next unit's results have room: in the output FIFO, or IS in the output turn.
-
-    Members
-    -------
-    i_by_channel, i_last_unit, i_transform : of the tile and the unit; held while it lasts.
-    i_active : a unit is under way. i_begin : the next one begins. i_end : one ends.
-    i_room : free words of the output FIFO. i_turn_done : the output turn has delivered a group.
-    o_room : the next unit may begin. o_reserve : words that it reserves as it begins.
-    o_close : the unit is the last of its group. o_empty : no group is under way.
-    """
-
-    def __init__(self, *, config: OverlayConfig) -> None:
-        self._config = config
-        words = unsigned(config.output_depth.bit_length())
-        names = ("by_channel", "last_unit", "transform", "active", "begin", "end", "turn_done")
-        super().__init__(
-            {
-                **{f"i_{name}": In(1) for name in names},
-                "i_room": In(words),
-                "o_room": Out(1),
-                "o_reserve": Out(words),
-                "o_close": Out(1),
-                "o_empty": Out(1),
-            }
-        )
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        columns = self._config.columns
-        pixels = of_transform(self._config, self.i_transform, lambda t: t.pixels)
-        member = Signal(range(columns))  # of the group
-        groups = Signal(range(GROUPS + 1))
-        fresh = Mux(self.i_active, self.o_close, member == 0)  # the next unit starts a group
-        starts = self.i_begin & self.i_by_channel & fresh
-        m.d.sync += groups.eq(groups + starts - self.i_turn_done)
-        with m.If(self.i_end):
-            m.d.sync += member.eq(Mux(self.o_close, 0, member + 1))
-        turn = ~fresh | (groups != GROUPS)
-        m.d.comb += [
-            self.o_close.eq((member == columns - 1) | self.i_last_unit),
-            self.o_room.eq(Mux(self.i_by_channel, turn, self.i_room >= pixels)),
-            self.o_reserve.eq(Mux(self.i_begin & ~self.i_by_channel, pixels, 0)),
-            self.o_empty.eq(groups == 0),
-        ]
+        settle = Signal(range(SETTLE_CYCLES + 1))  # until the sums are in their accumulators
+        swapped = Signal()
+        with m.If(settle != 0):
+            m.d.sync += settle.eq(settle - 1)
+        with m.If(self.i_swap):
+            m.d.sync += swapped.eq(1)
+        with m.FSM() as fsm:
+            m.d.comb += self.o_idle.eq(fsm.ongoing("IDLE") & ~self.i_tile)
+            with m.State("IDLE"):
+                m.d.sync += [settle.eq(SETTLE_CYCLES), swapped.eq(0)]
+                with m.If(self.i_tile):
+                    m.d.comb += self.o_parameters.eq(~self.i_by_channel)
+                    m.next = "PARAMETERS"
+            with m.State("PARAMETERS"):
+                with m.If((settle == 0) & (self.i_by_channel | self.i_parameters)):
+                    m.next = "UNIT"
+            with m.State("UNIT"):
+                m.d.comb += self.o_begin.eq(self.i_room)
+                with m.If(self.i_room):
+                    m.next = "ELEMENTS"
+            with m.State("ELEMENTS"):
+                follows = self.i_last_element & self.i_room & ~self.i_last_unit
+                m.d.comb += [self.o_elements.eq(1), self.o_begin.eq(follows)]
+                with m.If(self.i_last_element & ~self.i_room):
+                    m.next = "UNIT"
+                with m.If(self.i_last_element & self.i_last_unit):
+                    m.next = "SWAP"
+            with m.State("SWAP"):
+                with m.If(swapped | self.i_by_channel):
+                    m.d.comb += self.o_leave.eq(1)
+                    m.next = "IDLE"
         return m
 
 
@@ -171,92 +138,89 @@ class Drain(wiring.Component):
         m = Module()
         queue: Any = Queue(shape=JOB, depth=DRAINS)
         m.submodules.queue = queue
+        m.submodules.steps = steps = DrainSteps()
         m.submodules.walk = walk = UnitWalk(config=self._config)
         m.submodules.room = room = UnitRoom(config=self._config)
         connect(m, flipped(self.i), queue.i)
-        job, drain = queue.o.payload, self.o_drain
-        unit = Signal(16)
-        begin, elements, last_unit = Signal(), Signal(), unit == job.units - 1
-        ends = elements & walk.o_last
+        job, unit = queue.o.payload, Signal(16)
+        last_unit, ends = Signal(), Signal()
+        m.d.comb += [last_unit.eq(unit == job.units - 1), ends.eq(steps.o_elements & walk.o_last)]
+        with m.If(ends):
+            m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
         m.d.comb += [
-            walk.i_begin.eq(begin),
-            walk.i_unit.eq(unit + elements),
-            walk.i_step.eq(elements),
+            queue.o.ready.eq(steps.o_leave),
+            steps.i_tile.eq(queue.o.valid),
+            steps.i_by_channel.eq(job.by_channel),
+            steps.i_parameters.eq(self.i_parameters),
+            steps.i_swap.eq(self.o_swap),
+            steps.i_room.eq(room.o_room),
+            steps.i_last_element.eq(walk.o_last),
+            steps.i_last_unit.eq(last_unit),
+            self.o_begin.eq(steps.o_parameters),
+            self.o_record.eq(job.record),
+            self.o_drain.valid.eq(steps.o_elements),
+            self.o_drain.address.eq(walk.o_address),
+            self.o_free.eq(queue.level != DRAINS),
+            self.o_idle.eq(steps.o_idle & self._cool(m, steps.o_elements) & room.o_empty),
+        ]
+        self._walk(m, walk, steps, job, unit)
+        self._reserve(m, room, steps, job, ends)
+        self._issue(m, job, unit, ends, room.o_close)
+        self._swap(m, ends & (unit == 0) & ~job.by_channel)
+        return m
+
+    def _walk(self, m: Module, walk: UnitWalk, steps: DrainSteps, job: Any, unit: Any) -> None:
+        """The walk goes through this unit; in its last cycle, the next one may begin already."""
+        m.d.comb += [
+            walk.i_begin.eq(steps.o_begin),
+            walk.i_unit.eq(unit + steps.o_elements),
+            walk.i_step.eq(steps.o_elements),
             walk.i_units.eq(job.units),
             walk.i_transform.eq(job.transform),
+        ]
+
+    def _reserve(self, m: Module, room: UnitRoom, steps: DrainSteps, job: Any, ends: Any) -> None:
+        """Each unit takes the room for its results as it begins."""
+        m.d.comb += [
             room.i_by_channel.eq(job.by_channel),
-            room.i_last_unit.eq(last_unit),
+            room.i_last_unit.eq(steps.i_last_unit),
             room.i_transform.eq(job.transform),
-            room.i_active.eq(elements),
-            room.i_begin.eq(begin),
+            room.i_active.eq(steps.o_elements),
+            room.i_begin.eq(steps.o_begin),
             room.i_end.eq(ends),
             room.i_turn_done.eq(self.i_turn_done),
             room.i_room.eq(self.i_room),
             self.o_reserve.eq(room.o_reserve),
-            self.o_record.eq(job.record),
-            self.o_free.eq(queue.level != DRAINS),
-            drain.valid.eq(elements),
+        ]
+
+    def _issue(self, m: Module, job: Any, unit: Any, ends: Any, close: Any) -> None:
+        """What the feet must know of the element, beside its address."""
+        drain = self.o_drain
+        m.d.comb += [
             drain.take.eq(ends & (job.by_channel | (unit == 0))),
             drain.by_channel.eq(job.by_channel),
-            drain.close.eq(room.o_close),
+            drain.close.eq(close),
             drain.pixels.eq(job.pixels),
             drain.record.eq(job.record + unit),
             drain.bank.eq(job.bank),
             drain.transform.eq(job.transform),
-            drain.address.eq(walk.o_address),
         ]
-        with m.If(ends):
-            m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
-        swapped = self._swap(m, ends & (unit == 0) & ~job.by_channel)
-        settle, cool = self._timers(m, elements)
-        with m.FSM() as fsm:
-            idle = fsm.ongoing("IDLE") & ~queue.o.valid
-            m.d.comb += self.o_idle.eq(idle & cool & room.o_empty)
-            with m.State("IDLE"):
-                m.d.sync += [settle.eq(SETTLE_CYCLES), swapped.eq(0)]
-                with m.If(queue.o.valid):
-                    m.d.comb += self.o_begin.eq(~job.by_channel)
-                    m.next = "PARAMETERS"
-            with m.State("PARAMETERS"):
-                with m.If((settle == 0) & (job.by_channel | self.i_parameters)):
-                    m.next = "UNIT"
-            with m.State("UNIT"):
-                m.d.comb += begin.eq(room.o_room)
-                with m.If(room.o_room):
-                    m.next = "ELEMENTS"
-            with m.State("ELEMENTS"):
-                m.d.comb += [elements.eq(1), begin.eq(walk.o_last & room.o_room & ~last_unit)]
-                with m.If(walk.o_last & ~room.o_room):
-                    m.next = "UNIT"
-                with m.If(walk.o_last & last_unit):
-                    m.next = "SWAP"
-            with m.State("SWAP"):
-                with m.If(swapped | job.by_channel):
-                    m.d.comb += queue.o.ready.eq(1)
-                    m.next = "IDLE"
-        return m
 
     def _longest(self) -> int:
         return max(output_latency(t, self._config.transforms) for t in self._config.transforms)
 
-    def _swap(self, m: Module, taken: Any) -> Signal:
+    def _swap(self, m: Module, taken: Any) -> None:
         """WS: the parameters are swapped in when the first unit reaches the feet."""
-        swapped = Signal()
         late = delayed(m, taken, self._longest(), name="swap", reset_less=False)
         m.d.comb += self.o_swap.eq(late)
-        with m.If(self.o_swap):
-            m.d.sync += swapped.eq(1)
-        return swapped
 
-    def _timers(self, m: Module, elements: Any) -> tuple[Signal, Any]:
-        """Cycles until a tile's sums are in their accumulators; whether all results are out."""
+    def _cool(self, m: Module, elements: Any) -> Any:
+        """Whether the results of all elements have left the feet."""
         transforms = self._config.transforms
         tail = self._longest() + max(t.alpha * t.m for t in transforms) + DRAINED_LATENCY
-        settle, cooling = Signal(range(SETTLE_CYCLES + 1)), Signal(range(tail + 1))
-        with m.If(settle != 0):
-            m.d.sync += settle.eq(settle - 1)
+        cooling = Signal(range(tail + 1))
         with m.If(elements):
             m.d.sync += cooling.eq(tail)
         with m.Elif(cooling != 0):
             m.d.sync += cooling.eq(cooling - 1)
-        return settle, cooling == 0
+        return cooling == 0

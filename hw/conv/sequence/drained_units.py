@@ -1,0 +1,105 @@
+"""Units of a finished Winograd tile: where their elements stand, and room for their results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.conv.array.output_turn import GROUPS
+from hw.isa.config import OverlayConfig
+from hw.lib.algorithm import multiple, of_transform
+
+
+class UnitWalk(wiring.Component):
+    """The accumulators of a unit's elements: column by column, as the output transform wants them.
+
+    Members
+    -------
+    i_begin, i_unit : to the first element of that unit.
+    i_step : to the next element. i_units, i_transform : of the tile; held.
+    o_address : of the element. o_last : it is the unit's last.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "i_begin": In(1),
+                "i_unit": In(unsigned(16)),
+                "i_step": In(1),
+                "i_units": In(unsigned(16)),
+                "i_transform": In(1),
+                "o_address": Out(config.address_bits),
+                "o_last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        edge = of_transform(self._config, self.i_transform, lambda t: t.alpha - 1)
+        row = of_transform(
+            self._config, self.i_transform, lambda t: multiple(self.i_units, t.alpha)
+        )
+        i, j = Signal(3), Signal(3)
+        column = Signal(self._config.address_bits)  # of its first element
+        m.d.comb += self.o_last.eq((i == edge) & (j == edge))
+        with m.If(self.i_step):
+            m.d.sync += [i.eq(i + 1), self.o_address.eq(self.o_address + row)]
+        with m.If(self.i_step & (i == edge)):
+            following = column + self.i_units
+            m.d.sync += [i.eq(0), j.eq(j + 1), column.eq(following), self.o_address.eq(following)]
+        with m.If(self.i_begin):
+            m.d.sync += [i.eq(0), j.eq(0)]
+            m.d.sync += [column.eq(self.i_unit), self.o_address.eq(self.i_unit)]
+        return m
+
+
+class UnitRoom(wiring.Component):
+    """Whether the next unit's results have room: in the output FIFO, or IS in the output turn.
+
+    Members
+    -------
+    i_by_channel, i_last_unit, i_transform : of the tile and the unit; held while it lasts.
+    i_active : a unit is under way. i_begin : the next one begins. i_end : one ends.
+    i_room : free words of the output FIFO. i_turn_done : the output turn has delivered a group.
+    o_room : the next unit may begin. o_reserve : words that it reserves as it begins.
+    o_close : the unit is the last of its group. o_empty : no group is under way.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        words = unsigned(config.output_depth.bit_length())
+        names = ("by_channel", "last_unit", "transform", "active", "begin", "end", "turn_done")
+        super().__init__(
+            {
+                **{f"i_{name}": In(1) for name in names},
+                "i_room": In(words),
+                "o_room": Out(1),
+                "o_reserve": Out(words),
+                "o_close": Out(1),
+                "o_empty": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        columns = self._config.columns
+        pixels = of_transform(self._config, self.i_transform, lambda t: t.pixels)
+        member = Signal(range(columns))  # of the group
+        groups = Signal(range(GROUPS + 1))
+        fresh = Mux(self.i_active, self.o_close, member == 0)  # the next unit starts a group
+        starts = self.i_begin & self.i_by_channel & fresh
+        m.d.sync += groups.eq(groups + starts - self.i_turn_done)
+        with m.If(self.i_end):
+            m.d.sync += member.eq(Mux(self.o_close, 0, member + 1))
+        turn = ~fresh | (groups != GROUPS)
+        m.d.comb += [
+            self.o_close.eq((member == columns - 1) | self.i_last_unit),
+            self.o_room.eq(Mux(self.i_by_channel, turn, self.i_room >= pixels)),
+            self.o_reserve.eq(Mux(self.i_begin & ~self.i_by_channel, pixels, 0)),
+            self.o_empty.eq(groups == 0),
+        ]
+        return m
