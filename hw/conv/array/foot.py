@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -36,6 +36,56 @@ def foot_ports(config: OverlayConfig) -> dict[str, Any]:
         "o_record": Out(PARAMETER),
         "o_result": Out(signed(8)),
     }
+
+
+class SumBanks(wiring.Component):
+    """The accumulators of a column: one bank; with Winograd two, of which one may be drained.
+
+    Reads and writes every cycle. A sum can be read from the cycle after its write.
+
+    Members
+    -------
+    i_address : of the accumulators to read. i_drain : with Winograd, the element that is read in
+    its bank instead.
+    o_0, o_1 : what was read in the cycle before, of each bank.
+    i_store, i_store_bank, i_store_address, i_sum : a sum to write.
+    """
+
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        self._banks = range(2 if config.transforms else 1)
+        total = signed(config.accumulator_bits)
+        super().__init__(
+            {
+                "i_address": In(unsigned(config.address_bits)),
+                **({"i_drain": In(drain_layout(config))} if config.transforms else {}),
+                **{f"o_{bank}": Out(total) for bank in self._banks},
+                "i_store": In(1),
+                "i_store_bank": In(1),
+                "i_store_address": In(unsigned(config.address_bits)),
+                "i_sum": In(total),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for bank in self._banks:
+            output = getattr(self, f"o_{bank}")
+            memory = Memory(shape=output.shape(), depth=self._config.accumulator_depth, init=[])
+            m.submodules[f"sums_{bank}"] = memory
+            read, write = memory.read_port(domain="sync"), memory.write_port()
+            m.d.comb += [
+                read.addr.eq(self.i_address),
+                read.en.eq(1),
+                output.eq(read.data),
+                write.addr.eq(self.i_store_address),
+                write.data.eq(self.i_sum),
+                write.en.eq(self.i_store & (self.i_store_bank == bank)),
+            ]
+            if self._config.transforms:
+                with m.If(self.i_drain.valid & (self.i_drain.bank == bank)):
+                    m.d.comb += read.addr.eq(self.i_drain.address)
+        return m
 
 
 class Foot(wiring.Component):
@@ -71,77 +121,82 @@ class Foot(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        tag, late = self.i_tag, self.o_tag
-        total = signed(config.accumulator_bits)
-        captured = Signal(total, reset_less=True)
-        value = Signal(total, reset_less=True)
-        following = Signal(PARAMETER, reset_less=True)
-        active = Signal(PARAMETER, reset_less=True)
-
-        correction: Any = 0
-        if config.lanes == 2:
-            of_shadow = Mux(tag.by_channel | tag.exact, captured, 0)
-            of_stream = Mux(tag.by_channel & ~tag.exact, 0, self.i_correction)
-            correction = of_shadow + of_stream
+        m.submodules.sums = sums = SumBanks(config=config)
+        m.submodules.requantise = requantise = Requantise(accumulator_bits=config.accumulator_bits)
+        active = self._parameters(m)
+        summed = self._accumulate(m, sums, active)
         m.d.sync += [
-            value.eq(self.i_sum - correction),
             self.o_correction.eq(self.i_correction),
-            self.o_tag.eq(tag),
+            self.o_tag.eq(self.i_tag),
             self.o_record.eq(self.i_record),
         ]
-        with m.If(tag.capture):
-            m.d.sync += captured.eq(self.i_sum)
-        with m.If(self.i_latch):
-            m.d.sync += following.eq(self.i_record)
-        with m.If(tag.swap):
-            m.d.sync += active.eq(Mux(tag.by_channel, self.i_record, following))
-        if config.transforms:
-            with m.If(self.i_take.valid):
-                m.d.sync += active.eq(Mux(self.i_take.by_channel, self.i_record, following))
-
-        summed = Signal(total, reset_less=True)
-        address = Signal.like(tag.address, reset_less=True)
-        store = Signal()
-        bank = Signal()
-        reads = []
-        for index in range(2 if config.transforms else 1):
-            sums = Memory(shape=total, depth=config.accumulator_depth, init=[])
-            m.submodules[f"sums_{index}"] = sums
-            read, write = sums.read_port(domain="sync"), sums.write_port()
-            reads.append(read)
-            m.d.comb += [
-                read.addr.eq(tag.address),
-                read.en.eq(1),
-                write.addr.eq(address),
-                write.data.eq(summed),
-                write.en.eq(store & (bank == index)),
-            ]
-            if config.transforms:
-                with m.If(self.i_drain.valid & (self.i_drain.bank == index)):
-                    m.d.comb += read.addr.eq(self.i_drain.address)
-        m.submodules.requantise = requantise = Requantise(accumulator_bits=len(summed))
         m.d.comb += [
             requantise.i_accumulator.eq(summed),
             self.o_result.eq(requantise.o_result),
         ]
-        previous: Any = reads[0].data
-        start: Any = active.bias
-        if config.transforms:
-            previous = Mux(late.bank, reads[1].data, reads[0].data)
-            start = Mux(late.plain, 0, active.bias)
-            self._drain(m, reads, active, requantise)
-        m.d.sync += [
-            summed.eq(value + Mux(late.first, start, previous)),
-            bank.eq(late.bank),
-            address.eq(late.address),
-            store.eq(late.valid & ~late.last),
-        ]
         for name in ("mantissa", "shift", "zero_point", "low", "high"):
             m.d.sync += getattr(requantise, f"i_{name}").eq(getattr(active, name))
+        if config.transforms:
+            finished = self._drain(m, sums, active)
+            with m.If(self.o_drained):
+                m.d.comb += requantise.i_accumulator.eq(finished)
         return m
 
-    def _drain(self, m: Module, reads: list[Any], active: Any, requantise: Any) -> None:
-        """The other bank, through the output transform, to requantisation."""
+    def _parameters(self, m: Module) -> Signal:
+        """The parameters of the tile that is at the foot: latched before, or IS from the chain."""
+        tag = self.i_tag
+        following = Signal(PARAMETER, reset_less=True)
+        active = Signal(PARAMETER, reset_less=True)
+        with m.If(self.i_latch):
+            m.d.sync += following.eq(self.i_record)
+        with m.If(tag.swap):
+            m.d.sync += active.eq(Mux(tag.by_channel, self.i_record, following))
+        if self._config.transforms:
+            with m.If(self.i_take.valid):
+                m.d.sync += active.eq(Mux(self.i_take.by_channel, self.i_record, following))
+        return active
+
+    def _corrected(self, m: Module) -> Signal:
+        """The partial sum without the fast inner product's terms, a cycle behind its wave."""
+        tag = self.i_tag
+        captured = Signal(signed(self._config.accumulator_bits), reset_less=True)
+        value = Signal.like(captured)
+        correction: Any = 0
+        if self._config.lanes == 2:
+            of_shadow = Mux(tag.by_channel | tag.exact, captured, 0)
+            of_stream = Mux(tag.by_channel & ~tag.exact, 0, self.i_correction)
+            correction = of_shadow + of_stream
+        m.d.sync += value.eq(self.i_sum - correction)
+        with m.If(tag.capture):
+            m.d.sync += captured.eq(self.i_sum)
+        return value
+
+    def _accumulate(self, m: Module, sums: SumBanks, active: Any) -> Signal:
+        """The wave's sum with what it continues, two cycles behind it; it is stored unless last."""
+        late = self.o_tag
+        summed = Signal(signed(self._config.accumulator_bits), reset_less=True)
+        address = Signal.like(late.address, reset_less=True)
+        previous: Any = sums.o_0
+        start: Any = active.bias
+        if self._config.transforms:
+            previous = Mux(late.bank, sums.o_1, sums.o_0)
+            start = Mux(late.plain, 0, active.bias)
+            m.d.comb += sums.i_drain.eq(self.i_drain)
+        m.d.sync += [
+            summed.eq(self._corrected(m) + Mux(late.first, start, previous)),
+            sums.i_store_bank.eq(late.bank),
+            address.eq(late.address),
+            sums.i_store.eq(late.valid & ~late.last),
+        ]
+        m.d.comb += [
+            sums.i_address.eq(self.i_tag.address),
+            sums.i_store_address.eq(address),
+            sums.i_sum.eq(summed),
+        ]
+        return summed
+
+    def _drain(self, m: Module, sums: SumBanks, active: Any) -> Signal:
+        """A result of the output transform with its bias; it stands beside `o_drained`."""
         config = self._config
         m.submodules.transform = transform = OutputTransform(
             transforms=config.transforms,
@@ -159,7 +214,6 @@ class Foot(wiring.Component):
         m.d.comb += [
             transform.i_valid.eq(late.valid),
             transform.i_transform.eq(late.transform),
-            transform.i_value.eq(Mux(late.bank, reads[1].data, reads[0].data)),
+            transform.i_value.eq(Mux(late.bank, sums.o_1, sums.o_0)),
         ]
-        with m.If(self.o_drained):
-            m.d.comb += requantise.i_accumulator.eq(finished)
+        return finished
