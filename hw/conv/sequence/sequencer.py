@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Module, Signal, unsigned
@@ -11,7 +13,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.conv.array.wave import wave_layout
 from hw.conv.sequence.fed import fed_word
 from hw.conv.sequence.issuer import STALL
-from hw.conv.sequence.loader import SEQUENCE, Loader
+from hw.conv.sequence.loader import SEQUENCE, WEIGHT_POP, Loader
 from hw.conv.sequence.streamer import Streamer
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import POP_LATENCY
@@ -72,38 +74,46 @@ class Sequencer(wiring.Component):
         connect(m, flipped(self.i), split.i)
         connect(m, split.o_0, loader.i)
         connect(m, split.o_1, streamer.i)
-        for part in (loader, streamer):
-            m.d.comb += [
-                part.i_activations.eq(self.activations.level),
-                part.i_weights.eq(self.weights.level),
-            ]
         m.d.comb += [
             loader.i_swap.eq(streamer.o_swap),
             loader.i_finish.eq(streamer.o_finish),
             streamer.i_ready.eq(loader.o_ready),
             streamer.i_last.eq(self.i_last),
             streamer.i_returned.eq(self.i_returned),
-            self.activations.pop.eq(loader.o_activation_pop | streamer.o_activation_pop),
             self.o_issued.eq(streamer.o_issued),
             self.o_stall.eq(streamer.o_stall),
             self.o_busy.eq(streamer.o_busy),
         ]
+        self._pop(m, loader, streamer)
         if self._config.transforms:
-            for name in ("pop", "hold", "rewind", "release"):
-                mine, other = (getattr(part.o_scratch_pop, name) for part in (loader, streamer))
-                m.d.comb += getattr(self.scratch, name).eq(mine | other)
-            m.d.comb += [
-                loader.i_scratch.eq(self.scratch.level),
-                streamer.i_scratch.eq(self.scratch.level),
-                streamer.i_turn_reserve.eq(self.i_turn_reserve),
-                streamer.i_turn_done.eq(self.i_turn_done),
-                self.o_turn_room.eq(streamer.o_turn_room),
-            ]
-        # Loader and streamer never pop the same kind of word at a time: see Loader.
-        for name in ("pop", "hold", "rewind", "release"):
-            mine, other = (getattr(part.o_weight_pop, name) for part in (loader, streamer))
-            m.d.comb += getattr(self.weights, name).eq(mine | other)
+            self._winograd(m, loader, streamer)
+        self._send(m, self._wave(m, loader, streamer), streamer)
+        return m
 
+    def _pop(self, m: Module, loader: Loader, streamer: Streamer) -> None:
+        """Both see how many words there are; they never pop one kind at a time: see `Loader`."""
+        for part in (loader, streamer):
+            m.d.comb += [
+                part.i_activations.eq(self.activations.level),
+                part.i_weights.eq(self.weights.level),
+            ]
+        pops = loader.o_activation_pop | streamer.o_activation_pop
+        m.d.comb += self.activations.pop.eq(pops)
+        _merge(m, self.weights, loader.o_weight_pop, streamer.o_weight_pop)
+
+    def _winograd(self, m: Module, loader: Loader, streamer: Streamer) -> None:
+        """The same of the scratch memory's words; and what the output turn must tell."""
+        _merge(m, self.scratch, loader.o_scratch_pop, streamer.o_scratch_pop)
+        m.d.comb += [
+            loader.i_scratch.eq(self.scratch.level),
+            streamer.i_scratch.eq(self.scratch.level),
+            streamer.i_turn_reserve.eq(self.i_turn_reserve),
+            streamer.i_turn_done.eq(self.i_turn_done),
+            self.o_turn_room.eq(streamer.o_turn_room),
+        ]
+
+    def _wave(self, m: Module, loader: Loader, streamer: Streamer) -> Any:
+        """This cycle's wave: the streamer's, with the loader's control of the shadow."""
         wave = Signal(wave_layout(self._config))
         m.d.comb += [
             wave.eq(streamer.o_wave),
@@ -116,6 +126,10 @@ class Sequencer(wiring.Component):
             wave.wide.eq(streamer.o_wave.wide | loader.o_wide),
             wave.turned.eq(loader.o_turned & ~streamer.o_wave.streaming),
         ]
+        return wave
+
+    def _send(self, m: Module, wave: Any, streamer: Streamer) -> None:
+        """Wave and parameters leave together with the words that were popped for them."""
         for name, port, value in (
             ("wave", self.o_wave.as_value(), wave.as_value()),
             ("load_parameters", self.o_load_parameters, streamer.o_load_parameters),
@@ -126,7 +140,12 @@ class Sequencer(wiring.Component):
         with m.If(addressed):
             word = fed_word(self._config)(self.activations.data)
             m.d.comb += self.o_wave.tag.address.eq(word.address)
-        return m
+
+
+def _merge(m: Module, reader: Any, *pops: Any) -> None:
+    """One reader for consumers that never use it in the same cycle."""
+    for name in WEIGHT_POP.members:
+        m.d.comb += getattr(reader, name).eq(reduce(or_, (getattr(pop, name) for pop in pops)))
 
 
 class Split(wiring.Component):
