@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -59,12 +59,22 @@ class OutputTurn(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self._config
-        columns = range(config.columns)
-        group: Any = Queue(shape=unit_layout(config), depth=GROUPS)
-        m.submodules.groups = group
-        pixels = max(t.pixels for t in config.transforms)
-        pixel, channel, bank = Signal(range(pixels)), Signal(range(config.columns)), Signal()
+        groups: Any = Queue(shape=unit_layout(self._config), depth=GROUPS)
+        m.submodules.groups = groups
+        strobes, to = self._fill(m, groups.i)
+        reads, column, place = self._read(m, groups.o)
+        words = self._columns(m, strobes, to, place)
+        self._choose(m, words, reads, column)
+        return m
+
+    def _fill(self, m: Module, groups: Any) -> tuple[Value, Value]:
+        """Column 0's result: the byte of the word that it becomes, and that word's place.
+
+        A group is handed on when its last channel is complete.
+        """
+        pixels = max(t.pixels for t in self._config.transforms)
+        channels = range(self._config.columns)
+        pixel, channel, bank = Signal(range(pixels)), Signal(channels), Signal()
         last = pixel == self._last(self.i_unit)
         with m.If(self.i_valid):
             m.d.sync += pixel.eq(Mux(last, 0, pixel + 1))
@@ -72,50 +82,59 @@ class OutputTurn(wiring.Component):
                 m.d.sync += channel.eq(Mux(self.i_unit.close, 0, channel + 1))
                 m.d.sync += bank.eq(bank ^ self.i_unit.close)
         m.d.comb += [
-            group.i.valid.eq(self.i_valid & last & self.i_unit.close),
-            group.i.payload.eq(self.i_unit),
+            groups.valid.eq(self.i_valid & last & self.i_unit.close),
+            groups.payload.eq(self.i_unit),
         ]
+        return Cat(self.i_valid & (channel == k) for k in channels), Cat(pixel, bank)
 
-        column, place, read_bank = Signal.like(self.i_unit.pixels), Signal.like(pixel), Signal()
+    def _read(self, m: Module, groups: Any) -> tuple[Value, Value, Value]:
+        """Whether a word of the oldest group is read, and its column and place."""
+        unit = groups.payload
+        pixels = max(t.pixels for t in self._config.transforms)
+        column, pixel, bank = Signal.like(unit.pixels), Signal(range(pixels)), Signal()
         reads = Signal()
-        last_place = place == self._last(group.o.payload)
-        last_column = column == group.o.payload.pixels
+        last_pixel = pixel == self._last(unit)
+        last_column = column == unit.pixels
         m.d.comb += [
-            reads.eq(group.o.valid & self.i_room),
+            reads.eq(groups.valid & self.i_room),
             self.o_reserve.eq(reads),
-            self.o_done.eq(reads & last_place & last_column),
-            group.o.ready.eq(self.o_done),
+            self.o_done.eq(reads & last_pixel & last_column),
+            groups.ready.eq(self.o_done),
         ]
         with m.If(reads):
-            m.d.sync += place.eq(Mux(last_place, 0, place + 1))
-            with m.If(last_place):
+            m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + 1))
+            with m.If(last_pixel):
                 m.d.sync += column.eq(Mux(last_column, 0, column + 1))
-                m.d.sync += read_bank.eq(read_bank ^ last_column)
+                m.d.sync += bank.eq(bank ^ last_column)
+        return reads, column, Cat(pixel, bank)
 
-        strobes = Cat(self.i_valid & (channel == k) for k in columns)
-        where = Cat(pixel, bank)
+    def _columns(self, m: Module, strobes: Value, to: Value, place: Value) -> list[Value]:
+        """The word that each column's memory reads; results come a cycle later in each column."""
         words = []
-        for c in columns:
-            memory = Memory(shape=unsigned(8 * config.columns), depth=1 << len(where), init=[])
+        for c in range(self._config.columns):
+            shape = unsigned(8 * self._config.columns)
+            memory = Memory(shape=shape, depth=1 << len(to), init=[])
             m.submodules[f"column_{c}"] = memory
             write, read = memory.write_port(granularity=8), memory.read_port()
             m.d.comb += [
-                write.addr.eq(where),
+                write.addr.eq(to),
                 write.en.eq(strobes),
-                write.data.eq(self.i_results.word_select(c, 8).replicate(config.columns)),
-                read.addr.eq(Cat(place, read_bank)),
+                write.data.eq(self.i_results.word_select(c, 8).replicate(self._config.columns)),
+                read.addr.eq(place),
                 read.en.eq(1),
             ]
             words.append(read.data)
             strobes = delayed(m, strobes, 1, name=f"strobes_{c}", reset_less=False)
-            where = delayed(m, where, 1, name=f"where_{c}")
-        chosen = delayed(m, column, 1, name="chosen")
-        with m.Switch(chosen):
-            for c in columns:
+            to = delayed(m, to, 1, name=f"to_{c}")
+        return words
+
+    def _choose(self, m: Module, words: list[Value], reads: Value, column: Value) -> None:
+        """The word of the column that was read leaves."""
+        with m.Switch(delayed(m, column, 1, name="chosen")):
+            for c, word in enumerate(words):
                 with m.Case(c):
-                    m.d.sync += self.o_word.eq(words[c])
+                    m.d.sync += self.o_word.eq(word)
         m.d.sync += self.o_valid.eq(delayed(m, reads, 1, name="reads", reset_less=False))
-        return m
 
     def _last(self, unit: Any) -> Any:
         return of_transform(self._config, unit.transform, lambda t: t.pixels - 1)
