@@ -52,23 +52,34 @@ class Scratch(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self._config
-        depth = config.scratch_words
-        m.submodules.memory = memory = Memory(shape=config.activation_bits, depth=depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
-        queue: Any = Queue(shape=BLOCK, depth=BLOCKS)
-        m.submodules.queue = queue
-        words, written = unsigned(22), self._words(queue.o.payload)
-        need = Signal(words)
-        free = Signal(range(depth + 1), init=depth)
+        bits, depth = self._config.activation_bits, self._config.scratch_words
+        m.submodules.memory = memory = Memory(shape=bits, depth=depth, init=[])
+        blocks: Any = Queue(shape=BLOCK, depth=BLOCKS)
+        m.submodules.queue = blocks
+        free = Signal(range(depth + 1), init=depth)  # words that no block has reserved
+        reserved = self._reserve(m, blocks.i, free)
+        arrived = self._write(m, memory.write_port(), blocks.o)
+        released, held = self._read(m, memory.read_port(), arrived)
+        m.d.sync += free.eq(free - reserved)
+        with m.If(released):
+            m.d.sync += free.eq(free - reserved + held + self.o.pop)
+        return m
+
+    def _reserve(self, m: Module, blocks: Any, free: Any) -> Any:
+        """A block is taken when there is room for all of it: the words that it reserves now."""
+        need = Signal(22)
         m.d.comb += [
             need.eq(self._words(self.i_block.payload)),
-            queue.i.payload.eq(self.i_block.payload),
-            queue.i.valid.eq(self.i_block.valid & (free >= need)),
-            self.i_block.ready.eq(queue.i.ready & (free >= need)),
+            blocks.payload.eq(self.i_block.payload),
+            blocks.valid.eq(self.i_block.valid & (free >= need)),
+            self.i_block.ready.eq(blocks.ready & (free >= need)),
         ]
-        reserve = Mux(self.i_block.valid & self.i_block.ready, need, 0)
+        return Mux(self.i_block.valid & self.i_block.ready, need, 0)
 
+    def _write(self, m: Module, write: Any, blocks: Any) -> Any:
+        """Words go to their places in the oldest block; those that can be read from now on."""
+        depth, tiles = self._config.scratch_words, blocks.payload.tiles
+        written = self._words(blocks.payload)
         tile = Signal(16)
         base, place = Signal(range(depth)), Signal(range(depth))
         complete = Signal()
@@ -76,21 +87,24 @@ class Scratch(wiring.Component):
             write.addr.eq(base + tile + place),
             write.data.eq(self.i_word),
             write.en.eq(self.i_valid),
-            complete.eq(self.i_valid & self.i_last & (tile == queue.o.payload.tiles - 1)),
-            queue.o.ready.eq(complete),
+            complete.eq(self.i_valid & self.i_last & (tile == tiles - 1)),
+            blocks.ready.eq(complete),
         ]
         with m.If(self.i_valid):
-            m.d.sync += place.eq(Mux(self.i_last, 0, place + queue.o.payload.tiles))
+            m.d.sync += place.eq(Mux(self.i_last, 0, place + tiles))
             m.d.sync += tile.eq(tile + self.i_last)
         with m.If(complete):
             m.d.sync += [base.eq(base + written), tile.eq(0)]
+        return Mux(complete, written, 0)
 
+    def _read(self, m: Module, read: Any, arrived: Any) -> tuple[Any, Any]:
+        """The reader's side, see `WeightRead`. Whether what it has read is free, and words kept."""
+        depth = self._config.scratch_words
         read_pointer, release_pointer, after = (
             Signal(range(depth), name=name) for name in ("read", "release", "after")
         )
         held = Signal(range(depth + 1))  # read and kept
         level = Signal(range(depth + 1))
-        arrived = Mux(complete, written, 0)
         released = self.o.release | (self.o.pop & ~self.o.hold)
         m.d.comb += [
             after.eq(read_pointer + self.o.pop),
@@ -99,14 +113,13 @@ class Scratch(wiring.Component):
             read.en.eq(self.o.pop),
         ]
         m.d.sync += [self.o.data.eq(read.data), read_pointer.eq(after), self.o.level.eq(level)]
-        m.d.sync += [held.eq(held + self.o.pop), free.eq(free - reserve)]
+        m.d.sync += held.eq(held + self.o.pop)
         with m.If(released):
             m.d.sync += [release_pointer.eq(after), held.eq(0)]
-            m.d.sync += free.eq(free - reserve + held + self.o.pop)
         with m.Elif(self.o.rewind):
             m.d.sync += [read_pointer.eq(release_pointer), held.eq(0)]
             m.d.sync += self.o.level.eq(level + held + self.o.pop)
-        return m
+        return released, held
 
     def _words(self, block: Any) -> Any:
         """Words of a block."""
