@@ -81,76 +81,81 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self._config
         m.submodules.tiles = tiles = Tiles()
-        instruction = Signal(SEQUENCE)
-        active = Signal()
+        instruction, active, start = Signal(SEQUENCE), Signal(), Signal()
+        self._accept(m, tiles, instruction, active)
+        burst, there = self._burst(m, tiles, instruction)
+        words, phase = self._pops(m, start, burst)
+        free = self._settle(m, start) & (words == 0) & (phase == 0)
+        m.d.comb += [
+            start.eq(active & free & there),
+            tiles.i_advance.eq(start),
+        ]
+        with m.If(start):
+            m.d.sync += active.eq(~tiles.o_final)
+        last_pop = Mux(start, burst == 1, words == 1)
+        kind = self._kind(m, tiles, instruction, start)
+        self._shift(m, kind, start)
+        self._pop(m, kind, start, words, last_pop)
+        return m
+
+    def _accept(self, m: Module, tiles: Tiles, instruction: Any, active: Any) -> None:
+        """Takes the next instruction: at most one ahead of the streamer, of the same dataflow."""
+        following = self.i.payload
         ahead = Signal(2)  # instructions begun here and not finished by the streamer
         last_dataflow = Signal(Dataflow)
-
-        follows = (self.i.payload.dataflow == last_dataflow) & (
-            self.i.payload.dataflow != Dataflow.NS
-        )
+        follows = (following.dataflow == last_dataflow) & (following.dataflow != Dataflow.NS)
         accept = self.i.valid & self.i.ready
-        streaming = self.i.payload.dataflow == Dataflow.NS
+        streaming = following.dataflow == Dataflow.NS
         m.d.comb += [
             self.i.ready.eq(~active & ((ahead == 0) | (follows & (ahead == 1)))),
             tiles.i_load.eq(accept),
-            *begin_nest(config, tiles, self.i.payload),
+            *begin_nest(self._config, tiles, following),
         ]
         with m.If(accept):
-            m.d.sync += [instruction.eq(self.i.payload), last_dataflow.eq(self.i.payload.dataflow)]
+            m.d.sync += [instruction.eq(following), last_dataflow.eq(following.dataflow)]
             m.d.sync += active.eq(~streaming)
         m.d.sync += ahead.eq(ahead + accept - self.i_finish)
 
+    def _burst(self, m: Module, tiles: Tiles, instruction: Any) -> tuple[Any, Any]:
+        """Words of the next burst, and whether all of them are there."""
         by_pixel = instruction.dataflow == Dataflow.IS
-        burst = Signal(range(max(config.columns, config.rows) + 1))
-        m.d.comb += burst.eq(Mux(by_pixel, tiles.o_pixels, config.rows))
-        winograd = is_winograd(config, instruction)
+        burst = Signal(range(max(self._config.columns, self._config.rows) + 1))
+        m.d.comb += burst.eq(Mux(by_pixel, tiles.o_pixels, self._config.rows))
+        winograd = is_winograd(self._config, instruction)
         activations = Mux(winograd, self.i_scratch, self.i_activations)
-        there = Mux(by_pixel, activations, self.i_weights) >= burst
+        return burst, Mux(by_pixel, activations, self.i_weights) >= burst
+
+    def _settle(self, m: Module, start: Any) -> Any:
+        """The shadow is loaded `tile_cycles` after its start, until the swap; may it be filled?"""
         loaded = Signal()
-        start = Signal()
-        settle = Signal(range(config.tile_cycles + 1))  # cycles until the shadow is ready
-        shift = Signal(range(config.rows + 1))  # cycles that the chains still shift
-        words = Signal.like(burst)  # words still to pop
-        phase = Signal(range(config.rows))  # of the serialisers: column c has serialiser c mod R
-        free = (settle == 0) & ~loaded & (words == 0) & (phase == 0)
-        m.d.comb += [
-            start.eq(active & free & there),
-            self.o_ready.eq(loaded),
-            tiles.i_advance.eq(start),
-        ]
+        settle = Signal(range(self._config.tile_cycles + 1))  # cycles until the shadow is ready
+        m.d.comb += self.o_ready.eq(loaded)
         with m.If(settle != 0):
             m.d.sync += [settle.eq(settle - 1), loaded.eq(settle == 1)]
         with m.If(self.i_swap):
             m.d.sync += loaded.eq(0)
-        with m.If(shift != 0):
-            m.d.sync += shift.eq(shift - 1)
+        with m.If(start):
+            m.d.sync += settle.eq(self._config.tile_cycles - 2)
+        return (settle == 0) & ~loaded
+
+    def _pops(self, m: Module, start: Any, burst: Any) -> tuple[Any, Any]:
+        """Words still to pop, and the phase of the serialisers: column c has number c mod R."""
+        rows = self._config.rows
+        words, phase = Signal.like(burst), Signal(range(rows))
         with m.If(words != 0):
             m.d.sync += words.eq(words - 1)
         with m.If(start | (words != 0) | (phase != 0)):
-            m.d.sync += phase.eq(Mux(phase == config.rows - 1, 0, phase + 1))
+            m.d.sync += phase.eq(Mux(phase == rows - 1, 0, phase + 1))
         with m.If(start):
-            m.d.sync += [settle.eq(config.tile_cycles - 2), words.eq(burst - 1)]
-            m.d.sync += [shift.eq(config.rows - 1), active.eq(~tiles.o_final)]
-        last_pop = Mux(start, burst == 1, words == 1)
-        self._outputs(m, tiles, instruction, start, shift, words, last_pop)
-        return m
+            m.d.sync += words.eq(burst - 1)
+        return words, phase
 
-    def _outputs(
-        self,
-        m: Module,
-        tiles: Tiles,
-        instruction: Any,
-        start: Any,
-        shift: Any,
-        words: Any,
-        last_pop: Any,
-    ) -> None:
+    def _kind(self, m: Module, tiles: Tiles, instruction: Any, start: Any) -> Any:
+        """What holds of the burst under way, from its first cycle on."""
         layout = data.StructLayout(dict.fromkeys(_BURST, 1))
         winograd = is_winograd(self._config, instruction)
-        burst, kept = Signal(layout), Signal(layout)  # of the burst under way
+        burst, kept = Signal(layout), Signal(layout)
         ends = instruction.replay & tiles.o_last_chunk & (tiles.o_last_channels | ~winograd)
         m.d.comb += burst.eq(kept)
         m.d.sync += kept.eq(burst)
@@ -164,12 +169,26 @@ class Loader(wiring.Component):
                 burst.rewind.eq(ends & ~tiles.o_last_pixels),
                 burst.release.eq(ends & tiles.o_last_pixels),
             ]
-        pop = start | (words != 0)
-        weight, scratch = self.o_weight_pop, self.o_scratch_pop
+        return burst
+
+    def _shift(self, m: Module, burst: Any, start: Any) -> None:
+        """The chains shift for R cycles."""
+        shift = Signal(range(self._config.rows + 1))  # cycles that the chains still shift
+        with m.If(shift != 0):
+            m.d.sync += shift.eq(shift - 1)
+        with m.If(start):
+            m.d.sync += shift.eq(self._config.rows - 1)
         m.d.comb += [
             self.o_start.eq(start),
             self.o_enable.eq(start | (shift != 0)),
             self.o_turned.eq(burst.by_pixel),
+        ]
+
+    def _pop(self, m: Module, burst: Any, start: Any, words: Any, last_pop: Any) -> None:
+        """Each of the burst's words, and where it goes: to a serialiser or to the top."""
+        pop = start | (words != 0)
+        weight, scratch = self.o_weight_pop, self.o_scratch_pop
+        m.d.comb += [
             self.o_serial.eq(pop & burst.by_pixel),
             self.o_serial_first.eq(start & burst.by_pixel),
             self.o_activation_pop.eq(self.o_serial & ~burst.wide),
