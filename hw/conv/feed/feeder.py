@@ -174,33 +174,44 @@ class Feeder(wiring.Component):
 
     def _read(self, m: Module, walker: Any, taps: Any, skipping: Any, instruction: Any) -> None:
         """Reads the places while the FIFO has room for their words, and masks the answers."""
-        config = self._config
-        lanes = config.reduction
-        room = Signal(range(config.activation_depth + 1), init=config.activation_depth)
-        place = Signal(PLACE)
-        winograd = is_winograd(config, instruction)
-        may_read = winograd | (room != 0)
+        winograd = is_winograd(self._config, instruction)
+        may_read = self._room(m, winograd)
         ready = self.o_read.ready & may_read
         sources = [(walker.o, ~skipping & ~winograd), (taps.o, skipping)]
-        if config.transforms:
+        if self._config.transforms:
             sources.append((self._walk_patches(m, walker, instruction), winograd))
         with m.If(~winograd):
             m.d.comb += walker.o.ready.eq(ready & ~skipping)
         m.d.comb += taps.o.ready.eq(ready & skipping)
+        place = Signal(PLACE)
         for source, mine in sources:
             with m.If(mine):
                 m.d.comb += self.o_read.valid.eq(source.valid & may_read)
                 for name in PLACE.members:
                     m.d.comb += getattr(place, name).eq(getattr(source.payload, name))
         m.d.comb += self.o_read.payload.address.eq(place.address)
+        self._accompany(m, taps, winograd, instruction)
+        self._mask(m, self._bounds(m, place, instruction))
+
+    def _room(self, m: Module, winograd: Any) -> Any:
+        """Whether a word may be read: the FIFO has room for it, or it does not go there."""
+        depth = self._config.activation_depth
+        room = Signal(range(depth + 1), init=depth)
         taken = self.o_read.valid & self.o_read.ready
         m.d.sync += room.eq(room - (taken & ~winograd) + self.i_popped)
+        return winograd | (room != 0)
 
+    def _bounds(self, m: Module, place: Any, instruction: Any) -> Any:
+        """Which bytes of the answer are the image's, and what all others become; with the answer.
+
+        kn2row: bytes count from the zero point.
+        """
+        lanes = self._config.reduction
         lane_bits, int8 = bits_for(lanes), signed(8)
-        bound = data.StructLayout(
+        bounds = data.StructLayout(
             {"low": lane_bits, "high": lane_bits, "outside": int8, "minus": int8}
         )
-        inside = Signal(bound)
+        inside = Signal(bounds)
         relative = instruction.algorithm == Algorithm.KN2ROW
         behind = instruction.row_pitch - place.position  # bytes up to the row's end
         m.d.comb += inside.outside.eq(Mux(relative, 0, instruction.zero_point))
@@ -210,27 +221,32 @@ class Feeder(wiring.Component):
             with m.If(place.position < 0):
                 before = -place.position
                 m.d.comb += inside.low.eq(Mux(before < lanes, before, lanes))
-        late = bound(delayed(m, inside.as_value(), READ_LATENCY, name="inside"))
-        if config.transforms:
-            transform = transform_index(config, instruction)
+        return bounds(delayed(m, inside.as_value(), READ_LATENCY, name="inside"))
+
+    def _mask(self, m: Module, bounds: Any) -> None:
+        """The answer's bytes as operands."""
+        for lane in range(self._config.reduction):
+            keep = (bounds.low <= lane) & (lane < bounds.high)
+            own = self.i_read.word_select(lane, 8).as_signed() - bounds.minus
+            operand = self.o_word.operands.word_select(lane, self._config.operand_bits)
+            m.d.sync += operand.eq(Mux(keep, own, bounds.outside))
+
+    def _accompany(self, m: Module, taps: Any, winograd: Any, instruction: Any) -> None:
+        """What leaves beside the operands: where they go, and what the tap walker knows of them."""
+        of_patch: Any = Const(0)
+        if self._config.transforms:
+            transform = transform_index(self._config, instruction)
             late_transform = delayed(m, transform | 0, READ_LATENCY, name="transform")
             of_patch = delayed(m, winograd, READ_LATENCY, name="of_patch")
             m.d.sync += [
                 self.o_transform.eq(late_transform),
                 self.o_patch_valid.eq(self.i_read_valid & of_patch),
             ]
-        else:
-            of_patch = Const(0)
         m.d.sync += [
             self.o_valid.eq(self.i_read_valid & ~of_patch),
             self.o_word.address.eq(delayed(m, taps.o.payload.pixel, READ_LATENCY, name="pixel")),
             self.o_last.eq(delayed(m, taps.o.payload.last, READ_LATENCY, name="last")),
         ]
-        for lane in range(lanes):
-            keep = (late.low <= lane) & (lane < late.high)
-            own = self.i_read.word_select(lane, 8).as_signed() - late.minus
-            operand = self.o_word.operands.word_select(lane, config.operand_bits)
-            m.d.sync += operand.eq(Mux(keep, own, late.outside))
 
     def _nest(self, instruction: Any) -> Any:
         """The instruction's loop nest; the feeder reads a Winograd pixel tile once for all."""
