@@ -135,79 +135,99 @@ class Segments(wiring.Component):
                 "failure": Out(FAILURE),
             }
         )
+        self._code = Signal(WEIGHTS)
+        self._multiplier = Signal(8)
+        self._addends = [Signal(32, name=f"addend_{kind}") for kind in ("segment", "last")]
+        self._beats = [Signal(32, name=f"beats_{kind}") for kind in ("segment", "last")]
+        self._address = Signal(ADDRESS_BITS)
+        self._room = Signal(signed(ADDRESS_BITS - self._shift + 1))  # beats to the region's end
+        self._repeat = Signal(16)
+        self._last_segment, self._last_repeat = Signal(), Signal()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        code = Signal(WEIGHTS)
-        multiplier = Signal(8)
-        addends = [Signal(32, name=f"addend_{kind}") for kind in ("segment", "last")]
-        beats = [Signal(32, name=f"beats_{kind}") for kind in ("segment", "last")]
-        address = Signal(ADDRESS_BITS)
-        room = Signal(signed(ADDRESS_BITS - self._shift + 1))  # beats from the address to the end
-        beyond = Signal()
-        repeat = Signal(16)
-        free, last_segment, last_repeat = Signal(), Signal(), Signal()
+        free, beyond = Signal(), Signal()
         m.d.comb += [
             free.eq((~self.command.valid | self.command.ready) & (~self.o.valid | self.o.ready)),
-            last_segment.eq(code.segments == 1),
-            last_repeat.eq(repeat == 1),
-            beyond.eq(Mux(last_segment, room < beats[1], room < beats[0])),
+            self._last_segment.eq(self._code.segments == 1),
+            self._last_repeat.eq(self._repeat == 1),
+            beyond.eq(self._of_segment(*(self._room < beats for beats in self._beats))),
             self.failure.code.eq(Error.REGION),
-            self.failure.tag.eq(code.tag),
+            self.failure.tag.eq(self._code.tag),
         ]
-
         with m.If(self.command.ready):
             m.d.sync += self.command.valid.eq(0)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.i.ready.eq(1)
-                words = self.i.payload.segment_words, self.i.payload.last_words
-                m.d.sync += [
-                    code.eq(self.i.payload),
-                    multiplier.eq(self.i.payload.beats_per_word),
-                    *(addend.eq(count) for addend, count in zip(addends, words, strict=True)),
-                    *(total.eq(0) for total in beats),
-                    address.eq(self.i.payload.offset),
-                    room.eq((self.size >> self._shift) - (self.i.payload.offset >> self._shift)),
-                    repeat.eq(self.i.payload.repeats),
-                ]
+                self._accept(m)
                 with m.If(self.i.valid):
                     m.next = "MULTIPLY"
             with m.State("MULTIPLY"):
-                for addend, total in zip(addends, beats, strict=True):
-                    m.d.sync += [
-                        addend.eq(addend << 1),
-                        total.eq(total + Mux(multiplier[0], addend, 0)),
-                    ]
-                m.d.sync += multiplier.eq(multiplier >> 1)
-                with m.If(multiplier[1:] == 0):
+                self._multiply(m)
+                with m.If(self._multiplier[1:] == 0):
                     m.next = "WALK"
             with m.State("WALK"):
                 with m.If(beyond):
                     m.next = "FAILED"
                 with m.Elif(free):
-                    m.d.sync += [
-                        self.command.valid.eq(1),
-                        self.command.payload.address.eq(address),
-                        self.command.payload.beats.eq(Mux(last_segment, beats[1], beats[0])),
-                        self.o.valid.eq(1),
-                        self.o.payload.words.eq(
-                            Mux(last_segment, code.last_words, code.segment_words)
-                        ),
-                        self.o.payload.beats_per_word.eq(code.beats_per_word),
-                        self.o.payload.last.eq(last_segment & last_repeat),
-                        repeat.eq(Mux(last_repeat, code.repeats, repeat - 1)),
-                    ]
-                    with m.If(last_repeat):
-                        m.d.sync += [
-                            address.eq(address + (beats[0] << self._shift)),
-                            room.eq(room - beats[0]),
-                            code.segments.eq(code.segments - 1),
-                        ]
-                        with m.If(last_segment):
+                    self._offer(m)
+                    with m.If(self._last_repeat):
+                        self._step(m)
+                        with m.If(self._last_segment):
                             m.next = "IDLE"
             with m.State("FAILED"):
                 m.d.comb += self.failed.eq(1)
         return m
+
+    def _of_segment(self, usual: Any, last: Any) -> Any:
+        """What holds for the present segment: the last one may be shorter."""
+        return Mux(self._last_segment, last, usual)
+
+    def _accept(self, m: Module) -> None:
+        """Takes the instruction at ``i``: its first segment is the present one."""
+        code = self.i.payload
+        words = code.segment_words, code.last_words
+        m.d.comb += self.i.ready.eq(1)
+        m.d.sync += [
+            self._code.eq(code),
+            self._multiplier.eq(code.beats_per_word),
+            *(addend.eq(count) for addend, count in zip(self._addends, words, strict=True)),
+            *(total.eq(0) for total in self._beats),
+            self._address.eq(code.offset),
+            self._room.eq((self.size >> self._shift) - (code.offset >> self._shift)),
+            self._repeat.eq(code.repeats),
+        ]
+
+    def _multiply(self, m: Module) -> None:
+        """One bit of ``beats_per_word``: both products grow by their addends where it is set."""
+        for addend, total in zip(self._addends, self._beats, strict=True):
+            m.d.sync += [
+                addend.eq(addend << 1),
+                total.eq(total + Mux(self._multiplier[0], addend, 0)),
+            ]
+        m.d.sync += self._multiplier.eq(self._multiplier >> 1)
+
+    def _offer(self, m: Module) -> None:
+        """Offers the present segment's command and job; one repetition less is left."""
+        code, job = self._code, self.o.payload
+        m.d.sync += [
+            self.command.valid.eq(1),
+            self.command.payload.address.eq(self._address),
+            self.command.payload.beats.eq(self._of_segment(*self._beats)),
+            self.o.valid.eq(1),
+            job.words.eq(self._of_segment(code.segment_words, code.last_words)),
+            job.beats_per_word.eq(code.beats_per_word),
+            job.last.eq(self._last_segment & self._last_repeat),
+            self._repeat.eq(Mux(self._last_repeat, code.repeats, self._repeat - 1)),
+        ]
+
+    def _step(self, m: Module) -> None:
+        """The next segment becomes the present one."""
+        usual, _ = self._beats
+        m.d.sync += [
+            self._address.eq(self._address + (usual << self._shift)),
+            self._room.eq(self._room - usual),
+            self._code.segments.eq(self._code.segments - 1),
+        ]
