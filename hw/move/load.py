@@ -16,7 +16,7 @@ from hw.isa import LOAD, PARAMETER, Base, MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
 from hw.lib.queue import Queue
 from hw.lib.tensor_memory import write_request
-from hw.move.transfer import Transfer, job_layout
+from hw.move.transfer import Transfer, connect_transfer, job_layout
 
 AHEAD = 4  # loads whose reads may be under way at once
 
@@ -70,31 +70,20 @@ class Load(wiring.Component):
         connect(m, flipped(self.i), transfer.i)
         connect(m, flipped(self.command), transfer.command)
         connect(m, transfer.o, jobs.i)
-        for outer, inner in zip(
-            (*self.bases, *self.sizes), (*transfer.bases, *transfer.sizes), strict=True
-        ):
-            m.d.comb += inner.eq(outer)
-        m.d.comb += [self.failed.eq(transfer.failed), self.failure.eq(transfer.failure)]
+        connect_transfer(m, self, transfer)
 
         job = Signal(job_layout(width))
         high = Signal(range(width + 1))
-        last = Signal()
-        taken = Signal()
+        last, taken = Signal(), Signal()
         m.d.comb += [
             last.eq(job.lanes <= width),
             high.eq(Mux(last, job.lanes, width)),
             taken.eq(self.beat.valid & self.beat.ready),
-            records.i.payload.data.eq(self.beat.payload),
-            self.o_parameter.address.eq(job.local),
-            self.o_parameter.record.eq(records.o.payload[: PARAMETER.size]),
-            self.o_parameter_valid.eq(records.o.valid),
         ]
         with m.If(taken):
-            m.d.sync += [
-                job.lanes.eq(job.lanes - width),
-                job.skew.eq(0),
-            ]
+            m.d.sync += [job.lanes.eq(job.lanes - width), job.skew.eq(0)]
         m.d.sync += self.retire.eq(0)
+        self._records(m, job, records)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += jobs.o.ready.eq(1)
@@ -113,7 +102,17 @@ class Load(wiring.Component):
                     m.next = "IDLE"
         return m
 
+    def _records(self, m: Module, job: Any, records: Records) -> None:
+        """What is cut from the beats is offered to the parameter memory, where the job stands."""
+        m.d.comb += [
+            records.i.payload.data.eq(self.beat.payload),
+            self.o_parameter.address.eq(job.local),
+            self.o_parameter.record.eq(records.o.payload[: PARAMETER.size]),
+            self.o_parameter_valid.eq(records.o.valid),
+        ]
+
     def _to_tensor(self, m: Module, job: Any, high: Any) -> None:
+        """The lanes [skew, ``high``) of the beat go to the tensor memory, where the job stands."""
         m.d.comb += [
             self.o_write.valid.eq(self.beat.valid),
             self.o_write.payload.address.eq(job.local),
@@ -125,7 +124,8 @@ class Load(wiring.Component):
         with m.If(self.o_write.valid & self.o_write.ready):
             m.d.sync += job.local.eq(job.local + self._config.axi_bytes)
 
-    def _to_parameters(self, m: Module, job: Any, high: Any, records: Any) -> None:
+    def _to_parameters(self, m: Module, job: Any, high: Any, records: Records) -> None:
+        """The lanes [skew, ``high``) of the beat go to the parameter memory, record by record."""
         m.d.comb += [
             records.i.valid.eq(self.beat.valid),
             records.i.payload.low.eq(job.skew),

@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from hw.bus.axi import ADDRESS_BITS
 from hw.bus.burst_reader import COMMAND
@@ -17,7 +18,7 @@ from hw.isa.config import OverlayConfig, power_of_two
 from hw.isa.timing import READ_LATENCY
 from hw.lib.queue import Queue
 from hw.lib.tensor_memory import read_request
-from hw.move.transfer import Transfer
+from hw.move.transfer import Transfer, connect_transfer
 
 ROOM = power_of_two(READ_LATENCY + 4)  # beats asked for and not yet passed on
 
@@ -61,44 +62,22 @@ class Store(wiring.Component):
                 "failure": Out(FAILURE),
             }
         )
+        self._address = Signal(32)
+        self._to_ask, self._to_write = Signal(33), Signal(33)  # lanes of the job
+        self._skew = Signal(exact_log2(config.axi_bytes))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        width = self._config.axi_bytes
         m.submodules.transfer = transfer = Transfer(config=self._config, layout=STORE)
-        m.submodules.answers = answers = Queue(shape=8 * width, depth=ROOM)
+        m.submodules.answers = answers = Queue(shape=8 * self._config.axi_bytes, depth=ROOM)
         connect(m, flipped(self.command), transfer.command)
-        for outer, inner in zip(
-            (*self.bases, *self.sizes), (*transfer.bases, *transfer.sizes), strict=True
-        ):
-            m.d.comb += inner.eq(outer)
-        m.d.comb += [self.failed.eq(transfer.failed), self.failure.eq(transfer.failure)]
+        connect_transfer(m, self, transfer)
+        m.d.comb += transfer.i.payload.eq(self.i.payload)
 
-        job = transfer.o.payload
-        address = Signal(32)
-        to_ask, to_write = Signal(33), Signal(33)
-        skew = Signal.like(job.skew)
         room = Signal(range(ROOM + 1), init=ROOM)
-        asked, passed = Signal(), Signal()
-        from_skew = Const((1 << width) - 1, width) << skew
-        m.d.comb += [
-            transfer.i.payload.eq(self.i.payload),
-            self.o_read.payload.address.eq(address),
-            self.o_read.valid.eq((to_ask != 0) & (room != 0)),
-            asked.eq(self.o_read.valid & self.o_read.ready),
-            answers.i.payload.eq(self.i_read),
-            answers.i.valid.eq(self.i_read_valid),
-            self.o_beat.payload.data.eq(answers.o.payload),
-            self.o_beat.payload.strobe.eq(Cat(from_skew[i] & (i < to_write) for i in range(width))),
-            self.o_beat.valid.eq(answers.o.valid),
-            answers.o.ready.eq(self.o_beat.ready),
-            passed.eq(self.o_beat.valid & self.o_beat.ready),
-        ]
+        asked = self._ask(m, room != 0)
+        passed = self._pass_on(m, answers)
         m.d.sync += room.eq(room - asked + passed)
-        with m.If(asked):
-            m.d.sync += [address.eq(address + width), to_ask.eq(_less(to_ask, width))]
-        with m.If(passed):
-            m.d.sync += [skew.eq(0), to_write.eq(_less(to_write, width))]
 
         with m.FSM():
             with m.State("IDLE"):
@@ -111,19 +90,59 @@ class Store(wiring.Component):
             with m.State("JOB"):
                 m.d.comb += transfer.o.ready.eq(1)
                 with m.If(transfer.o.valid):
-                    m.d.sync += [
-                        address.eq(job.local),
-                        to_ask.eq(job.lanes),
-                        to_write.eq(job.lanes),
-                        skew.eq(job.skew),
-                    ]
+                    self._begin(m, transfer.o.payload)
                     m.next = "MOVE"
             with m.State("MOVE"):
-                with m.If((to_write == 0) & ~self.command.valid & self.writer_idle):
+                with m.If((self._to_write == 0) & ~self.command.valid & self.writer_idle):
                     m.d.comb += self.retire.eq(1)
                     m.next = "IDLE"
         return m
 
+    def _begin(self, m: Module, job: Any) -> None:
+        """The job's beats are to be asked for and written."""
+        m.d.sync += [
+            self._address.eq(job.local),
+            self._to_ask.eq(job.lanes),
+            self._to_write.eq(job.lanes),
+            self._skew.eq(job.skew),
+        ]
+
+    def _ask(self, m: Module, room: Any) -> Signal:
+        """Asks the tensor memory for the job's beats while there is room; pulses for each."""
+        width = self._config.axi_bytes
+        asked = Signal()
+        m.d.comb += [
+            self.o_read.payload.address.eq(self._address),
+            self.o_read.valid.eq((self._to_ask != 0) & room),
+            asked.eq(self.o_read.valid & self.o_read.ready),
+        ]
+        with m.If(asked):
+            m.d.sync += [
+                self._address.eq(self._address + width),
+                self._to_ask.eq(_less(self._to_ask, width)),
+            ]
+        return asked
+
+    def _pass_on(self, m: Module, answers: Queue) -> Signal:
+        """Answers become beats of which the job's lanes count; pulses for each."""
+        width = self._config.axi_bytes
+        passed = Signal()
+        from_skew = Const((1 << width) - 1, width) << self._skew
+        strobe = Cat(from_skew[i] & (i < self._to_write) for i in range(width))
+        m.d.comb += [
+            answers.i.payload.eq(self.i_read),
+            answers.i.valid.eq(self.i_read_valid),
+            self.o_beat.payload.data.eq(answers.o.payload),
+            self.o_beat.payload.strobe.eq(strobe),
+            self.o_beat.valid.eq(answers.o.valid),
+            answers.o.ready.eq(self.o_beat.ready),
+            passed.eq(self.o_beat.valid & self.o_beat.ready),
+        ]
+        with m.If(passed):
+            m.d.sync += [self._skew.eq(0), self._to_write.eq(_less(self._to_write, width))]
+        return passed
+
 
 def _less(lanes: Any, width: int) -> Any:
+    """What is left behind a beat."""
     return Mux(lanes <= width, 0, lanes - width)

@@ -67,54 +67,32 @@ class Transfer(wiring.Component):
                 "failure": Out(FAILURE),
             }
         )
+        self._address = Signal(ADDRESS_BITS)
+        self._local, self._count = Signal(32), Signal(32)
+        self._space = Signal()
+        self._size, self._end = Signal(ADDRESS_BITS), Signal(41)  # in DRAM
+        self._extent = Signal(33)  # in the overlay's memory
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        shift = exact_log2(self._bytes)
-        address = Signal(ADDRESS_BITS)
-        local = Signal(32)
-        count = Signal(32)
-        space = Signal()
-        skew = address[:shift]
-        lanes = Signal(33)
-        size, end, extent = Signal(ADDRESS_BITS), Signal(41), Signal(33)
-        m.d.comb += lanes.eq(Mux(count == 0, 0, skew + count))
-        records = self.i.payload.bytes // PARAMETER_BYTES
-        units = Mux(self.i.payload.space == MemorySpace.TENSOR, self.i.payload.bytes, records)
-        capacity = Array(self._capacities[kind] for kind in MemorySpace)[space]
-
+        capacity = Array(self._capacities[kind] for kind in MemorySpace)[self._space]
+        lanes, skew = Signal(33), self._address[: exact_log2(self._bytes)]
+        m.d.comb += lanes.eq(Mux(self._count == 0, 0, skew + self._count))
         with m.If(self.command.ready):
             m.d.sync += self.command.valid.eq(0)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += [
-                    address.eq(Array(self.bases)[self.i.payload.base] + self.i.payload.offset),
-                    local.eq(self.i.payload.local),
-                    count.eq(self.i.payload.bytes),
-                    space.eq(self.i.payload.space),
-                    size.eq(Array(self.sizes)[self.i.payload.base]),
-                    end.eq(self.i.payload.offset + self.i.payload.bytes),
-                    extent.eq(self.i.payload.local + units),
-                    self.failure.tag.eq(self.i.payload.tag),
-                ]
+                self._accept(m)
                 with m.If(self.i.valid):
                     m.next = "ADD"
             with m.State("ADD"):
-                m.d.sync += [
-                    self.command.payload.address.eq(address),
-                    self.command.payload.beats.eq((lanes + self._bytes - 1) >> shift),
-                    self.o.payload.space.eq(space),
-                    self.o.payload.skew.eq(skew),
-                    self.o.payload.local.eq(Mux(space == MemorySpace.TENSOR, local - skew, local)),
-                    self.o.payload.lanes.eq(lanes),
-                ]
-                with m.If(end > size):
+                self._add(m, lanes)
+                with m.If(self._end > self._size):
                     m.d.sync += self.failure.code.eq(Error.REGION)
                     m.next = "FAILED"
-                with m.Elif(extent > capacity):
+                with m.Elif(self._extent > capacity):
                     m.d.sync += self.failure.code.eq(Error.FIELD)
                     m.next = "FAILED"
                 with m.Else():
@@ -126,3 +104,44 @@ class Transfer(wiring.Component):
             with m.State("FAILED"):
                 m.d.comb += self.failed.eq(1)
         return m
+
+    def _accept(self, m: Module) -> None:
+        """Takes the instruction at ``i``: its addresses, and where it ends on both sides."""
+        code = self.i.payload
+        records = code.bytes // PARAMETER_BYTES
+        units = Mux(code.space == MemorySpace.TENSOR, code.bytes, records)
+        m.d.comb += self.i.ready.eq(1)
+        m.d.sync += [
+            self._address.eq(Array(self.bases)[code.base] + code.offset),
+            self._local.eq(code.local),
+            self._count.eq(code.bytes),
+            self._space.eq(code.space),
+            self._size.eq(Array(self.sizes)[code.base]),
+            self._end.eq(code.offset + code.bytes),
+            self._extent.eq(code.local + units),
+            self.failure.tag.eq(code.tag),
+        ]
+
+    def _add(self, m: Module, lanes: Signal) -> None:
+        """Prepares command and job; whether they are offered is the caller's decision."""
+        shift = exact_log2(self._bytes)
+        skew = self._address[:shift]
+        tensor = self._space == MemorySpace.TENSOR
+        m.d.sync += [
+            self.command.payload.address.eq(self._address),
+            self.command.payload.beats.eq((lanes + self._bytes - 1) >> shift),
+            self.o.payload.space.eq(self._space),
+            self.o.payload.skew.eq(skew),
+            self.o.payload.local.eq(Mux(tensor, self._local - skew, self._local)),
+            self.o.payload.lanes.eq(lanes),
+        ]
+
+
+def connect_transfer(m: Module, engine: Any, transfer: Transfer) -> None:
+    """An engine's regions reach its transfer, and the transfer's failure is the engine's."""
+    m.d.comb += [
+        *(inner.eq(outer) for inner, outer in zip(transfer.bases, engine.bases, strict=True)),
+        *(inner.eq(outer) for inner, outer in zip(transfer.sizes, engine.sizes, strict=True)),
+        engine.failed.eq(transfer.failed),
+        engine.failure.eq(transfer.failure),
+    ]
