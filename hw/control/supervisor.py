@@ -63,40 +63,19 @@ class Supervisor(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        first, failed = Signal(FAILURE), Signal()
         still = Signal(32)
         drained = Signal(range(RESET_CYCLES + 1))
         verdict = Signal(range(VERDICT_LATENCY))
-        expired = Signal()
-        limited = self.running & (self.cycle_limit != 0)
-        m.d.sync += expired.eq(limited & (self.cycles >= self.cycle_limit))
-        for condition, code in (
-            ((self.watchdog != 0) & (still >= self.watchdog), Error.WATCHDOG),
-            (expired, Error.CYCLE_LIMIT),
-            (self.abort, Error.ABORTED),
-        ):
-            with m.If(condition):
-                m.d.comb += [failed.eq(1), first.code.eq(code), first.tag.eq(self.oldest_tag)]
-        for failure in reversed(list(self.failures)):
-            with m.If(failure.valid):
-                m.d.comb += [failed.eq(1), first.eq(failure.payload)]
-
+        failed, first = self._first_failure(m, still)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [self.idle.eq(1), self.accept.eq(self.start)]
                 with m.If(self.start):
-                    m.d.sync += [
-                        self.error.eq(Error.NONE),
-                        self.error_tag.eq(0),
-                        self.cycles.eq(0),
-                        still.eq(0),
-                    ]
+                    self._clear(m, still)
                     m.next = "RUNNING"
             with m.State("RUNNING"):
                 m.d.comb += self.running.eq(1)
-                m.d.sync += [self.cycles.eq(self.cycles + 1), still.eq(still + 1)]
-                with m.If(self.progress):
-                    m.d.sync += still.eq(0)
+                self._count(m, still)
                 m.d.sync += verdict.eq(VERDICT_LATENCY - 1)
                 with m.If(failed):
                     self._end(m, drained, first)
@@ -116,6 +95,42 @@ class Supervisor(wiring.Component):
                 with m.Elif(self.quiet):
                     m.next = "IDLE"
         return m
+
+    def _first_failure(self, m: Module, still: Signal) -> tuple[Signal, Any]:
+        """Whether the run fails in this cycle, and by what: the units' own faults come first.
+
+        ``still`` : cycles without progress.
+        """
+        failed, first = Signal(), Signal(FAILURE)
+        expired = Signal()
+        limited = self.running & (self.cycle_limit != 0)
+        m.d.sync += expired.eq(limited & (self.cycles >= self.cycle_limit))
+        for condition, code in (
+            ((self.watchdog != 0) & (still >= self.watchdog), Error.WATCHDOG),
+            (expired, Error.CYCLE_LIMIT),
+            (self.abort, Error.ABORTED),
+        ):
+            with m.If(condition):
+                m.d.comb += [failed.eq(1), first.code.eq(code), first.tag.eq(self.oldest_tag)]
+        for failure in reversed(list(self.failures)):
+            with m.If(failure.valid):
+                m.d.comb += [failed.eq(1), first.eq(failure.payload)]
+        return failed, first
+
+    def _clear(self, m: Module, still: Signal) -> None:
+        """Nothing is known of the run that begins."""
+        m.d.sync += [
+            self.error.eq(Error.NONE),
+            self.error_tag.eq(0),
+            self.cycles.eq(0),
+            still.eq(0),
+        ]
+
+    def _count(self, m: Module, still: Signal) -> None:
+        """The run is a cycle older; ``still`` counts from its last progress."""
+        m.d.sync += [self.cycles.eq(self.cycles + 1), still.eq(still + 1)]
+        with m.If(self.progress):
+            m.d.sync += still.eq(0)
 
     def _end(self, m: Module, drained: Signal, failure: Any = None) -> None:
         """The run is over, with its first failure if there was one."""
