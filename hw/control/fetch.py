@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bus.axi import ADDRESS_BITS, check_data_bytes
 from hw.bus.burst_reader import COMMAND
@@ -66,16 +66,10 @@ class Fetch(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        data_bytes = self._config.axi_bytes
-        m.submodules.gather = gather = Gather(data_bytes=data_bytes)
-        m.d.comb += [
-            gather.i.payload.eq(self.beat.payload),
-            gather.i.valid.eq(self.beat.valid),
-            self.beat.ready.eq(gather.i.ready),
-        ]
+        m.submodules.gather = gather = Gather(data_bytes=self._config.axi_bytes)
+        connect(m, flipped(self.beat), gather.i)
         word = gather.o
         remaining = Signal(32)
-        beats = INSTRUCTION_BYTES // data_bytes
         begin = data.View(BEGIN, word.payload[: BEGIN.size])
         m.d.comb += self.failure.tag.eq(begin.tag)
 
@@ -84,19 +78,13 @@ class Fetch(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.start):
-                    m.d.sync += [
-                        self.command.valid.eq(1),
-                        self.command.payload.address.eq(self.base),
-                        self.command.payload.beats.eq(beats),
-                    ]
+                    m.d.sync += self.command.valid.eq(1)
+                    self._command(m, self.base, 1)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 with m.If(word.valid):
-                    m.d.sync += [
-                        remaining.eq(begin.instructions - 1),
-                        self.command.payload.address.eq(self.base + INSTRUCTION_BYTES),
-                        self.command.payload.beats.eq((begin.instructions - 1) * beats),
-                    ]
+                    m.d.sync += remaining.eq(begin.instructions - 1)
+                    self._command(m, self.base + INSTRUCTION_BYTES, begin.instructions - 1)
                     self._check(m, begin)
                     with m.If(self.failed):
                         m.next = "STOPPED"
@@ -119,6 +107,14 @@ class Fetch(wiring.Component):
         self._verify(m, word)
         return m
 
+    def _command(self, m: Module, address: Any, instructions: Any) -> None:
+        """Prepares the read of so many instructions; whether it is offered is decided elsewhere."""
+        beats = INSTRUCTION_BYTES // self._config.axi_bytes  # of an instruction
+        m.d.sync += [
+            self.command.payload.address.eq(address),
+            self.command.payload.beats.eq(instructions * beats),
+        ]
+
     def _verify(self, m: Module, word: Any) -> None:
         """The checks that speak after the dispatch."""
         m.submodules.checksum = checksum = ProgramChecksum(data_bytes=self._config.axi_bytes)
@@ -138,6 +134,7 @@ class Fetch(wiring.Component):
             m.d.comb += [self.failed.eq(1), self.failure.eq(check.failure)]
 
     def _check(self, m: Module, begin: Any) -> None:
+        """Fails unless BEGIN is one, and of a program that this overlay can run."""
         with m.If(begin.opcode != Opcode.BEGIN):
             self._fail(m, Error.MISSING_BEGIN)
         with m.Elif(begin.isa_version != ISA_VERSION):
@@ -150,6 +147,7 @@ class Fetch(wiring.Component):
             self._fail(m, Error.REGION)
 
     def _dispatch(self, m: Module, word: Any) -> None:
+        """Offers the instruction to its engine; ``done`` at END, once no engine is busy."""
         with m.Switch(word.payload[:8]):
             for opcode in QUEUED:
                 with m.Case(opcode):
@@ -164,6 +162,7 @@ class Fetch(wiring.Component):
             m.d.comb += target.payload.eq(word.payload[: LAYOUTS[opcode].size])
 
     def _fail(self, m: Module, code: Error) -> None:
+        """The program is at fault, at the instruction that is there."""
         m.d.comb += [self.failed.eq(1), self.failure.code.eq(code)]
 
 
