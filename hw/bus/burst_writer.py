@@ -61,11 +61,18 @@ class BurstWriter(wiring.Component):
         m.submodules.bursts = bursts = Queue(
             shape=range(burst_beats(self._bytes) + 1), depth=BURSTS
         )
-        aw, w, b = self.axi.aw, self.axi.w, self.axi.b
-        unanswered = Signal(range(BURSTS + 1))
-        left = Signal(range(burst_beats(self._bytes) + 1))
+        self._issue(m, planner, bursts.i)
+        self._feed(m, bursts.o)
+        return m
 
-        free = (~aw.valid | aw.ready) & bursts.i.ready & (unanswered != BURSTS)
+    def _issue(self, m: Module, planner: BurstPlanner, bursts: stream.Interface) -> None:
+        """Offers the planned bursts' addresses, and hands on how many beats each one takes.
+
+        At most ``BURSTS`` wait for their response.
+        """
+        aw, b = self.axi.aw, self.axi.b
+        unanswered = Signal(range(BURSTS + 1))
+        free = (~aw.valid | aw.ready) & bursts.ready & (unanswered != BURSTS)
         m.d.comb += [
             planner.i.payload.eq(self.i.payload),
             planner.i.valid.eq(self.i.valid),
@@ -76,7 +83,7 @@ class BurstWriter(wiring.Component):
             b.ready.eq(1),
         ]
         issue = planner.o.valid & free & ~self.abort
-        m.d.comb += [bursts.i.valid.eq(issue), bursts.i.payload.eq(planner.o.payload.beats)]
+        m.d.comb += [bursts.valid.eq(issue), bursts.payload.eq(planner.o.payload.beats)]
         with m.If(aw.ready):
             m.d.sync += aw.valid.eq(0)
         with m.If(issue):
@@ -90,11 +97,15 @@ class BurstWriter(wiring.Component):
             self.error.eq(b.valid & (b.payload.resp != OKAY)),
         ]
 
+    def _feed(self, m: Module, bursts: stream.Interface) -> None:
+        """Passes on as many beats as each burst takes; while aborting, ones that write nothing."""
+        w = self.axi.w
+        left = Signal(range(burst_beats(self._bytes) + 1))
         advance = ~w.valid | w.ready
         take = (left != 0) & advance & (self.i_data.valid | self.abort)
         m.d.comb += [
             self.i_data.ready.eq((left != 0) & advance & ~self.abort),
-            bursts.o.ready.eq((left == 0) | (take & (left == 1))),
+            bursts.ready.eq((left == 0) | (take & (left == 1))),
         ]
         with m.If(advance):
             m.d.sync += [
@@ -103,8 +114,7 @@ class BurstWriter(wiring.Component):
                 w.payload.strb.eq(Mux(self.abort, 0, self.i_data.payload.strobe)),
                 w.payload.last.eq(left == 1),
             ]
-        with m.If(bursts.o.valid & bursts.o.ready):
-            m.d.sync += left.eq(bursts.o.payload)
+        with m.If(bursts.valid & bursts.ready):
+            m.d.sync += left.eq(bursts.payload)
         with m.Elif(take):
             m.d.sync += left.eq(left - 1)
-        return m
