@@ -7,7 +7,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.transforms import Transform
@@ -52,6 +52,13 @@ class Slot(wiring.Component):
             choice: sorted({t.position for (c, _), t in self._terms.items() if c == choice})
             for choice in range(len(transforms))
         }
+        self._places = {
+            (choice, position): place
+            for choice, found in self._positions.items()
+            for place, position in enumerate(found)
+        }
+        most = max(len(found) for found in self._positions.values())
+        self._place_bits = max(1, (most - 1).bit_length())  # one position, too, has an address
         self._shifts = sorted({term.shift for term in self._terms.values()})
         self._lanes = lanes
         needs_zero = len(self._terms) < len(self._table)
@@ -82,50 +89,14 @@ class Slot(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        most = max(len(found) for found in self._positions.values())
-        place_bits = max(1, (most - 1).bit_length())  # one position, too, has an address
-        depth = 1 << (1 + place_bits + self._line_bits)
         m.submodules.words = words = Memory(
-            shape=unsigned(self._lanes * self._input_bits), depth=depth, init=[]
+            shape=unsigned(self._lanes * self._input_bits),
+            depth=1 << (1 + self._place_bits + self._line_bits),
+            init=[],
         )
         write, read = words.write_port(), words.read_port(domain="comb")
-
-        places = {
-            (choice, position): place
-            for choice, found in self._positions.items()
-            for place, position in enumerate(found)
-        }
-        wanted = Signal()
-        with m.Switch(Cat(self.i_position, self.i_transform)):
-            for choice, position in places:
-                with m.Case(choice << len(self.i_position) | position):
-                    m.d.comb += wanted.eq(1)
-        place, line = Signal(place_bits), Signal(self._line_bits)
-        m.d.comb += [
-            place.eq(lookup(m, self.i_transform, self.i_position, places, name="place_of")),
-            line.eq(self.i_line),
-            write.addr.eq(Cat(line, place, self.i_bank)),
-            write.data.eq(self.i_word),
-            write.en.eq(self.i_write & wanted),
-        ]
-
-        at = (self.i_read_transform, self.i_row)
-        empty_rows = {key: int(term is None) for key, term in self._table.items()}
-        sources = {key: places[key[0], t.position] for key, t in self._terms.items()}
-        selects = {key: self._shifts.index(t.shift) for key, t in self._terms.items()}
-        empty = lookup(m, *at, empty_rows, name="empty")
-        address = Signal.like(read.addr, reset_less=True)
-        chosen = Signal(range(max(2, len(self._shifts))), reset_less=True)
-        read_line, source = Signal.like(line), Signal.like(place)
-        m.d.comb += [
-            read_line.eq(self.i_read_line | empty[0].replicate(self._line_bits)),
-            source.eq(lookup(m, *at, sources, name="source_of")),
-            read.addr.eq(address),
-        ]
-        m.d.sync += [
-            address.eq(Cat(read_line, source, self.i_read_bank)),
-            chosen.eq(lookup(m, *at, selects, name="select")),
-        ]
+        self._write(m, write)
+        chosen = self._address(m, read.addr)
         for lane in range(self._lanes):
             word = read.data.word_select(lane, self._input_bits).as_signed()
             term = word << self._shifts[0]
@@ -133,3 +104,43 @@ class Slot(wiring.Component):
                 term = Mux(chosen == index, word << shift, term)
             m.d.comb += self.o_terms[lane].eq(term)
         return m
+
+    def _write(self, m: Module, write: WritePort) -> None:
+        """Keeps the word if its position is one of the slot's."""
+        wanted = Signal()
+        with m.Switch(Cat(self.i_position, self.i_transform)):
+            for choice, position in self._places:
+                with m.Case(choice << len(self.i_position) | position):
+                    m.d.comb += wanted.eq(1)
+        place, line = Signal(self._place_bits), Signal(self._line_bits)
+        m.d.comb += [
+            place.eq(lookup(m, self.i_transform, self.i_position, self._places, name="place_of")),
+            line.eq(self.i_line),
+            write.addr.eq(Cat(line, place, self.i_bank)),
+            write.data.eq(self.i_word),
+            write.en.eq(self.i_write & wanted),
+        ]
+
+    def _address(self, m: Module, read: Signal) -> Signal:
+        """Drives ``read`` with the address of the row's word, in the next cycle.
+
+        Returns which of the slot's shifts the word needs, in that same cycle.
+        """
+        at = (self.i_read_transform, self.i_row)
+        empty_rows = {key: int(term is None) for key, term in self._table.items()}
+        sources = {key: self._places[key[0], t.position] for key, t in self._terms.items()}
+        selects = {key: self._shifts.index(t.shift) for key, t in self._terms.items()}
+        empty = lookup(m, *at, empty_rows, name="empty")
+        address = Signal.like(read, reset_less=True)
+        chosen = Signal(range(max(2, len(self._shifts))), reset_less=True)
+        read_line, source = Signal(self._line_bits), Signal(self._place_bits)
+        m.d.comb += [
+            read_line.eq(self.i_read_line | empty[0].replicate(self._line_bits)),
+            source.eq(lookup(m, *at, sources, name="source_of")),
+            read.eq(address),
+        ]
+        m.d.sync += [
+            address.eq(Cat(read_line, source, self.i_read_bank)),
+            chosen.eq(lookup(m, *at, selects, name="select")),
+        ]
+        return chosen
