@@ -93,13 +93,7 @@ class Overlay(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.frontend = frontend = Frontend(config=config)
-        # Between runs everything but the buses' side is in reset.
-        m.domains.core = ClockDomain("core")
-        m.d.comb += [
-            ClockSignal("core").eq(ClockSignal("sync")),
-            ResetSignal("core").eq(ResetSignal("sync") | frontend.reset),
-        ]
-        core = DomainRenamer("core")
+        core = self._core_domain(m, frontend)
         conv, pool = ConvEngine(config=config, primitive=self._primitive), PoolEngine(config=config)
         readers = READERS[config.tensor_copies]
         memory = TensorMemory(config=config, readers=readers, writers=3, ram_style=self._ram_style)
@@ -109,15 +103,52 @@ class Overlay(wiring.Component):
         m.submodules.memory = core(memory)
         m.submodules.parameters = core(parameters)
 
-        for prefix, port in (
-            ("s_axi_control", frontend.control),
-            ("m_axi_gmem0", frontend.gmem0),
-            *((_weight_port(k), port) for k, port in enumerate(frontend.gmem_weights)),
-        ):
-            connect_flat(m, self, prefix, port)
+        self._pins(m, frontend)
         connect(m, frontend.o_conv, conv.i)
         connect(m, frontend.o_pool, pool.i)
         connect(m, frontend.weights, conv.weights)
+        self._tensors(m, memory, frontend, conv, pool)
+        m.d.comb += [
+            parameters.i_write.eq(frontend.o_parameter),
+            parameters.i_write_valid.eq(frontend.o_parameter_valid),
+            parameters.i_address_0.eq(conv.o_record_address),
+            parameters.i_address_1.eq(pool.o_record_address),
+            conv.i_record.eq(parameters.o_record_0),
+            pool.i_record.eq(parameters.o_record_1),
+            frontend.retire_conv.eq(conv.o_retire),
+            frontend.retire_pool.eq(pool.o_done),
+            frontend.progress.eq(conv.o_progress | pool.o_progress),
+            frontend.stall.eq(conv.o_stall),
+        ]
+        self._trace(m, memory, frontend)
+        return m
+
+    def _core_domain(self, m: Module, frontend: Frontend) -> DomainRenamer:
+        """Between runs everything that is put into it, all but the buses' side, is in reset."""
+        m.domains.core = ClockDomain("core")
+        m.d.comb += [
+            ClockSignal("core").eq(ClockSignal("sync")),
+            ResetSignal("core").eq(ResetSignal("sync") | frontend.reset),
+        ]
+        return DomainRenamer("core")
+
+    def _pins(self, m: Module, frontend: Frontend) -> None:
+        """The buses and the interrupt reach the host and DRAM."""
+        connect_flat(m, self, "s_axi_control", frontend.control)
+        connect_flat(m, self, "m_axi_gmem0", frontend.gmem0)
+        for k, port in enumerate(frontend.gmem_weights):
+            connect_flat(m, self, _weight_port(k), port)
+        m.d.comb += self.interrupt.eq(frontend.interrupt)
+
+    def _tensors(
+        self,
+        m: Module,
+        memory: TensorMemory,
+        frontend: Frontend,
+        conv: ConvEngine,
+        pool: PoolEngine,
+    ) -> None:
+        """Every reader and writer of tensors has its port of the tensor memory."""
         for k, read in (
             (RESIDUAL, conv.o_residual),
             (POOL, pool.o_read),
@@ -135,25 +166,13 @@ class Overlay(wiring.Component):
             conv.i_feed_valid.eq(getattr(memory, f"o_valid_{FEED}")),
             frontend.i_read_valid.eq(getattr(memory, f"o_valid_{STORE}")),
             conv.i_residual.eq(memory.o_data_0),
-            conv.i_feed.eq(getattr(memory, f"o_data_{config.tensor_copies - 1}")),
+            conv.i_feed.eq(getattr(memory, f"o_data_{self._config.tensor_copies - 1}")),
             pool.i_data.eq(memory.o_data_0),
             frontend.i_read.eq(memory.o_data_0),
-            parameters.i_write.eq(frontend.o_parameter),
-            parameters.i_write_valid.eq(frontend.o_parameter_valid),
-            parameters.i_address_0.eq(conv.o_record_address),
-            parameters.i_address_1.eq(pool.o_record_address),
-            conv.i_record.eq(parameters.o_record_0),
-            pool.i_record.eq(parameters.o_record_1),
-            frontend.retire_conv.eq(conv.o_retire),
-            frontend.retire_pool.eq(pool.o_done),
-            frontend.progress.eq(conv.o_progress | pool.o_progress),
-            frontend.stall.eq(conv.o_stall),
-            self.interrupt.eq(frontend.interrupt),
         ]
-        self._trace(m, memory, frontend)
-        return m
 
     def _trace(self, m: Module, memory: TensorMemory, frontend: Frontend) -> None:
+        """Shows the writes of tensors, and what the engines start and end."""
         events = [frontend.events[engine] for engine in Engine]
         m.d.comb += self.trace_write_valid.eq(memory.o_snoop_valid)
         for name in ("address", "low", "high", "data"):
