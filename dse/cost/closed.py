@@ -14,18 +14,14 @@ from dse.tiling.grid import Count, Grid, ceil_div, last_part, parts
 from dse.tiling.part_chunks import Taps, skipping_cycles
 from hw.isa import Dataflow
 from hw.isa.timing import (
+    ACCEPTED,
     BLOCK_QUEUE_LATENCY,
-    FEED_LATENCY,
-    QUEUE_LATENCY,
+    FED,
+    READY_LATENCY,
     RETIRE_LATENCY,
-    TAP_BEGIN,
     TAP_CHUNK,
-    WALK_LATENCY,
+    TAPS_LATER,
 )
-
-ACCEPT = QUEUE_LATENCY + 1  # from an engine's start to its parts at work: the queue, then the parts
-FED = ACCEPT + 1 + WALK_LATENCY + FEED_LATENCY + 1  # to the first word that can be popped
-TAP_LATER = TAP_BEGIN + TAP_CHUNK - WALK_LATENCY  # the first place of a walk that leaves out pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +41,9 @@ def fill_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
     pixels = np.minimum(tiles.pixels, tiles.pixel_tile)
     match flow:
         case Dataflow.WS:
-            loaded = np.maximum(ACCEPT + grid.least - 1, ACCEPT + 1 + grid.margin)
+            loaded = ACCEPTED + np.maximum(grid.least - 1, grid.margin + READY_LATENCY)
             if tiles.taps is not None:
-                return np.maximum(loaded + grid.lanes - 1, FED + TAP_LATER)
+                return np.maximum(loaded + grid.lanes - 1, FED + TAPS_LATER)
             return np.maximum(loaded, FED)
         case Dataflow.IS:
             return FED + pixels - 1 + grid.least - 1

@@ -11,26 +11,25 @@ from functools import lru_cache
 
 import numpy as np
 
-from dse.cost.closed import FED
 from dse.tiling.grid import Count, Grid, ceil_div, floor_div, last_part, parts
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import (
     BLOCK_QUEUE_LATENCY,
     COUNT_LATENCY,
+    DRAIN_START,
     DRAINED_LATENCY,
+    FED,
     FEED_LATENCY,
     INPUT_LATENCY,
+    PARAMETER_START,
     PATCH_LATENCY,
     RETIRE_LATENCY,
-    SETTLE_CYCLES,
     output_latency,
 )
 from hw.isa.transforms import Transform
 
 BLOCK_LATENCY = PATCH_LATENCY + COUNT_LATENCY
-DRAIN_START = SETTLE_CYCLES + 4  # cycles before a drain's first element: the last sums settle
-PARAMETER_START = 5  # the same, but for the parameters' way
 
 
 @dataclass(frozen=True, kw_only=True)

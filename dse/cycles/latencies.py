@@ -13,9 +13,9 @@ from hw.isa.timing import (
     INPUT_LATENCY,
     POP_LATENCY,
     TURN_LATENCY,
-    burst_cycles,
     foot_delay,
     output_latency,
+    parameter_margin,
 )
 from hw.isa.transforms import Transform
 
@@ -54,7 +54,7 @@ class Latencies:
             group=results + 1 + BLOCK_QUEUE_LATENCY,
             turned=TURN_LATENCY + BLOCK_QUEUE_LATENCY,
             travel=travel,
-            margin=max(1, burst_cycles(config.columns) + 1 - travel),
+            margin=parameter_margin(config.rows, config.columns),
             filled=results + 1,
             swap=swap,
             cooling=swap + pixels + DRAINED_LATENCY,

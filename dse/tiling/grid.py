@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from hw.isa.config import OverlayConfig
-from hw.isa.timing import FOOT_LATENCY, LEAST_TILE_CYCLES, POP_LATENCY, burst_cycles, foot_delay
+from hw.isa.timing import (
+    FOOT_LATENCY,
+    LEAST_TILE_CYCLES,
+    POP_LATENCY,
+    foot_delay,
+    parameter_margin,
+    parameter_period,
+)
 
 Count = Any
 """A whole number, or an array of them: integers or float64, which is several times as fast."""
@@ -61,13 +68,13 @@ class Grid:
 
     @cached_property
     def margin(self) -> Count:
-        """From the start of a parameter burst to the wave that may use it."""
-        return np.maximum(1, burst_cycles(self.columns) + 1 - self.travel)
+        """Cycles for which a wave waits behind the start of its parameter burst."""
+        return parameter_margin(self.rows, self.columns)
 
     @cached_property
     def parameter_period(self) -> Count:
         """Least cycles between the first waves of two channel tiles (WS, NS)."""
-        return self.travel + self.margin + 2
+        return parameter_period(self.rows, self.columns)
 
     @cached_property
     def results(self) -> Count:

@@ -18,12 +18,14 @@ POP_LATENCY = 2  # from a pop of a replay buffer to its word
 READ_LATENCY = 6  # of the tensor memory: grant, bank (2), merge, rotate (2)
 WRITE_TO_READ = 3  # a read accepted this many cycles after a write's acceptance sees its bytes
 PARAMETER_LATENCY = 2  # from a record's address to the record
+LEVEL_LATENCY = 1  # from a word's write into a replay buffer to the reader's level
 COUNT_LATENCY = 1  # from a block's last word in the scratch memory to the reader's level
 
 # Buses and control.
 READER_LATENCY = BLOCK_QUEUE_LATENCY  # from the R channel to a burst reader's `o`
 CHECK_LATENCY = 3  # from the last beat of a program to the checksum's verdict
 VERDICT_LATENCY = CHECK_LATENCY - 1  # from END's arrival to ``failed``: of the checksum
+PART_LATENCY = 1  # from a part's acceptance of an instruction to its first cycle of work
 DISPATCH = 1  # from a retirement to the start of what waits for its token
 RESET_CYCLES = 16  # at least, of reset between two runs: answers of the memories arrive and drop
 
@@ -37,6 +39,7 @@ REQUANTISE_LATENCY = PRODUCT_LATENCY + ROUND_LATENCY
 RESIDUAL_LATENCY = SUM_LATENCY + ROUND_LATENCY
 
 # Feeding.
+WALK_START = 1  # cycles of the feeder before the first step: the walker takes its window
 WALK_LATENCY = 2  # from a step's acceptance to its place
 TAP_BEGIN = 1  # cycles of `TapWalker` before the first chunk: in its state BEGIN
 TAP_CHUNK = 2  # cycles before every chunk's first place: in CHUNK, and in SEEK without a skip
@@ -51,6 +54,8 @@ FOOT_LATENCY = 2 + REQUANTISE_LATENCY  # from `i_sum` to `o_result`
 DRAINED_LATENCY = REQUANTISE_LATENCY  # from ``o_drained`` to `o_result`
 REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
 SETTLE_CYCLES = REUSE_DISTANCE + 1  # until a tile's last sums are in their accumulators
+BURST_START = 1  # from the last wave's parameters at the feet to the start of the next burst
+READY_LATENCY = 1  # behind a burst's margin, to the first wave that may use it
 TURN_LATENCY = 2  # from a word's reservation in the output turn to the word
 
 # Writing.
@@ -63,11 +68,34 @@ INPUT_LATENCY = 2 * LINE_LATENCY  # from the last word of a patch to the first o
 SCATTER_LATENCY = 1  # from the last element of a line to its first sum
 TRANSPOSE_LATENCY = 1  # from the first sum of a tile's last line to the first element
 DIVISION_LATENCY = 2
+DRAIN_TAKE = 1  # cycles of the drain in its state IDLE with a tile: it asks for parameters
+DRAIN_STATES = 2  # cycles in PARAMETERS and UNIT, once nothing is missing
 
 # Pooling.
+POOL_START = 1  # between the overlap's measure and the walk's first step
 GROUP_LATENCY = 2  # from a group's last tap to its result
 WINDOW_LATENCY = 3  # from a window's last group to its result, and one for each other group
 FINISH_LATENCY = 1 + PARAMETER_LATENCY + 1 + REQUANTISE_LATENCY  # from a window to its bytes
+POOL_DONE = 1  # from the last write's acceptance to ``o_done``
+
+# Sums along a way.
+ACCEPTED = QUEUE_LATENCY + PART_LATENCY  # from an engine's start to its parts at work
+FED = ACCEPTED + WALK_START + WALK_LATENCY + FEED_LATENCY + LEVEL_LATENCY  # to a word to pop
+TAPS_LATER = TAP_BEGIN + TAP_CHUNK - WALK_LATENCY  # first place of a walk that leaves out pixels
+DRAIN_START = (
+    QUEUE_LATENCY + DRAIN_TAKE + SETTLE_CYCLES + DRAIN_STATES
+)  # last wave to first element
+PARAMETER_START = QUEUE_LATENCY + DRAIN_TAKE + READY_LATENCY + DRAIN_STATES  # and a burst's margin
+POOL_LATENCY = (  # from the overlap's measure to ``o_done``, less a cycle a tap
+    POOL_START
+    + WALK_LATENCY
+    + READ_LATENCY
+    + GROUP_LATENCY
+    + WINDOW_LATENCY
+    + FINISH_LATENCY
+    + QUEUE_LATENCY
+    + POOL_DONE
+)
 
 
 def foot_delay(rows: Any) -> Any:
@@ -78,6 +106,17 @@ def foot_delay(rows: Any) -> Any:
 def burst_cycles(columns: Any) -> Any:
     """From the start of a parameter burst to the cycle in which all columns keep their records."""
     return columns + PARAMETER_LATENCY
+
+
+def parameter_margin(rows: Any, columns: Any) -> Any:
+    """Cycles, at least one, for which a wave waits behind the start of its parameter burst."""
+    late = burst_cycles(columns) + 1 - foot_delay(rows)
+    return late * (late > 1) + (late <= 1)  # the greater of `late` and 1, of arrays too
+
+
+def parameter_period(rows: Any, columns: Any) -> Any:
+    """Least cycles between two waves that take parameters (WS, NS)."""
+    return foot_delay(rows) + BURST_START + parameter_margin(rows, columns) + READY_LATENCY
 
 
 def output_latency(transform: Transform, transforms: Sequence[Transform]) -> int:

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.timing import FINISH_LATENCY, GROUP_LATENCY, READ_LATENCY, WALK_LATENCY, WINDOW_LATENCY
+from hw.isa.timing import POOL_LATENCY
 from hw.pool.pool_layouts import RING
-
-# Start, walk, read, group, window, finish, result queue, done.
-PIPELINE_CYCLES = (
-    1 + WALK_LATENCY + READ_LATENCY + GROUP_LATENCY + WINDOW_LATENCY + FINISH_LATENCY + 1 + 1
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +37,7 @@ def pool_cost(config: OverlayConfig, fields: Mapping[str, int]) -> PoolCost:
     more = 0 if fresh == columns else columns - 1
     return PoolCost(
         reads=lines * rows * (columns + (width - 1) * fresh),
-        cycles=lines * (rows * columns + (width - 1) * later) + measuring + more + PIPELINE_CYCLES,
+        cycles=lines * (rows * columns + (width - 1) * later) + measuring + more + POOL_LATENCY,
     )
 
 

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
-from hw.isa.timing import burst_cycles, foot_delay
+from hw.isa.timing import foot_delay, parameter_margin
 
 
 class ParameterSchedule(wiring.Component):
@@ -44,7 +44,7 @@ class ParameterSchedule(wiring.Component):
         m = Module()
         config = self._config
         travel = foot_delay(config.rows)
-        margin = max(1, burst_cycles(config.columns) + 1 - travel)
+        margin = parameter_margin(config.rows, config.columns)
         wanted = Signal()
         ready = Signal()
         quiet = Signal(range(travel + 1))
