@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from boards import kcu1500, xrt
-from boards.board import KCU1500, Board, BoardError
+from boards import block_design, xrt
+from boards.board import Board, BoardError
 from boards.kernel import KERNEL, kernel_verilog, weight_ports
 from dse.files.writing import writing
 from hw.lib.emit import Verilog
@@ -31,8 +31,8 @@ def package(
     ports = weight_ports(verilog)
     if board.name in xrt.SHELLS:
         texts = xrt.files(board, ports)
-    elif board.name == KCU1500.name:
-        texts = kcu1500.files(board, ports)
+    elif board.name in block_design.BOARD_PARTS:
+        texts = block_design.files(board, ports)
     else:
         raise BoardError(f"board {board.name!r} has no packaging")
     texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **texts}

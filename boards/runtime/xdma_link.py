@@ -1,4 +1,4 @@
-"""A KCU1500 behind the XDMA driver: registers and DRAM as files."""
+"""A board without a shell, behind the XDMA driver: registers and DRAM as files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from boards.block_design import CHANNEL_BYTES, WORD_BYTES, channel_address
 from boards.channels import region_channels
-from boards.kcu1500 import CHANNEL_BYTES, WORD_BYTES, channel_address
 from boards.runtime.handshake import Handshake
 from boards.runtime.link import REPORT, CardRun, HostError
 from hw.isa.register_map import REGISTERS, WEIGHT_BASES

@@ -49,7 +49,7 @@ def test_too_many_elements_are_refused() -> None:
 
 
 def test_a_board_that_the_tables_do_not_know() -> None:
-    unknown = replace(U200, name="vcu1525")
+    unknown = replace(U200, name="nowhere")
     for ask in (left, lambda board: primitive(OverlayConfig(rows=2, columns=2), board)):
-        with pytest.raises(BoardError, match=r"boards/left\.py says nothing of board 'vcu1525'"):
+        with pytest.raises(BoardError, match=r"boards/left\.py says nothing of board 'nowhere'"):
             ask(unknown)

@@ -1,13 +1,15 @@
-"""KCU1500: a Vivado block design with XDMA and DDR4 around the overlay; it has no current shell."""
+"""Boards without a shell: a Vivado block design with XDMA and DDR4 around the overlay."""
 
 from __future__ import annotations
 
-from boards.board import Board, BoardError
+from boards.board import KCU1500, Board, BoardError
 from boards.channels import master_channels
 from boards.kernel import KERNEL, masters
 from boards.tcl import Value, script, settings
 
-BOARD_PART = "xilinx.com:kcu1500:part0:1.2"
+BOARD_PARTS = {  # the files in Vivado that know the board's pins
+    KCU1500.name: "xilinx.com:kcu1500:part0:1.2",
+}
 PCIE = "pci_express_x8"
 AXI_MHZ = 250  # user clock of a Gen3 x8 core with 256 bits: the overlay's clock
 CHANNEL_BYTES = 4 << 30
@@ -28,7 +30,7 @@ def files(board: Board, weight_ports: int) -> dict[str, str]:
         )
     variables: dict[str, Value] = {
         "part": board.part,
-        "board_part": BOARD_PART,
+        "board_part": BOARD_PARTS[board.name],
         "kernel": KERNEL,
         "pcie": PCIE,
         "axi_mhz": AXI_MHZ,
