@@ -16,6 +16,18 @@ from hw.lib.emit import Verilog
 BUILD = "build.sh"
 
 
+def scripts(board: Board, weight_ports: int) -> dict[str, str]:
+    """Name -> text of what builds an overlay on the board; BoardError where nothing does."""
+    if board.name in xrt.SHELLS:
+        return xrt.files(board, weight_ports)
+    if board.name in block_design.BOARD_PARTS:
+        return block_design.files(board, weight_ports)
+    raise BoardError(
+        f"board {board.name!r} has no packaging: name its platform in boards/xrt.py, or its board "
+        "files in boards/block_design.py"
+    )
+
+
 def package(
     board: Board,
     verilog: Verilog,
@@ -28,14 +40,8 @@ def package(
     ``verilog`` is that of a `Realisation` on the board; ``documents``: JSON to lie beside it, by
     name of the file.
     """
-    ports = weight_ports(verilog)
-    if board.name in xrt.SHELLS:
-        texts = xrt.files(board, ports)
-    elif board.name in block_design.BOARD_PARTS:
-        texts = block_design.files(board, ports)
-    else:
-        raise BoardError(f"board {board.name!r} has no packaging")
-    texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **texts}
+    built = scripts(board, weight_ports(verilog))
+    texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **built}
     folder = Path(out_dir)
     with writing(folder) as files:
         for name, text in texts.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from boards.board import board as board
     from boards.board import limited as limited
+    from boards.packaging import scripts as scripts
     from dse.assembly.disassemble import structure as structure
     from dse.assembly.program import Program as Program
     from dse.explore.defaults import configuration as configuration
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "boards.board": ("board", "limited"),
+    "boards.packaging": ("scripts",),
     "dse.assembly.disassemble": ("structure",),
     "dse.assembly.program": ("Program",),
     "dse.explore.defaults": ("configuration",),

@@ -23,6 +23,7 @@ def package(
     """Write the overlay for a board: Verilog, scripts and settings; build.sh builds them."""
     target = api.board(board)
     overlay = api.configure(array, lanes, config)
+    api.scripts(target, overlay.weight_ports)  # what cannot be built is refused at once
     output.folder(out)
     with output.progress() as progress:
         progress.stage("elaborating")

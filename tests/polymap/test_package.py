@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import hw.overlay
+from boards import block_design, xrt
+from boards.board import BOARDS, KCU1500
 
 
 def test_a_folder_that_builds(invoke: Callable[..., Any], tmp_path: Path) -> None:
@@ -40,3 +45,31 @@ def test_refusals(
     refused: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     assert message in refused("package", *arguments, "--out", tmp_path / "out")
+
+
+def _unknown(patch: pytest.MonkeyPatch) -> None:
+    patch.delitem(block_design.BOARD_PARTS, "kcu1500")
+    patch.setattr(xrt, "SHELLS", {})
+
+
+def _too_fast(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(BOARDS, "kcu1500", replace(KCU1500, clock_hz=300e6))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(_unknown, "has no packaging"), (_too_fast, "at 250 MHz, board 'kcu1500' asks for 300")],
+)
+def test_what_nothing_builds_is_refused_before_it_is_made(
+    refused: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[pytest.MonkeyPatch], None],
+    message: str,
+) -> None:
+    change(monkeypatch)
+    monkeypatch.setattr(hw.overlay.Overlay, "elaborate", pytest.fail)
+    out = tmp_path / "out"
+    arguments = ("--array", "4x4", "--lanes", "1", "--board", "kcu1500")
+    assert message in refused("package", *arguments, "--out", out)
+    assert not out.exists()
