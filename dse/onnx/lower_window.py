@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
 from dse.onnx.lowering import Lowering
 from dse.onnx.remedies import UNKNOWN_REMEDY
 from dse.onnx.source import attribute, node_name
-from dse.onnx.values import REQUANTISE_WEIGHTS, OverlayValue, Unsupported, require
+from dse.onnx.values import REQUANTISE_WEIGHTS, OverlayValue, Unsupported, extents, require
 
 
 def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -46,14 +47,17 @@ def convolve(
 ) -> None:
     """Add a convolution layer; ``weight`` in ONNX order [Cout, Cin / groups, Ky, Kx]."""
     x = spatial(lowering, node, x)
-    if weight.values.ndim != 4:
+    axes = len(x.shape) - 2
+    if weight.values.ndim != axes + 2:
         raise Unsupported(
             f"its weights have shape {weight.values.shape}",
-            "only two-dimensional convolutions are supported",
+            "only convolutions along one or two axes are supported",
         )
     require_weights(weight)
     _require_fit(node, x.tensor.channels, weight, bias)
-    window, size = _window(node, x.tensor, cast(tuple[int, int], weight.values.shape[2:]))
+    kernel = weight.values.shape[2:]
+    window, size = _window(node, x.tensor, kernel)
+    values = weight.values.reshape(*weight.values.shape[:2], *window.kernel)
     result = DraftTensor(node.output[0], *size, weight.values.shape[0], output)
     lowering.add(
         DraftLayer(
@@ -64,11 +68,11 @@ def convolve(
             result,
             window,
             groups=cast(int, attribute(node, "group", 1)),
-            weight=Coefficients(weight.values.transpose(0, 2, 3, 1), weight.scale),
+            weight=Coefficients(values.transpose(0, 2, 3, 1), weight.scale),
             bias=bias,
         )
     )
-    show(lowering, node, result, dtype or x.dtype)
+    show(lowering, node, result, dtype or x.dtype, axes)
 
 
 def _require_fit(
@@ -113,7 +117,7 @@ def reduce_mean(lowering: Lowering, node: onnx.NodeProto) -> None:
     x = lowering.operand(node)
     listed = attribute(node, "axes")
     axes = lowering.array(node, 1) if listed is None else np.array(listed)
-    if axes is None or sorted(int(a) % len(x.shape) for a in axes) != [2, 3] or len(x.shape) != 4:
+    if axes is None or sorted(int(a) % len(x.shape) for a in axes) != [*range(2, len(x.shape))]:
         raise Unsupported("it reduces other axes than height and width", UNKNOWN_REMEDY)
     keep = attribute(node, "keepdims", 1)
     global_pool(lowering, node, "average", x)
@@ -135,11 +139,13 @@ def pool(
     kernel = attribute(node, "kernel_shape")
     if attribute(node, "channels_last", 0):
         raise Unsupported("it works channels last", "export it in NCHW order")
-    if not isinstance(kernel, list) or len(kernel) != 2:
-        raise Unsupported(f"its kernel is {kernel}", "only two-dimensional pooling is supported")
-    window, size = _window(node, x.tensor, (kernel[0], kernel[1]))
+    if not isinstance(kernel, list) or len(kernel) != len(x.shape) - 2:
+        raise Unsupported(
+            f"its kernel is {kernel}", "only pooling along one or two axes is supported"
+        )
+    window, size = _window(node, x.tensor, tuple(kernel))
     require(
-        all(pad < kernel[axis % 2] for axis, pad in enumerate(window.padding)),
+        all(pad < window.kernel[axis % 2] for axis, pad in enumerate(window.padding)),
         f"its padding {window.padding} is not smaller than its kernel {kernel}",
     )
     _require_taps(window, x.tensor, size)
@@ -187,28 +193,34 @@ def _add_pool(
             integers=kind == "max" and x.is_quantised,
         )
     )
-    show(lowering, node, result, x.dtype)
+    show(lowering, node, result, x.dtype, len(x.shape) - 2)
 
 
-def show(lowering: Lowering, node: onnx.NodeProto, tensor: DraftTensor, dtype: np.dtype) -> None:
-    """Record an image as the node's output."""
-    shape = (1, tensor.channels, tensor.height, tensor.width)
+def show(
+    lowering: Lowering, node: onnx.NodeProto, tensor: DraftTensor, dtype: np.dtype, axes: int = 2
+) -> None:
+    """Record an image as the node's output; with one axis, its only row."""
+    shape = (1, tensor.channels, *(tensor.height, tensor.width)[2 - axes :])
     lowering.set(node, OverlayValue(tensor, shape, dtype))
 
 
 def spatial(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> OverlayValue:
-    """The operand as an image (1, C, H, W), reshaped where this keeps the bytes in place."""
+    """The operand as an image (1, C, H, W), reshaped where this keeps the bytes in place.
+
+    A signal (1, C, W) is an image of one row.
+    """
     tensor = x.tensor
-    if x.shape == (1, tensor.channels, tensor.height, tensor.width):
-        return x
-    if len(x.shape) != 4 or x.shape[0] != 1:
+    if len(x.shape) not in (3, 4) or x.shape[0] != 1:
         raise Unsupported(
-            f"its input has shape {x.shape}", "only images of shape (1, C, H, W) are supported"
+            f"its input has shape {x.shape}",
+            "only images of shape (1, C, H, W) and signals of shape (1, C, W) are supported",
         )
-    _, channels, height, width = x.shape
-    if 1 not in (tensor.channels, tensor.height * tensor.width) or 1 not in (
-        channels,
-        height * width,
+    height, width, channels = extents(x.shape)
+    if tensor.shape == (height, width, channels):
+        return x
+    if channels != tensor.channels and (
+        1 not in (tensor.channels, tensor.height * tensor.width)
+        or 1 not in (channels, height * width)
     ):
         raise Unsupported(
             "a reshape before it mixes channels and pixels",
@@ -238,14 +250,18 @@ def require_weights(weight: Coefficients) -> None:
 
 
 def _window(
-    node: onnx.NodeProto, x: DraftTensor, kernel: tuple[int, int]
+    node: onnx.NodeProto, x: DraftTensor, extent: Sequence[int]
 ) -> tuple[Window, tuple[int, int]]:
-    """The window of a node and its output size."""
-    stride = _pair(node, "strides")
-    dilation = _pair(node, "dilations")
+    """The window of a node and its output size; one along a single axis slides along the columns.
+
+    ``extent``: of its kernel, along each of the node's axes.
+    """
+    axes = len(extent)
+    kernel = _both(extent)
+    stride, dilation = (_pair(node, name, axes) for name in ("strides", "dilations"))
     size = x.height, x.width
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    pads = _padding(node, size, reach, stride)
+    pads = _padding(node, size, reach, stride, axes)
     ceil = bool(attribute(node, "ceil_mode", 0))
     window = Window(kernel, stride, dilation, pads)
     outputs = []
@@ -264,14 +280,18 @@ def _window(
 
 
 def _padding(
-    node: onnx.NodeProto, size: tuple[int, int], reach: list[int], stride: tuple[int, int]
+    node: onnx.NodeProto,
+    size: tuple[int, int],
+    reach: list[int],
+    stride: tuple[int, int],
+    axes: int,
 ) -> tuple[int, int, int, int]:
     mode = attribute(node, "auto_pad", "NOTSET")
     if mode == "NOTSET":
-        pads = cast(list[int], attribute(node, "pads", [0, 0, 0, 0]))
-        if len(pads) != 4 or min(pads) < 0:
+        pads = cast(list[int], attribute(node, "pads", [0] * 2 * axes))
+        if len(pads) != 2 * axes or min(pads) < 0:
             raise Unsupported(f"its padding is {pads}", "crop the image before it instead")
-        return pads[0], pads[1], pads[2], pads[3]
+        return (*_both(pads[:axes], 0), *_both(pads[axes:], 0))
     if mode == "VALID":
         return 0, 0, 0, 0
     before, after = [], []
@@ -283,11 +303,15 @@ def _padding(
     return before[0], before[1], after[0], after[1]
 
 
-def _pair(node: onnx.NodeProto, name: str) -> tuple[int, int]:
-    values = cast(list[int], attribute(node, name, [1, 1]))
-    if len(values) != 2:
-        raise Unsupported(f"its {name} are {values}", "only two-dimensional windows are supported")
-    return values[0], values[1]
+def _pair(node: onnx.NodeProto, name: str, axes: int) -> tuple[int, int]:
+    values = cast(list[int], attribute(node, name, [1] * axes))
+    require(len(values) == axes, f"its {name} are {values}, for {axes} axes")
+    return _both(values)
+
+
+def _both(values: Sequence[int], rows: int = 1) -> tuple[int, int]:
+    """One value for each axis of an image; ``rows``: of the only row of a signal."""
+    return (rows, values[0]) if len(values) == 1 else (values[0], values[1])
 
 
 def _require_taps(window: Window, x: DraftTensor, output: tuple[int, int]) -> None:
