@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dse.network.graph import Quantisation, Window
 
-Kind = Literal["conv", "max", "average", "add", "concat", "reshape"]
+Kind = Literal["conv", "max", "average", "add", "concat", "reshape", "slice"]
 
 POINTWISE = Window()
 
@@ -64,7 +64,9 @@ class DraftLayer:
     ``held``: what it could hold before it was given another quantisation.
     ``weight``: [Cout, Ky, Kx, Cin / groups].  ``affine``: a gain and an offset per channel, as a
     1 x 1 depthwise convolution.  ``integers``: it gives on integers, whatever they mean.
-    ``partial``: the sum so far, of a sum of three or more.
+    ``partial``: the sum so far, of a sum of three or more.  ``channel``: the first one of a slice.
+    ``moves``: it computes nothing: every result is a value of its input, or zero.
+    ``transposed``: the convolution is ONNX's ConvTranspose, until ``enlarge`` replaces it.
     """
 
     kind: Kind
@@ -80,6 +82,9 @@ class DraftLayer:
     integers: bool = False
     partial: bool = False
     count_include_pad: bool = False
+    channel: int = 0
+    moves: bool = False
+    transposed: bool = False
     low: float = -np.inf
     high: float = np.inf
     held: tuple[float, float] = (-np.inf, np.inf)
@@ -92,6 +97,16 @@ class DraftLayer:
     def is_limited(self) -> bool:
         """Whether it has a range."""
         return self.low != -np.inf or self.high != np.inf
+
+    @property
+    def gives_on(self) -> bool:
+        """Whether it chooses among values and changes none: rounding may come before or after."""
+        return self.moves or self.kind in ("max", "reshape", "concat", "slice")
+
+    @property
+    def is_padding(self) -> bool:
+        """Whether it puts zeros around an image, and does nothing else."""
+        return self.moves and self.kind == "average"
 
     @property
     def is_identity(self) -> bool:

@@ -6,11 +6,15 @@ import numpy as np
 
 from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
 from dse.network.names import Names
+from dse.onnx import enlarge, padding
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 
 
 def fold(draft: Draft) -> None:
-    """Join ranges and gains with the layer before them, where no one else reads its output."""
+    """Join ranges, gains and zeros with their neighbours; write out what only drafts know.
+
+    Ranges and gains join the layer before them, where no one else reads its output.
+    """
     uses = draft.uses()
     producers: dict[DraftTensor, DraftLayer] = {}
     kept = []
@@ -26,6 +30,20 @@ def fold(draft: Draft) -> None:
             before = layer
         producers[layer.output] = before
     draft.layers = kept
+    bounds = _bounds(draft)
+    padding.absorb(draft, lambda tensor: bounds[tensor][0])
+    enlarge.expand(draft)
+    _drop(draft)
+
+
+def _drop(draft: Draft) -> None:
+    """Leave out the views and zeros that nobody reads."""
+    uses = draft.uses()
+    for layer in reversed(list(draft.layers)):
+        if (layer.is_padding or layer.kind in _VIEWS) and not uses.get(layer.output):
+            draft.layers.remove(layer)
+            for tensor in set(layer.inputs):
+                uses[tensor] -= 1
 
 
 def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
@@ -45,13 +63,10 @@ def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
     offset = layer.bias.real().astype(np.float64)
     if before.bias is not None:
         offset = offset + before.bias.real() * gain
+    before.moves = False
     before.weight = before.weight.scaled(gain)
     before.bias = Coefficients(offset)
     return True
-
-
-_GIVES_ON = ("max", "reshape", "concat")
-"""Kinds of layers that choose among values and change none: rounding may come before or after."""
 
 
 def complete(draft: Draft) -> None:
@@ -67,7 +82,7 @@ def complete(draft: Draft) -> None:
     made = [layer.output for layer in draft.layers]
     for tensor in (*reversed(made), *draft.inputs):
         after = {
-            layer.output.quantisation if layer.kind in _GIVES_ON else None
+            layer.output.quantisation if layer.gives_on else None
             for layer in readers.get(tensor, ())
         }
         if tensor.quantisation is None and len(after) == 1 and tensor not in draft.outputs:
@@ -77,7 +92,7 @@ def complete(draft: Draft) -> None:
         if layer.partial and layer.output.quantisation is None:
             layer.output.quantisation = _covering(layer.inputs)
         known = {tensor.quantisation for tensor in layer.inputs}
-        if layer.output.quantisation is None and layer.kind in _GIVES_ON and len(known) == 1:
+        if layer.output.quantisation is None and layer.gives_on and len(known) == 1:
             q = known.pop()
             if q is not None and all(_holds(q, bound) for bound in (layer.low, layer.high)):
                 layer.output.quantisation = q
@@ -108,8 +123,12 @@ def _holds(q: Quantisation, bound: float) -> bool:
     return not low < bound < high or near == np.float32(bound)
 
 
+_VIEWS = ("concat", "reshape", "slice")
+"""Kinds of layers that are no instruction: the quantisation of their bytes is what it is."""
+
+
 def unify(draft: Draft, once: bool) -> None:
-    """Bring the inputs of concatenations and reshapes to the output's quantisation.
+    """Bring the inputs of concatenations, reshapes and slices to the output's quantisation.
 
     A 1 x 1 maximum requantises, as a quantised model rounds twice.  ``once``: a producer that no
     one else needs writes the shared quantisation directly, where the model itself does not round;
@@ -121,7 +140,7 @@ def unify(draft: Draft, once: bool) -> None:
     names = Names([*(t.name for t in tensors), *(layer.name for layer in draft.layers)])
     inserted: dict[DraftLayer, list[DraftLayer]] = {}
     for layer in reversed(draft.layers):
-        if layer.kind not in ("concat", "reshape"):
+        if layer.kind not in _VIEWS:
             continue
         target = layer.output.quantisation
         assert target is not None
@@ -130,7 +149,7 @@ def unify(draft: Draft, once: bool) -> None:
             if tensor.quantisation == target:
                 continue
             low, high = bounds[tensor] if once else (-np.inf, np.inf)
-            if once and before is not None and uses[tensor] == 1 and before.kind != "reshape":
+            if once and before is not None and before.kind != "slice" and uses[tensor] == 1:
                 before.low, before.high, before.held = low, high, limits(tensor)
                 tensor.quantisation = target
                 continue
@@ -148,7 +167,7 @@ def _bounds(draft: Draft) -> dict[DraftTensor, tuple[float, float]]:
     bounds = dict.fromkeys(draft.inputs, (-np.inf, np.inf))
     for layer in draft.layers:
         low, high = layer.low, layer.high
-        if layer.kind in _GIVES_ON:
+        if layer.gives_on and not layer.moves:
             least, most = zip(*(bounds[tensor] for tensor in layer.inputs), strict=True)
             low, high = (float(np.clip(v, low, high)) for v in (min(least), max(most)))
         bounds[layer.output] = low, high

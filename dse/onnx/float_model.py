@@ -23,7 +23,7 @@ def numbers(draft: Draft) -> Numbers:
 
 
 def float_model(draft: Draft, names: Numbers) -> onnx.ModelProto:
-    """The draft in float: convolutions, pooling, additions, concatenations and ranges only."""
+    """The draft in float: convolutions, pooling, additions, ranges and views only."""
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, np.ndarray] = {}
     for layer in draft.layers:
@@ -52,8 +52,14 @@ def _emit(
     result = f"{output}.unlimited" if layer.is_limited else output
     inputs = [names[tensor] for tensor in layer.inputs]
     inputs += _add(constants, output, _constants(layer))
-    operator = _OPERATORS[layer.kind]
-    nodes.append(helper.make_node(operator, inputs, [result], **_attributes(layer)))
+    if layer.kind == "reshape":  # of HWC bytes
+        last, first = f"{output}.last", f"{output}.first"
+        nodes.append(helper.make_node("Transpose", inputs[:1], [last], perm=[0, 2, 3, 1]))
+        nodes.append(helper.make_node("Reshape", [last, *inputs[1:]], [first]))
+        nodes.append(helper.make_node("Transpose", [first], [result], perm=[0, 3, 1, 2]))
+    else:
+        operator = "Pad" if layer.is_padding else _OPERATORS[layer.kind]
+        nodes.append(helper.make_node(operator, inputs, [result], **_attributes(layer)))
     if layer.is_limited:
         bounds = {"low": np.float32(layer.low), "high": np.float32(layer.high)}
         nodes.append(helper.make_node("Clip", [result, *_add(constants, output, bounds)], [output]))
@@ -65,7 +71,7 @@ _OPERATORS = {
     "average": "AveragePool",
     "add": "Add",
     "concat": "Concat",
-    "reshape": "Reshape",
+    "slice": "Slice",
 }
 
 
@@ -85,14 +91,21 @@ def _constants(layer: DraftLayer) -> dict[str, np.ndarray]:
         constants["bias"] = layer.bias.real().astype(np.float32)
     if layer.kind == "reshape":
         height, width, channels = layer.output.shape
-        constants["shape"] = np.array([1, channels, height, width], np.int64)
+        constants["shape"] = np.array([1, height, width, channels], np.int64)
+    if layer.kind == "slice":
+        ends = layer.channel, layer.channel + layer.output.channels
+        for name, number in zip(("start", "end", "axis"), (*ends, 1), strict=True):
+            constants[name] = np.array([number], np.int64)
+    if layer.is_padding:
+        top, left, bottom, right = layer.window.padding
+        constants["pads"] = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
     return constants
 
 
 def _attributes(layer: DraftLayer) -> dict[str, Any]:
     if layer.kind == "concat":
         return {"axis": 1}
-    if layer.kind not in ("conv", "max", "average"):
+    if layer.kind not in ("conv", "max", "average") or layer.is_padding:
         return {}
     window = layer.window
     attributes: dict[str, Any] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dse.onnx import lower_dense as dense
+from dse.onnx import lower_enlarge as enlarge
+from dse.onnx import lower_pad as padding
 from dse.onnx import lower_pointwise as pointwise
 from dse.onnx import lower_quantised as quantised
 from dse.onnx import lower_shape as shape
@@ -16,6 +18,7 @@ HANDLERS: dict[str, Handler] = {
     "Clip": pointwise.clip,
     "Concat": pointwise.concat,
     "Conv": window.conv,
+    "ConvTranspose": enlarge.conv_transpose,
     "DequantizeLinear": quantised.dequantize_linear,
     "Div": pointwise.arithmetic,
     "Dropout": pointwise.identity,
@@ -27,6 +30,7 @@ HANDLERS: dict[str, Handler] = {
     "MatMul": dense.matmul,
     "MaxPool": window.max_pool,
     "Mul": pointwise.arithmetic,
+    "Pad": padding.pad,
     "QGemm": quantised.qgemm,
     "QLinearAdd": quantised.qlinear_add,
     "QLinearAveragePool": quantised.qlinear_average_pool,
@@ -38,17 +42,20 @@ HANDLERS: dict[str, Handler] = {
     "ReduceMean": window.reduce_mean,
     "Relu": pointwise.relu,
     "Reshape": shape.reshape,
+    "Resize": enlarge.resize,
     "Shape": shape.shape,
     "Squeeze": shape.squeeze,
     "Sub": pointwise.arithmetic,
     "Sum": pointwise.sum_,
     "Transpose": shape.transpose,
     "Unsqueeze": shape.unsqueeze,
+    "Upsample": enlarge.resize,
 }
 """By operator name; ONNX Runtime's own operators need no domain."""
 
 WEIGHTS: dict[str, Handler] = {
     "Conv": window.check_weights,
+    "ConvTranspose": enlarge.check_transposed,
     "Gemm": dense.check_gemm,
     "MatMul": dense.check_matmul,
     "QGemm": quantised.check_gemm,

@@ -21,6 +21,7 @@ from dse.network.graph import (
     Pool,
     Quantisation,
     Reshape,
+    Slice,
     Tensor,
 )
 from dse.network.names import Names
@@ -132,6 +133,8 @@ def _shaped(layer: DraftLayer) -> Operator:
             return Concat(layer.name, inputs, output)
         case "reshape":
             return Reshape(layer.name, inputs[0], output)
+        case "slice":
+            return Slice(layer.name, inputs[0], output, layer.channel)
 
 
 def _integers_within(low: float, high: float, q: Quantisation, rounding: Rounding) -> Range:

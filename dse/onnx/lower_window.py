@@ -15,6 +15,7 @@ from dse.onnx.lowering import Lowering
 from dse.onnx.remedies import UNKNOWN_REMEDY
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import REQUANTISE_WEIGHTS, OverlayValue, Unsupported, extents, require
+from dse.tiling.window_reach import all_touch
 
 
 def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -148,7 +149,8 @@ def pool(
         all(pad < window.kernel[axis % 2] for axis, pad in enumerate(window.padding)),
         f"its padding {window.padding} is not smaller than its kernel {kernel}",
     )
-    _require_taps(window, x.tensor, size)
+    if not all_touch(window, x.tensor.shape[:2], size):
+        raise Unsupported("one of its windows lies wholly in the padding", "reduce the padding")
     include = bool(attribute(node, "count_include_pad", 0)) and kind == "average"
     _add_pool(lowering, node, kind, x, window, size, include, output)
 
@@ -312,32 +314,3 @@ def _pair(node: onnx.NodeProto, name: str, axes: int) -> tuple[int, int]:
 def _both(values: Sequence[int], rows: int = 1) -> tuple[int, int]:
     """One value for each axis of an image; ``rows``: of the only row of a signal."""
     return (rows, values[0]) if len(values) == 1 else (values[0], values[1])
-
-
-def _require_taps(window: Window, x: DraftTensor, output: tuple[int, int]) -> None:
-    """Every pooling window must touch the image: there is no maximum or average of nothing."""
-    for axis, n in enumerate((x.height, x.width)):
-        if not _all_touch(
-            n,
-            output[axis],
-            window.kernel[axis],
-            window.stride[axis],
-            window.dilation[axis],
-            window.padding[axis],
-        ):
-            raise Unsupported("one of its windows lies wholly in the padding", "reduce the padding")
-
-
-def _all_touch(n: int, count: int, kernel: int, stride: int, dilation: int, before: int) -> bool:
-    """Whether each of ``count`` windows has a tap on one of ``n`` pixels.
-
-    Taps no further apart than the image is long cannot miss it between them: then the first and
-    the last window tell.
-    """
-    starts = [0, count - 1] if kernel == 1 or dilation <= n else range(count)
-    for start in starts:
-        first = start * stride - before
-        tap = max(0, -(first // dilation))  # the first that is not before the image
-        if tap >= kernel or first + tap * dilation >= n:
-            return False
-    return True

@@ -14,7 +14,7 @@ from dse.onnx.batch import SINGLE, Together
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.findings import Place, Problem
 from dse.onnx.node_shapes import Misfit, infer, known_constant
-from dse.onnx.places import COMPUTE, HEAD, MOVES, TAIL
+from dse.onnx.places import COMPUTE, HEAD, MOVED_AT_THE_END, MOVES, TAIL
 from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
 from dse.onnx.source import (
     MALFORMED,
@@ -272,6 +272,8 @@ class Lowering:
         return self._handle(index, node, op)
 
     def _handle(self, index: int, node: onnx.NodeProto, op: str) -> Place:
+        if op in MOVED_AT_THE_END and index not in self._feeds_compute:
+            return self._leave_to_tail(node)
         try:
             if op not in self._handlers:
                 raise unknown(op)

@@ -24,6 +24,9 @@ TAIL = _names(
 )
 """Operators the host may run after the overlay if no compute operator follows them."""
 
+MOVED_AT_THE_END = _names("Resize Upsample")
+"""Of these, those that only move values: the overlay does that for layers of its own alone."""
+
 COMPUTE = _names(
     "AveragePool BatchNormalization Conv ConvInteger ConvTranspose Einsum FusedConv Gemm"
     " GlobalAveragePool GlobalMaxPool GRU InstanceNormalization LRN LSTM MatMul MatMulInteger"

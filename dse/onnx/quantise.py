@@ -81,7 +81,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
 def _passed_on(layer: DraftLayer) -> Quantisation | None:
     """The quantisation of a layer's inputs, if it can give on their values as they are."""
     known = {tensor.quantisation for tensor in layer.inputs}
-    gives_on = layer.kind in ("max", "reshape", "concat") and not layer.is_limited
+    gives_on = layer.gives_on and not layer.is_limited
     return known.pop() if gives_on and len(known) == 1 else None
 
 

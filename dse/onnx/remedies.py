@@ -40,14 +40,7 @@ _KNOWN = {
     "InstanceNormalization": _NORMALISED,
     "LayerNormalization": _NORMALISED,
     "LRN": _NORMALISED,
-    "ConvTranspose": _RESAMPLED,
     "DepthToSpace": _RESAMPLED,
-    "Resize": _RESAMPLED,
-    "Upsample": _RESAMPLED,
-    "Pad": (
-        "the overlay pads within convolutions and pooling only",
-        "merge it into the pads of the next operator",
-    ),
 }
 
 

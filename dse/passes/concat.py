@@ -1,19 +1,20 @@
 """Concatenation in place: an input that cannot be written at its place is copied there.
 
 The copy is a 1 x 1 maximum pooling, which changes no value.  The switch off, all inputs are copied.
+A slice whose bytes must be contiguous is a copy as well.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from dse.network.graph import Concat, Network, Operator, Pool, Window
+from dse.network.graph import Concat, Network, Operator, Pool, Slice, Window
 from dse.network.names import Names
 from dse.passes.placement import placement
 
 
 def insert_copies(network: Network, in_place: bool = True) -> Network:
-    """The graph with a copy of each input of a concatenation that needs one."""
+    """The graph with a copy of each slice, and each input of a concatenation, that needs one."""
     copies = placement(network, in_place).copies
     names = Names([*network.tensors, *(op.name for op in network.operators)])
     tensors = dict(network.tensors)
@@ -27,5 +28,10 @@ def insert_copies(network: Network, in_place: bool = True) -> Network:
                     tensors[copy] = replace(tensors[name], name=copy)
                     operators.append(Pool(copy, name, copy, "max", Window()))
             op = replace(op, inputs=tuple(inputs))
+        elif isinstance(op, Slice) and (op.output, 0) in copies:
+            view = names.fresh(f"{op.name}.view")
+            tensors[view] = replace(tensors[op.output], name=view)
+            operators.append(replace(op, output=view))
+            op = Pool(names.fresh(f"{op.name}.copy"), view, op.output, "max", Window())
         operators.append(op)
     return replace(network, tensors=tensors, operators=tuple(operators))

@@ -3,7 +3,8 @@
 A concatenation's input is written at its place; a slice is a range of what it is cut from.  Such
 relations tie tensors of equal extents into a *group*, in which each has a first channel; a group is
 one buffer, and its width the buffer's pitch.  An input that cannot be at its place (it is bound to
-another one, or its own bytes must stay contiguous) is a *copy*.
+another one, or its own bytes must stay contiguous) is a *copy*; so is a slice whose own bytes must
+be contiguous.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dse.network.graph import Concat, Network, Reshape, Slice, SpaceToDepth
 from dse.network.tensor import Shape
 from dse.passes.pass_error import PassError
 
-Slot = tuple[str, int]  # a concatenation and the number of its input
+Slot = tuple[str, int]  # a concatenation, or a slice, and the number of its input
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where all tensors are, if the concatenations' inputs ``copies`` are copied."""
+    """Where all tensors are, if the inputs ``copies`` are copied."""
 
     places: Mapping[str, Place]
     copies: frozenset[Slot]
@@ -51,7 +52,7 @@ class Placement:
 def placement(network: Network, in_place: bool = True) -> Placement:
     """Inputs of concatenations are placed in turn, else copied; all, without ``in_place``.
 
-    Names are the tensors'.  PassError if a slice cannot be where it has to be.
+    Names are the tensors'.
     """
     return _Placer(_items(network), network.outputs).run(in_place)
 
@@ -105,7 +106,7 @@ class _Placer:
         for item in self._items:
             self._found(item)
             if item.kind == "slice" and not self._join(item.inputs[0], item.name, item.channel):
-                raise PassError(f"{item.name!r} cannot be a slice of {item.inputs[0]!r}")
+                copies.add((item.name, 0))
         for item in self._items:
             if item.kind != "concat":
                 continue

@@ -65,3 +65,8 @@ def against(opcode: str, fields: Mapping[str, int]) -> str:
         if not low <= value <= high:
             return f"{opcode}.{name} must be in [{low}, {high}], not {value}"
     return ""
+
+
+def largest(opcode: str, name: str) -> int:
+    """The largest value of a field without a sign."""
+    return (1 << Shape.cast(LAYOUTS[opcode].members[name]).width) - 1

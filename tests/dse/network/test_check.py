@@ -47,7 +47,8 @@ def test_all_problems_at_once(builder, save) -> None:
     x = b.node("LeakyRelu", [b.conv(b.input(3, 16, 16), "a", 4, 3, 3)], "leaky")
     y = b.node("Sigmoid", [x], "gate")
     x = b.node("Mul", [x, y], "swish")
-    x = b.node("Resize", [x, "", b.constant("up", np.float32([1, 1, 2, 2]))], "resized")
+    up = b.constant("up", np.float32([1, 1, 2, 2]))
+    x = b.node("Resize", [x, "", up], "resized", mode="linear")
     x = b.node("Conv", [x, b.node("Relu", [b.input(4, 3, 3, name="w")], "wr")], "dynamic")
     path = save(b.model(b.conv(x, "last", 2, 1, 1)))
     report = check(path)
@@ -55,7 +56,7 @@ def test_all_problems_at_once(builder, save) -> None:
     assert names == ["leaky", "gate", "swish", "resized", "dynamic"]
     reasons = {problem.name: problem.reason for problem in report.problems}
     assert "curved" in reasons["leaky"] and "curved" in reasons["gate"]
-    assert "enlarge" in reasons["resized"] and "not constant" in reasons["dynamic"]
+    assert "interpolates" in reasons["resized"] and "not constant" in reasons["dynamic"]
     with pytest.raises(
         UnsupportedError, match=r"^5 unsupported nodes: LeakyRelu: 1 node, leaky: "
     ) as error:

@@ -1,0 +1,122 @@
+"""Lowering of Pad: zeros, and the pixels at the edges again or mirrored."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import onnx
+
+from dse.onnx.arrange import Arranger
+from dse.onnx.draft import DraftTensor
+from dse.onnx.lower_window import show, spatial
+from dse.onnx.lowering import Lowering
+from dse.onnx.padding import padded
+from dse.onnx.source import attribute, node_name
+from dse.onnx.values import OverlayValue, Unsupported, require
+
+
+def pad(lowering: Lowering, node: onnx.NodeProto) -> None:
+    x = spatial(lowering, node, lowering.operand(node))
+    axes = len(x.shape) - 2
+    before, after = _sides(lowering, node, len(x.shape))
+    if any(before[:2]) or any(after[:2]):
+        raise Unsupported("it adds channels", "join them with Concat, or run it on the host")
+    empty = [0] * (2 - axes)
+    (top, left), (bottom, right) = [*empty, *before[2:]], [*empty, *after[2:]]
+    arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    image = _cut(arrange, x.tensor, (top, left, bottom, right))
+    sides = tuple(max(side, 0) for side in (top, left, bottom, right))
+    if any(sides):
+        image = _extended(lowering, node, arrange, x, image, cast(tuple[int, int, int, int], sides))
+    show(lowering, node, image, x.dtype, axes)
+
+
+def _sides(lowering: Lowering, node: onnx.NodeProto, rank: int) -> tuple[list[int], list[int]]:
+    """What is added before and after each axis."""
+    listed = attribute(node, "pads") or attribute(node, "paddings")
+    pads = np.array(listed) if listed else lowering.array(node, 1)
+    axes = lowering.array(node, 3)
+    assert pads is not None
+    where = range(rank) if axes is None else [int(axis) % rank for axis in axes.reshape(-1)]
+    require(pads.size == 2 * len(where), f"its pads are {pads.tolist()}")
+    before, after = [0] * rank, [0] * rank
+    for number, axis in enumerate(where):
+        before[axis], after[axis] = int(pads[number]), int(pads[number + len(where)])
+    return before, after
+
+
+def _cut(arrange: Arranger, image: DraftTensor, sides: tuple[int, int, int, int]) -> DraftTensor:
+    """The image without what negative sides take from it."""
+    top, left, bottom, right = (max(-side, 0) for side in sides)
+    require(top + bottom < image.height and left + right < image.width, "nothing is left of it")
+    image = arrange.rows(image, top, image.height - top - bottom)
+    return arrange.columns(image, left, image.width - left - right)
+
+
+def _extended(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    arrange: Arranger,
+    x: OverlayValue,
+    image: DraftTensor,
+    sides: tuple[int, int, int, int],
+) -> DraftTensor:
+    top, left, bottom, right = sides
+    mode = attribute(node, "mode", "constant")
+    if mode == "constant":
+        _require_zero(lowering, node, x)
+        layer = padded(node.output[0], node.op_type, image, sides)
+        layer.name, layer.output.quantisation = node_name(node), image.quantisation
+        layer.integers = x.is_quantised
+        return lowering.add(layer)
+    rows = _sources(mode, image.height, top, bottom)
+    columns = _sources(mode, image.width, left, right)
+    if left or right:
+        image = arrange.beside(
+            [arrange.columns(image, first, count) for first, count in _runs(columns)]
+        )
+    if top or bottom:
+        image = arrange.stacked([arrange.rows(image, *run) for run in _runs(rows)])
+    return image
+
+
+def _require_zero(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> None:
+    """Only zeros can be put around an image; where the model holds integers, its zero point."""
+    given = lowering.array(node, 2)
+    value = float(
+        attribute(node, "value", 0.0) if given is None or not given.size else given.item()
+    )
+    zero = 0
+    if x.is_quantised:
+        known = x.tensor.quantisation
+        if known is None:
+            raise Unsupported(
+                "the zero point of the integers that it adds is not known",
+                "pad real numbers, or quantise the input in the model",
+            )
+        zero = known.zero_point + (128 if x.dtype == np.uint8 else 0)
+    if value != zero:
+        raise Unsupported(
+            f"it adds {value:g} around the image", "the overlay can only add zeros: pad with them"
+        )
+
+
+def _sources(mode: str, n: int, before: int, after: int) -> np.ndarray:
+    """The row or column that each one of the result is."""
+    at = np.arange(-before, n + after)
+    match mode:
+        case "edge":
+            return np.clip(at, 0, n - 1)
+        case "reflect":
+            require(before < n and after < n, f"it mirrors {before} and {after} of {n} pixels")
+            return n - 1 - np.abs(n - 1 - np.abs(at))
+        case "wrap":
+            return at % n
+    raise Unsupported(f"its mode is {mode}", "pad with zeros")
+
+
+def _runs(sources: np.ndarray) -> list[tuple[int, int]]:
+    """(first, count) of what lies together."""
+    breaks = np.flatnonzero(np.diff(sources) != 1) + 1
+    return [(int(run[0]), len(run)) for run in np.split(sources, breaks)]
