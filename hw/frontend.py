@@ -39,7 +39,7 @@ class Frontend(wiring.Component):
 
     CONV and POOL get their instructions when the tokens are there and answer with one ``retire``
     pulse each, in order and at least a cycle later; tokens, traces and counters follow from that.
-    While ``reset`` is high (after every run, at least ``RESET_CYCLES``), the rest of the overlay
+    While ``o_reset`` is high (after every run, at least ``RESET_CYCLES``), the rest of the overlay
     must be in synchronous reset; its requests are then ignored.
 
     Parameters
@@ -49,19 +49,19 @@ class Frontend(wiring.Component):
     Members
     -------
     control : AXI4-Lite slave, see ``hw.isa.register_map``.
-    interrupt : to the host.
+    o_interrupt : to the host.
     gmem0 : AXI4 master of program, LOAD and STORE.
     gmem_weights : read-only AXI4 masters of WEIGHTS.
-    reset : for everything outside, see above.
+    o_reset : for everything outside, see above.
     o_conv, o_pool : instructions.
-    retire_conv, retire_pool : pulses, the engine's oldest instruction has done its last write.
-    progress : something moved outside (watchdog).
-    stall : CONV waits for activations, weights or room at its output (counters).
+    i_retire_conv, i_retire_pool : pulses, the engine's oldest instruction has done its last write.
+    i_progress : something moved outside (watchdog).
+    i_stall : CONV waits for activations, weights or room at its output (counters).
     o_write : tensor memory writes of LOAD.
     o_read, i_read, i_read_valid : tensor memory reads of STORE, and their answers.
     o_parameter, o_parameter_valid : parameter memory writes.
     weights : the weight buffer's reading side.
-    events : starts and retirements, by ``COUNTED_ENGINES``.
+    o_events : starts and retirements, by ``COUNTED_ENGINES``.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -70,18 +70,18 @@ class Frontend(wiring.Component):
         super().__init__(
             {
                 "control": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
-                "interrupt": Out(1),
+                "o_interrupt": Out(1),
                 "gmem0": Out(AXI4(data_bytes=config.axi_bytes)),
                 "gmem_weights": Out(AXI4Read(data_bytes=config.axi_bytes)).array(
                     config.weight_ports
                 ),
-                "reset": Out(1),
+                "o_reset": Out(1),
                 "o_conv": Out(stream.Signature(CONV)),
                 "o_pool": Out(stream.Signature(POOL)),
-                "retire_conv": In(1),
-                "retire_pool": In(1),
-                "progress": In(1),
-                "stall": In(STALL),
+                "i_retire_conv": In(1),
+                "i_retire_pool": In(1),
+                "i_progress": In(1),
+                "i_stall": In(STALL),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_read": Out(stream.Signature(read_request())),
                 "i_read": In(8 * config.tensor_word),
@@ -89,7 +89,7 @@ class Frontend(wiring.Component):
                 "o_parameter": Out(parameter_write(config)),
                 "o_parameter_valid": Out(1),
                 "weights": Out(WeightRead(**self._buffer)),
-                "events": Out(EVENT).array(len(COUNTED_ENGINES)),
+                "o_events": Out(EVENT).array(len(COUNTED_ENGINES)),
             }
         )
 
@@ -102,19 +102,19 @@ class Frontend(wiring.Component):
             data_bytes=config.axi_bytes, weight_ports=config.weight_ports
         )
         flow = InstructionFlow(config=config)
-        m.submodules.flow = ResetInserter(self.reset)(flow)
+        m.submodules.flow = ResetInserter(self.o_reset)(flow)
         connect(m, flipped(self.control), slave.bus)
         connect(m, masters.gmem0, flipped(self.gmem0))
         for port in range(config.weight_ports):
             connect(m, masters.gmem_weights[port], flipped(self.gmem_weights[port]))
-            m.d.comb += masters.weight_bases[port].eq(slave.settings[WEIGHT_BASES[port]])
+            m.d.comb += masters.i_weight_bases[port].eq(slave.o_settings[WEIGHT_BASES[port]])
         for name in ("conv", "pool"):
             connect(m, getattr(flow, f"o_{name}"), flipped(getattr(self, f"o_{name}")))
-            m.d.comb += getattr(flow, f"retire_{name}").eq(getattr(self, f"retire_{name}"))
-        for outer, inner in zip(self.events, flow.events, strict=True):
+            m.d.comb += getattr(flow, f"i_retire_{name}").eq(getattr(self, f"i_retire_{name}"))
+        for outer, inner in zip(self.o_events, flow.o_events, strict=True):
             m.d.comb += outer.eq(inner)
-        connect(m, flow.command, masters.fetch.command)
-        connect(m, flow.beat, masters.fetch.beat)
+        connect(m, flow.o_command, masters.fetch.command)
+        connect(m, flow.i_beat, masters.fetch.beat)
 
         self._connect_movers(m, flow, masters, slave)
         self._connect_supervisor(m, flow, masters, slave, supervisor)
@@ -127,25 +127,25 @@ class Frontend(wiring.Component):
         self._movers = (load, store, reader)
         buffer = WeightBuffer(**self._buffer)
         for name, part in (("load", load), ("store", store), ("weight_reader", reader)):
-            m.submodules[name] = ResetInserter(self.reset)(part)
-        m.submodules.weight_buffer = ResetInserter(self.reset)(buffer)
+            m.submodules[name] = ResetInserter(self.o_reset)(part)
+        m.submodules.weight_buffer = ResetInserter(self.o_reset)(buffer)
 
         for name, engine in (("load", load), ("store", store), ("weights", reader)):
             client = getattr(masters, name)
             connect(m, getattr(flow, f"o_{name}"), engine.i)
-            connect(m, engine.command, client.command)
-            m.d.comb += getattr(flow, f"retire_{name}").eq(engine.retire)
-        connect(m, load.beat, masters.load.beat)
-        connect(m, reader.beat, masters.weights.beat)
+            connect(m, engine.o_command, client.command)
+            m.d.comb += getattr(flow, f"i_retire_{name}").eq(engine.o_retire)
+        connect(m, load.i_beat, masters.load.beat)
+        connect(m, reader.i_beat, masters.weights.beat)
         connect(m, store.o_beat, masters.store.beat)
         for base in Base:
-            address = slave.settings[base.name.lower()]
-            size = slave.settings[SIZES[base.name.lower()]]
+            address = slave.o_settings[base.name.lower()]
+            size = slave.o_settings[SIZES[base.name.lower()]]
             m.d.comb += [
-                load.bases[base].eq(address),
-                load.sizes[base].eq(size),
-                store.bases[base].eq(address),
-                store.sizes[base].eq(size if base is Base.OUTPUT else 0),
+                load.i_bases[base].eq(address),
+                load.i_sizes[base].eq(size),
+                store.i_bases[base].eq(address),
+                store.i_sizes[base].eq(size if base is Base.OUTPUT else 0),
             ]
 
         connect(m, load.o_write, flipped(self.o_write))
@@ -153,73 +153,76 @@ class Frontend(wiring.Component):
         connect(m, reader.o, buffer.i)
         connect(m, buffer.o, flipped(self.weights))
         m.d.comb += [
-            flow.base.eq(slave.settings.program),
-            flow.size.eq(slave.settings.program_bytes),
-            reader.size.eq(slave.settings.weights_bytes),
+            flow.i_base.eq(slave.o_settings.program),
+            flow.i_size.eq(slave.o_settings.program_bytes),
+            reader.i_size.eq(slave.o_settings.weights_bytes),
             self.o_parameter.eq(load.o_parameter),
             self.o_parameter_valid.eq(load.o_parameter_valid),
             store.i_read.eq(self.i_read),
             store.i_read_valid.eq(self.i_read_valid),
-            store.writer_idle.eq(masters.store.idle),
+            store.i_writer_idle.eq(masters.store.idle),
         ]
 
     def _connect_supervisor(
         self, m: Module, flow: Any, masters: Any, slave: Any, supervisor: Any
     ) -> None:
         failures = [
-            (flow.failed, flow.failure.code, flow.failure.tag),
-            *((part.failed, part.failure.code, part.failure.tag) for part in self._movers),
-            (masters.fetch.error, Error.BUS_READ, flow.failure.tag),
-            (masters.load.error, Error.BUS_READ, flow.tags.load),
-            (masters.weights.error, Error.BUS_READ, flow.tags.weights),
-            (masters.store.error, Error.BUS_WRITE, flow.tags.store),
+            (flow.o_failed, flow.o_failure.code, flow.o_failure.tag),
+            *((part.o_failed, part.o_failure.code, part.o_failure.tag) for part in self._movers),
+            (masters.fetch.error, Error.BUS_READ, flow.o_failure.tag),
+            (masters.load.error, Error.BUS_READ, flow.o_tags.load),
+            (masters.weights.error, Error.BUS_READ, flow.o_tags.weights),
+            (masters.store.error, Error.BUS_WRITE, flow.o_tags.store),
         ]
-        for failure, (valid, code, tag) in zip(supervisor.failures, failures, strict=True):
+        for failure, (valid, code, tag) in zip(supervisor.i_failures, failures, strict=True):
             m.d.comb += [
                 failure.valid.eq(valid),
                 failure.payload.code.eq(code),
                 failure.payload.tag.eq(tag),
             ]
-        moved = [masters.moved, self.progress]
-        moved += [event.start | event.retire for event in flow.events]
+        moved = [masters.o_moved, self.i_progress]
+        moved += [event.start | event.retire for event in flow.o_events]
         m.d.comb += [
-            supervisor.start.eq(slave.start),
-            supervisor.finished.eq(flow.done),
-            supervisor.watchdog.eq(slave.settings.watchdog),
-            supervisor.cycle_limit.eq(slave.settings.cycle_limit),
-            supervisor.abort.eq(slave.abort),
-            supervisor.oldest_tag.eq(flow.oldest_tag),
-            supervisor.progress.eq(Cat(moved).any()),
-            supervisor.quiet.eq(masters.quiet),
-            flow.start.eq(supervisor.accept),
-            masters.abort.eq(supervisor.drain),
-            self.reset.eq(supervisor.drain),
-            slave.accept.eq(supervisor.accept),
-            slave.running.eq(supervisor.running),
-            slave.done.eq(supervisor.done),
-            slave.idle.eq(supervisor.idle),
-            self.interrupt.eq(slave.interrupt),
+            supervisor.i_start.eq(slave.o_start),
+            supervisor.i_finished.eq(flow.o_done),
+            supervisor.i_watchdog.eq(slave.o_settings.watchdog),
+            supervisor.i_cycle_limit.eq(slave.o_settings.cycle_limit),
+            supervisor.i_abort.eq(slave.o_abort),
+            supervisor.i_oldest_tag.eq(flow.o_oldest_tag),
+            supervisor.i_progress.eq(Cat(moved).any()),
+            supervisor.i_quiet.eq(masters.o_quiet),
+            flow.i_start.eq(supervisor.o_accept),
+            masters.i_abort.eq(supervisor.o_drain),
+            self.o_reset.eq(supervisor.o_drain),
+            slave.i_accept.eq(supervisor.o_accept),
+            slave.i_running.eq(supervisor.o_running),
+            slave.i_done.eq(supervisor.o_done),
+            slave.i_idle.eq(supervisor.o_idle),
+            self.o_interrupt.eq(slave.o_interrupt),
         ]
 
     def _connect_status(self, m: Module, flow: Any, slave: Any, supervisor: Any) -> None:
-        conditions = {f"busy_{name}": flow.running[name] for name in COUNTED_ENGINES}
-        stalls = {name: self.stall[name] for name in STALL.members}
-        stalls["tokens"] = flow.blocked.conv
+        conditions = {f"busy_{name}": flow.o_running[name] for name in COUNTED_ENGINES}
+        stalls = {name: self.i_stall[name] for name in STALL.members}
+        stalls["tokens"] = flow.o_blocked.conv
         conditions |= {f"stall_{name}": stall for name, stall in stalls.items()}
         m.submodules.counters = counters = Counters(names=tuple(conditions))
-        m.d.comb += [counters.clear.eq(supervisor.accept), counters.enable.eq(supervisor.running)]
+        m.d.comb += [
+            counters.i_clear.eq(supervisor.o_accept),
+            counters.i_enable.eq(supervisor.o_running),
+        ]
         for name, condition in conditions.items():
-            m.d.comb += [counters.i[name].eq(condition), slave.values[name].eq(counters.o[name])]
+            m.d.comb += [counters.i[name].eq(condition), slave.i_values[name].eq(counters.o[name])]
         status = {
-            Status.RUNNING: supervisor.running,
-            Status.ERROR: supervisor.error != Error.NONE,
-            Status.DRAINING: supervisor.drain,
+            Status.RUNNING: supervisor.o_running,
+            Status.ERROR: supervisor.o_error != Error.NONE,
+            Status.DRAINING: supervisor.o_drain,
         }
         m.d.comb += [
-            slave.values.status.eq(Cat(status[bit] for bit in Status)),
-            slave.values.error.eq(supervisor.error),
-            slave.values.error_tag.eq(supervisor.error_tag),
-            slave.values.isa_version.eq(ISA_VERSION),
-            slave.values.configuration.eq(self._config.hash),
-            slave.values.cycles.eq(supervisor.cycles),
+            slave.i_values.status.eq(Cat(status[bit] for bit in Status)),
+            slave.i_values.error.eq(supervisor.o_error),
+            slave.i_values.error_tag.eq(supervisor.o_error_tag),
+            slave.i_values.isa_version.eq(ISA_VERSION),
+            slave.i_values.configuration.eq(self._config.hash),
+            slave.i_values.cycles.eq(supervisor.o_cycles),
         ]

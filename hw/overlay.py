@@ -115,10 +115,10 @@ class Overlay(wiring.Component):
             parameters.i_address_1.eq(pool.o_record_address),
             conv.i_record.eq(parameters.o_record_0),
             pool.i_record.eq(parameters.o_record_1),
-            frontend.retire_conv.eq(conv.o_retire),
-            frontend.retire_pool.eq(pool.o_done),
-            frontend.progress.eq(conv.o_progress | pool.o_progress),
-            frontend.stall.eq(conv.o_stall),
+            frontend.i_retire_conv.eq(conv.o_retire),
+            frontend.i_retire_pool.eq(pool.o_done),
+            frontend.i_progress.eq(conv.o_progress | pool.o_progress),
+            frontend.i_stall.eq(conv.o_stall),
         ]
         self._trace(m, memory, frontend)
         return m
@@ -128,7 +128,7 @@ class Overlay(wiring.Component):
         m.domains.core = ClockDomain("core")
         m.d.comb += [
             ClockSignal("core").eq(ClockSignal("sync")),
-            ResetSignal("core").eq(ResetSignal("sync") | frontend.reset),
+            ResetSignal("core").eq(ResetSignal("sync") | frontend.o_reset),
         ]
         return DomainRenamer("core")
 
@@ -138,7 +138,7 @@ class Overlay(wiring.Component):
         connect_flat(m, self, "m_axi_gmem0", frontend.gmem0)
         for k, port in enumerate(frontend.gmem_weights):
             connect_flat(m, self, _weight_port(k), port)
-        m.d.comb += self.interrupt.eq(frontend.interrupt)
+        m.d.comb += self.interrupt.eq(frontend.o_interrupt)
 
     def _tensors(
         self,
@@ -173,7 +173,7 @@ class Overlay(wiring.Component):
 
     def _trace(self, m: Module, memory: TensorMemory, frontend: Frontend) -> None:
         """Shows the writes of tensors, and what the engines start and end."""
-        events = [frontend.events[engine] for engine in Engine]
+        events = [frontend.o_events[engine] for engine in Engine]
         m.d.comb += self.trace_write_valid.eq(memory.o_snoop_valid)
         for name in ("address", "low", "high", "data"):
             m.d.comb += getattr(self, f"trace_write_{name}").eq(getattr(memory.o_snoop, name))

@@ -21,7 +21,7 @@ class BurstReader(wiring.Component):
     channel never waits.  A burst leaves every second cycle at most, a beat arrives every cycle;
     a beat is at ``o`` ``READER_LATENCY`` cycles after the R channel.
 
-    ``abort`` must be held until ``idle``: commands are then refused, the queue is emptied and
+    ``i_abort`` must be held until ``o_idle``: commands are then refused, the queue is emptied and
     arriving beats are dropped; an address that is already offered stays until accepted.
 
     Parameters
@@ -34,9 +34,9 @@ class BurstReader(wiring.Component):
     i : commands: ``address`` (its bits below a beat are ignored) and ``beats`` (0: does nothing).
     o : beats.
     axi : AXI4 read channels; the id is 0.
-    abort : drop everything, see above.
-    idle : nothing is offered to or expected from the bus, and no command is under way.
-    error : the beat that ``o`` transfers came with a response other than OKAY.
+    i_abort : drop everything, see above.
+    o_idle : nothing is offered to or expected from the bus, and no command is under way.
+    o_error : the beat that ``o`` transfers came with a response other than OKAY.
     """
 
     def __init__(self, *, data_bytes: int, depth: int = 512) -> None:
@@ -49,9 +49,9 @@ class BurstReader(wiring.Component):
                 "i": In(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(8 * data_bytes)),
                 "axi": Out(AXI4Read(data_bytes=data_bytes)),
-                "abort": In(1),
-                "idle": Out(1),
-                "error": Out(1),
+                "i_abort": In(1),
+                "o_idle": Out(1),
+                "o_error": Out(1),
             }
         )
 
@@ -60,7 +60,7 @@ class BurstReader(wiring.Component):
         m.submodules.planner = planner = BurstPlanner(data_bytes=self._bytes)
         entry = data.StructLayout({"data": 8 * self._bytes, "failed": 1})
         queue = Queue(shape=entry, depth=self._depth, block=True)
-        m.submodules.queue = ResetInserter(self.abort)(queue)
+        m.submodules.queue = ResetInserter(self.i_abort)(queue)
         ar, r = self.axi.ar, self.axi.r
         room = Signal(range(self._depth + 1), init=self._depth)
         pending = Signal(range(self._depth + 1))
@@ -69,11 +69,11 @@ class BurstReader(wiring.Component):
             planner.i.payload.eq(self.i.payload),
             planner.i.valid.eq(self.i.valid),
             self.i.ready.eq(planner.i.ready),
-            planner.abort.eq(self.abort),
+            planner.i_abort.eq(self.i_abort),
             planner.o.ready.eq((room >= planner.o.payload.beats) & (~ar.valid | ar.ready)),
-            self.idle.eq(~ar.valid & (pending == 0) & planner.idle),
+            self.o_idle.eq(~ar.valid & (pending == 0) & planner.o_idle),
         ]
-        issue = planner.o.valid & planner.o.ready & ~self.abort
+        issue = planner.o.valid & planner.o.ready & ~self.i_abort
         with m.If(ar.ready):
             m.d.sync += ar.valid.eq(0)
         with m.If(issue):
@@ -86,19 +86,19 @@ class BurstReader(wiring.Component):
         m.d.comb += [
             queue.i.payload.data.eq(r.payload.data),
             queue.i.payload.failed.eq(r.payload.resp != OKAY),
-            queue.i.valid.eq(r.valid & ~self.abort),
+            queue.i.valid.eq(r.valid & ~self.i_abort),
             r.ready.eq(1),
             self.o.payload.eq(queue.o.payload.data),
             self.o.valid.eq(queue.o.valid),
             queue.o.ready.eq(self.o.ready),
-            self.error.eq(self.o.valid & self.o.ready & queue.o.payload.failed),
+            self.o_error.eq(self.o.valid & self.o.ready & queue.o.payload.failed),
         ]
         taken = Mux(issue, planner.o.payload.beats, 0)
         m.d.sync += [
             pending.eq(pending + taken - r.valid),
             room.eq(room - taken + (self.o.valid & self.o.ready)),
         ]
-        with m.If(self.abort & self.idle):
+        with m.If(self.i_abort & self.o_idle):
             m.d.sync += room.eq(self._depth)
         return m
 
@@ -116,8 +116,8 @@ class BurstPlanner(wiring.Component):
     -------
     i : commands, see ``COMMAND``.
     o : bursts: aligned ``address`` and ``beats``, at least one.
-    abort : drop the command; refuse others.
-    idle : no command is under way.
+    i_abort : drop the command; refuse others.
+    o_idle : no command is under way.
     """
 
     def __init__(self, *, data_bytes: int) -> None:
@@ -128,8 +128,8 @@ class BurstPlanner(wiring.Component):
             {
                 "i": In(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(burst)),
-                "abort": In(1),
-                "idle": Out(1),
+                "i_abort": In(1),
+                "o_idle": Out(1),
             }
         )
 
@@ -144,8 +144,8 @@ class BurstPlanner(wiring.Component):
 
         m.d.comb += [
             to_end.eq(self._burst - beat[:index_bits]),
-            self.idle.eq(remaining == 0),
-            self.i.ready.eq(self.idle & ~self.abort),
+            self.o_idle.eq(remaining == 0),
+            self.i.ready.eq(self.o_idle & ~self.i_abort),
             self.o.payload.address.eq(Cat(Const(0, self._shift), beat)),
             self.o.payload.beats.eq(beats),
             self.o.valid.eq(planned),
@@ -160,6 +160,6 @@ class BurstPlanner(wiring.Component):
                 beat.eq(self.i.payload.address >> self._shift),
                 remaining.eq(self.i.payload.beats),
             ]
-        with m.If(self.abort):
+        with m.If(self.i_abort):
             m.d.sync += [remaining.eq(0), planned.eq(0)]
         return m

@@ -25,7 +25,7 @@ class BurstWriter(wiring.Component):
 
     One beat per cycle, two cycles from ``i_data`` to the W channel; a burst every second cycle.
 
-    ``abort`` must be held until ``idle``: commands and beats are then refused, and bursts whose
+    ``i_abort`` must be held until ``o_idle``: commands and beats are then refused, and bursts whose
     address was offered are completed with beats that write nothing.
 
     Parameters
@@ -37,9 +37,9 @@ class BurstWriter(wiring.Component):
     i : commands: ``address`` (its bits below a beat are ignored) and ``beats`` (0: does nothing).
     i_data : exactly that many beats: ``data`` and ``strobe``.
     axi : AXI4 write channels; the id is 0.
-    abort : drop everything, see above.
-    idle : nothing is offered to or expected from the bus, and no command is under way.
-    error : pulse, a burst was answered with a response other than OKAY.
+    i_abort : drop everything, see above.
+    o_idle : nothing is offered to or expected from the bus, and no command is under way.
+    o_error : pulse, a burst was answered with a response other than OKAY.
     """
 
     def __init__(self, *, data_bytes: int) -> None:
@@ -49,9 +49,9 @@ class BurstWriter(wiring.Component):
                 "i": In(stream.Signature(COMMAND)),
                 "i_data": In(stream.Signature(beat_layout(data_bytes))),
                 "axi": Out(AXI4Write(data_bytes=data_bytes)),
-                "abort": In(1),
-                "idle": Out(1),
-                "error": Out(1),
+                "i_abort": In(1),
+                "o_idle": Out(1),
+                "o_error": Out(1),
             }
         )
 
@@ -77,12 +77,12 @@ class BurstWriter(wiring.Component):
             planner.i.payload.eq(self.i.payload),
             planner.i.valid.eq(self.i.valid),
             self.i.ready.eq(planner.i.ready),
-            planner.abort.eq(self.abort),
+            planner.i_abort.eq(self.i_abort),
             planner.o.ready.eq(free),
-            self.idle.eq(~aw.valid & (unanswered == 0) & planner.idle),
+            self.o_idle.eq(~aw.valid & (unanswered == 0) & planner.o_idle),
             b.ready.eq(1),
         ]
-        issue = planner.o.valid & free & ~self.abort
+        issue = planner.o.valid & free & ~self.i_abort
         m.d.comb += [bursts.valid.eq(issue), bursts.payload.eq(planner.o.payload.beats)]
         with m.If(aw.ready):
             m.d.sync += aw.valid.eq(0)
@@ -94,7 +94,7 @@ class BurstWriter(wiring.Component):
             ]
         m.d.sync += [
             unanswered.eq(unanswered + issue - b.valid),
-            self.error.eq(b.valid & (b.payload.resp != OKAY)),
+            self.o_error.eq(b.valid & (b.payload.resp != OKAY)),
         ]
 
     def _feed(self, m: Module, bursts: stream.Interface) -> None:
@@ -102,16 +102,16 @@ class BurstWriter(wiring.Component):
         w = self.axi.w
         left = Signal(range(burst_beats(self._bytes) + 1))
         advance = ~w.valid | w.ready
-        take = (left != 0) & advance & (self.i_data.valid | self.abort)
+        take = (left != 0) & advance & (self.i_data.valid | self.i_abort)
         m.d.comb += [
-            self.i_data.ready.eq((left != 0) & advance & ~self.abort),
+            self.i_data.ready.eq((left != 0) & advance & ~self.i_abort),
             bursts.ready.eq((left == 0) | (take & (left == 1))),
         ]
         with m.If(advance):
             m.d.sync += [
                 w.valid.eq(take),
                 w.payload.data.eq(self.i_data.payload.data),
-                w.payload.strb.eq(Mux(self.abort, 0, self.i_data.payload.strobe)),
+                w.payload.strb.eq(Mux(self.i_abort, 0, self.i_data.payload.strobe)),
                 w.payload.last.eq(left == 1),
             ]
         with m.If(bursts.valid & bursts.ready):

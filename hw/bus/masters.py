@@ -76,13 +76,13 @@ class Masters(wiring.Component):
     Members
     -------
     gmem0, gmem_weights : the masters.
-    weight_bases : of the weights' stripes.
+    i_weight_bases : of the weights' stripes.
     fetch, load, weights : users that read; the addresses of ``weights`` are relative to its bases,
         its beats those of all stripes.
     store : the user that writes.
-    abort : drop everything; hold until ``quiet``.
-    quiet : no transfer is under way.
-    moved : an AXI handshake took place.
+    i_abort : drop everything; hold until ``o_quiet``.
+    o_quiet : no transfer is under way.
+    o_moved : an AXI handshake took place.
     """
 
     def __init__(self, *, data_bytes: int, weight_ports: int) -> None:
@@ -93,14 +93,14 @@ class Masters(wiring.Component):
             {
                 "gmem0": Out(AXI4(data_bytes=data_bytes)),
                 "gmem_weights": Out(AXI4Read(data_bytes=data_bytes)).array(weight_ports),
-                "weight_bases": In(ADDRESS_BITS).array(weight_ports),
+                "i_weight_bases": In(ADDRESS_BITS).array(weight_ports),
                 "fetch": In(read),
                 "load": In(read),
                 "weights": In(ReadClient(data_bytes=weight_ports * data_bytes)),
                 "store": In(WriteClient(data_bytes=data_bytes)),
-                "abort": In(1),
-                "quiet": Out(1),
-                "moved": Out(1),
+                "i_abort": In(1),
+                "o_quiet": Out(1),
+                "o_moved": Out(1),
             }
         )
 
@@ -122,12 +122,12 @@ class Masters(wiring.Component):
                 connect(m, getattr(inner, name), getattr(master, name))
         for port in range(self._ports):
             connect(m, weights.axi[port], flipped(self.gmem_weights[port]))
-            m.d.comb += weights.bases[port].eq(self.weight_bases[port])
+            m.d.comb += weights.i_bases[port].eq(self.i_weight_bases[port])
 
         for reader, client in ((fetch, self.fetch), (load, self.load), (weights, self.weights)):
             connect(m, flipped(client.command), reader.i)
             connect(m, reader.o, flipped(client.beat))
-            m.d.comb += [client.error.eq(reader.error), reader.abort.eq(self.abort)]
+            m.d.comb += [client.error.eq(reader.o_error), reader.i_abort.eq(self.i_abort)]
         connect(m, flipped(self.store.command), writer.i)
         connect(m, flipped(self.store.beat), writer.i_data)
         channels = [
@@ -135,10 +135,10 @@ class Masters(wiring.Component):
             *(getattr(port, name) for port in self.gmem_weights for name in ("ar", "r")),
         ]
         m.d.comb += [
-            self.store.idle.eq(writer.idle),
-            self.store.error.eq(writer.error),
-            writer.abort.eq(self.abort),
-            self.quiet.eq(fetch.idle & load.idle & weights.idle & writer.idle),
-            self.moved.eq(Cat(channel.valid & channel.ready for channel in channels).any()),
+            self.store.idle.eq(writer.o_idle),
+            self.store.error.eq(writer.o_error),
+            writer.i_abort.eq(self.i_abort),
+            self.o_quiet.eq(fetch.o_idle & load.o_idle & weights.o_idle & writer.o_idle),
+            self.o_moved.eq(Cat(channel.valid & channel.ready for channel in channels).any()),
         ]
         return m

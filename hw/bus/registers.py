@@ -18,7 +18,7 @@ class ControlSlave(wiring.Component):
 
     Reads and writes answer after one cycle, one each per cycle.  Addresses that the map does not
     have read as zero and ignore writes.  A start that is written while nothing runs is kept until
-    ``accept``; one that is written during a run is ignored, for its start bit is still set.  A
+    ``i_accept``; one that is written during a run is ignored, for its start bit is still set.  A
     start clears done: what is read after it is of the new run.
 
     Parameters
@@ -28,15 +28,15 @@ class ControlSlave(wiring.Component):
     Members
     -------
     bus : AXI4-Lite.
-    values : what the read-only registers read.
-    settings : what the host wrote to the read-write registers.
-    start : a run is asked for.
-    accept : pulse, the run begins.
-    abort : the host wants the run to end; held until ``done``.
-    running : a run is under way.
-    done : pulse, it has ended.
-    idle : nothing runs and the overlay can start at once.
-    interrupt : to the host.
+    i_values : what the read-only registers read.
+    o_settings : what the host wrote to the read-write registers.
+    o_start : a run is asked for.
+    i_accept : pulse, the run begins.
+    o_abort : the host wants the run to end; held until ``i_done``.
+    i_running : a run is under way.
+    i_done : pulse, it has ended.
+    i_idle : nothing runs and the overlay can start at once.
+    o_interrupt : to the host.
     """
 
     def __init__(self, *, watchdog_cycles: int) -> None:
@@ -45,15 +45,15 @@ class ControlSlave(wiring.Component):
         super().__init__(
             {
                 "bus": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
-                "values": In(registers.layout(Access.READ_ONLY)),
-                "settings": Out(registers.layout(Access.READ_WRITE), init=self._init),
-                "start": Out(1),
-                "accept": In(1),
-                "abort": Out(1),
-                "running": In(1),
-                "done": In(1),
-                "idle": In(1),
-                "interrupt": Out(1),
+                "i_values": In(registers.layout(Access.READ_ONLY)),
+                "o_settings": Out(registers.layout(Access.READ_WRITE), init=self._init),
+                "o_start": Out(1),
+                "i_accept": In(1),
+                "o_abort": Out(1),
+                "i_running": In(1),
+                "i_done": In(1),
+                "i_idle": In(1),
+                "o_interrupt": Out(1),
             }
         )
 
@@ -69,15 +69,15 @@ class ControlSlave(wiring.Component):
             bus.w.ready.eq(writing),
             bus.ar.ready.eq(~bus.r.valid | bus.r.ready),
             reading.eq(bus.ar.valid & bus.ar.ready),
-            self.interrupt.eq(self.settings.global_interrupt_enable[0] & pending.any()),
+            self.o_interrupt.eq(self.o_settings.global_interrupt_enable[0] & pending.any()),
         ]
         m.d.sync += [
             bus.b.valid.eq(writing | (bus.b.valid & ~bus.b.ready)),
             bus.r.valid.eq(reading | (bus.r.valid & ~bus.r.ready)),
         ]
 
-        with m.If(self.accept):
-            m.d.sync += self.start.eq(0)
+        with m.If(self.i_accept):
+            m.d.sync += self.o_start.eq(0)
         with m.If(writing):
             mask = Cat(bit.replicate(8) for bit in bus.w.payload.strb)
             with m.Switch(bus.aw.payload.addr[2:]):
@@ -88,8 +88,8 @@ class ControlSlave(wiring.Component):
                     self._control(m, bus.w.payload, ended)
                 with m.Case(REGISTERS["interrupt_status"].offset >> 2):
                     m.d.sync += pending.eq(pending ^ (bus.w.payload.data & mask)[:2])
-        with m.If(self.done):
-            m.d.sync += pending.eq(pending | self.settings.interrupt_enable[:2])
+        with m.If(self.i_done):
+            m.d.sync += pending.eq(pending | self.o_settings.interrupt_enable[:2])
 
         with m.If(reading):
             m.d.sync += bus.r.payload.data.eq(0)
@@ -100,26 +100,26 @@ class ControlSlave(wiring.Component):
                 with m.Case(REGISTERS["interrupt_status"].offset >> 2):
                     m.d.sync += bus.r.payload.data.eq(pending)
                 with m.Case(REGISTERS["control"].offset >> 2):
-                    asked = self.start | self.running
-                    idle = self.idle & ~asked
+                    asked = self.o_start | self.i_running
+                    idle = self.i_idle & ~asked
                     m.d.sync += [bus.r.payload.data.eq(Cat(asked, ended, idle, ended)), ended.eq(0)]
-        with m.If(self.done):
-            m.d.sync += [ended.eq(1), self.abort.eq(0)]
+        with m.If(self.i_done):
+            m.d.sync += [ended.eq(1), self.o_abort.eq(0)]
         return m
 
     def _control(self, m: Module, write: Any, ended: Signal) -> None:
         """A write to the control register."""
-        asked = self.start | self.running
+        asked = self.o_start | self.i_running
         with m.If(write.strb[0] & write.data[Control.ABORT]):
-            m.d.sync += self.abort.eq(asked)
-        with m.If(write.strb[0] & write.data[Control.START] & ~self.running & ~self.accept):
-            m.d.sync += [self.start.eq(1), ended.eq(0)]
+            m.d.sync += self.o_abort.eq(asked)
+        with m.If(write.strb[0] & write.data[Control.START] & ~self.i_running & ~self.i_accept):
+            m.d.sync += [self.o_start.eq(1), ended.eq(0)]
 
     def _writable(self) -> list[tuple[int, Any]]:
-        return _words(self.settings, Access.READ_WRITE)
+        return _words(self.o_settings, Access.READ_WRITE)
 
     def _readable(self) -> list[tuple[int, Any]]:
-        return _words(self.values, Access.READ_ONLY)
+        return _words(self.i_values, Access.READ_ONLY)
 
 
 def _words(values: Any, access: Access) -> list[tuple[int, Any]]:

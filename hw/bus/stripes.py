@@ -27,11 +27,11 @@ class StripedReader(wiring.Component):
     Members
     -------
     i : commands: ``address``, relative to every stripe's base, and ``beats``.
-    bases : of the stripes.
+    i_bases : of the stripes.
     o : beats of ``ports * data_bytes`` bytes, stripe 0 lowest.
     axi : the masters.
-    abort, idle : as of ``BurstReader``, of all.
-    error : the beat that ``o`` transfers came with a response other than OKAY in some stripe.
+    i_abort, o_idle : as of ``BurstReader``, of all.
+    o_error : the beat that ``o`` transfers came with a response other than OKAY in some stripe.
     """
 
     def __init__(self, *, ports: int, data_bytes: int, depth: int) -> None:
@@ -40,12 +40,12 @@ class StripedReader(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(COMMAND)),
-                "bases": In(ADDRESS_BITS).array(ports),
+                "i_bases": In(ADDRESS_BITS).array(ports),
                 "o": Out(stream.Signature(8 * ports * data_bytes)),
                 "axi": Out(AXI4Read(data_bytes=data_bytes)).array(ports),
-                "abort": In(1),
-                "idle": Out(1),
-                "error": Out(1),
+                "i_abort": In(1),
+                "o_idle": Out(1),
+                "o_error": Out(1),
             }
         )
 
@@ -56,17 +56,17 @@ class StripedReader(wiring.Component):
             self.i.ready.eq(Cat(reader.i.ready for reader in readers).all()),
             self.o.valid.eq(Cat(reader.o.valid for reader in readers).all()),
             self.o.payload.eq(Cat(reader.o.payload for reader in readers)),
-            self.idle.eq(Cat(reader.idle for reader in readers).all()),
-            self.error.eq(Cat(reader.error for reader in readers).any()),
+            self.o_idle.eq(Cat(reader.o_idle for reader in readers).all()),
+            self.o_error.eq(Cat(reader.o_error for reader in readers).any()),
         ]
         for port, reader in enumerate(readers):
             m.submodules[f"stripe{port}"] = reader
             connect(m, reader.axi, flipped(self.axi[port]))
             m.d.comb += [
-                reader.i.payload.address.eq(self.bases[port] + self.i.payload.address),
+                reader.i.payload.address.eq(self.i_bases[port] + self.i.payload.address),
                 reader.i.payload.beats.eq(self.i.payload.beats),
                 reader.i.valid.eq(self.i.valid & self.i.ready),
                 reader.o.ready.eq(self.o.valid & self.o.ready),
-                reader.abort.eq(self.abort),
+                reader.i_abort.eq(self.i_abort),
             ]
         return m

@@ -23,11 +23,11 @@ class Fetch(wiring.Component):
 
     First BEGIN alone is read and checked, then the rest of the ``instructions`` it states, as far
     ahead as the reader's queue allows and no byte more.  A program without END ends with
-    ``ILLEGAL_OPCODE``.  Stops after ``done`` or an error until reset.  An instruction of N beats
+    ``ILLEGAL_OPCODE``.  Stops after ``o_done`` or an error until reset.  An instruction of N beats
     takes N + 1 cycles.
 
-    Checksum and fields are checked beside the dispatch and cost no cycle: ``failed`` may follow
-    ``done`` by ``VERDICT_LATENCY`` cycles.
+    Checksum and fields are checked beside the dispatch and cost no cycle: ``o_failed`` may follow
+    ``o_done`` by ``VERDICT_LATENCY`` cycles.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class Fetch(wiring.Component):
 
     Members
     -------
-    start : pulse, begin.
-    base, size : address and bytes of the program's region, constant while it runs; the address is a
-        multiple of a beat.
-    command, beat : to and from a ``BurstReader``.
+    i_start : pulse, begin.
+    i_base, i_size : address and bytes of the program's region, constant while it runs; the address
+        is a multiple of a beat.
+    o_command, i_beat : to and from a ``BurstReader``.
     o_load, o_conv, o_pool, o_store, o_weights : instructions for the engines.
-    busy : an engine has instructions.
-    done : END is reached and no engine is busy.
-    failed : the program is at fault; ``failure`` has code and tag.
+    i_busy : an engine has instructions.
+    o_done : END is reached and no engine is busy.
+    o_failed : the program is at fault; ``o_failure`` has code and tag.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -50,16 +50,16 @@ class Fetch(wiring.Component):
         data_bytes = config.axi_bytes
         super().__init__(
             {
-                "start": In(1),
-                "base": In(ADDRESS_BITS),
-                "size": In(ADDRESS_BITS),
-                "command": Out(stream.Signature(COMMAND)),
-                "beat": In(stream.Signature(8 * data_bytes)),
+                "i_start": In(1),
+                "i_base": In(ADDRESS_BITS),
+                "i_size": In(ADDRESS_BITS),
+                "o_command": Out(stream.Signature(COMMAND)),
+                "i_beat": In(stream.Signature(8 * data_bytes)),
                 **{f"o_{op.name.lower()}": Out(stream.Signature(LAYOUTS[op])) for op in QUEUED},
-                "busy": In(1),
-                "done": Out(1),
-                "failed": Out(1),
-                "failure": Out(FAILURE),
+                "i_busy": In(1),
+                "o_done": Out(1),
+                "o_failed": Out(1),
+                "o_failure": Out(FAILURE),
             }
         )
         self._dispatching = Signal()
@@ -67,30 +67,30 @@ class Fetch(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.gather = gather = Gather(data_bytes=self._config.axi_bytes)
-        connect(m, flipped(self.beat), gather.i)
+        connect(m, flipped(self.i_beat), gather.i)
         word = gather.o
         remaining = Signal(32)
         begin = data.View(BEGIN, word.payload[: BEGIN.size])
-        m.d.comb += self.failure.tag.eq(begin.tag)
+        m.d.comb += self.o_failure.tag.eq(begin.tag)
 
-        with m.If(self.command.ready):
-            m.d.sync += self.command.valid.eq(0)
+        with m.If(self.o_command.ready):
+            m.d.sync += self.o_command.valid.eq(0)
         with m.FSM():
             with m.State("IDLE"):
-                with m.If(self.start):
-                    m.d.sync += self.command.valid.eq(1)
-                    self._command(m, self.base, 1)
+                with m.If(self.i_start):
+                    m.d.sync += self.o_command.valid.eq(1)
+                    self._command(m, self.i_base, 1)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 with m.If(word.valid):
                     m.d.sync += remaining.eq(begin.instructions - 1)
-                    self._command(m, self.base + INSTRUCTION_BYTES, begin.instructions - 1)
+                    self._command(m, self.i_base + INSTRUCTION_BYTES, begin.instructions - 1)
                     self._check(m, begin)
-                    with m.If(self.failed):
+                    with m.If(self.o_failed):
                         m.next = "STOPPED"
                     with m.Else():
                         m.d.comb += word.ready.eq(1)
-                        m.d.sync += self.command.valid.eq(1)
+                        m.d.sync += self.o_command.valid.eq(1)
                         m.next = "DISPATCH"
             with m.State("DISPATCH"):
                 m.d.comb += self._dispatching.eq(1)
@@ -100,7 +100,7 @@ class Fetch(wiring.Component):
                     self._dispatch(m, word)
                 with m.If(word.valid & word.ready):
                     m.d.sync += remaining.eq(remaining - 1)
-                with m.If(self.failed | self.done):
+                with m.If(self.o_failed | self.o_done):
                     m.next = "STOPPED"
             with m.State("STOPPED"):
                 pass
@@ -111,8 +111,8 @@ class Fetch(wiring.Component):
         """Prepares the read of so many instructions; whether it is offered is decided elsewhere."""
         beats = INSTRUCTION_BYTES // self._config.axi_bytes  # of an instruction
         m.d.sync += [
-            self.command.payload.address.eq(address),
-            self.command.payload.beats.eq(instructions * beats),
+            self.o_command.payload.address.eq(address),
+            self.o_command.payload.beats.eq(instructions * beats),
         ]
 
     def _verify(self, m: Module, word: Any) -> None:
@@ -121,8 +121,8 @@ class Fetch(wiring.Component):
         m.submodules.check = check = FieldCheck(config=self._config)
         ended = word.valid & (word.payload[:8] == Opcode.END) & self._dispatching
         m.d.comb += [
-            checksum.i_valid.eq(self.beat.valid & self.beat.ready),
-            checksum.i_data.eq(self.beat.payload),
+            checksum.i_valid.eq(self.i_beat.valid & self.i_beat.ready),
+            checksum.i_data.eq(self.i_beat.payload),
             check.i_valid.eq(word.valid & word.ready & self._dispatching),
             check.i_word.eq(word.payload),
         ]
@@ -130,8 +130,8 @@ class Fetch(wiring.Component):
             delayed(m, ended, VERDICT_LATENCY, name="ended", reset_less=False) & ~checksum.o_right
         ):
             self._fail(m, Error.CHECKSUM)
-        with m.If(check.failed):
-            m.d.comb += [self.failed.eq(1), self.failure.eq(check.failure)]
+        with m.If(check.o_failed):
+            m.d.comb += [self.o_failed.eq(1), self.o_failure.eq(check.o_failure)]
 
     def _check(self, m: Module, begin: Any) -> None:
         """Fails unless BEGIN is one, and of a program that this overlay can run."""
@@ -143,7 +143,7 @@ class Fetch(wiring.Component):
             self._fail(m, Error.CONFIGURATION)
         with m.Elif(begin.instructions <= 1):
             self._fail(m, Error.ILLEGAL_OPCODE)
-        with m.Elif(begin.instructions > self.size // INSTRUCTION_BYTES):
+        with m.Elif(begin.instructions > self.i_size // INSTRUCTION_BYTES):
             self._fail(m, Error.REGION)
 
     def _dispatch(self, m: Module, word: Any) -> None:
@@ -154,7 +154,7 @@ class Fetch(wiring.Component):
                     target = getattr(self, f"o_{opcode.name.lower()}")
                     m.d.comb += [target.valid.eq(1), word.ready.eq(target.ready)]
             with m.Case(Opcode.END):
-                m.d.comb += self.done.eq(~self.busy)
+                m.d.comb += self.o_done.eq(~self.i_busy)
             with m.Default():
                 self._fail(m, Error.ILLEGAL_OPCODE)
         for opcode in QUEUED:
@@ -163,7 +163,7 @@ class Fetch(wiring.Component):
 
     def _fail(self, m: Module, code: Error) -> None:
         """The program is at fault, at the instruction that is there."""
-        m.d.comb += [self.failed.eq(1), self.failure.code.eq(code)]
+        m.d.comb += [self.o_failed.eq(1), self.o_failure.code.eq(code)]
 
 
 class Gather(wiring.Component):

@@ -46,13 +46,18 @@ class FieldCheck(wiring.Component):
     Members
     -------
     i_valid, i_word : an instruction is dispatched in this cycle.
-    failed : pulse, two cycles later: ``failure`` has code and tag.
+    o_failed : pulse, two cycles later: ``o_failure`` has code and tag.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
         super().__init__(
-            {"i_valid": In(1), "i_word": In(FETCH_BITS), "failed": Out(1), "failure": Out(FAILURE)}
+            {
+                "i_valid": In(1),
+                "i_word": In(FETCH_BITS),
+                "o_failed": Out(1),
+                "o_failure": Out(FAILURE),
+            }
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -69,9 +74,9 @@ class FieldCheck(wiring.Component):
         m.d.sync += [
             checked.eq(self.i_valid),
             tag.eq(data.View(HEAD_LAYOUT, self.i_word[: HEAD_LAYOUT.size]).tag),
-            self.failed.eq(checked & Cat(found).any()),
-            self.failure.code.eq(Error.FIELD),
-            self.failure.tag.eq(tag),
+            self.o_failed.eq(checked & Cat(found).any()),
+            self.o_failure.code.eq(Error.FIELD),
+            self.o_failure.tag.eq(tag),
         ]
         return m
 

@@ -30,44 +30,44 @@ class InstructionFlow(wiring.Component):
 
     Members
     -------
-    start, base, size, command, beat, done, failed, failure : see ``Fetch``.
+    i_start, i_base, i_size, o_command, i_beat, o_done, o_failed, o_failure : see ``Fetch``.
     o_load, o_conv, ... : instructions whose tokens have been consumed.
-    retire_load, retire_conv, ... : pulses, see ``Issuer``.
-    running : which engines have an instruction under way.
-    blocked : whose next instruction waits for tokens.
-    tags : of the oldest instruction under way, by engine.
-    oldest_tag : of some instruction under way, CONV's first.
-    events : for traces, by ``COUNTED_ENGINES``.
+    i_retire_load, i_retire_conv, ... : pulses, see ``Issuer``.
+    o_running : which engines have an instruction under way.
+    o_blocked : whose next instruction waits for tokens.
+    o_tags : of the oldest instruction under way, by engine.
+    o_oldest_tag : of some instruction under way, CONV's first.
+    o_events : for traces, by ``COUNTED_ENGINES``.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
         ports: dict[str, Any] = {
-            "start": In(1),
-            "base": In(ADDRESS_BITS),
-            "size": In(ADDRESS_BITS),
-            "command": Out(stream.Signature(COMMAND)),
-            "beat": In(stream.Signature(8 * config.axi_bytes)),
-            "done": Out(1),
-            "failed": Out(1),
-            "failure": Out(FAILURE),
-            "running": Out(FLAGS),
-            "blocked": Out(FLAGS),
-            "tags": Out(data.StructLayout(dict.fromkeys(COUNTED_ENGINES, HEAD["tag"]))),
-            "oldest_tag": Out(HEAD["tag"]),
-            "events": Out(EVENT).array(len(COUNTED_ENGINES)),
+            "i_start": In(1),
+            "i_base": In(ADDRESS_BITS),
+            "i_size": In(ADDRESS_BITS),
+            "o_command": Out(stream.Signature(COMMAND)),
+            "i_beat": In(stream.Signature(8 * config.axi_bytes)),
+            "o_done": Out(1),
+            "o_failed": Out(1),
+            "o_failure": Out(FAILURE),
+            "o_running": Out(FLAGS),
+            "o_blocked": Out(FLAGS),
+            "o_tags": Out(data.StructLayout(dict.fromkeys(COUNTED_ENGINES, HEAD["tag"]))),
+            "o_oldest_tag": Out(HEAD["tag"]),
+            "o_events": Out(EVENT).array(len(COUNTED_ENGINES)),
         }
         for name in COUNTED_ENGINES:
             ports[f"o_{name}"] = Out(stream.Signature(LAYOUTS[Opcode[name.upper()]]))
-            ports[f"retire_{name}"] = In(1)
+            ports[f"i_retire_{name}"] = In(1)
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.fetch = fetch = Fetch(config=self._config)
         m.submodules.tokens = tokens = Tokens()
-        connect(m, flipped(self.command), fetch.command)
-        connect(m, flipped(self.beat), fetch.beat)
+        connect(m, flipped(self.o_command), fetch.o_command)
+        connect(m, flipped(self.i_beat), fetch.i_beat)
 
         issuers = {}
         for number, name in enumerate(COUNTED_ENGINES):
@@ -77,27 +77,27 @@ class InstructionFlow(wiring.Component):
             connect(m, issuer.o, flipped(getattr(self, f"o_{name}")))
             if name.upper() in Engine.__members__:
                 engine = Engine[name.upper()]
-                connect(m, issuer.wait, tokens.wait[engine])
-                connect(m, issuer.post, tokens.post[engine])
+                connect(m, issuer.o_wait, tokens.i_wait[engine])
+                connect(m, issuer.o_post, tokens.i_post[engine])
             else:
-                m.d.comb += issuer.wait.ready.eq(1)
+                m.d.comb += issuer.o_wait.ready.eq(1)
             m.d.comb += [
-                issuer.retire.eq(getattr(self, f"retire_{name}")),
-                self.running[name].eq(issuer.running),
-                self.blocked[name].eq(issuer.blocked),
-                self.tags[name].eq(issuer.tag),
-                self.events[number].eq(issuer.event),
+                issuer.i_retire.eq(getattr(self, f"i_retire_{name}")),
+                self.o_running[name].eq(issuer.o_running),
+                self.o_blocked[name].eq(issuer.o_blocked),
+                self.o_tags[name].eq(issuer.o_tag),
+                self.o_events[number].eq(issuer.o_event),
             ]
         for name in ("weights", "load", "store", "pool", "conv"):
-            with m.If(issuers[name].running):
-                m.d.comb += self.oldest_tag.eq(issuers[name].tag)
+            with m.If(issuers[name].o_running):
+                m.d.comb += self.o_oldest_tag.eq(issuers[name].o_tag)
         m.d.comb += [
-            fetch.start.eq(self.start),
-            fetch.base.eq(self.base),
-            fetch.size.eq(self.size),
-            fetch.busy.eq(Cat(issuer.busy for issuer in issuers.values()).any()),
-            self.done.eq(fetch.done),
-            self.failed.eq(fetch.failed),
-            self.failure.eq(fetch.failure),
+            fetch.i_start.eq(self.i_start),
+            fetch.i_base.eq(self.i_base),
+            fetch.i_size.eq(self.i_size),
+            fetch.i_busy.eq(Cat(issuer.o_busy for issuer in issuers.values()).any()),
+            self.o_done.eq(fetch.o_done),
+            self.o_failed.eq(fetch.o_failed),
+            self.o_failure.eq(fetch.o_failure),
         ]
         return m

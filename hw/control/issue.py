@@ -23,7 +23,7 @@ EVENT = data.StructLayout(
 class Issuer(wiring.Component):
     """Queues an engine's instructions and hands each over once its tokens are there.
 
-    The engine only says ``retire`` for its oldest instruction; the issuer remembers whom to post.
+    The engine only says ``i_retire`` for its oldest instruction; the issuer remembers whom to post.
     An instruction is at ``o`` the cycle after ``i``; one per cycle.
 
     Parameters
@@ -34,13 +34,13 @@ class Issuer(wiring.Component):
     -------
     i : instructions from fetch.
     o : instructions to the engine; their transfer consumes the tokens.
-    wait, post : to ``Tokens``.
-    retire : pulse, the engine has finished its oldest instruction.
-    busy : an instruction is queued or not yet retired.
-    running : an instruction has started and not yet retired.
-    blocked : the next instruction waits for a token.
-    tag : of the oldest instruction that has started.
-    event : pulses and tags of starts and retirements, for traces.
+    o_wait, o_post : to ``Tokens``.
+    i_retire : pulse, the engine has finished its oldest instruction.
+    o_busy : an instruction is queued or not yet retired.
+    o_running : an instruction has started and not yet retired.
+    o_blocked : the next instruction waits for a token.
+    o_tag : of the oldest instruction that has started.
+    o_event : pulses and tags of starts and retirements, for traces.
     """
 
     def __init__(self, *, layout: data.StructLayout) -> None:
@@ -49,14 +49,14 @@ class Issuer(wiring.Component):
             {
                 "i": In(stream.Signature(layout)),
                 "o": Out(stream.Signature(layout)),
-                "wait": Out(stream.Signature(ENGINES)),
-                "post": Out(stream.Signature(ENGINES, always_ready=True)),
-                "retire": In(1),
-                "busy": Out(1),
-                "running": Out(1),
-                "blocked": Out(1),
-                "tag": Out(HEAD["tag"]),
-                "event": Out(EVENT),
+                "o_wait": Out(stream.Signature(ENGINES)),
+                "o_post": Out(stream.Signature(ENGINES, always_ready=True)),
+                "i_retire": In(1),
+                "o_busy": Out(1),
+                "o_running": Out(1),
+                "o_blocked": Out(1),
+                "o_tag": Out(HEAD["tag"]),
+                "o_event": Out(EVENT),
             }
         )
 
@@ -71,25 +71,25 @@ class Issuer(wiring.Component):
             queue.i.payload.eq(self.i.payload),
             queue.i.valid.eq(self.i.valid),
             self.i.ready.eq(queue.i.ready),
-            self.wait.payload.eq(head.wait),
-            self.wait.valid.eq(queue.o.valid & flight.i.ready & self.o.ready),
+            self.o_wait.payload.eq(head.wait),
+            self.o_wait.valid.eq(queue.o.valid & flight.i.ready & self.o.ready),
             self.o.payload.eq(head),
-            self.o.valid.eq(queue.o.valid & flight.i.ready & self.wait.ready),
+            self.o.valid.eq(queue.o.valid & flight.i.ready & self.o_wait.ready),
             start.eq(self.o.valid & self.o.ready),
             queue.o.ready.eq(start),
             flight.i.payload.post.eq(head.post),
             flight.i.payload.tag.eq(head.tag),
             flight.i.valid.eq(start),
-            flight.o.ready.eq(self.retire),
-            self.post.payload.eq(flight.o.payload.post),
-            self.post.valid.eq(self.retire),
-            self.running.eq(flight.o.valid),
-            self.busy.eq(queue.o.valid | flight.o.valid),
-            self.blocked.eq(queue.o.valid & ~self.wait.ready),
-            self.tag.eq(flight.o.payload.tag),
-            self.event.start.eq(start),
-            self.event.start_tag.eq(head.tag),
-            self.event.retire.eq(self.retire),
-            self.event.retire_tag.eq(flight.o.payload.tag),
+            flight.o.ready.eq(self.i_retire),
+            self.o_post.payload.eq(flight.o.payload.post),
+            self.o_post.valid.eq(self.i_retire),
+            self.o_running.eq(flight.o.valid),
+            self.o_busy.eq(queue.o.valid | flight.o.valid),
+            self.o_blocked.eq(queue.o.valid & ~self.o_wait.ready),
+            self.o_tag.eq(flight.o.payload.tag),
+            self.o_event.start.eq(start),
+            self.o_event.start_tag.eq(head.tag),
+            self.o_event.retire.eq(self.i_retire),
+            self.o_event.retire_tag.eq(flight.o.payload.tag),
         ]
         return m

@@ -16,48 +16,48 @@ from hw.isa.timing import RESET_CYCLES, VERDICT_LATENCY
 class Supervisor(wiring.Component):
     """Starts a run, ends it at its end or first error, and makes the overlay ready for the next.
 
-    IDLE -> RUNNING on ``start``; -> VERDICT at the end, for the program's last checks, in which no
-    cycle counts; -> DRAINING behind it or at the first error, with ``done`` at once; -> IDLE once
-    every bus has been quiet for a cycle after ``RESET_CYCLES``.  ``drain`` is high throughout
-    DRAINING: it aborts the AXI parts and resets everything else.
+    IDLE -> RUNNING on ``i_start``; -> VERDICT at the end, for the program's last checks, in which
+    no cycle counts; -> DRAINING behind it or at the first error, with ``o_done`` at once; -> IDLE
+    once every bus has been quiet for a cycle after ``RESET_CYCLES``.  ``o_drain`` is high
+    throughout DRAINING: it aborts the AXI parts and resets everything else.
 
     Members
     -------
-    start : a run is asked for (level); accepted when IDLE.
-    accept : pulse, the run begins: fetch may start.
-    finished : the program has ended, every engine is idle.
-    failures : streams of (code, tag), in order of precedence within a cycle.
-    abort : the host ends the run with ``Error.ABORTED``.
-    cycle_limit : cycles after which a run ends with ``Error.CYCLE_LIMIT``; 0: none.
-    watchdog : cycles without ``progress`` before ``Error.WATCHDOG``; 0: never.
-    oldest_tag : tag to report with these.
-    progress : something moved.
-    quiet : no AXI transfer is under way.
-    idle, running, drain, done : see above.
-    error, error_tag : of the last run.
-    cycles : of the last or the present run, from ``accept`` to ``done``.
+    i_start : a run is asked for (level); accepted when IDLE.
+    o_accept : pulse, the run begins: fetch may start.
+    i_finished : the program has ended, every engine is idle.
+    i_failures : streams of (code, tag), in order of precedence within a cycle.
+    i_abort : the host ends the run with ``Error.ABORTED``.
+    i_cycle_limit : cycles after which a run ends with ``Error.CYCLE_LIMIT``; 0: none.
+    i_watchdog : cycles without ``i_progress`` before ``Error.WATCHDOG``; 0: never.
+    i_oldest_tag : tag to report with these.
+    i_progress : something moved.
+    i_quiet : no AXI transfer is under way.
+    o_idle, o_running, o_drain, o_done : see above.
+    o_error, o_error_tag : of the last run.
+    o_cycles : of the last or the present run, from ``o_accept`` to ``o_done``.
     """
 
     def __init__(self, *, failures: int) -> None:
         super().__init__(
             {
-                "start": In(1),
-                "accept": Out(1),
-                "finished": In(1),
-                "failures": In(stream.Signature(FAILURE, always_ready=True)).array(failures),
-                "abort": In(1),
-                "cycle_limit": In(64),
-                "watchdog": In(32),
-                "oldest_tag": In(16),
-                "progress": In(1),
-                "quiet": In(1),
-                "idle": Out(1),
-                "running": Out(1),
-                "drain": Out(1),
-                "done": Out(1),
-                "error": Out(Error),
-                "error_tag": Out(16),
-                "cycles": Out(64),
+                "i_start": In(1),
+                "o_accept": Out(1),
+                "i_finished": In(1),
+                "i_failures": In(stream.Signature(FAILURE, always_ready=True)).array(failures),
+                "i_abort": In(1),
+                "i_cycle_limit": In(64),
+                "i_watchdog": In(32),
+                "i_oldest_tag": In(16),
+                "i_progress": In(1),
+                "i_quiet": In(1),
+                "o_idle": Out(1),
+                "o_running": Out(1),
+                "o_drain": Out(1),
+                "o_done": Out(1),
+                "o_error": Out(Error),
+                "o_error_tag": Out(16),
+                "o_cycles": Out(64),
             }
         )
 
@@ -69,30 +69,30 @@ class Supervisor(wiring.Component):
         failed, first = self._first_failure(m, still)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [self.idle.eq(1), self.accept.eq(self.start)]
-                with m.If(self.start):
+                m.d.comb += [self.o_idle.eq(1), self.o_accept.eq(self.i_start)]
+                with m.If(self.i_start):
                     self._clear(m, still)
                     m.next = "RUNNING"
             with m.State("RUNNING"):
-                m.d.comb += self.running.eq(1)
+                m.d.comb += self.o_running.eq(1)
                 self._count(m, still)
                 m.d.sync += verdict.eq(VERDICT_LATENCY - 1)
                 with m.If(failed):
                     self._end(m, drained, first)
-                with m.Elif(self.finished):
+                with m.Elif(self.i_finished):
                     m.next = "VERDICT"
             with m.State("VERDICT"):
-                m.d.comb += self.running.eq(1)
+                m.d.comb += self.o_running.eq(1)
                 m.d.sync += verdict.eq(verdict - 1)
                 with m.If(failed):
                     self._end(m, drained, first)
                 with m.Elif(verdict == 0):
                     self._end(m, drained)
             with m.State("DRAINING"):
-                m.d.comb += self.drain.eq(1)
+                m.d.comb += self.o_drain.eq(1)
                 with m.If(drained != RESET_CYCLES):
                     m.d.sync += drained.eq(drained + 1)
-                with m.Elif(self.quiet):
+                with m.Elif(self.i_quiet):
                     m.next = "IDLE"
         return m
 
@@ -103,16 +103,16 @@ class Supervisor(wiring.Component):
         """
         failed, first = Signal(), Signal(FAILURE)
         expired = Signal()
-        limited = self.running & (self.cycle_limit != 0)
-        m.d.sync += expired.eq(limited & (self.cycles >= self.cycle_limit))
+        limited = self.o_running & (self.i_cycle_limit != 0)
+        m.d.sync += expired.eq(limited & (self.o_cycles >= self.i_cycle_limit))
         for condition, code in (
-            ((self.watchdog != 0) & (still >= self.watchdog), Error.WATCHDOG),
+            ((self.i_watchdog != 0) & (still >= self.i_watchdog), Error.WATCHDOG),
             (expired, Error.CYCLE_LIMIT),
-            (self.abort, Error.ABORTED),
+            (self.i_abort, Error.ABORTED),
         ):
             with m.If(condition):
-                m.d.comb += [failed.eq(1), first.code.eq(code), first.tag.eq(self.oldest_tag)]
-        for failure in reversed(list(self.failures)):
+                m.d.comb += [failed.eq(1), first.code.eq(code), first.tag.eq(self.i_oldest_tag)]
+        for failure in reversed(list(self.i_failures)):
             with m.If(failure.valid):
                 m.d.comb += [failed.eq(1), first.eq(failure.payload)]
         return failed, first
@@ -120,24 +120,24 @@ class Supervisor(wiring.Component):
     def _clear(self, m: Module, still: Signal) -> None:
         """Nothing is known of the run that begins."""
         m.d.sync += [
-            self.error.eq(Error.NONE),
-            self.error_tag.eq(0),
-            self.cycles.eq(0),
+            self.o_error.eq(Error.NONE),
+            self.o_error_tag.eq(0),
+            self.o_cycles.eq(0),
             still.eq(0),
         ]
 
     def _count(self, m: Module, still: Signal) -> None:
         """The run is a cycle older; ``still`` counts from its last progress."""
-        m.d.sync += [self.cycles.eq(self.cycles + 1), still.eq(still + 1)]
-        with m.If(self.progress):
+        m.d.sync += [self.o_cycles.eq(self.o_cycles + 1), still.eq(still + 1)]
+        with m.If(self.i_progress):
             m.d.sync += still.eq(0)
 
     def _end(self, m: Module, drained: Signal, failure: Any = None) -> None:
         """The run is over, with its first failure if there was one."""
-        m.d.comb += self.done.eq(1)
+        m.d.comb += self.o_done.eq(1)
         m.d.sync += drained.eq(0)
         if failure is not None:
-            m.d.sync += [self.error.eq(failure.code), self.error_tag.eq(failure.tag)]
+            m.d.sync += [self.o_error.eq(failure.code), self.o_error_tag.eq(failure.tag)]
         m.next = "DRAINING"
 
 
@@ -150,8 +150,8 @@ class Counters(wiring.Component):
 
     Members
     -------
-    clear : pulse.
-    enable : a run is under way.
+    i_clear : pulse.
+    i_enable : a run is under way.
     i : the conditions, by name.
     o : their counts, by name, modulo 2^32.
     """
@@ -160,8 +160,8 @@ class Counters(wiring.Component):
         self._names = names
         super().__init__(
             {
-                "clear": In(1),
-                "enable": In(1),
+                "i_clear": In(1),
+                "i_enable": In(1),
                 "i": In(data.StructLayout(dict.fromkeys(names, 1))),
                 "o": Out(data.StructLayout(dict.fromkeys(names, 32))),
             }
@@ -170,8 +170,8 @@ class Counters(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for name in self._names:
-            with m.If(self.clear):
+            with m.If(self.i_clear):
                 m.d.sync += self.o[name].eq(0)
-            with m.Elif(self.enable & self.i[name]):
+            with m.Elif(self.i_enable & self.i[name]):
                 m.d.sync += self.o[name].eq(self.o[name] + 1)
         return m

@@ -21,26 +21,26 @@ class Tokens(wiring.Component):
 
     Members
     -------
-    wait : for each engine, a stream of masks of sources; ready when each of them has posted a
+    i_wait : for each engine, a stream of masks of sources; ready when each of them has posted a
         token for it, and its transfer consumes one of each.
-    post : for each engine, a stream of masks of destinations; always ready.
+    i_post : for each engine, a stream of masks of destinations; always ready.
     """
 
     def __init__(self) -> None:
         super().__init__(
             {
-                "wait": In(stream.Signature(ENGINES)).array(ENGINES),
-                "post": In(stream.Signature(ENGINES, always_ready=True)).array(ENGINES),
+                "i_wait": In(stream.Signature(ENGINES)).array(ENGINES),
+                "i_post": In(stream.Signature(ENGINES, always_ready=True)).array(ENGINES),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for destination in range(ENGINES):
-            wait = self.wait[destination]
+            wait = self.i_wait[destination]
             there = []
             for source in range(ENGINES):
-                post = self.post[source]
+                post = self.i_post[source]
                 count = Signal(TOKEN_BITS, name=f"count_{source}_{destination}")
                 posted = post.valid & post.payload[destination]
                 taken = wait.valid & wait.ready & wait.payload[source]

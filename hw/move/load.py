@@ -35,12 +35,12 @@ class Load(wiring.Component):
     Members
     -------
     i : instructions.
-    bases, sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
-    command, beat : to and from a ``BurstReader``.
+    i_bases, i_sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
+    o_command, i_beat : to and from a ``BurstReader``.
     o_write : tensor memory writes.
     o_parameter, o_parameter_valid : parameter memory writes.
-    retire : pulse, the oldest instruction is done: the cycle after its last write's acceptance.
-    failed : ``failure`` has code and tag; stays until reset.
+    o_retire : pulse, the oldest instruction is done: the cycle after its last write's acceptance.
+    o_failed : ``o_failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -48,16 +48,16 @@ class Load(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(LOAD)),
-                "bases": In(ADDRESS_BITS).array(len(Base)),
-                "sizes": In(ADDRESS_BITS).array(len(Base)),
-                "command": Out(stream.Signature(COMMAND)),
-                "beat": In(stream.Signature(8 * config.axi_bytes)),
+                "i_bases": In(ADDRESS_BITS).array(len(Base)),
+                "i_sizes": In(ADDRESS_BITS).array(len(Base)),
+                "o_command": Out(stream.Signature(COMMAND)),
+                "i_beat": In(stream.Signature(8 * config.axi_bytes)),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_parameter": Out(parameter_write(config)),
                 "o_parameter_valid": Out(1),
-                "retire": Out(1),
-                "failed": Out(1),
-                "failure": Out(FAILURE),
+                "o_retire": Out(1),
+                "o_failed": Out(1),
+                "o_failure": Out(FAILURE),
             }
         )
 
@@ -68,7 +68,7 @@ class Load(wiring.Component):
         m.submodules.records = records = Records(data_bytes=width)
         m.submodules.jobs = jobs = Queue(shape=job_layout(width), depth=AHEAD)
         connect(m, flipped(self.i), transfer.i)
-        connect(m, flipped(self.command), transfer.command)
+        connect(m, flipped(self.o_command), transfer.o_command)
         connect(m, transfer.o, jobs.i)
         connect_transfer(m, self, transfer)
 
@@ -78,18 +78,18 @@ class Load(wiring.Component):
         m.d.comb += [
             last.eq(job.lanes <= width),
             high.eq(Mux(last, job.lanes, width)),
-            taken.eq(self.beat.valid & self.beat.ready),
+            taken.eq(self.i_beat.valid & self.i_beat.ready),
         ]
         with m.If(taken):
             m.d.sync += [job.lanes.eq(job.lanes - width), job.skew.eq(0)]
-        m.d.sync += self.retire.eq(0)
+        m.d.sync += self.o_retire.eq(0)
         self._records(m, job, records)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += jobs.o.ready.eq(1)
                 m.d.sync += job.eq(jobs.o.payload)
                 with m.If(jobs.o.valid):
-                    m.d.sync += self.retire.eq(jobs.o.payload.lanes == 0)
+                    m.d.sync += self.o_retire.eq(jobs.o.payload.lanes == 0)
                     with m.If(jobs.o.payload.lanes != 0):
                         m.next = "MOVE"
             with m.State("MOVE"):
@@ -98,14 +98,14 @@ class Load(wiring.Component):
                 with m.Else():
                     self._to_parameters(m, job, high, records)
                 with m.If(taken & last):
-                    m.d.sync += self.retire.eq(1)
+                    m.d.sync += self.o_retire.eq(1)
                     m.next = "IDLE"
         return m
 
     def _records(self, m: Module, job: Any, records: Records) -> None:
         """What is cut from the beats is offered to the parameter memory, where the job stands."""
         m.d.comb += [
-            records.i.payload.data.eq(self.beat.payload),
+            records.i.payload.data.eq(self.i_beat.payload),
             self.o_parameter.address.eq(job.local),
             self.o_parameter.record.eq(records.o.payload[: PARAMETER.size]),
             self.o_parameter_valid.eq(records.o.valid),
@@ -114,12 +114,12 @@ class Load(wiring.Component):
     def _to_tensor(self, m: Module, job: Any, high: Any) -> None:
         """The lanes [skew, ``high``) of the beat go to the tensor memory, where the job stands."""
         m.d.comb += [
-            self.o_write.valid.eq(self.beat.valid),
+            self.o_write.valid.eq(self.i_beat.valid),
             self.o_write.payload.address.eq(job.local),
             self.o_write.payload.low.eq(job.skew),
             self.o_write.payload.high.eq(high),
-            self.o_write.payload.data.eq(self.beat.payload),
-            self.beat.ready.eq(self.o_write.ready),
+            self.o_write.payload.data.eq(self.i_beat.payload),
+            self.i_beat.ready.eq(self.o_write.ready),
         ]
         with m.If(self.o_write.valid & self.o_write.ready):
             m.d.sync += job.local.eq(job.local + self._config.axi_bytes)
@@ -127,10 +127,10 @@ class Load(wiring.Component):
     def _to_parameters(self, m: Module, job: Any, high: Any, records: Records) -> None:
         """The lanes [skew, ``high``) of the beat go to the parameter memory, record by record."""
         m.d.comb += [
-            records.i.valid.eq(self.beat.valid),
+            records.i.valid.eq(self.i_beat.valid),
             records.i.payload.low.eq(job.skew),
             records.i.payload.high.eq(high),
-            self.beat.ready.eq(records.i.ready),
+            self.i_beat.ready.eq(records.i.ready),
         ]
         with m.If(records.o.valid):
             m.d.sync += job.local.eq(job.local + 1)

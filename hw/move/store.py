@@ -35,13 +35,13 @@ class Store(wiring.Component):
     Members
     -------
     i : instructions.
-    bases, sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
-    command, o_beat : to a ``BurstWriter``.
-    writer_idle : that writer has nothing under way.
+    i_bases, i_sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
+    o_command, o_beat : to a ``BurstWriter``.
+    i_writer_idle : that writer has nothing under way.
     o_read : tensor memory reads.
     i_read, i_read_valid : their answers, ``READ_LATENCY`` cycles later.
-    retire : pulse, the oldest instruction is done: DRAM has acknowledged every byte.
-    failed : ``failure`` has code and tag; stays until reset.
+    o_retire : pulse, the oldest instruction is done: DRAM has acknowledged every byte.
+    o_failed : ``o_failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -49,17 +49,17 @@ class Store(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(STORE)),
-                "bases": In(ADDRESS_BITS).array(len(Base)),
-                "sizes": In(ADDRESS_BITS).array(len(Base)),
-                "command": Out(stream.Signature(COMMAND)),
+                "i_bases": In(ADDRESS_BITS).array(len(Base)),
+                "i_sizes": In(ADDRESS_BITS).array(len(Base)),
+                "o_command": Out(stream.Signature(COMMAND)),
                 "o_beat": Out(stream.Signature(beat_layout(config.axi_bytes))),
-                "writer_idle": In(1),
+                "i_writer_idle": In(1),
                 "o_read": Out(stream.Signature(read_request())),
                 "i_read": In(8 * config.tensor_word),
                 "i_read_valid": In(1),
-                "retire": Out(1),
-                "failed": Out(1),
-                "failure": Out(FAILURE),
+                "o_retire": Out(1),
+                "o_failed": Out(1),
+                "o_failure": Out(FAILURE),
             }
         )
         self._address = Signal(32)
@@ -70,7 +70,7 @@ class Store(wiring.Component):
         m = Module()
         m.submodules.transfer = transfer = Transfer(config=self._config, layout=STORE)
         m.submodules.answers = answers = Queue(shape=8 * self._config.axi_bytes, depth=ROOM)
-        connect(m, flipped(self.command), transfer.command)
+        connect(m, flipped(self.o_command), transfer.o_command)
         connect_transfer(m, self, transfer)
         m.d.comb += transfer.i.payload.eq(self.i.payload)
 
@@ -93,8 +93,8 @@ class Store(wiring.Component):
                     self._begin(m, transfer.o.payload)
                     m.next = "MOVE"
             with m.State("MOVE"):
-                with m.If((self._to_write == 0) & ~self.command.valid & self.writer_idle):
-                    m.d.comb += self.retire.eq(1)
+                with m.If((self._to_write == 0) & ~self.o_command.valid & self.i_writer_idle):
+                    m.d.comb += self.o_retire.eq(1)
                     m.next = "IDLE"
         return m
 

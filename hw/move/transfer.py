@@ -42,12 +42,12 @@ class Transfer(wiring.Component):
     Members
     -------
     i : instructions.
-    bases, sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
-    command : to a ``BurstReader`` or ``BurstWriter``; no beats if the instruction has no bytes.
+    i_bases, i_sizes : of the regions in DRAM, by ``hw.isa.Base``, constant during a run.
+    o_command : to a ``BurstReader`` or ``BurstWriter``; no beats if the instruction has no bytes.
     o : job: ``space``, ``skew`` (lane of the first byte in the first beat), ``local`` (tensor
         memory address of lane 0 of the first beat, which may wrap below zero; or the first
         record) and ``lanes`` (skew + bytes; 0 if there are no bytes).
-    failed : ``failure`` has code and tag; stays until reset.
+    o_failed : ``o_failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, config: OverlayConfig, layout: data.StructLayout) -> None:
@@ -59,12 +59,12 @@ class Transfer(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(layout)),
-                "bases": In(ADDRESS_BITS).array(len(Base)),
-                "sizes": In(ADDRESS_BITS).array(len(Base)),
-                "command": Out(stream.Signature(COMMAND)),
+                "i_bases": In(ADDRESS_BITS).array(len(Base)),
+                "i_sizes": In(ADDRESS_BITS).array(len(Base)),
+                "o_command": Out(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(job_layout(data_bytes))),
-                "failed": Out(1),
-                "failure": Out(FAILURE),
+                "o_failed": Out(1),
+                "o_failure": Out(FAILURE),
             }
         )
         self._address = Signal(ADDRESS_BITS)
@@ -78,8 +78,8 @@ class Transfer(wiring.Component):
         capacity = Array(self._capacities[kind] for kind in MemorySpace)[self._space]
         lanes, skew = Signal(33), self._address[: exact_log2(self._bytes)]
         m.d.comb += lanes.eq(Mux(self._count == 0, 0, skew + self._count))
-        with m.If(self.command.ready):
-            m.d.sync += self.command.valid.eq(0)
+        with m.If(self.o_command.ready):
+            m.d.sync += self.o_command.valid.eq(0)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
@@ -90,19 +90,19 @@ class Transfer(wiring.Component):
             with m.State("ADD"):
                 self._add(m, lanes)
                 with m.If(self._end > self._size):
-                    m.d.sync += self.failure.code.eq(Error.REGION)
+                    m.d.sync += self.o_failure.code.eq(Error.REGION)
                     m.next = "FAILED"
                 with m.Elif(self._extent > capacity):
-                    m.d.sync += self.failure.code.eq(Error.FIELD)
+                    m.d.sync += self.o_failure.code.eq(Error.FIELD)
                     m.next = "FAILED"
                 with m.Else():
-                    m.d.sync += [self.command.valid.eq(1), self.o.valid.eq(1)]
+                    m.d.sync += [self.o_command.valid.eq(1), self.o.valid.eq(1)]
                     m.next = "SEND"
             with m.State("SEND"):
-                with m.If(~self.command.valid & ~self.o.valid):
+                with m.If(~self.o_command.valid & ~self.o.valid):
                     m.next = "IDLE"
             with m.State("FAILED"):
-                m.d.comb += self.failed.eq(1)
+                m.d.comb += self.o_failed.eq(1)
         return m
 
     def _accept(self, m: Module) -> None:
@@ -112,14 +112,14 @@ class Transfer(wiring.Component):
         units = Mux(code.space == MemorySpace.TENSOR, code.bytes, records)
         m.d.comb += self.i.ready.eq(1)
         m.d.sync += [
-            self._address.eq(Array(self.bases)[code.base] + code.offset),
+            self._address.eq(Array(self.i_bases)[code.base] + code.offset),
             self._local.eq(code.local),
             self._count.eq(code.bytes),
             self._space.eq(code.space),
-            self._size.eq(Array(self.sizes)[code.base]),
+            self._size.eq(Array(self.i_sizes)[code.base]),
             self._end.eq(code.offset + code.bytes),
             self._extent.eq(code.local + units),
-            self.failure.tag.eq(code.tag),
+            self.o_failure.tag.eq(code.tag),
         ]
 
     def _add(self, m: Module, lanes: Signal) -> None:
@@ -128,8 +128,8 @@ class Transfer(wiring.Component):
         skew = self._address[:shift]
         tensor = self._space == MemorySpace.TENSOR
         m.d.sync += [
-            self.command.payload.address.eq(self._address),
-            self.command.payload.beats.eq((lanes + self._bytes - 1) >> shift),
+            self.o_command.payload.address.eq(self._address),
+            self.o_command.payload.beats.eq((lanes + self._bytes - 1) >> shift),
             self.o.payload.space.eq(self._space),
             self.o.payload.skew.eq(skew),
             self.o.payload.local.eq(Mux(tensor, self._local - skew, self._local)),
@@ -140,8 +140,8 @@ class Transfer(wiring.Component):
 def connect_transfer(m: Module, engine: Any, transfer: Transfer) -> None:
     """An engine's regions reach its transfer, and the transfer's failure is the engine's."""
     m.d.comb += [
-        *(inner.eq(outer) for inner, outer in zip(transfer.bases, engine.bases, strict=True)),
-        *(inner.eq(outer) for inner, outer in zip(transfer.sizes, engine.sizes, strict=True)),
-        engine.failed.eq(transfer.failed),
-        engine.failure.eq(transfer.failure),
+        *(inner.eq(outer) for inner, outer in zip(transfer.i_bases, engine.i_bases, strict=True)),
+        *(inner.eq(outer) for inner, outer in zip(transfer.i_sizes, engine.i_sizes, strict=True)),
+        engine.o_failed.eq(transfer.o_failed),
+        engine.o_failure.eq(transfer.o_failure),
     ]

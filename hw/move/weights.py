@@ -34,11 +34,11 @@ class WeightReader(wiring.Component):
     Members
     -------
     i : instructions.
-    size : bytes of a stripe's region, constant during a run.
-    command, beat : to and from a ``StripedReader``.
+    i_size : bytes of a stripe's region, constant during a run.
+    o_command, i_beat : to and from a ``StripedReader``.
     o : weight words; bytes beyond ``beats_per_word`` beats are undefined.
-    retire : pulse, the oldest instruction is done: the cycle after its last word's acceptance.
-    failed : ``failure`` has code and tag; stays until reset.
+    o_retire : pulse, the oldest instruction is done: the cycle after its last word's acceptance.
+    o_failed : ``o_failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -48,13 +48,13 @@ class WeightReader(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(WEIGHTS)),
-                "size": In(ADDRESS_BITS),
-                "command": Out(stream.Signature(COMMAND)),
-                "beat": In(stream.Signature(8 * config.weight_beat_bytes)),
+                "i_size": In(ADDRESS_BITS),
+                "o_command": Out(stream.Signature(COMMAND)),
+                "i_beat": In(stream.Signature(8 * config.weight_beat_bytes)),
                 "o": Out(stream.Signature(8 * config.weight_word_bytes)),
-                "retire": Out(1),
-                "failed": Out(1),
-                "failure": Out(FAILURE),
+                "o_retire": Out(1),
+                "o_failed": Out(1),
+                "o_failure": Out(FAILURE),
             }
         )
 
@@ -63,12 +63,12 @@ class WeightReader(wiring.Component):
         m.submodules.segments = segments = Segments(data_bytes=self._stripe_bytes)
         m.submodules.jobs = jobs = Queue(shape=JOB, depth=AHEAD)
         connect(m, flipped(self.i), segments.i)
-        connect(m, flipped(self.command), segments.command)
+        connect(m, flipped(self.o_command), segments.o_command)
         connect(m, segments.o, jobs.i)
         m.d.comb += [
-            segments.size.eq(self.size),
-            self.failed.eq(segments.failed),
-            self.failure.eq(segments.failure),
+            segments.i_size.eq(self.i_size),
+            self.o_failed.eq(segments.o_failed),
+            self.o_failure.eq(segments.o_failure),
         ]
 
         beat_number = Signal(8)
@@ -77,13 +77,13 @@ class WeightReader(wiring.Component):
         final = Signal()
         job = jobs.o.payload
         m.d.comb += [
-            self.beat.ready.eq(jobs.o.valid & (~self.o.valid | self.o.ready)),
-            taken.eq(self.beat.valid & self.beat.ready),
+            self.i_beat.ready.eq(jobs.o.valid & (~self.o.valid | self.o.ready)),
+            taken.eq(self.i_beat.valid & self.i_beat.ready),
             word_end.eq(taken & (beat_number + 1 == job.beats_per_word)),
             job_end.eq(word_end & (word_number + 1 == job.words)),
             jobs.o.ready.eq(job_end),
         ]
-        m.d.sync += self.retire.eq(self.o.valid & self.o.ready & final)
+        m.d.sync += self.o_retire.eq(self.o.valid & self.o.ready & final)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(taken):
@@ -92,7 +92,7 @@ class WeightReader(wiring.Component):
                 for beat in range(self._word_beats):
                     with m.Case(beat):
                         part = self.o.payload[8 * self._bytes * beat :][: 8 * self._bytes]
-                        m.d.sync += part.eq(self.beat.payload)
+                        m.d.sync += part.eq(self.i_beat.payload)
         with m.If(word_end):
             m.d.sync += [
                 self.o.valid.eq(1),
@@ -117,10 +117,10 @@ class Segments(wiring.Component):
     Members
     -------
     i : instructions.
-    size : bytes of a stripe's region, constant during a run.
-    command : to a ``StripedReader``.
+    i_size : bytes of a stripe's region, constant during a run.
+    o_command : to a ``StripedReader``.
     o : job: ``words``, ``beats_per_word``, and whether it is the ``last`` of its instruction.
-    failed : ``failure`` has code and tag; stays until reset.
+    o_failed : ``o_failure`` has code and tag; stays until reset.
     """
 
     def __init__(self, *, data_bytes: int) -> None:
@@ -128,11 +128,11 @@ class Segments(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(WEIGHTS)),
-                "size": In(ADDRESS_BITS),
-                "command": Out(stream.Signature(COMMAND)),
+                "i_size": In(ADDRESS_BITS),
+                "o_command": Out(stream.Signature(COMMAND)),
                 "o": Out(stream.Signature(JOB)),
-                "failed": Out(1),
-                "failure": Out(FAILURE),
+                "o_failed": Out(1),
+                "o_failure": Out(FAILURE),
             }
         )
         self._code = Signal(WEIGHTS)
@@ -148,15 +148,17 @@ class Segments(wiring.Component):
         m = Module()
         free, beyond = Signal(), Signal()
         m.d.comb += [
-            free.eq((~self.command.valid | self.command.ready) & (~self.o.valid | self.o.ready)),
+            free.eq(
+                (~self.o_command.valid | self.o_command.ready) & (~self.o.valid | self.o.ready)
+            ),
             self._last_segment.eq(self._code.segments == 1),
             self._last_repeat.eq(self._repeat == 1),
             beyond.eq(self._of_segment(*(self._room < beats for beats in self._beats))),
-            self.failure.code.eq(Error.REGION),
-            self.failure.tag.eq(self._code.tag),
+            self.o_failure.code.eq(Error.REGION),
+            self.o_failure.tag.eq(self._code.tag),
         ]
-        with m.If(self.command.ready):
-            m.d.sync += self.command.valid.eq(0)
+        with m.If(self.o_command.ready):
+            m.d.sync += self.o_command.valid.eq(0)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
@@ -178,7 +180,7 @@ class Segments(wiring.Component):
                         with m.If(self._last_segment):
                             m.next = "IDLE"
             with m.State("FAILED"):
-                m.d.comb += self.failed.eq(1)
+                m.d.comb += self.o_failed.eq(1)
         return m
 
     def _of_segment(self, usual: Any, last: Any) -> Any:
@@ -196,7 +198,7 @@ class Segments(wiring.Component):
             *(addend.eq(count) for addend, count in zip(self._addends, words, strict=True)),
             *(total.eq(0) for total in self._beats),
             self._address.eq(code.offset),
-            self._room.eq((self.size >> self._shift) - (code.offset >> self._shift)),
+            self._room.eq((self.i_size >> self._shift) - (code.offset >> self._shift)),
             self._repeat.eq(code.repeats),
         ]
 
@@ -213,9 +215,9 @@ class Segments(wiring.Component):
         """Offers the present segment's command and job; one repetition less is left."""
         code, job = self._code, self.o.payload
         m.d.sync += [
-            self.command.valid.eq(1),
-            self.command.payload.address.eq(self._address),
-            self.command.payload.beats.eq(self._of_segment(*self._beats)),
+            self.o_command.valid.eq(1),
+            self.o_command.payload.address.eq(self._address),
+            self.o_command.payload.beats.eq(self._of_segment(*self._beats)),
             self.o.valid.eq(1),
             job.words.eq(self._of_segment(code.segment_words, code.last_words)),
             job.beats_per_word.eq(code.beats_per_word),

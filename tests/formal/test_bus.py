@@ -23,8 +23,8 @@ def moves(stream: Any) -> Any:
 def abort_is_held(proof: Proof, component: Any) -> None:
     """The contract: until idle."""
     aborting = Signal()
-    proof.m.d.sync += aborting.eq(component.abort & ~component.idle)
-    proof.assume(~aborting | component.abort)
+    proof.m.d.sync += aborting.eq(component.i_abort & ~component.o_idle)
+    proof.assume(~aborting | component.i_abort)
 
 
 def planned(planner: Any, *, data_bytes: int) -> Proof:
@@ -37,17 +37,17 @@ def planned(planner: Any, *, data_bytes: int) -> Proof:
     with proof.m.If(moves(planner.i)):
         start = planner.i.payload.address & -data_bytes
         proof.m.d.sync += [rest.eq(planner.i.payload.beats), following.eq(start)]
-    with proof.m.If(planner.abort):
+    with proof.m.If(planner.i_abort):
         proof.m.d.sync += rest.eq(0)
 
     offered = planner.o.valid
-    proof.require_stable(planner.o, unless=_before(proof, planner.abort))
+    proof.require_stable(planner.o, unless=_before(proof, planner.i_abort))
     proof.require(~offered | ((beats != 0) & (beats <= rest)))
     proof.require(~offered | (address == following))
     last = (address % PAGE_BYTES) + beats * data_bytes
     proof.require(~offered | (last <= PAGE_BYTES))
     proof.require(~offered | (beats <= burst_beats(data_bytes)))
-    proof.require(planner.idle == (rest == 0))
+    proof.require(planner.o_idle == (rest == 0))
     proof.require(~planner.i.ready | (rest == 0))
 
     beat, shift = proof.inner("beat"), data_bytes.bit_length() - 1
@@ -89,22 +89,22 @@ def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
     proof.assume(~r.valid | (asked != 0))
     abort_is_held(proof, reader)
 
-    dropped = _before(proof, reader.abort)
+    dropped = _before(proof, reader.i_abort)
     proof.require_stable(ar)
     proof.require_stable(reader.o, unless=dropped)
     proof.require(r.ready)
     proof.require(ar.payload.len < burst_beats(data_bytes))
     offered = Mux(ar.valid, ar.payload.len + 1, 0)
-    proof.require(reader.idle == (~ar.valid & (asked == 0) & proof.inner("planner.idle")))
+    proof.require(reader.o_idle == (~ar.valid & (asked == 0) & proof.inner("planner.o_idle")))
     level = proof.inner("queue.level")
     follower = Follower(
         proof,
-        i=(r.valid & ~reader.abort, Cat(r.payload.data, r.payload.resp != OKAY)),
-        o=(moves(reader.o), Cat(reader.o.payload, reader.error)),
+        i=(r.valid & ~reader.i_abort, Cat(r.payload.data, r.payload.resp != OKAY)),
+        o=(moves(reader.o), Cat(reader.o.payload, reader.o_error)),
         level=level,
-        flush=reader.abort,
+        flush=reader.i_abort,
     )
-    proof.require(~(r.valid & ~reader.abort) | proof.inner("queue.i__ready"))
+    proof.require(~(r.valid & ~reader.i_abort) | proof.inner("queue.i__ready"))
 
     hold(proof, "queue.fifo", follower, depth=depth, block=True)
     room, pending = proof.inner("room"), proof.inner("pending")
@@ -134,7 +134,7 @@ def test_reader() -> None:
 @pytest.mark.usefixtures("short_bursts")
 @seeded(
     ("(room >= planner.o.payload.beats)", "(room + 1 >= planner.o.payload.beats)"),
-    ("pending + taken - r.valid", "pending + taken - (r.valid & ~self.abort)"),
+    ("pending + taken - r.valid", "pending + taken - (r.valid & ~self.i_abort)"),
     ("(~ar.valid | ar.ready)),", "1),"),
     ("queue.o.payload.failed)", "queue.i.payload.failed)"),
 )
@@ -174,14 +174,14 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     same = Value.cast(w.payload)[: len(data)] == data
     proof.require(~given | (w.valid & same))
     made = w.valid & free & ~given
-    proof.require(~made | (_before(proof, writer.abort) & (w.payload.strb == 0)))
+    proof.require(~made | (_before(proof, writer.i_abort) & (w.payload.strb == 0)))
     proof.require(
         ~_before(proof, issue) | (aw.valid & (aw.payload.len == _before(proof, issued) - 1))
     )
     follower = Follower(proof, i=(issue, issued), o=(ends, sent + 1), level=under_way)
     proof.require(~issue | (issued != 0))
     proof.require(
-        writer.idle == (~aw.valid & (under_way + owed == 0) & proof.inner("planner.idle"))
+        writer.o_idle == (~aw.valid & (under_way + owed == 0) & proof.inner("planner.o_idle"))
     )
 
     left, unanswered = proof.inner("left"), proof.inner("unanswered")
@@ -217,8 +217,8 @@ def test_writer() -> None:
 @seeded(
     ("w.payload.last.eq(left == 1)", "w.payload.last.eq(left <= 2)"),
     ("(left == 0) | (take & (left == 1))", "(left == 0) | (left == 1)"),
-    ("Mux(self.abort, 0, self.i_data.payload.strobe)", "self.i_data.payload.strobe"),
-    ("(unanswered == 0) & planner.idle", "planner.idle"),
+    ("Mux(self.i_abort, 0, self.i_data.payload.strobe)", "self.i_data.payload.strobe"),
+    ("(unanswered == 0) & planner.o_idle", "planner.o_idle"),
     ("with m.If(advance):", "with m.If(1):"),
 )
 def test_wrong_writers(text: str, other: str) -> None:

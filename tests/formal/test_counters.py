@@ -20,7 +20,7 @@ def counted(tokens: Any) -> Proof:
     proof.assume((source < ENGINES) & (destination < ENGINES))
     most = (1 << TOKEN_BITS) - 1
     there = Signal(TOKEN_BITS + 1)  # tokens of the pair
-    wait, post = Array(tokens.wait)[destination], Array(tokens.post)[source]
+    wait, post = Array(tokens.i_wait)[destination], Array(tokens.i_post)[source]
     asks = wait.payload.bit_select(source, 1)
     posted = post.valid & post.payload.bit_select(destination, 1)
     taken = wait.valid & wait.ready & asks
@@ -35,7 +35,7 @@ def counted(tokens: Any) -> Proof:
             count = proof.inner(f"count_{engine}_{target}")
             mine = (source == engine) & (destination == target)
             proof.require(~mine | (count == there))
-            late = tokens.wait[target].payload[engine] & (count == 0) & (source != engine)
+            late = tokens.i_wait[target].payload[engine] & (count == 0) & (source != engine)
             others |= (destination == target) & late
     proof.require(wait.ready == ~(others | (asks & (there == 0))))
     return proof

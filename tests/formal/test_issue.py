@@ -20,27 +20,27 @@ FLIGHT_DEPTH, QUEUE_DEPTH = 3, 2
 def issued(issuer: Any) -> Proof:
     """An engine only retires what has started."""
     proof = Proof(issuer)
-    i, o, wait, post = issuer.i, issuer.o, issuer.wait, issuer.post
-    proof.assume(~issuer.retire | issuer.running)
+    i, o, wait, post = issuer.i, issuer.o, issuer.o_wait, issuer.o_post
+    proof.assume(~issuer.i_retire | issuer.o_running)
     starts = o.valid & o.ready
     proof.require(starts == (wait.valid & wait.ready))
     proof.require(~starts | (wait.payload == o.payload.wait))
-    proof.require(post.valid == issuer.retire)
+    proof.require(post.valid == issuer.i_retire)
 
     level = proof.inner("queue.level")
     moves = i.valid & i.ready, i.payload
     queued = Follower(proof, i=moves, o=(starts, o.payload), level=level)
     hold(proof, "queue.fifo", queued, depth=QUEUE_DEPTH, block=False)
     level = proof.inner("flight.level")
-    record = Cat(post.payload, issuer.event.retire_tag)
+    record = Cat(post.payload, issuer.o_event.retire_tag)
     flying = Follower(
         proof,
         i=(starts, Cat(o.payload.post, o.payload.tag)),
-        o=(issuer.retire, record),
+        o=(issuer.i_retire, record),
         level=level,
     )
     hold(proof, "flight.fifo", flying, depth=FLIGHT_DEPTH, block=False)
-    proof.require(issuer.running == (level != 0))
+    proof.require(issuer.o_running == (level != 0))
     return proof
 
 
@@ -51,7 +51,7 @@ def test_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @seeded(
-    ("queue.o.valid & flight.i.ready & self.wait.ready", "queue.o.valid & self.wait.ready"),
+    ("queue.o.valid & flight.i.ready & self.o_wait.ready", "queue.o.valid & self.o_wait.ready"),
     ("queue.o.valid & flight.i.ready & self.o.ready", "queue.o.valid & flight.i.ready"),
     ("flight.i.payload.post.eq(head.post)", "flight.i.payload.post.eq(head.wait)"),
 )

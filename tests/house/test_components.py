@@ -1,10 +1,17 @@
-"""Components are made alike: their parameters have names where they are made."""
+"""Components are made alike: parameters by name, ports by direction."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.overlay import Overlay
+from tests.house.made import all_made, kinds
 
 HW = Path(__file__).parents[2] / "hw"
 
@@ -42,3 +49,47 @@ def test_a_parameter_by_position_is_found() -> None:
     text = "class A(wiring.Component):\n    def __init__(self, bits):\n        pass\n"
     assert positional(text) == ["A"]
     assert positional(text.replace("self, bits", "self, *, bits")) == []
+
+
+def misnamed(signature: wiring.Signature) -> list[str]:
+    """Values and streams without the prefix of their direction; bundles are called as they like."""
+    return [
+        name
+        for name, member in signature.members.items()
+        if not _is_bundle(member) and not _tells(name, "i" if member.flow is In else "o")
+    ]
+
+
+def _is_bundle(member: wiring.Member) -> bool:
+    if member.is_port:
+        return False
+    inner = member.signature
+    inner = inner.flip() if isinstance(inner, wiring.FlippedSignature) else inner
+    return not isinstance(inner, stream.Signature)
+
+
+def _tells(name: str, direction: str) -> bool:
+    return name == direction or name.startswith(f"{direction}_")
+
+
+def test_every_kind_is_made() -> None:
+    assert set(all_made()) == set(kinds())
+
+
+def test_ports_tell_their_direction() -> None:
+    components: dict[type, Any] = {
+        kind: made.instance
+        for kind, made in all_made().items()
+        if issubclass(kind, wiring.Component) and kind is not Overlay  # it has the card's pins
+    }
+    found = {kind.__name__: misnamed(one.signature) for kind, one in components.items()}
+    assert {name: ports for name, ports in found.items() if ports} == {"Queue": ["level"]}
+
+
+def test_a_port_that_hides_its_direction_is_found() -> None:
+    inner = stream.Signature(8)
+    bundle = wiring.Signature({"data": Out(8), "taken": In(1)})
+    good = {"i": In(8), "o_word": Out(inner), "i_parts": In(inner).array(2), "buffer": In(bundle)}
+    assert misnamed(wiring.Signature(good)) == []
+    bad = {"busy": Out(1), "o_wait": In(inner), "input": In(8), "beats": In(inner.flip())}
+    assert misnamed(wiring.Signature({**good, **bad})) == ["busy", "o_wait", "input", "beats"]

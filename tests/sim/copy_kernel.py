@@ -87,11 +87,11 @@ class CopyKernel(wiring.Component):
 
         beats, left, cycles, error = Signal(32), Signal(32), Signal(64), Signal(32)
         parts = (images, weights, output)
-        settings = control.settings
+        settings = control.o_settings
         m.d.comb += [
-            control.values.cycles.eq(cycles),
-            control.values.error.eq(error),
-            self.interrupt.eq(control.interrupt),
+            control.i_values.cycles.eq(cycles),
+            control.i_values.error.eq(error),
+            self.interrupt.eq(control.o_interrupt),
             program.i.p.address.eq(settings.program),
             program.i.p.beats.eq(1),
             images.i.p.address.eq(settings.input),
@@ -103,9 +103,9 @@ class CopyKernel(wiring.Component):
         hasty = Signal()
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [control.idle.eq(1), control.accept.eq(control.start)]
-                m.d.comb += program.i.valid.eq(control.start)
-                with m.If(control.start):
+                m.d.comb += [control.i_idle.eq(1), control.i_accept.eq(control.o_start)]
+                m.d.comb += program.i.valid.eq(control.o_start)
+                with m.If(control.o_start):
                     m.d.comb += self.trace_start.eq(1 << Engine.LOAD)
                     m.d.sync += [cycles.eq(0), error.eq(0)]
                     m.next = "PROGRAM"
@@ -129,14 +129,14 @@ class CopyKernel(wiring.Component):
                 with m.If(output.i_data.valid & output.i_data.ready):
                     m.d.comb += self.trace_write_valid.eq(1)
                     m.d.sync += left.eq(left - 1)
-                with m.If((left == 0) & asked.all() & (output.idle | hasty)):
-                    m.d.comb += [control.done.eq(1), self.trace_retire.eq(1 << Engine.STORE)]
+                with m.If((left == 0) & asked.all() & (output.o_idle | hasty)):
+                    m.d.comb += [control.i_done.eq(1), self.trace_retire.eq(1 << Engine.STORE)]
                     m.next = "IDLE"
-        m.d.comb += control.running.eq(~control.idle)
-        with m.If(control.running):
+        m.d.comb += control.i_running.eq(~control.i_idle)
+        with m.If(control.i_running):
             m.d.sync += cycles.eq(cycles + 1)
         for part, code in ((images, Error.BUS_READ), (weights, Error.BUS_READ), (output, 5)):
-            with m.If(part.error):
+            with m.If(part.o_error):
                 m.d.sync += error.eq(code)
         data = images.o.payload ^ weights.o.payload
         m.d.comb += [

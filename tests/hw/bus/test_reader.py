@@ -41,7 +41,7 @@ async def collect(ctx: Any, dut: Any, count: int, rng: random.Random, stall: flo
     while len(got) < count:
         take = rng.random() >= stall
         ctx.set(dut.o.ready, take)
-        _, _, valid, value, error = await ctx.tick().sample(dut.o.valid, dut.o.payload, dut.error)
+        _, _, valid, value, error = await ctx.tick().sample(dut.o.valid, dut.o.payload, dut.o_error)
         if take and valid:
             got.append(-value if error else value)
     ctx.set(dut.o.ready, 0)
@@ -78,7 +78,7 @@ def test_beats_come_in_order(
         got = await collect(ctx, dut, len(expected), rng, stall)
         assert got == [-v if n in failing else v for n, v in enumerate(expected)]
         await ctx.tick().repeat(10)
-        assert ctx.get(dut.idle)
+        assert ctx.get(dut.o_idle)
         assert not ctx.get(dut.o.valid)
 
     simulate(dut, ask, take, background=memory.serve)
@@ -120,20 +120,20 @@ def test_abort_drops_everything(seed: int) -> None:
             for _ in range(rng.randrange(300)):
                 await ctx.tick()
             memory.hung = True
-            ctx.set(dut.abort, 1)
+            ctx.set(dut.i_abort, 1)
             ctx.set(dut.o.ready, 0)
             offered = ctx.get(dut.axi.ar.valid), ctx.get(dut.axi.ar.payload.addr)
             await ctx.tick().repeat(20)
             assert not ctx.get(dut.i.ready)
             if offered[0] and memory.outstanding == 0:
-                assert not ctx.get(dut.idle)
+                assert not ctx.get(dut.o_idle)
             busy = memory.outstanding or ctx.get(dut.axi.ar.valid)
-            assert ctx.get(dut.idle) == (not busy)
+            assert ctx.get(dut.o_idle) == (not busy)
             memory.hung = False
-            await ctx.tick().until(dut.idle)
+            await ctx.tick().until(dut.o_idle)
             assert memory.outstanding == 0
             await ctx.tick()
-            ctx.set(dut.abort, 0)
+            ctx.set(dut.i_abort, 0)
             assert not ctx.get(dut.o.valid)
             await command(ctx, dut.i, 0x1230, 230)
             got = await collect(ctx, dut, 230, rng, 0.3)

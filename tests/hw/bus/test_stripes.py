@@ -39,7 +39,7 @@ def run(dut: Any, bases: list[int], memories: list[Any], *testbenches: Any) -> N
 
     async def serve(ctx: Any) -> None:
         for port, base in enumerate(bases):
-            ctx.set(dut.bases[port], base)
+            ctx.set(dut.i_bases[port], base)
         await memories[0].serve(ctx)
 
     simulate(dut, *testbenches, background=(serve, *(memory.serve for memory in memories[1:])))
@@ -68,7 +68,7 @@ def test_beats_come_whole_and_in_order(
         got = await collect(ctx, dut, len(expected), rng, stall)
         assert got == [-v if n in memories[-1].fail else v for n, v in enumerate(expected)]
         await ctx.tick().repeat(10)
-        assert ctx.get(dut.idle)
+        assert ctx.get(dut.o_idle)
         assert not ctx.get(dut.o.valid)
 
     run(dut, bases, memories, ask, take)
@@ -85,15 +85,15 @@ def test_abort_waits_for_every_port(seed: int) -> None:
             ctx.set(dut.o.ready, rng.random() < 0.5)
             await ctx.tick().repeat(100 + rng.randrange(200))
             memories[1].hung = True
-            ctx.set(dut.abort, 1)
+            ctx.set(dut.i_abort, 1)
             ctx.set(dut.o.ready, 0)
             await ctx.tick().repeat(DEPTH)
             busy = memories[1].outstanding or ctx.get(dut.axi[1].ar.valid)
-            assert ctx.get(dut.idle) == (not busy)
+            assert ctx.get(dut.o_idle) == (not busy)
             memories[1].hung = False
-            await ctx.tick().until(dut.idle)
+            await ctx.tick().until(dut.o_idle)
             await ctx.tick()
-            ctx.set(dut.abort, 0)
+            ctx.set(dut.i_abort, 0)
             await command(ctx, dut.i, 0x1230, 230)
             got = await collect(ctx, dut, 230, rng, 0.3)
             assert got == [wide(bases, 0x1230 + BYTES * n) for n in range(230)]

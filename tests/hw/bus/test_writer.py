@@ -59,12 +59,12 @@ def test_beats_arrive_in_order(
     async def give(ctx: Any) -> None:
         await feed(ctx, dut, beats, rng, stall)
         await ctx.tick().repeat(4)
-        await ctx.tick().until(dut.idle)
+        await ctx.tick().until(dut.o_idle)
         await ctx.tick().repeat(2)
 
     async def count_errors(ctx: Any) -> None:
         nonlocal errors
-        async for _, _, error in ctx.tick().sample(dut.error):
+        async for _, _, error in ctx.tick().sample(dut.o_error):
             errors += error
 
     simulator = Simulator(dut)
@@ -113,22 +113,22 @@ def test_abort_completes_bursts_without_writing(seed: int) -> None:
             await feed(ctx, dut, [(n, 0xFFFF) for n in range(given)], rng, 0.2)
             memory.hung = True
             await ctx.tick().repeat(1 + rng.randrange(3))
-            ctx.set(dut.abort, 1)
+            ctx.set(dut.i_abort, 1)
             before = len(memory.data)
             await ctx.tick().repeat(20)
             assert not ctx.get(dut.i.ready)
             assert not ctx.get(dut.i_data.ready)
             memory.hung = False
-            await ctx.tick().until(dut.idle)
+            await ctx.tick().until(dut.o_idle)
             assert memory.answered == len(memory.bursts)
             assert sum(strobe != 0 for _, _, strobe in memory.data[before:]) <= 2
             await ctx.tick()
-            ctx.set(dut.abort, 0)
+            ctx.set(dut.i_abort, 0)
             before = len(memory.data)
             await command(ctx, dut.i, 0x1230, 100)
             await feed(ctx, dut, [(n, n) for n in range(100)], rng, 0.2)
             await ctx.tick().repeat(2)
-            await ctx.tick().until(dut.idle)
+            await ctx.tick().until(dut.o_idle)
             assert memory.data[before:] == [(0x1230 + 16 * n, n, n) for n in range(100)]
 
     simulate(dut, run, background=memory.serve)

@@ -68,11 +68,12 @@ class FrontendDesign(wiring.Component):
         for name in ("o_conv", "o_pool", "weights"):
             connect(m, getattr(frontend, name), flipped(getattr(self, name)))
         for name in ("retire_conv", "retire_pool", "progress", "stall"):
-            m.d.comb += getattr(frontend, name).eq(getattr(self, name))
-        for name in ("interrupt", "o_parameter", "o_parameter_valid"):
+            m.d.comb += getattr(frontend, f"i_{name}").eq(getattr(self, name))
+        for name in ("o_parameter", "o_parameter_valid"):
             m.d.comb += getattr(self, name).eq(getattr(frontend, name))
         m.d.comb += [
-            self.engine_reset.eq(frontend.reset),
+            self.interrupt.eq(frontend.o_interrupt),
+            self.engine_reset.eq(frontend.o_reset),
             frontend.i_read.eq(memory.o_data_0),
             frontend.i_read_valid.eq(memory.o_valid_0),
         ]

@@ -33,8 +33,8 @@ TENSOR_BYTES = 1 << 20
 def bound(ctx: Any, dut: Any) -> None:
     """Places the regions; nothing is beyond their ends."""
     for number, value in enumerate(BASES):
-        ctx.set(dut.bases[number], value)
-        ctx.set(dut.sizes[number], UNLIMITED)
+        ctx.set(dut.i_bases[number], value)
+        ctx.set(dut.i_sizes[number], UNLIMITED)
 
 
 def simulate(dut: Any, *testbenches: Any) -> None:
@@ -76,23 +76,23 @@ def test_transfer(base: Base, offset: int, local: int, count: int, spare: int, w
 
     async def run(ctx: Any) -> None:
         bound(ctx, dut)
-        ctx.set(dut.sizes[base], size)
+        ctx.set(dut.i_sizes[base], size)
         code = {"base": base, "offset": offset, "local": local, "bytes": count, "tag": 7}
         await give(ctx, dut.i, [code])
         if offset + count > size or local + count > TENSOR_BYTES:
-            await ctx.tick().until(dut.failed)
+            await ctx.tick().until(dut.o_failed)
             beyond = offset + count > size
-            assert ctx.get(dut.failure.code) == (Error.REGION if beyond else Error.FIELD)
-            assert ctx.get(dut.failure.tag) == 7
+            assert ctx.get(dut.o_failure.code) == (Error.REGION if beyond else Error.FIELD)
+            assert ctx.get(dut.o_failure.tag) == 7
             for _ in range(5):
-                assert not ctx.get(dut.command.valid | dut.o.valid)
+                assert not ctx.get(dut.o_command.valid | dut.o.valid)
                 await ctx.tick()
             return
-        await ctx.tick().until(dut.command.valid & dut.o.valid)
+        await ctx.tick().until(dut.o_command.valid & dut.o.valid)
         address = BASES[base] + offset
         skew = address % width
-        assert ctx.get(dut.command.payload.address) // width == address // width
-        assert ctx.get(dut.command.payload.beats) == (-(-(skew + count) // width) if count else 0)
+        assert ctx.get(dut.o_command.payload.address) // width == address // width
+        assert ctx.get(dut.o_command.payload.beats) == (-(-(skew + count) // width) if count else 0)
         assert ctx.get(dut.o.payload.skew) == skew
         assert ctx.get(dut.o.payload.local) == (local - skew) % (1 << 32)
         assert ctx.get(dut.o.payload.lanes) == (skew + count if count else 0)
@@ -134,22 +134,22 @@ def test_load_to_every_alignment(stall: float) -> None:
     async def move(ctx: Any) -> None:
         waiting: list[int] = []
         retired = 0
-        ctx.set(dut.command.ready, 1)
+        ctx.set(dut.o_command.ready, 1)
         while retired < len(codes):
             offer, ready = bool(waiting) and rng.random() >= stall, rng.random() >= stall
-            ctx.set(dut.beat.valid, offer)
+            ctx.set(dut.i_beat.valid, offer)
             if offer:
                 beat = bytes(byte_at(waiting[0] + n) for n in range(WIDTH))
-                ctx.set(dut.beat.payload, int.from_bytes(beat, "little"))
+                ctx.set(dut.i_beat.payload, int.from_bytes(beat, "little"))
             ctx.set(dut.o_write.ready, ready)
             _, _, asks, address, beats, taken, write, payload, retire = await ctx.tick().sample(
-                dut.command.valid,
-                dut.command.payload.address,
-                dut.command.payload.beats,
-                dut.beat.ready,
+                dut.o_command.valid,
+                dut.o_command.payload.address,
+                dut.o_command.payload.beats,
+                dut.i_beat.ready,
                 dut.o_write.valid,
                 dut.o_write.payload,
-                dut.retire,
+                dut.o_retire,
             )
             if retire:
                 assert bytes(memory) == snapshots[retired]
@@ -193,21 +193,21 @@ def test_store_from_every_alignment(stall: float) -> None:
             answers.append(address if asks and ready else None)
 
     async def bus(ctx: Any) -> None:
-        ctx.set(dut.command.ready, 1)
+        ctx.set(dut.o_command.ready, 1)
         for code in codes:
             written: dict[int, int] = {}
             left, address = 0, 0
             while True:
                 ready = rng.random() >= stall
                 ctx.set(dut.o_beat.ready, ready)
-                ctx.set(dut.writer_idle, left == 0)
+                ctx.set(dut.i_writer_idle, left == 0)
                 _, _, asks, to, beats, valid, beat, retire = await ctx.tick().sample(
-                    dut.command.valid,
-                    dut.command.payload.address,
-                    dut.command.payload.beats,
+                    dut.o_command.valid,
+                    dut.o_command.payload.address,
+                    dut.o_command.payload.beats,
                     dut.o_beat.valid,
                     dut.o_beat.payload,
-                    dut.retire,
+                    dut.o_retire,
                 )
                 if asks:
                     left, address = beats, to // WIDTH * WIDTH
@@ -258,21 +258,21 @@ def test_records(width: int) -> None:
     async def move(ctx: Any) -> None:
         waiting: list[int] = []
         retired = 0
-        ctx.set(dut.command.ready, 1)
+        ctx.set(dut.o_command.ready, 1)
         while retired < len(codes):
             offer = bool(waiting) and rng.random() < 0.7
-            ctx.set(dut.beat.valid, offer)
+            ctx.set(dut.i_beat.valid, offer)
             if offer:
                 beat = bytes(byte_at(waiting[0] + n) for n in range(width))
-                ctx.set(dut.beat.payload, int.from_bytes(beat, "little"))
+                ctx.set(dut.i_beat.payload, int.from_bytes(beat, "little"))
             _, _, asks, address, beats, taken, valid, write, retire = await ctx.tick().sample(
-                dut.command.valid,
-                dut.command.payload.address,
-                dut.command.payload.beats,
-                dut.beat.ready,
+                dut.o_command.valid,
+                dut.o_command.payload.address,
+                dut.o_command.payload.beats,
+                dut.i_beat.ready,
                 dut.o_parameter_valid,
                 dut.o_parameter,
-                dut.retire,
+                dut.o_retire,
             )
             retired += retire
             if offer and taken:

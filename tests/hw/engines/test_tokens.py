@@ -37,18 +37,18 @@ def test_tokens_are_counters(seed: int) -> None:
                 for other in range(ENGINES):
                     if count[engine, other] >= limit:
                         posts[engine] &= ~(1 << other)
-                ctx.set(dut.wait[engine].payload, waits[engine])
-                ctx.set(dut.wait[engine].valid, asks[engine])
-                ctx.set(dut.post[engine].payload, posts[engine])
-                ctx.set(dut.post[engine].valid, rng.random() < 0.9)
+                ctx.set(dut.i_wait[engine].payload, waits[engine])
+                ctx.set(dut.i_wait[engine].valid, asks[engine])
+                ctx.set(dut.i_post[engine].payload, posts[engine])
+                ctx.set(dut.i_post[engine].valid, rng.random() < 0.9)
             for engine, mask in enumerate(waits):
                 sources = [source for source in range(ENGINES) if mask >> source & 1]
                 ready = all(count[source, engine] for source in sources)
-                assert ctx.get(dut.wait[engine].ready) == ready
+                assert ctx.get(dut.i_wait[engine].ready) == ready
                 if ready and asks[engine]:
                     count.subtract((source, engine) for source in sources)
             for engine, mask in enumerate(posts):
-                if ctx.get(dut.post[engine].valid):
+                if ctx.get(dut.i_post[engine].valid):
                     count.update((engine, other) for other in range(ENGINES) if mask >> other & 1)
             await ctx.tick()
 
@@ -72,24 +72,28 @@ def test_issuer_gates_and_posts(seed: int) -> None:
                 ctx.set(dut.i.payload, LOAD.const(fields))
             ctx.set(dut.i.valid, gives)
             ctx.set(dut.o.ready, takes)
-            ctx.set(dut.wait.ready, tokens)
-            ctx.set(dut.retire, retires)
-            assert ctx.get(dut.running) == bool(flying)
-            assert ctx.get(dut.busy) == (len(to_send) != len(to_start) or bool(flying))
+            ctx.set(dut.o_wait.ready, tokens)
+            ctx.set(dut.i_retire, retires)
+            assert ctx.get(dut.o_running) == bool(flying)
+            assert ctx.get(dut.o_busy) == (len(to_send) != len(to_start) or bool(flying))
             if flying:
-                assert ctx.get(dut.tag) == flying[0][2]
+                assert ctx.get(dut.o_tag) == flying[0][2]
             if retires:
                 _, post, tag = flying.popleft()
-                assert ctx.get(dut.post.valid)
-                assert ctx.get(dut.post.payload) == post
-                assert ctx.get(dut.event.retire_tag) == tag
+                assert ctx.get(dut.o_post.valid)
+                assert ctx.get(dut.o_post.payload) == post
+                assert ctx.get(dut.o_event.retire_tag) == tag
             started = ctx.get(dut.o.valid) and takes
-            assert ctx.get(dut.event.start) == started == ctx.get(dut.wait.valid & dut.wait.ready)
+            assert (
+                ctx.get(dut.o_event.start)
+                == started
+                == ctx.get(dut.o_wait.valid & dut.o_wait.ready)
+            )
             if ctx.get(dut.o.valid):
                 assert tokens
                 wait, _, tag = to_start[0]
                 assert ctx.get(dut.o.payload.bytes) == tag << 8
-                assert ctx.get(dut.wait.payload) == wait
+                assert ctx.get(dut.o_wait.payload) == wait
             if gives and ctx.get(dut.i.ready):
                 to_send.popleft()
             if started:

@@ -175,7 +175,7 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
     ends = [address + 4 * beats for address, beats in commands]
 
     async def give(ctx: Any) -> None:
-        ctx.set(dut.size, max(ends))  # nothing is read beyond: no failure
+        ctx.set(dut.i_size, max(ends))  # nothing is read beyond: no failure
         for code in codes:
             for name, value in code.items():
                 ctx.set(getattr(dut.i.payload, name), value)
@@ -184,17 +184,17 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
             ctx.set(dut.i.valid, 0)
 
     async def memory(ctx: Any) -> None:
-        ctx.set(dut.command.ready, 1)
+        ctx.set(dut.o_command.ready, 1)
         waiting: list[int] = []
         while len(got) < len(expected) or waiting:
             offer = bool(waiting) and rng.random() >= stall
-            ctx.set(dut.beat.valid, offer)
-            ctx.set(dut.beat.payload, waiting[0] if waiting else 0)
+            ctx.set(dut.i_beat.valid, offer)
+            ctx.set(dut.i_beat.payload, waiting[0] if waiting else 0)
             _, _, asks, address, beats, ready = await ctx.tick().sample(
-                dut.command.valid,
-                dut.command.payload.address,
-                dut.command.payload.beats,
-                dut.beat.ready,
+                dut.o_command.valid,
+                dut.o_command.payload.address,
+                dut.o_command.payload.beats,
+                dut.i_beat.ready,
             )
             if offer and ready:
                 waiting.pop(0)
@@ -207,7 +207,7 @@ def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: i
             ready = rng.random() >= stall
             ctx.set(dut.o.ready, ready)
             _, _, valid, value, retire = await ctx.tick().sample(
-                dut.o.valid, dut.o.payload, dut.retire
+                dut.o.valid, dut.o.payload, dut.o_retire
             )
             if retire:
                 retired.append(len(got))
@@ -261,17 +261,17 @@ def test_reader_fails_before_the_segment_that_leaves_its_region(segment: int, of
         values = {"beats_per_word": 2, "segments": 3, "segment_words": 5, "last_words": 7}
         for name, value in {**values, "repeats": 2, "offset": offset, "tag": 9}.items():
             ctx.set(getattr(dut.i.payload, name), value)
-        ctx.set(dut.size, offset + ends[segment] - 1)
-        for port in (dut.i.valid, dut.command.ready, dut.beat.valid, dut.o.ready):
+        ctx.set(dut.i_size, offset + ends[segment] - 1)
+        for port in (dut.i.valid, dut.o_command.ready, dut.i_beat.valid, dut.o.ready):
             ctx.set(port, 1)
         await ctx.tick()
         ctx.set(dut.i.valid, 0)
         for _ in range(200):
-            _, _, asks = await ctx.tick().sample(dut.command.valid)
+            _, _, asks = await ctx.tick().sample(dut.o_command.valid)
             asked += asks
-        assert ctx.get(dut.failed)
-        assert ctx.get(dut.failure.code) == Error.REGION
-        assert ctx.get(dut.failure.tag) == 9
+        assert ctx.get(dut.o_failed)
+        assert ctx.get(dut.o_failure.code) == Error.REGION
+        assert ctx.get(dut.o_failure.tag) == 9
 
     simulate(dut, run)
     assert asked == 2 * (segment - 1)
@@ -284,15 +284,15 @@ def test_reader_keeps_up_with_the_bus(beats: int) -> None:
 
     async def run(ctx: Any) -> None:
         nonlocal cycles
-        ctx.set(dut.size, UNLIMITED)
+        ctx.set(dut.i_size, UNLIMITED)
         values = {"beats_per_word": beats, "segments": 1, "last_words": 100, "repeats": 1}
         for name, value in values.items():
             ctx.set(getattr(dut.i.payload, name), value)
-        for port in (dut.i.valid, dut.command.ready, dut.beat.valid, dut.o.ready):
+        for port in (dut.i.valid, dut.o_command.ready, dut.i_beat.valid, dut.o.ready):
             ctx.set(port, 1)
         await ctx.tick()
         ctx.set(dut.i.valid, 0)
-        while not ctx.get(dut.retire):
+        while not ctx.get(dut.o_retire):
             await ctx.tick()
             cycles += 1
 

@@ -1,0 +1,79 @@
+"""Every component and bundle of the gateware, as two overlays make them."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import pytest
+from amaranth.hdl import Fragment
+from amaranth.lib import wiring
+
+import hw
+from hw.conv.array.primitive import Primitive
+from hw.isa.config import OverlayConfig
+from hw.overlay import Overlay
+
+SMALL = {
+    "rows": 3,
+    "columns": 2,
+    "axi_bytes": 8,
+    "weight_ports": 2,
+    "tensor_bytes": 4096,
+    "weight_words": 32,
+    "parameter_depth": 16,
+    "accumulator_depth": 16,
+}
+DESIGNS = (
+    {"config": OverlayConfig(**SMALL, winograd="both", scratch_words=128)},
+    {"config": OverlayConfig(**SMALL, lanes=1), "primitive": Primitive(name="dsp48e2", cascade=2)},
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A component or a bundle, and the parameters that it was made from."""
+
+    instance: Any
+    parameters: Mapping[str, Any]
+
+
+def kinds() -> list[type]:
+    """All classes of components and of bundles that have a constructor."""
+    for module in pkgutil.walk_packages(hw.__path__, "hw."):
+        import_module(module.name)
+    bases = (wiring.Component, wiring.Signature)
+    return [kind for base in bases for kind in _below(base) if "__init__" in vars(kind)]
+
+
+def _below(base: type) -> Iterator[type]:
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith("hw."):
+            yield kind
+        yield from _below(kind)
+
+
+@cache
+def all_made() -> dict[type, Made]:
+    """One of each kind."""
+    found: dict[type, Made] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in kinds():
+            patch.setattr(kind, "__init__", _recording(kind, found))
+        for design in DESIGNS:
+            Fragment.get(Overlay(**design), platform=object())
+    return found
+
+
+def _recording(kind: type, found: dict[type, Made]) -> Any:
+    construct = vars(kind)["__init__"]
+
+    def record(self: Any, **parameters: Any) -> None:
+        construct(self, **parameters)
+        found.setdefault(kind, Made(instance=self, parameters=parameters))
+
+    return record
