@@ -8,6 +8,8 @@ from amaranth.hdl import Const, Module, Shape, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.sizes import check_sizes
+
 ADDRESS_BITS = 64
 ID_BITS = 1
 PAGE_BYTES = 4096  # no burst crosses a multiple of this
@@ -25,8 +27,7 @@ def burst_beats(data_bytes: int) -> int:
 
 def check_data_bytes(data_bytes: int) -> None:
     """Refuses a data width that AXI4 does not have."""
-    if data_bytes not in (1, 2, 4, 8, 16, 32, 64, 128):
-        raise ValueError(f"data_bytes must be a power of two up to 128, not {data_bytes!r}")
+    check_sizes(1, 128, power=True, data_bytes=data_bytes)
 
 
 def read_layout(data_bytes: int) -> data.StructLayout:
@@ -113,6 +114,7 @@ class AXI4Lite(wiring.Signature):
     """
 
     def __init__(self, *, address_bits: int) -> None:
+        check_sizes(1, ADDRESS_BITS, address_bits=address_bits)
         self.address_bits = address_bits
         address = data.StructLayout({"addr": address_bits})
         super().__init__(

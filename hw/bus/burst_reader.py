@@ -8,8 +8,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, unsigne
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.bus.axi import ADDRESS_BITS, OKAY, AXI4Read, burst_beats
+from hw.bus.axi import ADDRESS_BITS, OKAY, AXI4Read, burst_beats, check_data_bytes
 from hw.lib.queue import Queue
+from hw.lib.sizes import check_sizes
 
 COMMAND = data.StructLayout({"address": ADDRESS_BITS, "beats": unsigned(32)})
 
@@ -40,8 +41,8 @@ class BurstReader(wiring.Component):
     """
 
     def __init__(self, *, data_bytes: int, depth: int = 512) -> None:
-        if depth < burst_beats(data_bytes):
-            raise ValueError(f"depth must be at least {burst_beats(data_bytes)}, not {depth!r}")
+        check_data_bytes(data_bytes)
+        check_sizes(burst_beats(data_bytes), depth=depth)
         self._bytes = data_bytes
         self._depth = depth
         super().__init__(
@@ -121,6 +122,7 @@ class BurstPlanner(wiring.Component):
     """
 
     def __init__(self, *, data_bytes: int) -> None:
+        check_data_bytes(data_bytes)
         self._shift = (data_bytes - 1).bit_length()
         self._burst = burst_beats(data_bytes)
         burst = data.StructLayout({"address": ADDRESS_BITS, "beats": range(self._burst + 1)})

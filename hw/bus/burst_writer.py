@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.bus.axi import OKAY, AXI4Write, burst_beats
+from hw.bus.axi import OKAY, AXI4Write, burst_beats, check_data_bytes
 from hw.bus.burst_reader import COMMAND, BurstPlanner
 from hw.lib.queue import Queue
 
@@ -43,6 +43,7 @@ class BurstWriter(wiring.Component):
     """
 
     def __init__(self, *, data_bytes: int) -> None:
+        check_data_bytes(data_bytes)
         self._bytes = data_bytes
         super().__init__(
             {

@@ -9,10 +9,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bus.arbiter import ReadArbiter
-from hw.bus.axi import ADDRESS_BITS, AXI4, AXI4Read, burst_beats
+from hw.bus.axi import ADDRESS_BITS, AXI4, AXI4Read, burst_beats, check_data_bytes
 from hw.bus.burst_reader import COMMAND, BurstReader
 from hw.bus.burst_writer import BurstWriter, beat_layout
 from hw.bus.stripes import StripedReader
+from hw.isa.config import MAX_WEIGHT_PORTS
+from hw.lib.sizes import check_sizes
 
 READ_DEPTH = 512  # beats in flight: covers DRAM's latency, and is what a block RAM holds
 
@@ -31,6 +33,7 @@ class ReadClient(wiring.Signature):
     """
 
     def __init__(self, *, data_bytes: int) -> None:
+        check_sizes(1, power=True, data_bytes=data_bytes)
         super().__init__(
             {
                 "command": Out(stream.Signature(COMMAND)),
@@ -55,6 +58,7 @@ class WriteClient(wiring.Signature):
     """
 
     def __init__(self, *, data_bytes: int) -> None:
+        check_data_bytes(data_bytes)
         super().__init__(
             {
                 "command": Out(stream.Signature(COMMAND)),
@@ -86,6 +90,8 @@ class Masters(wiring.Component):
     """
 
     def __init__(self, *, data_bytes: int, weight_ports: int) -> None:
+        check_data_bytes(data_bytes)
+        check_sizes(1, MAX_WEIGHT_PORTS, weight_ports=weight_ports)
         self._bytes = data_bytes
         self._ports = weight_ports
         read = ReadClient(data_bytes=data_bytes)

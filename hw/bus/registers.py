@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.bus.axi import AXI4Lite
 from hw.isa import register_map as registers
 from hw.isa.register_map import MAP_ADDRESS_BITS, REGISTERS, Access, Control
+from hw.lib.sizes import check_sizes
 
 
 class ControlSlave(wiring.Component):
@@ -40,6 +41,7 @@ class ControlSlave(wiring.Component):
     """
 
     def __init__(self, *, watchdog_cycles: int) -> None:
+        check_sizes(0, (1 << 32) - 1, watchdog_cycles=watchdog_cycles)
         names = registers.layout(Access.READ_WRITE).members
         self._init = {name: REGISTERS[name].reset for name in names} | {"watchdog": watchdog_cycles}
         super().__init__(

@@ -8,8 +8,10 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.bus.axi import ADDRESS_BITS, AXI4Read
+from hw.bus.axi import ADDRESS_BITS, AXI4Read, burst_beats, check_data_bytes
 from hw.bus.burst_reader import COMMAND, BurstReader
+from hw.isa.config import MAX_WEIGHT_PORTS
+from hw.lib.sizes import check_sizes
 
 
 class StripedReader(wiring.Component):
@@ -35,6 +37,9 @@ class StripedReader(wiring.Component):
     """
 
     def __init__(self, *, ports: int, data_bytes: int, depth: int) -> None:
+        check_sizes(1, MAX_WEIGHT_PORTS, ports=ports)
+        check_data_bytes(data_bytes)
+        check_sizes(burst_beats(data_bytes), depth=depth)
         self._ports = ports
         self._size = {"data_bytes": data_bytes, "depth": depth}
         super().__init__(

@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.bus.axi import check_data_bytes
 from hw.isa.checksum import CHECKSUM_BITS, SEALED, step
 
 
@@ -28,6 +29,7 @@ class ProgramChecksum(wiring.Component):
     """
 
     def __init__(self, *, data_bytes: int) -> None:
+        check_data_bytes(data_bytes)
         self._bytes = data_bytes
         super().__init__({"i_valid": In(1), "i_data": In(8 * data_bytes), "o_right": Out(1)})
 

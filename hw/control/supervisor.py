@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.control.field_check import FAILURE
 from hw.isa import Error
 from hw.isa.timing import RESET_CYCLES, VERDICT_LATENCY
+from hw.lib.sizes import check_sizes
 
 
 class Supervisor(wiring.Component):
@@ -20,6 +21,10 @@ class Supervisor(wiring.Component):
     no cycle counts; -> DRAINING behind it or at the first error, with ``o_done`` at once; -> IDLE
     once every bus has been quiet for a cycle after ``RESET_CYCLES``.  ``o_drain`` is high
     throughout DRAINING: it aborts the AXI parts and resets everything else.
+
+    Parameters
+    ----------
+    failures : streams that may say that the run has failed.
 
     Members
     -------
@@ -39,6 +44,7 @@ class Supervisor(wiring.Component):
     """
 
     def __init__(self, *, failures: int) -> None:
+        check_sizes(1, failures=failures)
         super().__init__(
             {
                 "i_start": In(1),

@@ -12,9 +12,25 @@ from amaranth.utils import exact_log2
 
 from hw.lib.emit import Shared
 from hw.lib.pipelining import delayed
+from hw.lib.sizes import check_sizes
 
 BLOCK_ROWS = 1 << 14  # larger memories elaborate and route badly
 BLOCK_LANES = 8  # bytes of a row: as wide as the vendors' block RAM
+
+
+def _ports(rows: int, lanes: int) -> dict[str, wiring.Member]:
+    """The members of `Block` and of `Bank`."""
+    check_sizes(2, power=True, rows=rows)
+    check_sizes(1, power=True, lanes=lanes)
+    row = exact_log2(rows)
+    return {
+        "i_read": In(1),
+        "i_read_row": In(row),
+        "o": Out(8 * lanes),
+        "i_write": In(lanes),
+        "i_write_row": In(row),
+        "i_write_data": In(8 * lanes),
+    }
 
 
 class Block(wiring.Component):
@@ -25,7 +41,7 @@ class Block(wiring.Component):
 
     Parameters
     ----------
-    rows, lanes : size.
+    rows, lanes : size, powers of two.
     ram_style : the vendor's attribute of that name, or None.
 
     Members
@@ -37,21 +53,10 @@ class Block(wiring.Component):
     """
 
     def __init__(self, *, rows: int, lanes: int, ram_style: str | None = None) -> None:
-        if not isinstance(rows, int) or rows < 2 or rows & (rows - 1):
-            raise ValueError(f"rows must be a power of two of at least 2, not {rows!r}")
+        super().__init__(_ports(rows, lanes))
         self._rows = rows
         self._lanes = lanes
         self._ram_style = ram_style
-        super().__init__(
-            {
-                "i_read": In(1),
-                "i_read_row": In(exact_log2(rows)),
-                "o": Out(8 * lanes),
-                "i_write": In(lanes),
-                "i_write_row": In(exact_log2(rows)),
-                "i_write_data": In(8 * lanes),
-            }
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -87,21 +92,12 @@ class Bank(wiring.Component):
     """
 
     def __init__(self, *, rows: int, lanes: int, ram_style: str | None = None) -> None:
+        super().__init__(_ports(rows, lanes))
         self._depth = min(rows, BLOCK_ROWS)
         self._slice = min(lanes, BLOCK_LANES)
         self._blocks = rows // self._depth
         self._slices = lanes // self._slice
         self._ram_style = ram_style
-        super().__init__(
-            {
-                "i_read": In(1),
-                "i_read_row": In(exact_log2(rows)),
-                "o": Out(8 * lanes),
-                "i_write": In(lanes),
-                "i_write_row": In(exact_log2(rows)),
-                "i_write_data": In(8 * lanes),
-            }
-        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

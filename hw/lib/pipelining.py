@@ -9,6 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.lib.sizes import check_sizes
+
 
 def delayed(m: Module, value: Any, cycles: int, *, name: str, reset_less: bool = True) -> Any:
     """``value``, that many cycles later; without reset it fits a shift register primitive."""
@@ -49,8 +51,7 @@ class Rotate(wiring.Component):
     """
 
     def __init__(self, *, lanes: int) -> None:
-        if not isinstance(lanes, int) or lanes < 2 or lanes & (lanes - 1):
-            raise ValueError(f"lanes must be a power of two of at least 2, not {lanes!r}")
+        check_sizes(2, power=True, lanes=lanes)
         self._bits = exact_log2(lanes)
         super().__init__(
             {

@@ -9,6 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.sizes import check_sizes
+
 
 class WeightRead(wiring.Signature):
     """The consumer's side of a ``WeightBuffer``, from the buffer's point of view.
@@ -39,6 +41,8 @@ class WeightRead(wiring.Signature):
     """
 
     def __init__(self, *, depth: int, word_bits: int) -> None:
+        check_sizes(2, depth=depth)
+        check_sizes(1, word_bits=word_bits)
         super().__init__(
             {
                 "level": Out(range(depth + 1)),
@@ -68,16 +72,10 @@ class WeightBuffer(wiring.Component):
     """
 
     def __init__(self, *, depth: int, word_bits: int) -> None:
-        if depth < 2:
-            raise ValueError(f"depth must be at least 2, not {depth!r}")
+        read = WeightRead(depth=depth, word_bits=word_bits)
         self._depth = depth
         self._bits = word_bits
-        super().__init__(
-            {
-                "i": In(stream.Signature(self._bits)),
-                "o": Out(WeightRead(depth=depth, word_bits=word_bits)),
-            }
-        )
+        super().__init__({"i": In(stream.Signature(word_bits)), "o": Out(read)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import CLIP_DELAY, PRODUCT_LATENCY, SUM_LATENCY, ZERO_POINT_DELAY
 from hw.lib.pipelining import delayed
+from hw.lib.sizes import check_sizes
 
 MANTISSA = unsigned(17)
 SHIFT = unsigned(6)
@@ -45,8 +46,7 @@ class Round(wiring.Component):
     """
 
     def __init__(self, *, bits: int) -> None:
-        if not isinstance(bits, int) or not 1 <= bits <= 64:
-            raise ValueError(f"bits must be an integer in [1, 64], not {bits!r}")
+        check_sizes(1, 64, bits=bits)
         super().__init__(
             {
                 "i_value": In(signed(bits)),
@@ -122,10 +122,8 @@ class RequantiseLanes(wiring.Component):
     """
 
     def __init__(self, *, accumulator_bits: int, lanes: int) -> None:
-        if not isinstance(accumulator_bits, int) or not 1 <= accumulator_bits <= 47:
-            raise ValueError(
-                f"accumulator_bits must be an integer in [1, 47], not {accumulator_bits!r}"
-            )
+        check_sizes(1, 47, accumulator_bits=accumulator_bits)
+        check_sizes(1, lanes=lanes)
         self._accumulator = signed(accumulator_bits)
         self._lanes = lanes
         super().__init__(
@@ -213,8 +211,7 @@ class ResidualAdd(wiring.Component):
     """
 
     def __init__(self, *, lanes: int) -> None:
-        if not isinstance(lanes, int) or lanes < 1:
-            raise ValueError(f"lanes must be a positive integer, not {lanes!r}")
+        check_sizes(1, lanes=lanes)
         self._lanes = lanes
         super().__init__(
             {

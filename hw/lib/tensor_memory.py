@@ -19,6 +19,7 @@ from hw.isa.config import OverlayConfig
 from hw.isa.timing import READ_LATENCY
 from hw.lib.banks import Bank
 from hw.lib.pipelining import Rotate, delayed
+from hw.lib.sizes import check_sizes
 
 
 def read_request() -> data.StructLayout:
@@ -74,8 +75,7 @@ class TensorMemory(wiring.Component):
     ) -> None:
         if not readers or min(readers) < 1:
             raise ValueError(f"readers must be positive numbers, one a copy, not {readers!r}")
-        if writers < 1:
-            raise ValueError(f"writers must be a positive integer, not {writers!r}")
+        check_sizes(1, writers=writers)
         self._config = config
         self._ram_style = ram_style
         ends = list(itertools.accumulate(readers, initial=0))

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.bus.axi import ADDRESS_BITS
+from hw.bus.axi import ADDRESS_BITS, check_data_bytes
 from hw.bus.burst_reader import COMMAND
 from hw.control.field_check import FAILURE
 from hw.conv.array.parameter_chain import parameter_write
@@ -152,6 +152,7 @@ class Records(wiring.Component):
     """
 
     def __init__(self, *, data_bytes: int) -> None:
+        check_data_bytes(data_bytes)
         self._bytes = data_bytes
         beat = data.StructLayout(
             {

@@ -9,7 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
-from hw.bus.axi import ADDRESS_BITS
+from hw.bus.axi import ADDRESS_BITS, check_data_bytes
 from hw.bus.burst_reader import COMMAND
 from hw.control.field_check import FAILURE
 from hw.isa import WEIGHTS, Error
@@ -124,6 +124,7 @@ class Segments(wiring.Component):
     """
 
     def __init__(self, *, data_bytes: int) -> None:
+        check_data_bytes(data_bytes)
         self._shift = exact_log2(data_bytes)
         super().__init__(
             {

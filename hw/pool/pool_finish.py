@@ -12,6 +12,7 @@ from hw.isa import PARAMETER, POOL
 from hw.isa.timing import FINISH_LATENCY, PARAMETER_LATENCY
 from hw.lib.pipelining import delayed
 from hw.lib.requantise import DSP_FACTOR, RequantiseLanes
+from hw.lib.sizes import check_sizes
 from hw.pool.pool_layouts import partial_result
 
 _ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
@@ -34,6 +35,7 @@ class PoolFinish(wiring.Component):
     """
 
     def __init__(self, *, lanes: int) -> None:
+        check_sizes(1, lanes=lanes)
         self._lanes = lanes
         super().__init__(
             {

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.sizes import check_sizes
 from hw.pool.pool_layouts import RING, TAP, partial_result
 
 LOWEST = -128
@@ -30,6 +31,7 @@ class GroupReducer(wiring.Component):
     """
 
     def __init__(self, *, lanes: int) -> None:
+        check_sizes(1, lanes=lanes)
         self._lanes = lanes
         super().__init__(
             {
@@ -85,6 +87,7 @@ class WindowReducer(wiring.Component):
     """
 
     def __init__(self, *, lanes: int) -> None:
+        check_sizes(1, lanes=lanes)
         self._shape = partial_result(lanes)
         super().__init__(
             {

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.pipelining import delayed
+from hw.lib.sizes import check_sizes
 
 
 class ExactDivision(wiring.Component):
@@ -32,8 +33,7 @@ class ExactDivision(wiring.Component):
     def __init__(self, *, divisor: int, bits: int) -> None:
         if not isinstance(divisor, int) or divisor < 3 or (divisor - 1) & (divisor - 2):
             raise ValueError(f"divisor must be a power of two plus one, not {divisor!r}")
-        if not isinstance(bits, int) or not 1 <= bits <= 48:
-            raise ValueError(f"bits must be an integer in [1, 48], not {bits!r}")
+        check_sizes(1, 48, bits=bits)
         self._shift = (divisor - 1).bit_length() - 1
         self._bits = bits
         super().__init__(

@@ -10,6 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.transforms import Transform, signed_bits
+from hw.lib.sizes import check_sizes
 from hw.winograd.steps import checked_transforms, choice_bits
 from hw.winograd.transform_line import LineTransform
 
@@ -44,14 +45,10 @@ class InputTransform(wiring.Component):
     """
 
     def __init__(self, *, lanes: int, transforms: Sequence[Transform], operand_bits: int) -> None:
-        if not isinstance(lanes, int) or lanes < 1:
-            raise ValueError(f"lanes must be a positive integer, not {lanes!r}")
+        check_sizes(1, lanes=lanes)
         self._transforms = checked_transforms(transforms)
         self._bits = max(signed_bits(*t.input_range) for t in self._transforms)
-        if not isinstance(operand_bits, int) or operand_bits < self._bits:
-            raise ValueError(
-                f"operand_bits must be an integer of at least {self._bits}, not {operand_bits!r}"
-            )
+        check_sizes(self._bits, operand_bits=operand_bits)
         self._lanes = lanes
         elements = max(t.elements for t in self._transforms)
         super().__init__(

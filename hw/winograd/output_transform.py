@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hw.isa.timing import DIVISION_LATENCY
 from hw.isa.transforms import Transform
 from hw.lib.pipelining import delayed
+from hw.lib.sizes import check_sizes
 from hw.winograd.division import ExactDivision
 from hw.winograd.scatter import Scatter, common_shift
 from hw.winograd.steps import Walk, checked_transforms, choice_bits
@@ -50,16 +51,12 @@ class OutputTransform(wiring.Component):
         self, *, transforms: Sequence[Transform], accumulator_bits: int, result_bits: int
     ) -> None:
         self._transforms = checked_transforms(transforms)
-        if not isinstance(result_bits, int) or not 1 <= result_bits <= 48:
-            raise ValueError(f"result_bits must be an integer in [1, 48], not {result_bits!r}")
+        check_sizes(1, 48, result_bits=result_bits)
         if len({t.odd_scale for t in self._transforms} - {1}) > 1:
             names = ", ".join(t.name for t in self._transforms)
             raise ValueError(f"transforms must share the odd part of their scale, not {names}")
         least = max(t.accumulator_bits(result_bits) for t in self._transforms)
-        if not isinstance(accumulator_bits, int) or accumulator_bits < least:
-            raise ValueError(
-                f"accumulator_bits must be an integer of at least {least}, not {accumulator_bits!r}"
-            )
+        check_sizes(least, accumulator_bits=accumulator_bits)
         self._result_bits = result_bits
         super().__init__(
             {

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.transforms import Transform
 from hw.lib.pipelining import delayed
+from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
 from hw.winograd.steps import Table, Walk, choice_bits, lookup, step_bits
 
@@ -42,6 +43,7 @@ class Scatter(wiring.Component):
     """
 
     def __init__(self, *, transforms: Sequence[Transform], bits: int) -> None:
+        check_sizes(1, bits=bits)
         self._transforms = tuple(transforms)
         self._sums = tuple(t.m for t in self._transforms)
         self._bits = bits

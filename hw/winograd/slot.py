@@ -11,8 +11,9 @@ from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.transforms import Transform
+from hw.lib.sizes import check_sizes
 from hw.winograd.steps import choice_bits, lookup, step_bits
-from hw.winograd.terms import slotted_rows
+from hw.winograd.terms import SLOTS, slotted_rows
 
 
 class Slot(wiring.Component):
@@ -42,6 +43,8 @@ class Slot(wiring.Component):
         input_bits: int,
         lines: int,
     ) -> None:
+        check_sizes(0, SLOTS - 1, slot=slot)
+        check_sizes(1, lanes=lanes, input_bits=input_bits, lines=lines)
         self._table = {
             (choice, row): slots[slot]
             for choice, transform in enumerate(transforms)

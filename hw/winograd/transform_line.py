@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hw.isa.timing import LINE_LATENCY
 from hw.isa.transforms import Transform
 from hw.lib.pipelining import delayed
+from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
 from hw.winograd.slot import Slot
 from hw.winograd.steps import StepRun, Table, Walk, checked_transforms, choice_bits, lookup
@@ -51,6 +52,7 @@ class LineTransform(wiring.Component):
         input_bits: int,
         output_bits: int,
     ) -> None:
+        check_sizes(1, lanes=lanes, input_bits=input_bits, output_bits=output_bits)
         self._transforms = checked_transforms(transforms)
         self._lanes, self._lines = lanes, tuple(lines)
         self._alphas = tuple(t.alpha for t in self._transforms)

@@ -11,6 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.transforms import Transform
+from hw.lib.sizes import check_sizes
 from hw.winograd.steps import StepRun, Walk, choice_bits, step_bits
 
 
@@ -37,6 +38,7 @@ class Transpose(wiring.Component):
     """
 
     def __init__(self, *, transforms: Sequence[Transform], bits: int) -> None:
+        check_sizes(1, bits=bits)
         self._sums = tuple(t.m for t in transforms)
         self._alphas = tuple(t.alpha for t in transforms)
         position = step_bits(self._alphas)

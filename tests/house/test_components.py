@@ -1,9 +1,10 @@
-"""Components are made alike: parameters by name, ports by direction."""
+"""Components are made alike: parameters by name and checked, ports by direction."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,41 @@ def _is_bundle(member: wiring.Member) -> bool:
 
 def _tells(name: str, direction: str) -> bool:
     return name == direction or name.startswith(f"{direction}_")
+
+
+def sizes() -> list[tuple[type, str]]:
+    """The parameters of all components and bundles that are numbers."""
+    return [
+        (kind, name)
+        for kind, made in all_made().items()
+        for name, value in made.parameters.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    ]
+
+
+def refusal(kind: type, parameters: Mapping[str, Any]) -> str:
+    """What the constructor says to them."""
+    try:
+        kind(**parameters)
+    except ValueError as error:
+        return str(error)
+    except Exception as error:
+        return repr(error)
+    return "welcome"
+
+
+def test_sizes_are_checked() -> None:
+    assert len(sizes()) > 40
+    found = {
+        (kind.__name__, name): said
+        for kind, name in sizes()
+        for wrong in (-1, 2.5, "4")
+        if not re.fullmatch(
+            rf"{name} must be .*, not {re.escape(repr(wrong))}",
+            said := refusal(kind, {**all_made()[kind].parameters, name: wrong}),
+        )
+    }
+    assert set(found) == {("Queue", "depth"), ("Split", "outputs"), ("Axis", "bits")}, found
 
 
 def test_every_kind_is_made() -> None:

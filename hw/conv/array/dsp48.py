@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.conv.array.element import element_ports
+from hw.lib.sizes import check_sizes
 
 SUM_BITS = 48  # of P, C and the cascade
 
@@ -102,10 +103,7 @@ class DspElement(wiring.Component):
         ports = element_ports(
             lanes=lanes, accumulator_bits=accumulator_bits, operand_bits=operand_bits
         )
-        if accumulator_bits > SUM_BITS:
-            raise ValueError(
-                f"accumulator_bits must be at most {SUM_BITS}, not {accumulator_bits!r}"
-            )
+        check_sizes(1, SUM_BITS, accumulator_bits=accumulator_bits)
         self._lanes = lanes
         self._operand = operand_bits
         self._above = above

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import CONTROL_LAG
 from hw.lib.pipelining import delayed, skewed
+from hw.lib.sizes import check_sizes
 
 
 class CornerTurn(wiring.Component):
@@ -26,6 +27,7 @@ class CornerTurn(wiring.Component):
     """
 
     def __init__(self, *, rows: int, operand_bits: int) -> None:
+        check_sizes(1, rows=rows, operand_bits=operand_bits)
         self._rows, self._operand = rows, operand_bits
         super().__init__(
             {

@@ -8,11 +8,13 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.sizes import check_sizes
+
 
 def element_ports(*, lanes: int, accumulator_bits: int, operand_bits: int = 8) -> dict[str, Any]:
     """The members of `Element`."""
-    if lanes not in (1, 2):
-        raise ValueError(f"lanes must be 1 or 2, not {lanes!r}")
+    check_sizes(1, 2, lanes=lanes)
+    check_sizes(1, accumulator_bits=accumulator_bits, operand_bits=operand_bits)
     operand = operand_bits * lanes
     total = signed(accumulator_bits)
     return {

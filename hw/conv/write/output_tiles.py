@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import of_transform
+from hw.lib.sizes import check_sizes
 
 # Moves from a word to the next: to the next pixel of the line; to the next line of the tile; to the
 # tile at the right; to the first tile below; and back to the first tile of the pixel tile, or with
@@ -28,6 +29,7 @@ class TileTrack(wiring.Component):
     """
 
     def __init__(self, *, bits: int) -> None:
+        check_sizes(1, bits=bits)
         shape = unsigned(bits)
         steps = {f"i_{name}": In(shape) for name in ("base", "pixel", "line", "right", "below")}
         super().__init__({"i_begin": In(1), "i_move": In(MOVE), **steps, "o_value": Out(shape)})

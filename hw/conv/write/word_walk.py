@@ -8,6 +8,8 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.sizes import check_sizes
+
 
 class Track(wiring.Component):
     """The address of the current pixel of one tensor, by additions.
@@ -68,6 +70,7 @@ class ChannelGroups(wiring.Component):
     """
 
     def __init__(self, *, columns: int) -> None:
+        check_sizes(1, columns=columns)
         self._columns = columns
         channels = unsigned(16)
         strobes = {f"i_{name}": In(1) for name in ("group", "tile", "again", "first")}

@@ -143,5 +143,5 @@ def test_abort_drops_everything(seed: int) -> None:
 
 
 def test_depth_must_hold_a_burst() -> None:
-    with pytest.raises(ValueError, match="depth must be at least 64, not 63"):
+    with pytest.raises(ValueError, match="depth must be an integer of at least 64, not 63"):
         BurstReader(data_bytes=16, depth=63)

@@ -155,7 +155,7 @@ def test_line_width_is_the_least(transform: Transform, less: int) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"lanes": 0}, "lanes must be a positive integer, not 0"),
+        ({"lanes": 0}, "lanes must be an integer of at least 1, not 0"),
         ({"transforms": ()}, "transforms must be one or more different ones, not none"),
         ({"transforms": (F2, F2)}, r"transforms must .* not F\(2,3\), F\(2,3\)"),
         ({"operand_bits": 14}, "operand_bits must be an integer of at least 15, not 14"),
