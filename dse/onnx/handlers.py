@@ -8,6 +8,7 @@ from dse.onnx import lower_pad as padding
 from dse.onnx import lower_pointwise as pointwise
 from dse.onnx import lower_quantised as quantised
 from dse.onnx import lower_shape as shape
+from dse.onnx import lower_view as view
 from dse.onnx import lower_window as window
 from dse.onnx.lowering import Handler
 
@@ -19,10 +20,12 @@ HANDLERS: dict[str, Handler] = {
     "Concat": pointwise.concat,
     "Conv": window.conv,
     "ConvTranspose": enlarge.conv_transpose,
+    "DepthToSpace": view.depth_to_space,
     "DequantizeLinear": quantised.dequantize_linear,
     "Div": pointwise.arithmetic,
     "Dropout": pointwise.identity,
     "Flatten": shape.flatten,
+    "Gather": view.gather,
     "Gemm": dense.gemm,
     "GlobalAveragePool": window.global_average_pool,
     "GlobalMaxPool": window.global_max_pool,
@@ -44,10 +47,13 @@ HANDLERS: dict[str, Handler] = {
     "Reshape": shape.reshape,
     "Resize": enlarge.resize,
     "Shape": shape.shape,
+    "Slice": view.slice_,
+    "SpaceToDepth": view.space_to_depth,
+    "Split": view.split,
     "Squeeze": shape.squeeze,
     "Sub": pointwise.arithmetic,
     "Sum": pointwise.sum_,
-    "Transpose": shape.transpose,
+    "Transpose": view.transpose,
     "Unsqueeze": shape.unsqueeze,
     "Upsample": enlarge.resize,
 }

@@ -9,6 +9,7 @@ import onnx
 
 from dse.network.graph import Quantisation, Window
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.elements import plain
 from dse.onnx.lower_window import require_weights
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
@@ -26,7 +27,7 @@ def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
     connect(
         lowering,
         node,
-        lowering.operand(node),
+        lowering.seen(node),
         coefficients.scaled(np.full(outputs, alpha)) if alpha != 1 else coefficients,
         None if bias is None else gemm_bias(bias, outputs, beta),
     )
@@ -35,7 +36,7 @@ def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
 def matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
     weight = lowering.constant(node, 1)
     assert weight is not None
-    connect(lowering, node, lowering.operand(node), matmul_weight(weight), None)
+    connect(lowering, node, lowering.seen(node), matmul_weight(weight), None)
 
 
 def check_gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -87,17 +88,24 @@ def connect(
     output: Quantisation | None = None,
     dtype: np.dtype | None = None,
 ) -> None:
-    """Add a fully connected layer; ``weight`` [Cout, K] with K in NCHW order."""
+    """Add a fully connected layer; ``weight`` [Cout, K] with K in the order of the vector x.
+
+    Values that x does not show have weights of zero.
+    """
     height, width, channels = x.tensor.shape
-    size = height * width * channels
-    if x.shape[-1] != size or weight.values.shape[1:] != (size,):
+    shown = plain(x.tensor.shape, x.shape) if x.elements is None else x.elements
+    if x.shape[-1] != shown.size or weight.values.shape[1:] != (shown.size,):
         raise Unsupported(
             f"it multiplies {x.shape} by weights for {weight.values.shape[1:]} values",
             "flatten the image before it; only one vector at a time is supported",
         )
     require_weights(weight)
     outputs = weight.values.shape[0]
-    kernel = weight.values.reshape(outputs, channels, height, width).transpose(0, 2, 3, 1)
+    kernel = np.zeros((outputs, height * width * channels), weight.values.dtype)
+    if len(np.unique(shown)) < shown.size:
+        raise Unsupported("it reads some values twice", "join the weights of equal values")
+    kernel[:, shown.reshape(-1)] = weight.values
+    kernel = kernel.reshape(outputs, height, width, channels)
     result = DraftTensor(node.output[0], 1, 1, outputs, output)
     lowering.add(
         DraftLayer(

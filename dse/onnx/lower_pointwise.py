@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -10,6 +11,7 @@ import onnx
 
 from dse.network.graph import Quantisation
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.lower_join import join
 from dse.onnx.lowering import Lowering
 from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
 from dse.onnx.source import attribute, node_name, operator
@@ -19,7 +21,7 @@ Reals = npt.NDArray[np.float64]
 
 
 def relu(lowering: Lowering, node: onnx.NodeProto) -> None:
-    restrict(lowering, node, lowering.operand(node), 0.0, np.inf)
+    restrict(lowering, node, lowering.permuted(node), 0.0, np.inf)
 
 
 def clip(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -28,7 +30,7 @@ def clip(lowering: Lowering, node: onnx.NodeProto) -> None:
         array = lowering.array(node, index)
         value = attribute(node, name, default) if array is None else array.reshape(())
         bounds.append(float(cast(float, value)))
-    restrict(lowering, node, lowering.operand(node), bounds[0], bounds[1])
+    restrict(lowering, node, lowering.permuted(node), bounds[0], bounds[1])
 
 
 def restrict(
@@ -52,14 +54,14 @@ def restrict(
         low, high = (known.scale * (bound - shift - known.zero_point) for bound in (low, high))
     result = DraftTensor(node.output[0], *x.tensor.shape, known)
     layer = DraftLayer("max", node_name(node), node.op_type, [x.tensor], result, low=low, high=high)
-    lowering.set(node, OverlayValue(lowering.add(layer), x.shape, x.dtype))
+    lowering.set(node, replace(x, tensor=lowering.add(layer)))
 
 
 def identity(lowering: Lowering, node: onnx.NodeProto) -> None:
     training = lowering.array(node, 2) if node.op_type == "Dropout" else None
     if training is not None and training.any():
         raise Unsupported("it is in training mode", "export the model for inference")
-    lowering.set(node, lowering.operand(node))
+    lowering.set(node, lowering.seen(node))
 
 
 def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -137,42 +139,9 @@ def add(
 
 
 def concat(lowering: Lowering, node: onnx.NodeProto) -> None:
-    operands = [lowering.operand(node, index) for index in range(len(node.input))]
     axis = cast(int, attribute(node, "axis", 1))
+    operands = [(name, lowering.seen(node, index)) for index, name in enumerate(node.input)]
     join(lowering, node, operands, axis)
-
-
-def join(
-    lowering: Lowering,
-    node: onnx.NodeProto,
-    operands: list[OverlayValue],
-    axis: int,
-    output: Quantisation | None = None,
-) -> None:
-    """Add a concatenation along the channels."""
-    first = operands[0]
-    rank = len(first.shape)
-    if rank < 2 or axis % rank != 1:
-        raise Unsupported(f"it joins along axis {axis}", "only channels can be joined")
-    for x in operands:
-        if x.shape != (1, x.tensor.channels, *x.tensor.shape[:2])[:rank] or x.shape[0] != 1:
-            raise Unsupported(
-                "one of its inputs is reshaped before it", "join the images before reshaping"
-            )
-    integers = output is None and first.is_quantised
-    if integers:
-        output = first.tensor.quantisation
-        if any(x.tensor.quantisation != output for x in operands):
-            raise Unsupported(
-                "it joins integers of different scales", "dequantise its inputs first"
-            )
-    channels = sum(x.tensor.channels for x in operands)
-    result = DraftTensor(node.output[0], *first.tensor.shape[:2], channels, output)
-    tensors = [x.tensor for x in operands]
-    lowering.add(
-        DraftLayer("concat", node_name(node), node.op_type, tensors, result, integers=integers)
-    )
-    lowering.set(node, OverlayValue(result, (1, channels, *first.shape[2:]), first.dtype))
 
 
 def affine(

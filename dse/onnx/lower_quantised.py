@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -10,7 +11,8 @@ import onnx
 from dse.network.graph import Quantisation
 from dse.onnx.draft import Coefficients
 from dse.onnx.lower_dense import connect, gemm_weight, matmul_weight
-from dse.onnx.lower_pointwise import add, affine, join, per_channel
+from dse.onnx.lower_join import join
+from dse.onnx.lower_pointwise import add, affine, per_channel
 from dse.onnx.lower_window import convolve, global_pool, pool, require_weights
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
@@ -22,25 +24,25 @@ def quantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
 
     The layer joins the one before it where no one else reads what is not rounded yet.
     """
-    x = lowering.operand(node)
+    x = lowering.seen(node)
     known = lowering.quantisation(node)
     dtype = lowering.known[node.output[0]].dtype
     assert dtype is not None
-    tensor = x.tensor
-    if tensor.quantisation != known:
-        tensor = lowering.rounded(node, tensor, known)
-    lowering.set(node, OverlayValue(tensor, x.shape, dtype))
+    if x.tensor.quantisation != known:
+        x = lowering.permuted(node)
+        x = replace(x, tensor=lowering.rounded(node, x.tensor, known))
+    lowering.set(node, replace(x, dtype=dtype))
 
 
 def dequantize_linear(lowering: Lowering, node: onnx.NodeProto) -> None:
     x = _quantised(lowering, node, 0, lowering.quantisation(node))
     dtype = lowering.known[node.output[0]].dtype
     assert dtype is not None
-    lowering.set(node, OverlayValue(x.tensor, x.shape, dtype))
+    lowering.set(node, replace(x, dtype=dtype))
 
 
 def qlinear_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = _operand(lowering, node, 0)
+    x = _seen(lowering, node, 0)
     dtype = _type(lowering, node, 7, x)
     output = parameters(lowering, node, 6, 7, dtype)
     weight = _weight(lowering, node, 3, 0).coefficients(0)
@@ -48,7 +50,7 @@ def qlinear_conv(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def qlinear_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = _operand(lowering, node, 0)
+    x = _seen(lowering, node, 0)
     dtype = _type(lowering, node, 7, x)
     output = parameters(lowering, node, 6, 7, dtype)
     weight = matmul_weight(_weight(lowering, node, 3, 1))
@@ -56,7 +58,7 @@ def qlinear_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def qgemm(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = _operand(lowering, node, 0)
+    x = _seen(lowering, node, 0)
     if len(node.input) < 8 or not node.input[7]:
         raise Unsupported(
             "its output is not quantised", "quantise its output too, so that its scale is known"
@@ -85,8 +87,10 @@ def qlinear_add(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def qlinear_concat(lowering: Lowering, node: onnx.NodeProto) -> None:
-    operands = [_operand(lowering, node, index) for index in range(2, len(node.input), 3)]
-    output = parameters(lowering, node, 0, 1, _type(lowering, node, 1, operands[0]))
+    operands = [
+        (node.input[index], _seen(lowering, node, index)) for index in range(2, len(node.input), 3)
+    ]
+    output = parameters(lowering, node, 0, 1, _type(lowering, node, 1, operands[0][1]))
     join(lowering, node, operands, cast(int, attribute(node, "axis", 1)), output)
 
 
@@ -131,7 +135,13 @@ def parameters(
 
 
 def _operand(lowering: Lowering, node: onnx.NodeProto, index: int) -> OverlayValue:
-    """A quantised tensor followed by its scale and zero point."""
+    """A quantised tensor followed by its scale and zero point; a view made into a tensor."""
+    x = _seen(lowering, node, index)
+    return x if x.elements is None else lowering.gathered(node.input[index], x)
+
+
+def _seen(lowering: Lowering, node: onnx.NodeProto, index: int) -> OverlayValue:
+    """A quantised value as it is, followed by its scale and zero point."""
     dtype = lowering.known[node.input[index]].dtype
     assert dtype is not None
     known = parameters(lowering, node, index + 1, index + 2, dtype)
@@ -142,11 +152,7 @@ def _quantised(
     lowering: Lowering, node: onnx.NodeProto, index: int, known: Quantisation
 ) -> OverlayValue:
     value = lowering.values[node.input[index]]
-    x = (
-        lowering.enter(value, known)
-        if isinstance(value, HostValue)
-        else lowering.operand(node, index)
-    )
+    x = lowering.enter(value, known) if isinstance(value, HostValue) else lowering.seen(node, index)
     if x.tensor.quantisation is None:
         x.tensor.quantisation = known
     if x.tensor.quantisation != known:

@@ -8,13 +8,14 @@ from typing import cast
 import numpy as np
 import onnx
 
+from dse.onnx.lower_view import seen_as
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
 from dse.onnx.values import AfterValue, Const, HostValue, OverlayValue, UnknownValue, Unsupported
 
 
 def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.operand(node)
+    x = lowering.seen(node)
     target = lowering.array(node, 1)
     assert target is not None
     keep_zero = bool(attribute(node, "allowzero", 0))
@@ -29,14 +30,14 @@ def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def flatten(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.operand(node)
+    x = lowering.seen(node)
     axis = cast(int, attribute(node, "axis", 1))
     axis = axis % len(x.shape) if axis < 0 else axis
     _view(lowering, node, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
 def squeeze(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.operand(node)
+    x = lowering.seen(node)
     axes = _axes(lowering, node)
     drop = (
         {a % len(x.shape) for a in axes} if axes else {a for a, n in enumerate(x.shape) if n == 1}
@@ -45,29 +46,12 @@ def squeeze(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def unsqueeze(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.operand(node)
+    x = lowering.seen(node)
     axes = _axes(lowering, node)
     rank = len(x.shape) + len(axes)
     places = {a % rank for a in axes}
     rest = iter(x.shape)
     _view(lowering, node, x, tuple(1 if a in places else next(rest) for a in range(rank)))
-
-
-def transpose(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.operand(node)
-    axes = cast(list[int], attribute(node, "perm", list(reversed(range(len(x.shape))))))
-    moved = [axis for axis in axes if x.shape[axis] > 1]
-    if moved != sorted(moved):
-        if len(x.shape) == 5 and moved == [2, 1, 3, 4]:
-            raise Unsupported(
-                f"it shuffles channels between {x.shape[1]} groups",
-                "use a variant without channel shuffle; the overlay moves no data between channels",
-            )
-        raise Unsupported(
-            f"it permutes the axes of {x.shape} by {axes}",
-            "export the model in NCHW order without it; the overlay moves no data between axes",
-        )
-    _view(lowering, node, x, tuple(x.shape[axis] for axis in axes))
 
 
 def shape(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -103,7 +87,4 @@ def _view(
             f"it makes {shape} of {x.shape}",
             "the overlay runs one image at a time; export the model with a batch of one",
         )
-    if x.tensor in lowering.stand_ins:
-        lowering.set(node, lowering.stand_in(node.output[0], shape, x.dtype))
-        return
-    lowering.set(node, OverlayValue(x.tensor, shape, x.dtype))
+    seen_as(lowering, node, x, shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -11,7 +12,10 @@ import onnx
 
 from dse.network.graph import Quantisation, Window
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.elements import plain
+from dse.onnx.gather import Gatherer
 from dse.onnx.lowering import Lowering
+from dse.onnx.permute import as_they_lie, permuted
 from dse.onnx.remedies import UNKNOWN_REMEDY
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import REQUANTISE_WEIGHTS, OverlayValue, Unsupported, extents, require
@@ -25,7 +29,7 @@ def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
     convolve(
         lowering,
         node,
-        lowering.operand(node),
+        lowering.seen(node),
         weight.coefficients(0),
         None if bias is None else bias.coefficients(0),
     )
@@ -46,7 +50,13 @@ def convolve(
     output: Quantisation | None = None,
     dtype: np.dtype | None = None,
 ) -> None:
-    """Add a convolution layer; ``weight`` in ONNX order [Cout, Cin / groups, Ky, Kx]."""
+    """Add a convolution layer; ``weight`` in ONNX order [Cout, Cin / groups, Ky, Kx].
+
+    Channels of a view are read as they lie: the weights take their order.
+    """
+    order = None
+    if x.elements is not None:
+        x, order = as_they_lie(lowering, node, x)
     x = spatial(lowering, node, x)
     axes = len(x.shape) - 2
     if weight.values.ndim != axes + 2:
@@ -56,6 +66,10 @@ def convolve(
         )
     require_weights(weight)
     _require_fit(node, x.tensor.channels, weight, bias)
+    groups = cast(int, attribute(node, "group", 1))
+    filters = None
+    if order is not None:
+        weight, bias, filters = permuted(weight, bias, order, groups)
     kernel = weight.values.shape[2:]
     window, size = _window(node, x.tensor, kernel)
     values = weight.values.reshape(*weight.values.shape[:2], *window.kernel)
@@ -68,12 +82,17 @@ def convolve(
             [x.tensor],
             result,
             window,
-            groups=cast(int, attribute(node, "group", 1)),
+            groups=groups,
             weight=Coefficients(values.transpose(0, 2, 3, 1), weight.scale),
             bias=bias,
         )
     )
     show(lowering, node, result, dtype or x.dtype, axes)
+    if filters is not None:
+        shown = lowering.values[node.output[0]]
+        assert isinstance(shown, OverlayValue)
+        elements = plain(result.shape, shown.shape)[:, filters]
+        lowering.set(node, replace(shown, elements=elements))
 
 
 def _require_fit(
@@ -207,7 +226,7 @@ def show(
 
 
 def spatial(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> OverlayValue:
-    """The operand as an image (1, C, H, W), reshaped where this keeps the bytes in place.
+    """The operand as an image (1, C, H, W), reshaped where bytes stay in place, else moved.
 
     A signal (1, C, W) is an image of one row.
     """
@@ -220,14 +239,12 @@ def spatial(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> Overla
     height, width, channels = extents(x.shape)
     if tensor.shape == (height, width, channels):
         return x
-    if channels != tensor.channels and (
-        1 not in (tensor.channels, tensor.height * tensor.width)
-        or 1 not in (channels, height * width)
-    ):
-        raise Unsupported(
-            "a reshape before it mixes channels and pixels",
-            "remove it; on the overlay channels are innermost",
-        )
+    bytes_stay = channels == tensor.channels or (
+        1 in (tensor.channels, tensor.height * tensor.width) and 1 in (channels, height * width)
+    )
+    if not bytes_stay:
+        made = Gatherer(lowering.add, node_name(node), node.op_type).whole(x)
+        return OverlayValue(made, x.shape, x.dtype)
     result = DraftTensor(f"{tensor.name}_reshaped", height, width, channels, tensor.quantisation)
     layer = DraftLayer("reshape", result.name, "Reshape", [tensor], result, integers=x.is_quantised)
     lowering.add(layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import get_args
 
@@ -13,6 +14,7 @@ from dse.onnx import folding, trial
 from dse.onnx.batch import SINGLE, Together
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.findings import Place, Problem
+from dse.onnx.gather import Gatherer
 from dse.onnx.node_shapes import Misfit, infer, known_constant
 from dse.onnx.places import COMPUTE, HEAD, MOVED_AT_THE_END, MOVES, TAIL
 from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
@@ -66,12 +68,14 @@ class Lowering:
         self.known: dict[str, Known] = {}
         self.stand_ins: set[DraftTensor] = set()
         self._handlers, self._weights = handlers, weights
+        self._gathered: dict[str, OverlayValue] = {}
         self._rounded: dict[tuple[DraftTensor, Quantisation], DraftTensor] = {}
         opsets = source.model.opset_import
         self._together = Together(source.batch, source.inputs, opsets, source.opset)
         self._names: set[str] = set()
         self._layers: set[str] = set()
         graph = source.model.graph
+        self._makers = {name: node for node in graph.node for name in node.output}
         self._feeds_compute = _before_compute(graph.node)
         self._read = {name for node in graph.node for name in node_inputs(node)}
         self._read.update(source.outputs)
@@ -87,6 +91,8 @@ class Lowering:
             value = self.values[name]
             if isinstance(value, OverlayValue):
                 self._exit(name, value)
+                if value.elements is not None:
+                    self.values[name] = AfterValue()
             refusal = self._together.refusal(name, isinstance(value, Const))
             if refusal is not None and not self.problems:
                 self.problems.append(Problem(name, "output", refusal, SINGLE))
@@ -96,6 +102,24 @@ class Lowering:
 
     def operand(self, node: onnx.NodeProto, index: int = 0) -> OverlayValue:
         """Input ``index`` as a tensor of the overlay; a value of the host enters it here."""
+        value = self.seen(node, index)
+        return value if value.elements is None else self.gathered(node.input[index], value)
+
+    def gathered(self, name: str, value: OverlayValue) -> OverlayValue:
+        """A view made into a tensor of its own, once however many read it."""
+        if name not in self._gathered:
+            made = Gatherer(self.add, name, operator(self._makers[name])).whole(value)
+            self._gathered[name] = OverlayValue(made, value.shape, value.dtype)
+        return self._gathered[name]
+
+    def permuted(self, node: onnx.NodeProto, index: int = 0) -> OverlayValue:
+        """Input ``index`` as it is if it shows all of a tensor, in whatever order."""
+        value = self.seen(node, index)
+        whole = value.elements is None or value.elements.size == math.prod(value.tensor.shape)
+        return value if whole else self.operand(node, index)
+
+    def seen(self, node: onnx.NodeProto, index: int = 0) -> OverlayValue:
+        """Input ``index`` as it is, which may be a view of some of a tensor's values."""
         name = node.input[index]
         value = self.values[name]
         if isinstance(value, HostValue):
@@ -182,9 +206,10 @@ class Lowering:
             self._rounded[tensor, known] = found
         return found
 
-    def set(self, node: onnx.NodeProto, value: Value) -> None:
-        """Record the value of the node's first output."""
-        self.values[node.output[0]] = value
+    def set(self, node: onnx.NodeProto, value: Value, index: int = 0) -> None:
+        """Record the value of the node's first output, or of another."""
+        if node.output[index]:
+            self.values[node.output[index]] = value
 
     def stand_in(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> OverlayValue:
         """A tensor in place of one that no layer makes, so that what follows can be judged."""
@@ -278,9 +303,13 @@ class Lowering:
             if op not in self._handlers:
                 raise unknown(op)
             for name in node.output[1:]:
-                if name in self._read:
+                if name in self._read and op != "Split":
                     raise Unsupported(f"its further output {name!r} is used", UNKNOWN_REMEDY)
             self._handlers[op](self, node)
+            value = self.values[node.output[0]]
+            is_view = isinstance(value, OverlayValue) and value.elements is not None
+            if is_view and index not in self._feeds_compute:  # the host can do that
+                return self._leave_to_tail(node)
         except Unsupported:
             if op in TAIL and index not in self._feeds_compute:
                 return self._leave_to_tail(node)
@@ -323,6 +352,13 @@ class Lowering:
         return "tail"
 
     def _exit(self, name: str, view: OverlayValue) -> None:
+        """The host reads a tensor; of a view it reads what the view is made of, and makes it."""
+        if view.elements is not None:
+            for source in node_inputs(self._makers[name]):
+                value = self.values[source]
+                if isinstance(value, OverlayValue):
+                    self._exit(source, value)
+            return
         self.exits[name] = view
         if name in self.source.outputs and view.tensor.name not in self.source.outputs:
             self._names.discard(view.tensor.name)

@@ -16,10 +16,6 @@ _NORMALISED = (
     "it divides by statistics of its input",
     "retrain with BatchNormalization, which folds into the convolutions",
 )
-_RESAMPLED = (
-    "the overlay cannot enlarge images",
-    "end the network before it, or use strides and pooling only",
-)
 _KNOWN = {
     "ConvInteger": _DYNAMIC,
     "DynamicQuantizeLinear": _DYNAMIC,
@@ -40,7 +36,6 @@ _KNOWN = {
     "InstanceNormalization": _NORMALISED,
     "LayerNormalization": _NORMALISED,
     "LRN": _NORMALISED,
-    "DepthToSpace": _RESAMPLED,
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from dse.network.graph import Quantisation
 from dse.onnx.draft import Coefficients, DraftTensor
+from dse.onnx.elements import Positions
 
 
 class Unsupported(Exception):
@@ -102,11 +103,14 @@ class OverlayValue:
     """An overlay tensor as the model sees it: its NCHW order under the ONNX ``shape``.
 
     ``dtype``: int8 or uint8 where the model holds it quantised, a float type where it does not.
+    ``elements``: where the value is something else than all of the tensor in NCHW order, which of
+    the tensor's values each of its elements is (``dse.onnx.elements``).
     """
 
     tensor: DraftTensor
     shape: tuple[int, ...]
     dtype: np.dtype
+    elements: Positions | None = field(default=None, compare=False)
 
     @property
     def is_quantised(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from tests.dse.network.conftest import Builder
 from tests.kit.answers import off
@@ -55,7 +56,62 @@ def transposed(b: Builder, x: str, channels: int) -> tuple[str, int]:
     return b.node("ConvTranspose", operands, "moved", group=groups, **options), groups * each
 
 
-DRAWS: tuple[Draw, ...] = (zeros, cropped, mirrored, nearest, transposed)
+def sliced(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    """Some channels, rows and columns, at steps."""
+    first = b.rng.integers(0, 2, 3)
+    last = [channels, *SIZE] - b.rng.integers(0, 2, 3)
+    step = b.rng.integers(1, 3, 3)
+    operands = [
+        b.constant(name, np.array(values, np.int64))
+        for name, values in (
+            ("starts", first),
+            ("ends", last),
+            ("axes", [1, 2, 3]),
+            ("steps", step),
+        )
+    ]
+    return b.node("Slice", [x, *operands], "moved"), len(range(first[0], last[0], step[0]))
+
+
+def divided(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    """A part and a shuffled rest, both used."""
+    sizes = b.constant("sizes", np.array([1, channels - 1], np.int64))
+    b.nodes.append(helper.make_node("Split", [x, sizes], ["left", "right"], axis=1))
+    order = b.constant("order", b.rng.permutation(channels - 1).astype(np.int64))
+    right = b.node("Gather", ["right", order], "shuffled", axis=1)
+    return b.node("Concat", [right, "left", right], "moved", axis=1), 2 * channels - 1
+
+
+def shuffled(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    """As ShuffleNet does it; the half of it convolved and joined again."""
+    five = b.constant("five", np.array([-1, 2, channels // 2, *SIZE], np.int64))
+    x = b.node(
+        "Transpose", [b.node("Reshape", [x, five], "five.x")], "turned", perm=[0, 2, 1, 3, 4]
+    )
+    four = b.constant("four", np.array([-1, channels, *SIZE], np.int64))
+    x = b.node("Reshape", [x, four], "moved")
+    return x, channels
+
+
+def blocks(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    mode = str(b.rng.choice(["DCR", "CRD"]))
+    x = b.node("DepthToSpace", [x], "large", blocksize=2, mode=mode)
+    if b.rng.random() < 0.5:
+        return x, channels // 4
+    x = b.node("Concat", [x, x], "large.twice", axis=1)
+    return b.node("SpaceToDepth", [x], "moved", blocksize=2), 2 * channels
+
+
+def stacked(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    axis = int(b.rng.choice([2, 3]))
+    y = b.node("MaxPool", [x], "pooled", kernel_shape=[3, 3], pads=[1] * 4)
+    return b.node("Concat", [x, y, x], "moved", axis=axis), channels
+
+
+DRAWS: tuple[Draw, ...] = (
+    *(zeros, cropped, mirrored, nearest, transposed),
+    *(sliced, divided, shuffled, blocks, stacked),
+)
 
 
 def images(channels: int, seed: int) -> dict[str, np.ndarray]:
@@ -111,3 +167,41 @@ def test_quantised_models(draw: Draw, seed: int, tmp_path: Path) -> None:
     x = b.conv(x, "conv", 3, channels, 2)
     x = b.rounded(x, "last", 2**-3, 5)
     assert off(b.model(x), images(4, seed), tmp_path) == 0.0
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize("draw", [divided, shuffled, sliced], ids=lambda draw: draw.__name__)
+def test_weights_take_the_order_of_channels(draw: Draw, depthwise: bool, tmp_path: Path) -> None:
+    """Filters of one channel each, and what reads them."""
+    b = Exact(5)
+    x = b.rounded(b.input(4, *SIZE), "image", 2**-5, 7)
+    x, channels = draw(b, x, 4)
+    groups = channels if depthwise else 1
+    weight, bias = (
+        b.weight("d.w", 2 * groups, channels // groups, 2, 2),
+        b.weight("d.b", 2 * groups),
+    )
+    x = b.rounded(b.node("Conv", [x, weight, bias], "deep", group=groups), "result", 2**-4, -3)
+    x = b.rounded(b.conv(b.relu(x), "conv", 3, 2 * groups, 1), "last", 2**-3, 5)
+    assert off(b.model(x), images(4, 1), tmp_path) == 0.0
+
+
+@pytest.mark.parametrize("kind", ["Gemm", "MatMul"])
+def test_flattened_images_in_nhwc_order(kind: str, tmp_path: Path) -> None:
+    b = Exact(6)
+    x = b.rounded(b.input(4, *SIZE), "image", 2**-5, 7)
+    x = b.node("Transpose", [x], "last", perm=[0, 2, 3, 1])
+    x = b.node("Flatten", [x], "flat")
+    x = b.rounded(b.node(kind, [x, b.weight("w", 120, 7)], "dense"), "result", 2**-3, 0)
+    assert off(b.model(x), images(4, 1), tmp_path) == 0.0
+
+
+def test_the_host_moves_what_only_it_reads(tmp_path: Path) -> None:
+    """Of a view that a layer reads, too, it reads the tensor behind it."""
+    b = Exact(8)
+    x = b.rounded(b.input(4, *SIZE), "image", 2**-5, 7)
+    x = b.rounded(b.conv(x, "conv", 6, 4, 1), "middle", 2**-4, 1)
+    x, channels = shuffled(b, x, 6)
+    y = b.rounded(b.conv(x, "reader", 3, channels, 1), "last", 2**-3, 5)
+    z = b.node("Transpose", [y], "turned.last", perm=[0, 2, 3, 1])
+    assert off(b.model(z, x), images(4, 1), tmp_path) == 0.0
