@@ -1,0 +1,103 @@
+"""Latencies of queues and memories."""
+
+from __future__ import annotations
+
+from hw.conv.array.parameter_chain import ParameterMemory
+from hw.conv.feed.scratch import BLOCK, Scratch
+from hw.isa import PARAMETER
+from hw.isa.transforms import F2
+from hw.lib.queue import Queue
+from hw.lib.replay import WeightBuffer
+from hw.lib.tensor_memory import TensorMemory
+from tests.hw.timing.bench import hold, last, measures, play, pulse, when
+from tests.hw.timing.designs import PLAIN, WINOGRAD
+
+AT = 3
+
+
+def _queue(block: bool) -> int:
+    dut = Queue(shape=8, depth=8, block=block)
+    (there,) = play(dut, pulse(AT, dut.i.valid), dut.o.valid)
+    return when(there) - AT
+
+
+@measures("QUEUE_LATENCY")
+def queue() -> int:
+    return _queue(block=False)
+
+
+@measures("BLOCK_QUEUE_LATENCY")
+def block_queue() -> int:
+    return _queue(block=True)
+
+
+@measures("POP_LATENCY")
+def pop() -> int:
+    dut = WeightBuffer(depth=8, word_bits=8)
+    write = [*hold(dut.i.payload, 7), *pulse(AT, dut.i.valid)]
+    (word,) = play(dut, [*write, *pulse(AT + 5, dut.o.pop)], dut.o.data)
+    return when(word) - (AT + 5)
+
+
+@measures("LEVEL_LATENCY")
+def level() -> int:
+    dut = WeightBuffer(depth=8, word_bits=8)
+    (words,) = play(dut, pulse(AT, dut.i.valid), dut.o.level)
+    return when(words) - AT
+
+
+def _memory() -> TensorMemory:
+    return TensorMemory(config=PLAIN, readers=(1,), writers=1)
+
+
+@measures("READ_LATENCY")
+def read() -> int:
+    dut = _memory()
+    (valid,) = play(dut, pulse(AT, dut.i_read_0.valid), dut.o_valid_0)
+    return when(valid) - AT
+
+
+@measures("WRITE_TO_READ")
+def write_to_read() -> int:
+    """The first read after the last one that misses some of the bytes, whatever the alignment."""
+    found = []
+    word = PLAIN.tensor_word
+    for address in range(2 * word):
+        dut = _memory()
+        wanted = int.from_bytes(bytes(range(1, word + 1)), "little")
+        fields = {"address": address, "low": 0, "high": word, "data": wanted}
+        write = dut.i_write_0
+        steps = [*hold(write.payload, write.payload.shape().const(fields)), *pulse(AT, write.valid)]
+        read = [*hold(dut.i_read_0.payload.address, address), *hold(dut.i_read_0.valid)]
+        valid, data = play(dut, [*steps, *read], dut.o_valid_0, dut.o_data_0, cycles=24)
+        missing = [found != wanted for found in data]
+        found.append(last(missing) + 1 - when(valid) - AT)
+    return max(found)
+
+
+@measures("PARAMETER_LATENCY")
+def parameter() -> int:
+    dut = ParameterMemory(config=PLAIN)
+    steps = [
+        *hold(dut.i_write.address, 5),
+        *hold(dut.i_write.record, PARAMETER.const({"bias": 9})),
+        *pulse(AT, dut.i_write_valid),
+        *pulse(AT + 5, dut.i_address_0, 5),
+    ]
+    (record,) = play(dut, steps, dut.o_record_0)
+    return when(record) - (AT + 5)
+
+
+@measures("COUNT_LATENCY")
+def count() -> int:
+    dut = Scratch(config=WINOGRAD)
+    block = BLOCK.const({"tiles": 1, "transform": 0})
+    final = AT + 5 + F2.elements - 1
+    steps = [
+        *hold(dut.i_block.payload, block),
+        *pulse(AT, dut.i_block.valid),
+        *pulse(AT + 5, dut.i_valid, count=F2.elements),
+        *pulse(final, dut.i_last),
+    ]
+    (words,) = play(dut, steps, dut.o.level)
+    return when(words) - final

@@ -1,0 +1,87 @@
+"""Latencies of pooling."""
+
+from __future__ import annotations
+
+from hw.isa import POOL
+from hw.pool.engine import PoolEngine
+from hw.pool.pool_finish import PoolFinish
+from hw.pool.pool_walk import PoolWalk
+from hw.pool.reduce import GroupReducer, WindowReducer
+from tests.hw.timing.bench import Trace, hold, measures, meeting, play, pulse, when
+from tests.hw.timing.designs import PLAIN
+from tests.hw.timing.feeding import walk
+
+AT = 3
+_ONE = {
+    **dict.fromkeys(("tap_rows", "tap_columns", "out_width", "pixels", "channels"), 1),
+    **dict.fromkeys(("height", "row_pitch", "counted_height", "counted_bytes"), 1),
+}
+ONE = POOL.const(_ONE)  # one window of one tap
+
+
+@measures("POOL_START")
+def start() -> int:
+    """To the first step, which is taken at once."""
+    dut = PoolWalk(config=PLAIN)
+    steps = [*hold(dut.i_instruction, ONE), *hold(dut.o_ticket.ready), *pulse(AT, dut.i_start)]
+    (tap,) = play(dut, steps, dut.o_tap.valid)
+    return when(tap) - AT - walk()
+
+
+@measures("GROUP_LATENCY")
+def group() -> int:
+    dut = GroupReducer(lanes=1)
+    steps = [*hold(dut.i_tap.group_last), *pulse(AT, dut.i_valid)]
+    (valid,) = play(dut, steps, dut.o_valid)
+    return when(valid) - AT
+
+
+@measures("WINDOW_LATENCY")
+def window() -> int:
+    """And a cycle for each other group."""
+    found = set()
+    for more in range(3):
+        dut = WindowReducer(lanes=1)
+        steps = [*hold(dut.i_more, more), *pulse(AT, dut.i_valid, count=1 + more)]
+        steps += pulse(AT + more, dut.i_window_last)
+        (valid,) = play(dut, steps, dut.o_valid)
+        found.add(when(valid) - (AT + more) - more)
+    (latency,) = found
+    return latency
+
+
+@measures("FINISH_LATENCY")
+def finish() -> int:
+    """Valid comes with the result of the window's bytes."""
+    dut = PoolFinish(lanes=1)
+    record = {"mantissa": 1 << 16, "shift": 16, "low": -128, "high": 127}
+    steps = [
+        *hold(dut.i_record, dut.i_record.shape().const(record)),
+        *pulse(AT + 20, dut.i_valid),
+        *pulse(AT + 20, dut.i_window.lanes[0], 5),
+    ]
+    valid, result = play(dut, steps, dut.o_valid, dut.o_result)
+    assert when(valid) == when(result)
+    return when(valid) - (AT + 20)
+
+
+def _engine() -> tuple[Trace, Trace, int]:
+    """Writes and ends of one window of one tap, and the cycle in which it is measured."""
+    dut = PoolEngine(config=PLAIN)
+    steps = [*hold(dut.i.payload, ONE), *pulse(AT, dut.i.valid)]
+    steps += [*hold(dut.o_read.ready), *hold(dut.o_write.ready)]
+    writes, done = play(dut, steps, meeting(dut.o_write), dut.o_done)
+    return writes, done, AT + 1
+
+
+@measures("POOL_DONE")
+def done() -> int:
+    writes, ends, _ = _engine()
+    return when(ends) - when(writes)
+
+
+@measures("POOL_LATENCY")
+def pool() -> int:
+    _, ends, measured = _engine()
+    taps = 1
+    return when(ends) - measured - taps
