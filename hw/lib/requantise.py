@@ -25,6 +25,14 @@ DSP_FACTOR = 27  # bits of a DSP slice's wider factor
 _WINDOW = 10  # 9 bits of the quotient and a guard bit: beyond them every zero point clips
 _COARSE = 16
 
+_ROUNDED = {
+    "i_shift": In(SHIFT),
+    "i_zero_point": In(INT8),
+    "i_low": In(INT8),
+    "i_high": In(INT8),
+}
+_SCALED = {"i_mantissa": In(MANTISSA), **_ROUNDED}
+
 
 class Round(wiring.Component):
     """``clip(round_half_even(value / 2**shift) + zero_point, low, high)``, one a cycle.
@@ -50,10 +58,7 @@ class Round(wiring.Component):
         super().__init__(
             {
                 "i_value": In(signed(bits)),
-                "i_shift": In(SHIFT),
-                "i_zero_point": In(INT8),
-                "i_low": In(INT8),
-                "i_high": In(INT8),
+                **_ROUNDED,
                 "o_result": Out(INT8),
             }
         )
@@ -129,11 +134,7 @@ class RequantiseLanes(wiring.Component):
         super().__init__(
             {
                 "i_accumulators": In(data.ArrayLayout(self._accumulator, lanes)),
-                "i_mantissa": In(MANTISSA),
-                "i_shift": In(SHIFT),
-                "i_zero_point": In(INT8),
-                "i_low": In(INT8),
-                "i_high": In(INT8),
+                **_SCALED,
                 "o_results": Out(data.ArrayLayout(INT8, lanes)),
             }
         )
@@ -168,11 +169,7 @@ class Requantise(wiring.Component):
         super().__init__(
             {
                 "i_accumulator": In(signed(accumulator_bits)),
-                "i_mantissa": In(MANTISSA),
-                "i_shift": In(SHIFT),
-                "i_zero_point": In(INT8),
-                "i_low": In(INT8),
-                "i_high": In(INT8),
+                **_SCALED,
                 "o_result": Out(INT8),
             }
         )
@@ -182,11 +179,7 @@ class Requantise(wiring.Component):
         m.submodules.lane = lane = self._lane
         m.d.comb += [
             lane.i_accumulators[0].eq(self.i_accumulator),
-            lane.i_mantissa.eq(self.i_mantissa),
-            lane.i_shift.eq(self.i_shift),
-            lane.i_zero_point.eq(self.i_zero_point),
-            lane.i_low.eq(self.i_low),
-            lane.i_high.eq(self.i_high),
+            *(getattr(lane, name).eq(getattr(self, name)) for name in _SCALED),
             self.o_result.eq(lane.o_results[0]),
         ]
         return m
@@ -220,10 +213,7 @@ class ResidualAdd(wiring.Component):
                 "i_factor": In(MANTISSA),
                 "i_residual_factor": In(MANTISSA),
                 "i_offset": In(signed(32)),
-                "i_shift": In(SHIFT),
-                "i_zero_point": In(INT8),
-                "i_low": In(INT8),
-                "i_high": In(INT8),
+                **_ROUNDED,
                 "o_result": Out(data.ArrayLayout(INT8, lanes)),
             }
         )

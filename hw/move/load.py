@@ -8,15 +8,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.bus.axi import ADDRESS_BITS, check_data_bytes
-from hw.bus.burst_reader import COMMAND
-from hw.control.field_check import FAILURE
+from hw.bus.axi import check_data_bytes
 from hw.conv.array.parameter_chain import parameter_write
-from hw.isa import LOAD, PARAMETER, Base, MemorySpace
+from hw.isa import LOAD, PARAMETER, MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
 from hw.lib.queue import Queue
 from hw.lib.tensor_memory import write_request
-from hw.move.transfer import Transfer, connect_transfer, job_layout
+from hw.move.transfer import Transfer, connect_transfer, job_layout, transfer_ports
 
 AHEAD = 4  # loads whose reads may be under way at once
 
@@ -47,17 +45,12 @@ class Load(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "i": In(stream.Signature(LOAD)),
-                "i_bases": In(ADDRESS_BITS).array(len(Base)),
-                "i_sizes": In(ADDRESS_BITS).array(len(Base)),
-                "o_command": Out(stream.Signature(COMMAND)),
+                **transfer_ports(LOAD),
                 "i_beat": In(stream.Signature(8 * config.axi_bytes)),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_parameter": Out(parameter_write(config)),
                 "o_parameter_valid": Out(1),
                 "o_retire": Out(1),
-                "o_failed": Out(1),
-                "o_failure": Out(FAILURE),
             }
         )
 

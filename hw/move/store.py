@@ -9,16 +9,13 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
-from hw.bus.axi import ADDRESS_BITS
-from hw.bus.burst_reader import COMMAND
 from hw.bus.burst_writer import beat_layout
-from hw.control.field_check import FAILURE
-from hw.isa import STORE, Base
+from hw.isa import STORE
 from hw.isa.config import OverlayConfig, power_of_two
 from hw.isa.timing import READ_LATENCY
 from hw.lib.queue import Queue
 from hw.lib.tensor_memory import read_request
-from hw.move.transfer import Transfer, connect_transfer
+from hw.move.transfer import Transfer, connect_transfer, transfer_ports
 
 ROOM = power_of_two(READ_LATENCY + 4)  # beats asked for and not yet passed on
 
@@ -48,18 +45,13 @@ class Store(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "i": In(stream.Signature(STORE)),
-                "i_bases": In(ADDRESS_BITS).array(len(Base)),
-                "i_sizes": In(ADDRESS_BITS).array(len(Base)),
-                "o_command": Out(stream.Signature(COMMAND)),
+                **transfer_ports(STORE),
                 "o_beat": Out(stream.Signature(beat_layout(config.axi_bytes))),
                 "i_writer_idle": In(1),
                 "o_read": Out(stream.Signature(read_request())),
                 "i_read": In(8 * config.tensor_word),
                 "i_read_valid": In(1),
                 "o_retire": Out(1),
-                "o_failed": Out(1),
-                "o_failure": Out(FAILURE),
             }
         )
         self._address = Signal(32)

@@ -28,6 +28,18 @@ def job_layout(data_bytes: int) -> data.StructLayout:
     )
 
 
+def transfer_ports(layout: data.StructLayout) -> dict[str, wiring.Member]:
+    """What `Transfer` and the engine around it have in common."""
+    return {
+        "i": In(stream.Signature(layout)),
+        "i_bases": In(ADDRESS_BITS).array(len(Base)),
+        "i_sizes": In(ADDRESS_BITS).array(len(Base)),
+        "o_command": Out(stream.Signature(COMMAND)),
+        "o_failed": Out(1),
+        "o_failure": Out(FAILURE),
+    }
+
+
 class Transfer(wiring.Component):
     """Turns the operands of LOAD or STORE into a bus command and a job.
 
@@ -56,17 +68,8 @@ class Transfer(wiring.Component):
             MemorySpace.TENSOR: config.tensor_bytes,
             MemorySpace.PARAMETER: config.parameter_depth,
         }
-        super().__init__(
-            {
-                "i": In(stream.Signature(layout)),
-                "i_bases": In(ADDRESS_BITS).array(len(Base)),
-                "i_sizes": In(ADDRESS_BITS).array(len(Base)),
-                "o_command": Out(stream.Signature(COMMAND)),
-                "o": Out(stream.Signature(job_layout(data_bytes))),
-                "o_failed": Out(1),
-                "o_failure": Out(FAILURE),
-            }
-        )
+        job = job_layout(data_bytes)
+        super().__init__({**transfer_ports(layout), "o": Out(stream.Signature(job))})
         self._address = Signal(ADDRESS_BITS)
         self._local, self._count = Signal(32), Signal(32)
         self._space = Signal()
