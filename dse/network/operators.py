@@ -50,7 +50,7 @@ class Window:
 class Numbers:
     """What a convolution computes with.
 
-    ``weight``: int8 in [-127, 127], [Cout, Ky, Kx, Cin / groups]; ``weight_scale``: float64 [Cout];
+    ``weight``: int8 [Cout, Ky, Kx, Cin / groups]; ``weight_scale``: float64 [Cout];
     ``bias``: int32 [Cout] in units of ``input scale * weight scale`` (the input's zero point is not
     folded in).  ``low``/``high``: output range in the output's int8 units (ReLU, Clip).
     """

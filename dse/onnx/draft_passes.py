@@ -6,7 +6,7 @@ import numpy as np
 
 from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
 from dse.network.names import Names
-from dse.onnx import enlarge, padding
+from dse.onnx import enlarge, padding, wide
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 
 
@@ -33,6 +33,7 @@ def fold(draft: Draft) -> None:
     bounds = _bounds(draft)
     padding.absorb(draft, lambda tensor: bounds[tensor][0])
     enlarge.expand(draft)
+    wide.split(draft)
     _drop(draft)
 
 

@@ -21,6 +21,9 @@ from dse.onnx.source import attribute, node_name
 from dse.onnx.values import REQUANTISE_WEIGHTS, OverlayValue, Unsupported, extents, require
 from dse.tiling.window_reach import all_touch
 
+WIDEST = 255
+"""The largest weight, around its zero point, of uint8 and int8 ones."""
+
 
 def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
     weight = lowering.constant(node, 1)
@@ -252,7 +255,7 @@ def spatial(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> Overla
 
 
 def require_weights(weight: Coefficients) -> None:
-    """Weights must be finite; quantised ones symmetric int8 values in [-127, 127]."""
+    """Weights must be finite; quantised ones at most as wide as uint8 around a zero point."""
     values = weight.values
     if not (np.isfinite(values.min(initial=0)) and np.isfinite(values.max(initial=0))):
         raise Unsupported("its weights are not finite", "train or export the model again")
@@ -261,9 +264,9 @@ def require_weights(weight: Coefficients) -> None:
     if not np.all(np.isfinite(weight.scale)) or np.any(weight.scale < 0):
         raise Unsupported("a scale of its weights is not positive", REQUANTISE_WEIGHTS)
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    if low < -127 or high > 127:
+    if low < -WIDEST or high > WIDEST:
         raise Unsupported(
-            f"its weights reach from {low} to {high} around their zero point, beyond [-127, 127]",
+            f"its weights reach from {low} to {high} around their zero point, beyond {WIDEST}",
             REQUANTISE_WEIGHTS,
         )
 

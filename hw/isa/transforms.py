@@ -24,7 +24,7 @@ from math import lcm, prod
 
 TAPS = 3
 INPUT_MIN, INPUT_MAX = -128, 127
-WEIGHT_MAX = 127  # weights lie in [-WEIGHT_MAX, WEIGHT_MAX]
+WEIGHT_MAX = 128  # weights are int8: no magnitude is larger
 
 Matrix = tuple[tuple[int, ...], ...]
 
@@ -106,8 +106,9 @@ class Transform:
 
     @cached_property
     def weight_bound(self) -> int:
-        """Greatest |U|, attained with either sign."""
-        return WEIGHT_MAX * max(_norm(row) for row in self.weight_matrix) ** 2
+        """Greatest |U| of int8 weights, attained."""
+        rows = self.weight_matrix
+        return max(map(abs, _range([_outer(a, b) for a, b in product(rows, repeat=2)])))
 
     @property
     def operand_bits(self) -> int:
@@ -124,9 +125,8 @@ class Transform:
         """Greatest |M| after so many input channels times rounds.  M may wrap, see below."""
         lines = list(zip(self.input_matrix, self.weight_matrix, strict=True))
         return reduction * max(
-            max(-low, high) * WEIGHT_MAX * _norm(g) * _norm(h)
+            max(map(abs, _range([_outer(a, b)]))) * max(map(abs, _range([_outer(g, h)])))
             for (a, g), (b, h) in product(lines, repeat=2)
-            for low, high in [_range([_outer(a, b)])]
         )
 
     def accumulator_bits(self, result_bits: int) -> int:

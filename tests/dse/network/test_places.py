@@ -14,8 +14,8 @@ from dse.onnx.findings import Report
 from dse.onnx.importer import check, load
 
 MICROSOFT = "com.microsoft"
-FAR = np.uint8(100)
-"""A zero point around which uint8 weights reach beyond [-127, 127]."""
+NEGATIVE = np.float32(-0.02)
+"""A scale that no weights can have."""
 
 
 def judge(path: Path) -> Report:
@@ -35,14 +35,14 @@ def qlinear(builder):
     b.input(4, 8, 8)
     b.constant("s", np.float32(0.02))
     b.constant("z", np.uint8(128))
-    b.constant("far", FAR)
+    b.constant("negative", NEGATIVE)
     b.constant("w", np.array([0, 255, 3, 4] * 4, np.uint8).reshape(4, 4, 1, 1))
     return b.node("QuantizeLinear", ["x", "s", "z"], "q")
 
 
 def qconv(b, x: str, name: str) -> str:
     """A convolution whose weights are not legal."""
-    return b.node("QLinearConv", [x, "s", "z", "w", "s", "far", "s", "z"], name)
+    return b.node("QLinearConv", [x, "s", "z", "w", "negative", "z", "s", "z"], name)
 
 
 OWN: dict[str, Callable] = {

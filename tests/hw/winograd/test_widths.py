@@ -19,9 +19,9 @@ def full_range(transform: Transform) -> tuple[list[Tile], int]:
     """
     rng = np.random.default_rng(1)
     patch = np.full((7, transform.alpha, transform.alpha), -128)
-    found = [tile(0, transform, patch, np.full((7, 3, 3), weight)) for weight in (127, -127)]
+    found = [tile(0, transform, patch, np.full((7, 3, 3), weight)) for weight in (127, -128)]
     for _ in range(20):
-        ends = rng.choice([-128, 127], patch.shape), rng.choice([-127, 127], (7, 3, 3))
+        ends = rng.choice([-128, 127], patch.shape), rng.choice([-128, 127], (7, 3, 3))
         found.append(tile(0, transform, *ends))
     return found, signed_bits(*(int(value) for _, _, pixels in found for value in pixels.flat))
 

@@ -41,11 +41,11 @@ def extreme_patches(transform: Transform) -> list[Ints]:
 def extreme_kernels(transform: Transform) -> list[Ints]:
     """Constant ones, and those that reach both ends of every element of U."""
     lines = np.array(transform.weight_matrix)
-    kernels = [np.full((TAPS, TAPS), value) for value in (-127, 127)]
+    kernels = [np.full((TAPS, TAPS), value) for value in (-128, 127)]
     for a in lines:
         for b in lines:
-            signs = np.where(np.outer(a, b) < 0, -127, 127)
-            kernels += [signs, -signs]
+            negative = np.outer(a, b) < 0
+            kernels += [np.where(negative, -128, 127), np.where(negative, 127, -128)]
     return kernels
 
 
