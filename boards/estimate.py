@@ -13,7 +13,7 @@ from dse.explore.resources import Resources
 from hw.bus.masters import READ_DEPTH
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa import PARAMETER
-from hw.isa.config import OverlayConfig, ceil_div
+from hw.isa.config import PARAMETER_BYTES, TABLE_RECORDS, OverlayConfig, ceil_div
 from hw.lib.banks import BLOCK_LANES, BLOCK_ROWS
 from hw.lib.requantise import DSP_FACTOR
 
@@ -41,6 +41,7 @@ def breakdown(
         "edges": edges(config),
         "collector": collector(config),
         "writer": writer(config),
+        "tables": tables(config),
         "sequencer": sequencer(config) + queues(config),
         "feeder": feeder(config),
         "activations": activations(config),
@@ -141,6 +142,17 @@ def writer(config: OverlayConfig) -> Resources:
         lut=800 + 241 * columns,
         ff=1280 + 211 * columns,
     )
+
+
+def tables(config: OverlayConfig) -> Resources:
+    """Activation tables: of each lane of writer and pooling engine a memory, 16 bytes a row."""
+    if not config.tables:
+        return Resources()
+    lanes = config.columns + config.pool_channels
+    shallow = TABLE_RECORDS * config.tables <= LUTRAM_ROWS // 2
+    bits = 2 * LUTRAM_BITS if shallow else LUTRAM_BITS
+    memory = 8 * ceil_div(8 * PARAMETER_BYTES, bits)
+    return Resources(lut=(48 + memory) * lanes, ff=2 * 136 + 16 * lanes)
 
 
 def sequencer(config: OverlayConfig) -> Resources:

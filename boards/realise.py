@@ -99,6 +99,7 @@ _REMEDIES = {
     "edges": "fewer rows",
     "collector": "fewer columns",
     "writer": "fewer columns",
+    "tables": "fewer tables",
     "sequencer": "a larger board",
     "feeder": "fewer rows",
     "activations": "fewer rows",

@@ -26,6 +26,7 @@ from hw.isa.register_map import (
     Status,
 )
 from hw.lib.replay import WeightBuffer, WeightRead
+from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.move.load import Load
 from hw.move.store import Store
@@ -60,6 +61,7 @@ class Frontend(wiring.Component):
     o_write : tensor memory writes of LOAD.
     o_read, i_read, i_read_valid : tensor memory reads of STORE, and their answers.
     o_parameter, o_parameter_valid : parameter memory writes.
+    o_table : writes of the tables.
     weights : the weight buffer's reading side.
     o_events : starts and retirements, by ``COUNTED_ENGINES``.
     """
@@ -88,6 +90,7 @@ class Frontend(wiring.Component):
                 "i_read_valid": In(1),
                 "o_parameter": Out(parameter_write(config)),
                 "o_parameter_valid": Out(1),
+                "o_table": Out(table_write(config)),
                 "weights": Out(WeightRead(**self._buffer)),
                 "o_events": Out(EVENT).array(len(COUNTED_ENGINES)),
             }
@@ -158,6 +161,7 @@ class Frontend(wiring.Component):
             reader.i_size.eq(slave.o_settings.weights_bytes),
             self.o_parameter.eq(load.o_parameter),
             self.o_parameter_valid.eq(load.o_parameter_valid),
+            self.o_table.eq(load.o_table),
             store.i_read.eq(self.i_read),
             store.i_read_valid.eq(self.i_read_valid),
             store.i_writer_idle.eq(masters.store.idle),

@@ -111,6 +111,8 @@ class Overlay(wiring.Component):
         m.d.comb += [
             parameters.i_write.eq(frontend.o_parameter),
             parameters.i_write_valid.eq(frontend.o_parameter_valid),
+            conv.i_table.eq(frontend.o_table),
+            pool.i_table.eq(frontend.o_table),
             parameters.i_address_0.eq(conv.o_record_address),
             parameters.i_address_1.eq(pool.o_record_address),
             conv.i_record.eq(parameters.o_record_0),

@@ -18,7 +18,7 @@ from dse.assembly.instruction import Instruction
 from dse.assembly.manifest import TensorPlace
 from dse.assembly.program import Program
 from hw.isa import Base, Engine, MemorySpace, Opcode
-from hw.isa.config import ISA_VERSION, PARAMETER_BYTES, OverlayConfig
+from hw.isa.config import ISA_VERSION, PARAMETER_BYTES, TABLE_ENTRIES, OverlayConfig
 from sim.functional_datapath import (
     Bytes,
     FunctionalError,
@@ -26,6 +26,7 @@ from sim.functional_datapath import (
     Int64s,
     conv_results,
     conv_sums,
+    looked_up,
     pixel_bytes,
     pool_results,
     residual_results,
@@ -93,11 +94,19 @@ class Order:
 
 @dataclass(frozen=True)
 class Unwritten:
-    """A CONV that has read its input; ``records`` are read early or, if None, late."""
+    """A CONV that has read its input; ``constants`` are read early or, if None, late."""
 
     number: int
     sums: Int64s
-    records: dict[str, Int64s] | None
+    constants: Constants | None
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What a CONV finishes its sums with."""
+
+    records: dict[str, Int64s]
+    table: Bytes | None
 
 
 @dataclass
@@ -107,7 +116,7 @@ class FunctionalOverlay:
     config: OverlayConfig
     program: Program
     tensor: Bytes = field(init=False)
-    parameters: Bytes = field(init=False)
+    records: Bytes = field(init=False)
     dram: dict[Base, Bytes] = field(init=False)
     weights: Bytes = field(init=False)
 
@@ -119,7 +128,7 @@ class FunctionalOverlay:
             return garbage.integers(0, 256, shape, np.uint8)
 
         self.tensor = noise(self.config.tensor_bytes)
-        self.parameters = noise(self.config.parameter_depth, PARAMETER_BYTES)
+        self.records = noise(self.config.records, PARAMETER_BYTES)
         self.dram = {
             Base.PARAMETERS: np.frombuffer(self.program.parameters, np.uint8),
             Base.INPUT: noise(manifest.input_bytes),
@@ -217,8 +226,8 @@ class FunctionalOverlay:
             self._tokens[source, engine] -= 1
         if engine is Engine.CONV:
             sums = conv_sums(instruction, self.tensor, self._weights.popleft(), self.config)
-            records = None if late else self._records(instruction)
-            self._unwritten.append(Unwritten(number, sums, records))
+            constants = None if late else self._constants(instruction)
+            self._unwritten.append(Unwritten(number, sums, constants))
             return None
         if engine is Engine.LOAD:
             self._load(instruction)
@@ -226,7 +235,9 @@ class FunctionalOverlay:
             local, remote = self._transfer(instruction)
             self.dram[Base(instruction.field("base"))][remote] = self.tensor[local]
         else:
-            self._put(instruction, pool_results(instruction, self.tensor, self.parameters))
+            own = self.records[: self.config.parameter_depth]
+            table = self._table(instruction)
+            self._put(instruction, pool_results(instruction, self.tensor, own, table))
         self._post(instruction)
         return number
 
@@ -240,24 +251,37 @@ class FunctionalOverlay:
             return
         first = instruction.field("local")
         records = data.reshape(-1, PARAMETER_BYTES)
-        self.parameters[first : first + len(records)] = records
+        self.records[first : first + len(records)] = records
 
     def _transfer(self, instruction: Instruction) -> tuple[slice, slice]:
         size = instruction.field("bytes")
         local, offset = instruction.field("local"), instruction.field("offset")
         return slice(local, local + size), slice(offset, offset + size)
 
-    def _records(self, instruction: Instruction) -> dict[str, Int64s]:
+    def _constants(self, instruction: Instruction) -> Constants:
         first = instruction.field("parameters")
-        return unpack(self.parameters[first : first + instruction.field("channels")])
+        records = unpack(self.records[first : first + instruction.field("channels")])
+        return Constants(records, self._table(instruction))
+
+    def _table(self, instruction: Instruction) -> Bytes | None:
+        """The table that an instruction names, as it is now."""
+        number = instruction.field("table")
+        if number == 0:
+            return None
+        if number > self.config.tables:
+            raise FunctionalError("an instruction names a table that the overlay does not have")
+        tables = self.records[self.config.parameter_depth :].reshape(-1, TABLE_ENTRIES)
+        return tables[number - 1].copy()
 
     def _write(self) -> int:
         """Write the results of the oldest CONV that has read."""
         oldest = self._unwritten.popleft()
         instruction = self._at(oldest.number)
         f = instruction.field
-        records = oldest.records or self._records(instruction)
-        results = conv_results(oldest.sums, records, self.config)
+        constants = oldest.constants or self._constants(instruction)
+        results = conv_results(oldest.sums, constants.records, self.config)
+        if constants.table is not None:
+            results = looked_up(constants.table, results)
         if f("residual"):
             index = pixel_bytes(results.shape, f("residual_address"), f("residual_pitch"))
             other = self.tensor[index].view(np.int8).astype(np.int64)

@@ -126,7 +126,14 @@ def array_sums(activations: Int64s, weights: Int64s, lanes: int) -> Int64s:
     return product + (weights[0::2] * weights[1::2]).sum(axis=0)
 
 
-def pool_results(instruction: Instruction, tensor: Bytes, parameters: Bytes) -> Int64s:
+def looked_up(table: Bytes, values: Int64s) -> Int64s:
+    """The entries of int8 values, by their lowest eight bits."""
+    return table[values & 0xFF].view(np.int8).astype(np.int64)
+
+
+def pool_results(
+    instruction: Instruction, tensor: Bytes, parameters: Bytes, table: Bytes | None
+) -> Int64s:
     """The int8 results of a POOL, [pixels, channels]."""
     f = instruction.field
     taps = TapPlaces.of(instruction).spread(f("channels"))
@@ -134,7 +141,9 @@ def pool_results(instruction: Instruction, tensor: Bytes, parameters: Bytes) -> 
     window = (1, 2)  # axes
     if not f("average"):
         record = unpack(parameters[f("parameters")][None])
-        return _finish(value.max(axis=window) + record["bias"], record)
+        largest = value.max(axis=window)
+        entries = largest if table is None else looked_up(table, largest)
+        return _finish(entries + record["bias"], record)
     counted = (taps.row < f("counted_height")) & (taps.position < f("counted_bytes"))
     if not f("include_padding"):
         counted = counted & inside

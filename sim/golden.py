@@ -76,16 +76,16 @@ def run(network: Network, inputs: Mapping[str, Int8s]) -> dict[str, Int8s]:
 
 def conv(network: Network, operator: Conv, x: Int8s) -> Int8s:
     """A convolution; padding contributes nothing."""
-    output = network.tensors[operator.output]
     mantissa, shift = constants.conv_constants(network, operator)
-    return requantise(
+    result = requantise(
         conv_accumulators(network, operator, x),
         mantissa,
         shift,
-        output.zero_points,
+        constants.own_result(network, operator).zero_points,
         operator.low,
         operator.high,
     )
+    return result if operator.table is None else operator.table(result)
 
 
 def conv_accumulators(network: Network, operator: Conv, x: Int8s) -> Int64s:
@@ -116,6 +116,8 @@ def pool(network: Network, operator: Pool, x: Int8s) -> Int8s:
         counts = np.ones(output.shape[:2], np.int64)
         for rows, taps in _windows(centred, operator.window, output, 2 * INT8_MIN):
             acc[rows] = taps.max(axis=(2, 3))
+        if operator.table is not None:
+            return operator.table((acc + zero_point).astype(np.int8))
     else:
         counts = constants.pool_counts(network, operator)
         for rows, taps in _windows(centred, operator.window, output, 0):

@@ -16,6 +16,7 @@ from dse.compile.pool_instruction import PoolStrip, tap_counts
 from dse.compile.records import ConvConstants, check_accumulators, conv_records, pool_records
 from dse.compile.stores import Blob, ParameterRing
 from dse.compile.strips import cuts
+from dse.compile.table_ring import TableRing
 from dse.compile.views import Layout
 from dse.compile.weight_stream import piece_chunks, piece_stream
 from dse.network.graph import Network
@@ -41,7 +42,7 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Emitter:
-    """What all layers share; the ring, parameters and weights change on the way.
+    """What all layers share; rings, parameters and weights change on the way.
 
     ``weights``: the whole stream, before it is striped over the weight ports.
     """
@@ -51,6 +52,7 @@ class Emitter:
     plan: MemoryPlan
     config: OverlayConfig
     ring: ParameterRing
+    tables: TableRing
     parameters: Blob
     weights: Blob
 
@@ -78,7 +80,9 @@ class Emitter:
                 offset = self._conv_weights(time, layer, piece, pixels)
                 stripe = offset // self.config.weight_ports
                 weights = conv_instruction.weights(layer.name, stripe, tiling)
-                actions += [*parameters, weights, conv]
+                loads, number = self.tables.place(layer.name, layer.conv.table)
+                applied = self.tables.applied(conv, number)
+                actions += [*parameters, *loads, weights, applied]
                 cycles += tiling.cycles
                 beats += tiling.beats
             actions += move.stores
@@ -98,8 +102,11 @@ class Emitter:
                 time, layer.name, len(counts), lambda: pool_records(self.network, pool, counts)
             )
             strip = PoolStrip(pool, move.rows[Role.SOURCE], move.rows[Role.TARGET], first, last)
-            action = pool_instruction.pool(self.network, strip, counts, record)
-            actions += [*move.loads, *parameters, action, *move.stores]
+            loads, number = self.tables.place(layer.name, pool.table)
+            action = self.tables.applied(
+                pool_instruction.pool(self.network, strip, counts, record), number
+            )
+            actions += [*move.loads, *parameters, *loads, action, *move.stores]
             fields = {name: action.instruction.field(name) for name in POOL.members}
             cycles += pool_cost(self.config, fields).cycles
         return actions, LayerCost(pool.kind, "", cycles, 0)

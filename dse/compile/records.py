@@ -11,7 +11,7 @@ from dse.assembly.program_error import ProgramError
 from dse.compile.packing import Piece
 from dse.network import constants
 from dse.network.graph import INT8_MAX, INT8_MIN, Conv, Network, Pool
-from dse.network.rounding import Factor
+from dse.network.rounding import Factor, factor
 from dse.tiling.layer_mapping import ConvAlgorithm
 from hw.isa import PARAMETER, Dataflow
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
@@ -87,7 +87,7 @@ def conv_records(
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
         bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
     mantissa, shift = values.mantissa[channels], values.shift[channels]
-    zero_point = network.tensors[conv.output].zero_points[channels]
+    zero_point = constants.own_result(network, conv).zero_points[channels]
     low, high = (np.broadcast_to(v, len(values.bias))[channels] for v in (conv.low, conv.high))
     return b"".join(
         record(
@@ -98,7 +98,12 @@ def conv_records(
 
 
 def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
-    """One record per count of taps (average), or the only one (maximum)."""
+    """One record per count of taps (average), or the only one (maximum).
+
+    A table's entries are results already: their record changes nothing.
+    """
+    if pool.table is not None:
+        return record(0, factor(1.0), Range(0, INT8_MIN, INT8_MAX))
     source, target = network.tensors[pool.input], network.tensors[pool.output]
     result = Range(target.zero_point, pool.low, pool.high)
     factors = constants.pool_constants(network, pool)

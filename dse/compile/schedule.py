@@ -14,6 +14,7 @@ from dse.compile.memory import Home, MemoryPlan
 from dse.compile.movement import load, store
 from dse.compile.stores import ALIGNMENT, Blob, ParameterRing
 from dse.compile.strips import cuts
+from dse.compile.table_ring import TableRing
 from dse.compile.views import Layout
 from dse.compile.weight_stream import stripes
 from dse.network.graph import Network
@@ -48,7 +49,8 @@ def schedule(
         raise ProgramError(f"{len(layers)} layers are too many: at most {MAX_LAYERS}")
     ring, parameters = ParameterRing(config.parameter_depth), Blob()
     weights = Blob(ALIGNMENT * config.weight_ports)
-    emitter = Emitter(network, layout, plan, config, ring, parameters, weights)
+    tables = TableRing(config, parameters)
+    emitter = Emitter(network, layout, plan, config, ring, tables, parameters, weights)
     actions: list[Action] = []
     costs: list[LayerCost] = []
     for time, layer in enumerate(layers):

@@ -72,6 +72,7 @@ class Space:
                 weight_ports=self.weight_ports or OverlayConfig.weight_ports,
                 tensor_bytes=needs.tensor_bytes,
                 parameter_depth=needs.parameter_depth,
+                tables=needs.tables,
                 accumulator_bits=needs.accumulator_bits(winograd),
             )
             for lanes in self.lanes
@@ -97,6 +98,7 @@ class Space:
             **buses(board, self),
             tensor_bytes=needs.tensor_bytes,
             parameter_depth=needs.parameter_depth,
+            tables=needs.tables,
             accumulator_bits=needs.accumulator_bits(winograd),
             **deepest,
         )

@@ -10,7 +10,7 @@ from dse.compile.records import needed_bits
 from dse.cost.infeasible import Infeasible
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Network
-from hw.isa.config import ACCUMULATOR_BITS, TRANSFORMS, power_of_two
+from hw.isa.config import ACCUMULATOR_BITS, TRANSFORMS, OverlayConfig, power_of_two
 from hw.isa.transforms import INPUT_MAX, INPUT_MIN, WEIGHT_MAX, signed_bits
 
 SHALLOWEST_PARAMETERS = 4096
@@ -27,12 +27,14 @@ class Needs:
     parameter_depth : channel records, two layers' at once.
     sum_bits, raw_bits : of the sums of any weights, and of those that Winograd may compute, whose
         inputs are not relative to their zero point.
+    tables : activation tables: one that is in use, one that is loaded; 0 if it applies none.
     """
 
     tensor_bytes: int
     parameter_depth: int
     sum_bits: int
     raw_bits: int
+    tables: int = 0
 
     def accumulator_bits(self, winograd: str) -> int:
         """Width of the accumulators, with the bits that the output transform drops."""
@@ -75,6 +77,7 @@ def _needs(network: Network) -> Needs:
         parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
+        tables=OverlayConfig.tables if network.tables else 0,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ from dse.network.graph import (
     Network,
     NetworkError,
     Pool,
+    Tensor,
 )
 from dse.network.rounding import Factor, factor, factor_pair
 
@@ -21,13 +24,19 @@ Integers = npt.NDArray[np.int64]
 
 def conv_constants(network: Network, conv: Conv) -> tuple[Integers, Integers]:
     """(mantissa [Cout], shift [Cout]) that take accumulators to the output's units."""
-    sx, scales = network.tensors[conv.input].scale, network.tensors[conv.output].scales
+    sx, scales = network.tensors[conv.input].scale, own_result(network, conv).scales
     factors = [
         _factor(conv.name, sx * float(sw) / float(sy))
         for sw, sy in zip(conv.weight_scale, scales, strict=True)
     ]
     mantissa = np.array([f.mantissa for f in factors], np.int64)
     return mantissa, np.array([f.shift for f in factors], np.int64)
+
+
+def own_result(network: Network, conv: Conv) -> Tensor:
+    """What a convolution's own int8 result means: its output, unless a table comes between."""
+    output = network.tensors[conv.output]
+    return output if conv.table is None else replace(output, quantisation=conv.table.quantisation)
 
 
 def conv_bias(network: Network, conv: Conv) -> npt.NDArray[np.int32]:
@@ -51,7 +60,9 @@ def accumulator_bound(network: Network, conv: Conv) -> Integers:
 
 
 def pool_constants(network: Network, pool: Pool) -> dict[int, Factor]:
-    """The factor for every number of counted taps; a maximum counts one."""
+    """The factor for every number of counted taps; a maximum counts one, and none in a table."""
+    if pool.table is not None:
+        return {1: factor(1.0)}
     sx, sy = network.tensors[pool.input].scale, network.tensors[pool.output].scale
     if pool.kind == "max":
         return {1: _factor(pool.name, sx / sy)}

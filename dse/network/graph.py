@@ -3,7 +3,8 @@
 Every tensor is one image in HWC order, int8, with a scale and a zero point of its own:
 ``real = scale * (q - zero_point)``.  Five operators are enough: importers lower everything else to
 them (fully connected layers become convolutions that cover their input, batch normalisation is
-folded, ReLU and Clip become the output range of the operator before them).  Graph passes
+folded, ReLU and Clip become the output range of the operator before them, any other function of one
+value a table behind it).  Graph passes
 (``dse.passes``) add Slice and SpaceToDepth.
 
 An *outline* is a network without numbers: its convolutions have no weights and its tensors no
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from dse.network.activation_table import ActivationTable as ActivationTable
 from dse.network.conv_shape import ConvShape
 from dse.network.operators import Add as Add
 from dse.network.operators import Concat as Concat
@@ -84,6 +86,12 @@ class Network:
     def convolutions(self) -> Iterator[Conv]:
         """All convolutions in execution order."""
         return (op for op in self.operators if isinstance(op, Conv))
+
+    @property
+    def tables(self) -> list[ActivationTable]:
+        """The tables that its operators apply."""
+        tables = (op.table for op in self.operators if isinstance(op, Conv | Pool))
+        return [table for table in tables if table is not None]
 
     def conv_shape(self, conv: Conv) -> ConvShape:
         """The shape of one of its convolutions."""

@@ -9,6 +9,7 @@ import numpy as np
 from dse.network.graph import (
     INT8_MAX,
     INT8_MIN,
+    ActivationTable,
     Add,
     Conv,
     Network,
@@ -38,15 +39,17 @@ def without_numbers(network: Network) -> Network:
 def _bare(op: Operator) -> Operator:
     match op:
         case Conv():
-            return replace(op, numbers=None)
-        case Pool() | Add():
+            return replace(op, numbers=None, table=op.table and ActivationTable())
+        case Pool():
+            return replace(op, low=INT8_MIN, high=INT8_MAX, table=op.table and ActivationTable())
+        case Add():
             return replace(op, low=INT8_MIN, high=INT8_MAX)
         case _:
             return op
 
 
 def with_random_numbers(network: Network, seed: int = 0) -> Network:
-    """The network of an outline's shapes, with random weights and no bias.
+    """The network of an outline's shapes, with random weights and tables and no bias.
 
     Cycles depend on the shapes alone.
     """
@@ -54,11 +57,17 @@ def with_random_numbers(network: Network, seed: int = 0) -> Network:
     tensors = {
         name: replace(tensor, quantisation=QUANTISATION) for name, tensor in network.tensors.items()
     }
-    operators = tuple(
-        replace(op, numbers=_drawn(network, op, rng)) if isinstance(op, Conv) else op
-        for op in network.operators
-    )
+    operators = tuple(_numbered(network, op, rng) for op in network.operators)
     return replace(network, tensors=tensors, operators=operators)
+
+
+def _numbered(network: Network, op: Operator, rng: np.random.Generator) -> Operator:
+    if isinstance(op, Conv):
+        op = replace(op, numbers=_drawn(network, op, rng))
+    if isinstance(op, Conv | Pool) and op.table is not None:
+        values = rng.permutation(np.arange(INT8_MIN, INT8_MAX + 1))
+        op = replace(op, table=ActivationTable.of(QUANTISATION, values))
+    return op
 
 
 def _drawn(network: Network, conv: Conv, rng: np.random.Generator) -> Numbers:

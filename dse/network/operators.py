@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from dse.network.activation_table import ActivationTable
 from dse.network.tensor import INT8_MAX, INT8_MIN, NetworkError
 
 Limit = int | npt.NDArray[np.int8]
@@ -66,6 +67,7 @@ class Numbers:
 class Conv:
     """Convolution or fully connected layer; what ``numbers`` holds are members of its own, too.
 
+    ``table``: what becomes of its own int8 result, which ``numbers`` and their range are about.
     ``own_products``: multiplications of an output value that no pass has added; 0: all.
     """
 
@@ -75,6 +77,7 @@ class Conv:
     window: Window
     groups: int = 1
     numbers: Numbers | None = None
+    table: ActivationTable | None = None
     own_products: int = field(default=0, compare=False)
 
     @property
@@ -117,6 +120,7 @@ class Pool:
 
     Average: the sum over the taps inside the image of ``q - zero_point``, divided by the number of
     counted taps: those inside the image, or with ``count_include_pad`` inside image and padding.
+    ``table``: what becomes of a maximum, instead of its requantisation.
     """
 
     name: str
@@ -127,6 +131,7 @@ class Pool:
     count_include_pad: bool = False
     low: int = INT8_MIN
     high: int = INT8_MAX
+    table: ActivationTable | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:

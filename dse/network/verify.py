@@ -71,8 +71,13 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
                 _verify_numbers(op, op.numbers, ins[0].channels, out.channels, require)
             require(ins[0].channels % op.groups == 0, "input channels and groups disagree")
             require(out.channels % op.groups == 0, "output channels disagree")
+            require(op.table is None or not out.parts, "a table's results have one quantisation")
         case Pool():
             require(ins[0].channels == out.channels, "channels disagree")
+            if op.table is not None:
+                require(op.kind == "max", "only a maximum can have a table")
+                same = op.table.quantisation == ins[0].quantisation
+                require(same, "the table is not of the input's quantisation")
             require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
         case Add():
             require(ins[0].shape == ins[1].shape == out.shape, "shapes disagree")
@@ -124,6 +129,7 @@ def _verify_outline(network: Network) -> None:
     """An outline has no numbers at all."""
     known = {tensor.quantisation is not None for tensor in network.tensors.values()}
     known |= {op.numbers is not None for op in network.operators if isinstance(op, Conv)}
+    known |= {table.quantisation is not None for table in network.tables}
     if len(known) > 1:
         raise NetworkError(
             f"network {network.name!r}: only some of its weights and quantisations are given: give"

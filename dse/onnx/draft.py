@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.graph import Quantisation, Window
+from dse.onnx.functions import Function
 
-Kind = Literal["conv", "max", "average", "add", "concat", "reshape", "slice"]
+Kind = Literal["conv", "max", "average", "add", "concat", "reshape", "slice", "table"]
 
 POINTWISE = Window()
 
@@ -67,6 +68,7 @@ class DraftLayer:
     ``partial``: the sum so far, of a sum of three or more.  ``channel``: the first one of a slice.
     ``moves``: it computes nothing: every result is a value of its input, or zero.
     ``transposed``: the convolution is ONNX's ConvTranspose, until ``enlarge`` replaces it.
+    ``function``: what a table computes.
     """
 
     kind: Kind
@@ -88,6 +90,7 @@ class DraftLayer:
     low: float = -np.inf
     high: float = np.inf
     held: tuple[float, float] = (-np.inf, np.inf)
+    function: Function | None = None
 
     def restrict(self, low: float, high: float) -> None:
         """Clip the output to [low, high] after the range it already has."""

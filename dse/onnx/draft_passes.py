@@ -53,7 +53,7 @@ def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
         return False
     if layer.is_identity and not layer.is_limited:
         return True
-    if layer.is_identity and before.kind in ("conv", "max", "average", "add"):
+    if layer.is_identity and before.kind in ("conv", "max", "average", "add", "table"):
         before.restrict(layer.low, layer.high)
         return True
     unlimited = before.low == -np.inf and before.high == np.inf

@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
+from dse.onnx.functions import INPUT, OUTPUT, renamed
 from dse.onnx.source import IR_VERSION
 
 OPSET = 21
@@ -23,7 +24,7 @@ def numbers(draft: Draft) -> Numbers:
 
 
 def float_model(draft: Draft, names: Numbers) -> onnx.ModelProto:
-    """The draft in float: convolutions, pooling, additions, ranges and views only."""
+    """The draft in float: what its layers are, and the nodes of its functions."""
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, np.ndarray] = {}
     for layer in draft.layers:
@@ -37,7 +38,8 @@ def float_model(draft: Draft, names: Numbers) -> onnx.ModelProto:
     )
     for value in graph.output:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    opset = max([OPSET, *(layer.function.opset for layer in draft.layers if layer.function)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     model.ir_version = IR_VERSION
     return model
 
@@ -57,6 +59,10 @@ def _emit(
         nodes.append(helper.make_node("Transpose", inputs[:1], [last], perm=[0, 2, 3, 1]))
         nodes.append(helper.make_node("Reshape", [last, *inputs[1:]], [first]))
         nodes.append(helper.make_node("Transpose", [first], [result], perm=[0, 3, 1, 2]))
+    elif layer.function is not None:
+        prefix = f"{output}."
+        nodes += renamed(layer.function.nodes, {INPUT: inputs[0], OUTPUT: result}, prefix)
+        constants |= {f"{prefix}{k}": array for k, array in layer.function.constants.items()}
     else:
         operator = "Pad" if layer.is_padding else _OPERATORS[layer.kind]
         nodes.append(helper.make_node(operator, inputs, [result], **_attributes(layer)))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dse.network.graph import (
     INT8_MAX,
     INT8_MIN,
+    ActivationTable,
     Add,
     Concat,
     Conv,
@@ -25,6 +26,7 @@ from dse.network.graph import (
     Tensor,
 )
 from dse.network.names import Names
+from dse.network.table_fusion import behind_convolutions
 from dse.onnx import draft_passes as passes
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 from dse.onnx.findings import Problem
@@ -84,7 +86,7 @@ def _network(
     names = Names(tensor.name for tensor in draft.inputs)  # with the layers', one name space
     for layer in draft.layers:
         layer.name = names.fresh(layer.name)
-    return Network(
+    whole = Network(
         name=name,
         tensors={t.name: Tensor(t.name, *t.shape, t.quantisation) for t in _tensors(draft)},
         operators=tuple(operator(layer) for layer in draft.layers),
@@ -92,6 +94,7 @@ def _network(
         outputs=tuple(tensor.name for tensor in draft.outputs),
         source_sha256=sha256,
     )
+    return behind_convolutions(whole)
 
 
 def _tensors(draft: Draft) -> list[DraftTensor]:
@@ -112,6 +115,8 @@ def _operator(layer: DraftLayer, rounding: Rounding) -> Operator:
     match _shaped(layer):
         case Conv() as conv:
             return replace(conv, numbers=Numbers(*_convolution(layer), low, high))
+        case Pool(table=ActivationTable()) as function:
+            return replace(function, table=_table(layer, low, high))
         case Pool() | Add() as ranged:
             return replace(ranged, low=low, high=high)
         case other:
@@ -127,6 +132,8 @@ def _shaped(layer: DraftLayer) -> Operator:
         case "max" | "average":
             include = layer.count_include_pad
             return Pool(layer.name, inputs[0], output, layer.kind, layer.window, include)
+        case "table":
+            return Pool(layer.name, inputs[0], output, "max", layer.window, table=ActivationTable())
         case "add":
             return Add(layer.name, inputs[0], inputs[1], output)
         case "concat":
@@ -135,6 +142,14 @@ def _shaped(layer: DraftLayer) -> Operator:
             return Reshape(layer.name, inputs[0], output)
         case "slice":
             return Slice(layer.name, inputs[0], output, layer.channel)
+
+
+def _table(layer: DraftLayer, low: int, high: int) -> ActivationTable:
+    """The function of each value of the input, in the output's units and range."""
+    assert layer.function is not None
+    argument = _quantisation(layer.inputs[0])
+    entries = layer.function.entries(argument, _quantisation(layer.output))
+    return ActivationTable.of(argument, np.clip(entries, low, high))
 
 
 def _integers_within(low: float, high: float, q: Quantisation, rounding: Rounding) -> Range:

@@ -10,9 +10,10 @@ import numpy as np
 import onnx
 
 from dse.network.graph import Quantisation
-from dse.onnx import folding, trial
+from dse.onnx import folding, lower_table, trial
 from dse.onnx.batch import SINGLE, Together
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
+from dse.onnx.elementwise import Functions
 from dse.onnx.findings import Place, Problem
 from dse.onnx.gather import Gatherer
 from dse.onnx.node_shapes import Misfit, infer, known_constant
@@ -77,6 +78,7 @@ class Lowering:
         graph = source.model.graph
         self._makers = {name: node for node in graph.node for name in node.output}
         self._feeds_compute = _before_compute(graph.node)
+        self._functions = Functions(source, self._feeds_compute)
         self._read = {name for node in graph.node for name in node_inputs(node)}
         self._read.update(source.outputs)
         for port in source.inputs:
@@ -283,13 +285,18 @@ class Lowering:
         if self._is_constant(node):
             self.values.update(folding.fold(node, op, self.values, self.source.model.opset_import))
             return "constant"
+        step = self._functions.steps.get(index)
+        if step and isinstance(self.values[step.argument], HostValue | OverlayValue):
+            lower_table.lower(self, node, step, self._functions.scalars)
+            return "overlay"
         if op == "Shape" and self.known[node.input[0]].shape is not None:
             return self._handle(index, node, op)
         if any(isinstance(value, AfterValue) for value in variables):
             return self._leave_to_tail(node)
         if op in HEAD and len(variables) == 1 and isinstance(variables[0], HostValue):
             return self._leave_to_head(node, op, variables[0])
-        if op in self._handlers and any(isinstance(v, UnknownValue) for v in variables):
+        known = op in self._handlers or step is not None
+        if known and any(isinstance(v, UnknownValue) for v in variables):
             if op in self._weights:
                 self._weights[op](self, node)
             self._forget(node)

@@ -101,6 +101,12 @@ def _reach(layer: DraftLayer) -> Range:
     low, high = np.transpose([limits(tensor) for tensor in layer.inputs])
     if layer.kind == "add":
         return float(low.sum()), float(high.sum())
+    if layer.function is not None:
+        known = layer.inputs[0].quantisation
+        assert known is not None
+        values = layer.function.reach(known)
+        finite = values[np.isfinite(values)]
+        return float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
     if layer.weight is None:
         return float(low.min()), float(high.max())
     weight = layer.weight.real().reshape(len(layer.weight.values), -1).astype(np.float64)

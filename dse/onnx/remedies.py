@@ -7,7 +7,10 @@ from dse.onnx.values import Unsupported
 
 UNKNOWN_REMEDY = "replace it, or cut the model there and run the rest elsewhere"
 
-_CURVED = "the overlay has no curved activations", "retrain with Relu or Clip (ReLU6)"
+_CURVED = (
+    "a table holds functions of one value, with single constants only",
+    "give its further operands the shape of a single number",
+)
 _DYNAMIC = (
     "its scales are computed at run time",
     "quantise statically, with calibration images (onnxruntime.quantization.quantize_static)",
@@ -20,18 +23,7 @@ _KNOWN = {
     "ConvInteger": _DYNAMIC,
     "DynamicQuantizeLinear": _DYNAMIC,
     "MatMulInteger": _DYNAMIC,
-    "Elu": _CURVED,
-    "Erf": _CURVED,
-    "Gelu": _CURVED,
-    "HardSigmoid": _CURVED,
-    "HardSwish": _CURVED,
-    "LeakyRelu": _CURVED,
     "PRelu": _CURVED,
-    "QLinearLeakyRelu": _CURVED,
-    "QLinearSigmoid": _CURVED,
-    "Selu": _CURVED,
-    "Sigmoid": _CURVED,
-    "Tanh": _CURVED,
     "GroupNormalization": _NORMALISED,
     "InstanceNormalization": _NORMALISED,
     "LayerNormalization": _NORMALISED,

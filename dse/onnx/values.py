@@ -118,6 +118,11 @@ class OverlayValue:
 
 
 @dataclass(frozen=True)
+class StepValue(OverlayValue):
+    """A value within a function of ``tensor``: no layer makes it, only the function reads it."""
+
+
+@dataclass(frozen=True)
 class AfterValue:
     """A tensor the host computes after the overlay has ended."""
 

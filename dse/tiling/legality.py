@@ -116,6 +116,8 @@ def against_merging(network: Network, group: Sequence[str]) -> str:
     first = known[group[0]]
     for conv in (known[name] for name in group):
         window = conv.window
+        if conv.table is not None:
+            return f"{conv.name!r} applies a table of its own"
         if any(isinstance(op, Add) for op in network.consumers[conv.output]):
             return f"the result of {conv.name!r} is a summand"
         if window.kernel != (1, 1) or any(window.padding) or conv.groups > 1:

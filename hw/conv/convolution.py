@@ -23,6 +23,7 @@ from hw.isa import CONV, PARAMETER
 from hw.isa.config import OverlayConfig
 from hw.lib.queue import Queue
 from hw.lib.replay import WeightBuffer, WeightRead
+from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.winograd.input_transform import InputTransform
 
@@ -50,6 +51,7 @@ class ConvEngine(wiring.Component):
     o_record_address, i_record : parameter memory.
     o_feed, i_feed_valid, i_feed : the feeder's tensor memory reads, and their answers.
     o_residual, i_residual : the writer's.
+    i_table : writes of the tables.
     o_write : tensor memory writes, of highest priority.
     o_progress, o_stall : for watchdog and counters.
     """
@@ -70,6 +72,7 @@ class ConvEngine(wiring.Component):
                 "i_feed": In(8 * config.tensor_word),
                 "o_residual": Out(stream.Signature(read_request())),
                 "i_residual": In(8 * config.tensor_word),
+                "i_table": In(table_write(config)),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_progress": Out(1),
                 "o_stall": Out(STALL),
@@ -178,6 +181,7 @@ class ConvEngine(wiring.Component):
             output.i.valid.eq(self._array.o_valid),
             sequencer.i_returned.eq(output.o.valid & output.o.ready),
             writer.i_read.eq(self.i_residual),
+            writer.i_table.eq(self.i_table),
         ]
         connect(m, output.o, writer.i_word)
         connect(m, writer.o_read, flipped(self.o_residual))

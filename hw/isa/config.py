@@ -19,6 +19,10 @@ LEAST_TENSOR_BYTES = 256
 ACCUMULATOR_BITS = (20, 40)
 TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
+TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
+TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
+MOST_TABLES = 4
+_LATER = ("tables",)  # parameters whose value 0 is the overlay of before
 
 
 class ConfigError(PolymapError, ValueError):
@@ -56,6 +60,8 @@ class OverlayConfig:
     winograd : the transforms of the hardware: "none", "f2" for F(2,3), "f4" for F(4,3), "both".
     scratch_words : transformed activation words that the Winograd scratch memory holds.
     watchdog_cycles : reset value of the watchdog: cycles without progress before error.
+    tables : activation tables held at a time, 0 to leave them out: with two, one is loaded while
+        the other is in use.
     """
 
     rows: int = 16
@@ -73,6 +79,7 @@ class OverlayConfig:
     watchdog_cycles: int = 1 << 20
     winograd: str = "none"
     scratch_words: int = 0
+    tables: int = 2
 
     def __post_init__(self) -> None:
         self._range("rows", 2, 1024)
@@ -88,6 +95,7 @@ class OverlayConfig:
         self._range("accumulator_bits", *ACCUMULATOR_BITS)
         self._range("pool_lanes", 0, 256)
         self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
+        self._range("tables", 0, MOST_TABLES)
         self._check_winograd()
         for name in (
             *("tensor_bytes", "accumulator_depth", "parameter_depth"),
@@ -158,6 +166,11 @@ class OverlayConfig:
     def transforms(self) -> tuple[Transform, ...]:
         """The Winograd transforms of the hardware, the smaller first."""
         return TRANSFORMS[self.winograd]
+
+    @property
+    def records(self) -> int:
+        """Records that LOAD can reach: the channels', and behind them those of the tables."""
+        return self.parameter_depth + TABLE_RECORDS * self.tables
 
     @property
     def weight_beat_bytes(self) -> int:
@@ -246,6 +259,10 @@ class OverlayConfig:
 
     @property
     def hash(self) -> int:
-        """32-bit configuration hash: programs carry it, the overlay refuses any other."""
-        text = json.dumps({"isa": ISA_VERSION, **self.to_json()}, sort_keys=True)
+        """32-bit configuration hash: programs carry it, the overlay refuses any other.
+
+        What came later than others and is left out counts as if it did not exist.
+        """
+        parameters = {k: v for k, v in self.to_json().items() if v or k not in _LATER}
+        text = json.dumps({"isa": ISA_VERSION, **parameters}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

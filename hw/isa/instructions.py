@@ -71,7 +71,7 @@ class Base(enum.IntEnum):
 
 
 class MemorySpace(enum.IntEnum):
-    """Target of LOAD: tensor memory (bytes) or parameter memory (records)."""
+    """Target of LOAD: tensor memory (bytes), or records: of channels, behind them of tables."""
 
     TENSOR = 0
     PARAMETER = 1
@@ -94,7 +94,7 @@ LOAD = data.StructLayout(
         "base": Base,
         "space": MemorySpace,
         "offset": unsigned(40),  # bytes from the base register, any alignment
-        "local": unsigned(32),  # tensor memory byte, or parameter record
+        "local": unsigned(32),  # tensor memory byte, or record: the channels', then the tables'
         "bytes": unsigned(32),
     }
 )
@@ -176,6 +176,7 @@ CONV = data.StructLayout(
         "residual_zero": signed(8),
         "residual_low": signed(8),
         "residual_high": signed(8),
+        "table": unsigned(3),  # that the own int8 result passes, counted from 1; 0: none
     }
 )
 
@@ -188,6 +189,7 @@ POOL = data.StructLayout(
         "counted_height": unsigned(16),  # rows below this count: height, plus padding if included
         "counted_bytes": unsigned(24),  # byte positions below this count, likewise
         "channels": unsigned(16),
+        "table": unsigned(3),  # that a maximum passes before its record, as of CONV
     }
 )
 

@@ -18,6 +18,7 @@ POP_LATENCY = 2  # from a pop of a replay buffer to its word
 READ_LATENCY = 6  # of the tensor memory: grant, bank (2), merge, rotate (2)
 WRITE_TO_READ = 3  # a read accepted this many cycles after a write's acceptance sees its bytes
 PARAMETER_LATENCY = 2  # from a record's address to the record
+TABLE_LATENCY = 2  # from a value to its entry; in the shadow of reads that begin with the value
 LEVEL_LATENCY = 1  # from a word's write into a replay buffer to the reader's level
 COUNT_LATENCY = 1  # from a block's last word in the scratch memory to the reader's level
 

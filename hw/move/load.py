@@ -1,4 +1,4 @@
-"""LOAD: from DRAM to the tensor memory or the parameter memory."""
+"""LOAD: from DRAM to the tensor memory, the parameter memory or the tables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from hw.bus.axi import check_data_bytes
 from hw.conv.array.parameter_chain import parameter_write
 from hw.isa import LOAD, PARAMETER, MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig
 from hw.lib.queue import Queue
+from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import write_request
 from hw.move.transfer import Transfer, connect_transfer, job_layout, transfer_ports
 
@@ -23,8 +25,9 @@ class Load(wiring.Component):
     """Executes LOAD instructions in order, reading ahead for those that follow.
 
     A beat per cycle to the tensor memory, a record per cycle (or per ``PARAMETER_BYTES`` of beats)
-    to the parameter memory.  The rotation to the tensor memory's words is the memory's: a beat is
-    written at the address of its lane 0, restricted to the lanes that count.
+    to the parameter memory or, from ``parameter_depth`` on, to the tables.  The rotation to the
+    tensor memory's words is the memory's: a beat is written at the address of its lane 0,
+    restricted to the lanes that count.
 
     Parameters
     ----------
@@ -37,6 +40,7 @@ class Load(wiring.Component):
     o_command, i_beat : to and from a ``BurstReader``.
     o_write : tensor memory writes.
     o_parameter, o_parameter_valid : parameter memory writes.
+    o_table : writes of the tables, see ``table_write``.
     o_retire : pulse, the oldest instruction is done: the cycle after its last write's acceptance.
     o_failed : ``o_failure`` has code and tag; stays until reset.
     """
@@ -50,6 +54,7 @@ class Load(wiring.Component):
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_parameter": Out(parameter_write(config)),
                 "o_parameter_valid": Out(1),
+                "o_table": Out(table_write(config)),
                 "o_retire": Out(1),
             }
         )
@@ -96,12 +101,17 @@ class Load(wiring.Component):
         return m
 
     def _records(self, m: Module, job: Any, records: Records) -> None:
-        """What is cut from the beats is offered to the parameter memory, where the job stands."""
+        """What is cut from the beats is offered to the memory in which the job stands."""
+        depth = self._config.parameter_depth
+        behind = job.local[exact_log2(depth) :].any()
         m.d.comb += [
             records.i.payload.data.eq(self.i_beat.payload),
             self.o_parameter.address.eq(job.local),
             self.o_parameter.record.eq(records.o.payload[: PARAMETER.size]),
-            self.o_parameter_valid.eq(records.o.valid),
+            self.o_parameter_valid.eq(records.o.valid & ~behind),
+            self.o_table.record.eq(job.local - depth),
+            self.o_table.entries.eq(records.o.payload),
+            self.o_table.valid.eq(records.o.valid & behind),
         ]
 
     def _to_tensor(self, m: Module, job: Any, high: Any) -> None:

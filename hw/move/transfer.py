@@ -66,7 +66,7 @@ class Transfer(wiring.Component):
         self._bytes = data_bytes = config.axi_bytes
         self._capacities = {
             MemorySpace.TENSOR: config.tensor_bytes,
-            MemorySpace.PARAMETER: config.parameter_depth,
+            MemorySpace.PARAMETER: config.records,
         }
         job = job_layout(data_bytes)
         super().__init__({**transfer_ports(layout), "o": Out(stream.Signature(job))})

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.isa import HEAD, PARAMETER, POOL
 from hw.isa.config import OverlayConfig
 from hw.lib.queue import Queue
+from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.pool.overlap import Overlap
 from hw.pool.pool_finish import PoolFinish
@@ -43,6 +44,7 @@ class PoolEngine(wiring.Component):
     i_data : In. The tensor memory's words, ``READ_LATENCY`` after the requests.
     o_write : Out, stream of write requests.
     o_record_address, i_record : Out, In. Parameter memory; the record comes two cycles later.
+    i_table : In, writes of the tables.
     o_progress : Out. A tap was taken the cycle before, for the watchdog.
     """
 
@@ -58,6 +60,7 @@ class PoolEngine(wiring.Component):
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_record_address": Out(16),
                 "i_record": In(PARAMETER),
+                "i_table": In(table_write(config)),
                 "o_progress": Out(1),
             }
         )
@@ -71,7 +74,7 @@ class PoolEngine(wiring.Component):
         m.submodules.reader = reader = TapReader()
         m.submodules.group = group = GroupReducer(lanes=lanes)
         m.submodules.window = window = WindowReducer(lanes=lanes)
-        m.submodules.finish = finish = PoolFinish(lanes=lanes)
+        m.submodules.finish = finish = PoolFinish(config=self._config)
         more = Mux(overlap.o_slides, pool.tap_columns - 1, 0)
         connect(m, walk.o_tap, reader.i)
         connect(m, reader.o_read, flipped(self.o_read))
@@ -94,6 +97,7 @@ class PoolEngine(wiring.Component):
             finish.i_valid.eq(window.o_valid),
             finish.i_window.eq(window.o_window),
             finish.i_record.eq(self.i_record),
+            finish.i_table.eq(self.i_table),
             self.o_record_address.eq(finish.o_record_address),
         ]
         m.d.sync += self.o_progress.eq(walk.o_tap.valid & walk.o_tap.ready)

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa import PARAMETER, POOL
-from hw.isa.timing import FINISH_LATENCY, PARAMETER_LATENCY
+from hw.isa.config import OverlayConfig
+from hw.isa.timing import FINISH_LATENCY, PARAMETER_LATENCY, TABLE_LATENCY
 from hw.lib.pipelining import delayed
 from hw.lib.requantise import DSP_FACTOR, RequantiseLanes
-from hw.lib.sizes import check_sizes
+from hw.lib.table_lanes import TableLanes, table_write
 from hw.pool.pool_layouts import partial_result
 
 _ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
 
 
 class PoolFinish(wiring.Component):
-    """Adds the bias and requantises, with the record that belongs to the window's count.
+    """Looks maxima up in a table, adds the bias and requantises, with the window's own record.
+
+    The record is the one that belongs to the window's count; entries come while it is read.
 
     Parameters
     ----------
-    lanes : channels.
+    config : the overlay's.
 
     Members
     -------
@@ -31,12 +34,13 @@ class PoolFinish(wiring.Component):
     i_valid, i_window : In. A window, one a cycle.
     o_record_address : Out, modulo 2^16, the cycle after the window.
     i_record : In, ``PARAMETER_LATENCY`` cycles after the address.
+    i_table : In, writes of the tables.
     o_valid, o_result : Out. Bytes, ``FINISH_LATENCY`` after the window.
     """
 
-    def __init__(self, *, lanes: int) -> None:
-        check_sizes(1, lanes=lanes)
-        self._lanes = lanes
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
+        self._lanes = lanes = config.pool_channels
         super().__init__(
             {
                 "i_instruction": In(POOL),
@@ -44,6 +48,7 @@ class PoolFinish(wiring.Component):
                 "i_window": In(partial_result(lanes)),
                 "o_record_address": Out(16),
                 "i_record": In(PARAMETER),
+                "i_table": In(table_write(config)),
                 "o_valid": Out(1),
                 "o_result": Out(8 * lanes),
             }
@@ -59,9 +64,10 @@ class PoolFinish(wiring.Component):
             pool.parameters + Mux(pool.average, self.i_window.count, 0)
         )
         window = delayed(m, self.i_window.lanes, 1 + PARAMETER_LATENCY, name="window")
+        values = self._looked_up(m, window)
         biased = Signal(data.ArrayLayout(signed(_ACCUMULATOR_BITS), self._lanes), reset_less=True)
         for lane in range(self._lanes):
-            m.d.sync += biased[lane].eq(window[lane] + record.bias)
+            m.d.sync += biased[lane].eq(values[lane] + record.bias)
         m.d.comb += [
             requantise.i_accumulators.eq(biased),
             requantise.i_mantissa.eq(delayed(m, record.mantissa, 1, name="mantissa")),
@@ -75,3 +81,23 @@ class PoolFinish(wiring.Component):
             ),
         ]
         return m
+
+    def _looked_up(self, m: Module, window: Any) -> Any:
+        """Each maximum's entry, or the window as it is."""
+        if not self._config.tables:
+            return window
+        m.submodules.table = table = TableLanes(config=self._config, lanes=self._lanes)
+        m.d.comb += [
+            table.i_write.eq(self.i_table),
+            table.i_table.eq(self.i_instruction.table),
+            table.i_word.eq(Cat(value[:8] for value in self.i_window.lanes)),
+        ]
+        entries = delayed(m, table.o_word, 1 + PARAMETER_LATENCY - TABLE_LATENCY, name="entries")
+        return [
+            Mux(
+                self.i_instruction.table == 0,
+                window[lane],
+                entries.word_select(lane, 8).as_signed(),
+            )
+            for lane in range(self._lanes)
+        ]

@@ -33,6 +33,7 @@ from hw.isa.config import OverlayConfig
 from hw.lib.emit import emit
 from hw.lib.queue import Queue
 from hw.lib.replay import WeightBuffer
+from hw.lib.table_lanes import TableLanes
 from hw.lib.tensor_memory import TensorMemory
 from hw.overlay import READERS, Overlay
 from hw.pool.engine import PoolEngine
@@ -53,6 +54,10 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
     "writer": [
         lambda c: Writer(config=c),
         lambda c: Queue(shape=8 * c.columns, depth=c.output_depth, block=True),
+    ],
+    "tables": [
+        lambda c: TableLanes(config=c, lanes=c.columns),
+        lambda c: TableLanes(config=c, lanes=c.pool_channels),
     ],
     "sequencer": [lambda c: Sequencer(config=c)],
     "feeder": [lambda c: Feeder(config=c)],
@@ -144,7 +149,7 @@ def main() -> None:
     config = OverlayConfig.from_json({**SMALL, **numbers})
     records = json.loads(COUNTS.read_text()) if COUNTS.exists() else []
     for name in names or BLOCKS:
-        if name == "winograd" and not config.transforms:
+        if not {"winograd": config.transforms, "tables": config.tables}.get(name, True):
             continue
         total = sum((resources(cells(make(config))) for make in BLOCKS[name]), Resources())
         records = [r for r in records if (r["block"], configuration(r)) != (name, config)]

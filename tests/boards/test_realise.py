@@ -52,7 +52,7 @@ def test_style_of_the_memories(board: Board, style: str | None) -> None:
         (
             4,
             1000,
-            "takes 9,060,516 ff .* more than .* most of it is collector .*: choose fewer columns",
+            "takes 9,077,300 ff .* more than .* most of it is collector .*: choose fewer columns",
         ),
     ],
 )

@@ -125,7 +125,7 @@ def unsupported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of five nodes that the overlay does not have."""
     names = ["x", *(f"n{number}" for number in range(4)), "y"]
     nodes = [
-        helper.make_node("HardSwish", [source], [target], name=f"swish{number}")
+        helper.make_node("Hardmax", [source], [target], name=f"hard{number}")
         for number, (source, target) in enumerate(pairwise(names))
     ]
     weights = np.ones((4, 3, 1, 1), np.float32)

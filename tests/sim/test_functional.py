@@ -32,6 +32,7 @@ from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow, Engine, Opcode
 from hw.isa.config import OverlayConfig
 from sim import functional, golden
+from tests.kit.tables import with_tables
 
 
 @dataclass
@@ -176,7 +177,8 @@ def networks(draw: st.DrawFn) -> Network:
                     flat = b.flatten(source)
                     names += [flat, b.conv(flat, draw(extents), Window())]
     more = draw(st.lists(st.sampled_from(names), max_size=2))
-    return prune(b.build(names[-1], *more))
+    share = draw(st.sampled_from([0.0, 0.0, 0.4, 1.0]))
+    return with_tables(prune(b.build(names[-1], *more)), b.rng, share)
 
 
 @st.composite
@@ -194,6 +196,7 @@ def configs(draw: st.DrawFn) -> OverlayConfig:
         parameter_depth=1 << draw(st.integers(5, 8)),
         tensor_copies=draw(st.integers(1, 2)),
         axi_bytes=1 << draw(st.integers(2, 4)),
+        tables=draw(st.integers(1, 3)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The writer: result words to their addresses, with the residual added on the way."""
+"""The writer: result words through their table, with the residual added, to their addresses."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ from hw.conv.write.output_tiles import OutputTiles
 from hw.conv.write.word_walk import ChannelGroups, PixelWalk, Track
 from hw.isa import CONV, Dataflow
 from hw.isa.config import OverlayConfig
-from hw.isa.timing import READ_LATENCY, RESIDUAL_LATENCY, RETIRE_LATENCY, WRITER_LATENCY
+from hw.isa.timing import (
+    READ_LATENCY,
+    RESIDUAL_LATENCY,
+    RETIRE_LATENCY,
+    TABLE_LATENCY,
+    WRITER_LATENCY,
+)
 from hw.lib.algorithm import is_winograd, transform_index
 from hw.lib.pipelining import delayed
 from hw.lib.requantise import ResidualAdd
+from hw.lib.table_lanes import TableLanes, table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.lib.tiles import Tiles
 
@@ -44,6 +51,7 @@ WRITE_FIELDS = (
     "residual_zero",
     "residual_low",
     "residual_high",
+    "table",
 )
 WRITE = data.StructLayout({name: CONV[name].shape for name in WRITE_FIELDS})
 
@@ -62,6 +70,7 @@ class Writer(wiring.Component):
     i : instructions.
     i_word : words of C bytes, from the output FIFO.
     o_read, i_read : a reader's port of the tensor memory (residual).
+    i_table : writes of the tables.
     o_write : a writer's port of the tensor memory, the one of highest priority.
     o_retire : pulse, an instruction's last write has been accepted.
     o_busy : an instruction is under way.
@@ -75,6 +84,7 @@ class Writer(wiring.Component):
                 "i_word": In(stream.Signature(8 * config.columns)),
                 "o_read": Out(stream.Signature(read_request())),
                 "i_read": In(8 * config.tensor_word),
+                "i_table": In(table_write(config)),
                 "o_write": Out(stream.Signature(write_request(config))),
                 "o_retire": Out(1),
                 "o_busy": Out(1),
@@ -215,7 +225,7 @@ class Writer(wiring.Component):
         return places
 
     def _transfer(self, m: Module, target: Any, residual: Any, taken: Any, inside: Any) -> None:
-        """A word's way: residual read, addition, write; nothing on it waits."""
+        """A word's way: table while the residual is read, addition, write; nothing on it waits."""
         config, instruction = self._config, self._instruction
         columns = config.columns
         lanes = unsigned(bits_for(columns))
@@ -230,7 +240,13 @@ class Writer(wiring.Component):
             head.low.eq(low),
             head.high.eq(low + self._groups.o_size),
         ]
-        word = delayed(m, self.i_word.payload, READ_LATENCY, name="word")
+        m.submodules.table = table = TableLanes(config=config, lanes=columns)
+        m.d.comb += [
+            table.i_write.eq(self.i_table),
+            table.i_table.eq(instruction.table),
+            table.i_word.eq(self.i_word.payload),
+        ]
+        word = delayed(m, table.o_word, READ_LATENCY - TABLE_LATENCY, name="word")
         m.submodules.add = add = ResidualAdd(lanes=columns)
         m.d.comb += [
             add.i_value.as_value().eq(word),

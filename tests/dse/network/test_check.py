@@ -44,21 +44,22 @@ def test_light_networks(light: Path, name: str) -> None:
 
 def test_all_problems_at_once(builder, save) -> None:
     b = builder
-    x = b.node("LeakyRelu", [b.conv(b.input(3, 16, 16), "a", 4, 3, 3)], "leaky")
-    y = b.node("Sigmoid", [x], "gate")
-    x = b.node("Mul", [x, y], "swish")
+    slopes = b.constant("slopes", np.float32([[[0.1]], [[0.2]], [[0.3]], [[0.4]]]))
+    x = b.node("PRelu", [b.conv(b.input(3, 16, 16), "a", 4, 3, 3), slopes], "leaky")
+    y = b.node("Hardmax", [x], "gate")
+    x = b.node("Mul", [x, y], "product")
     up = b.constant("up", np.float32([1, 1, 2, 2]))
     x = b.node("Resize", [x, "", up], "resized", mode="linear")
     x = b.node("Conv", [x, b.node("Relu", [b.input(4, 3, 3, name="w")], "wr")], "dynamic")
     path = save(b.model(b.conv(x, "last", 2, 1, 1)))
     report = check(path)
     names = [problem.name for problem in report.problems]
-    assert names == ["leaky", "gate", "swish", "resized", "dynamic"]
+    assert names == ["leaky", "gate", "product", "resized", "dynamic"]
     reasons = {problem.name: problem.reason for problem in report.problems}
-    assert "curved" in reasons["leaky"] and "curved" in reasons["gate"]
+    assert "one value" in reasons["leaky"] and "no such" in reasons["gate"]
     assert "interpolates" in reasons["resized"] and "not constant" in reasons["dynamic"]
     with pytest.raises(
-        UnsupportedError, match=r"^5 unsupported nodes: LeakyRelu: 1 node, leaky: "
+        UnsupportedError, match=r"^5 unsupported nodes: PRelu: 1 node, leaky: "
     ) as error:
         load(path)
     assert error.value.problems == report.problems

@@ -74,7 +74,7 @@ def test_nothing_is_forgotten_behind_onnxruntimes_own_operators(
             op, list(OWN[op](b, x)), f"own{index}", domain=MICROSOFT, **ATTRIBUTES.get(op, {})
         )
         x = b.node("DequantizeLinear", [x, "s", "z"], f"real{index}")
-        x = b.node("Elu", [x], f"curved{index}")
+        x = b.node("Hardmax", [x], f"curved{index}")
         x = b.node("QuantizeLinear", [x, "s", "z"], f"q{index}")
     x = b.node("MaxPool", [x], "last", kernel_shape=[1, 1])
     report = judge(save(b.model(b.node("DequantizeLinear", [x, "s", "z"], "y"))))
@@ -88,7 +88,7 @@ def test_qgemm_has_a_shape_too(builder, save, qlinear: str) -> None:
     flat = b.node("Flatten", [qlinear], "flat")
     b.constant("m", np.full((256, 10), 130, np.uint8))
     x = b.node("QGemm", [flat, "s", "z", "m", "s", "z", ""], "gemm", domain=MICROSOFT)
-    x = b.node("Elu", [x], "curved")
+    x = b.node("Hardmax", [x], "curved")
     b.constant("n", np.full((11, 3), 1, np.float32))
     report = judge(save(b.model(b.node("MatMul", [x, "n"], "misfit"))))
     assert [one.name for one in report.problems] == ["gemm", "curved", "misfit"]
@@ -119,13 +119,14 @@ def test_weights_behind_an_unknown_operator_are_judged(builder, save, qlinear: s
     x = b.node("Strange", [qlinear], "strange", domain="org.example")
     x = b.node("MaxPool", [x], "pool", kernel_shape=[2, 2])
     x = qconv(b, x, "conv0")
-    x = b.node("Sigmoid", [b.node("DequantizeLinear", [x, "s", "z"], "real")], "curved")
+    x = b.node("Sigmoid", [b.node("DequantizeLinear", [x, "s", "z"], "real")], "table")
+    x = b.node("Hardmax", [x], "curved")
     x = b.node("Conv", [x, b.weight("v", 3, 4, 1, 1)], "end")
     model = b.model(x)
     model.opset_import.append(helper.make_opsetid("org.example", 1))
     report = judge(save(model))
     assert [one.name for one in report.problems] == ["strange", "conv0", "curved"]
-    assert report.places["unjudged"] == ("pool", "real", "end")
+    assert report.places["unjudged"] == ("pool", "real", "table", "end")
 
 
 def test_what_a_model_declares_helps_behind_an_unknown_operator(builder, save) -> None:

@@ -1,0 +1,108 @@
+"""Lowering of functions of one value: one layer, a table, for all of its nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from dse.network.graph import Quantisation
+from dse.onnx.draft import DraftLayer, DraftTensor
+from dse.onnx.elementwise import FunctionStep
+from dse.onnx.functions import INPUT, OPSET, OUTPUT, Function, renamed
+from dse.onnx.source import node_inputs, node_name, operator
+from dse.onnx.values import (
+    FLOAT,
+    Const,
+    HostValue,
+    OverlayValue,
+    StepValue,
+    Unsupported,
+    quantisation,
+)
+from dse.onnx.written_out import written_out
+
+if TYPE_CHECKING:
+    from dse.onnx.lowering import Lowering
+
+
+def lower(
+    lowering: Lowering, node: onnx.NodeProto, step: FunctionStep, scalars: Mapping[str, Const]
+) -> None:
+    """A node of a function; the last one adds the layer."""
+    x = _argument(lowering, step.argument)
+    known = lowering.known[node.output[0]]
+    if known.shape not in (None, x.shape):
+        raise Unsupported(
+            f"its constants enlarge its input of shape {x.shape} to {known.shape}",
+            "give them the shape of a single number",
+        )
+    dtype = known.dtype or x.dtype
+    if node.output[0] != step.result:
+        lowering.set(node, StepValue(x.tensor, x.shape, dtype, x.elements))
+        return
+    function, output = _function(step, scalars, x, lowering.source.opset)
+    result = DraftTensor(node.output[0], *x.tensor.shape, output)
+    layer = DraftLayer("table", node_name(node), node.op_type, [x.tensor], result)
+    layer.function = function
+    lowering.set(node, OverlayValue(lowering.add(layer), x.shape, dtype, x.elements))
+
+
+def _argument(lowering: Lowering, name: str) -> OverlayValue:
+    """What a function is of: all of a tensor, in whatever order a view shows it."""
+    x = lowering.values[name]
+    x = lowering.enter(x) if isinstance(x, HostValue) else x
+    assert isinstance(x, OverlayValue)
+    whole = x.elements is None or x.elements.size == math.prod(x.tensor.shape)
+    return x if whole else lowering.gathered(name, x)
+
+
+def _function(
+    step: FunctionStep, scalars: Mapping[str, Const], x: OverlayValue, opset: int
+) -> tuple[Function, Quantisation | None]:
+    """The function, and the quantisation of its results if the last node itself rounds."""
+    nodes: list[onnx.NodeProto] = []
+    constants: dict[str, npt.NDArray] = {}
+    for node in step.nodes:
+        if x.is_quantised and step.argument in node.input and not _reads_integers(node):
+            raise Unsupported("it computes with integers", "dequantise its inputs first")
+        written, more = written_out(node)
+        nodes += written
+        constants |= more
+    constants |= {
+        name: _single(scalars[name])
+        for node in nodes
+        for name in node_inputs(node)
+        if name in scalars
+    }
+    result, output = step.result, None
+    if nodes[-1].op_type == "QuantizeLinear":
+        rounding = nodes.pop()
+        result, scale, *zero = rounding.input
+        zero_point = constants[zero[0]] if zero else np.zeros((), np.uint8)
+        output = quantisation(constants[scale], zero_point, zero_point.dtype)
+    names = {step.argument: INPUT, result: OUTPUT}
+    prefix = "inner/"
+    return (
+        Function(
+            tuple(renamed(nodes, names, prefix)),
+            {f"{prefix}{name}": array for name, array in constants.items()},
+            x.dtype if x.is_quantised else FLOAT,
+            max(OPSET, opset),
+        ),
+        output,
+    )
+
+
+def _reads_integers(node: onnx.NodeProto) -> bool:
+    return operator(node) == "DequantizeLinear" or operator(node).startswith("QLinear")
+
+
+def _single(constant: Const) -> npt.NDArray:
+    """A constant without axes; real ones as float32."""
+    array = np.asarray(constant.real()).reshape(())
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
