@@ -78,13 +78,13 @@ def run(
 def table(result: Result) -> str:
     """A Markdown table of the layers."""
     lines = [
-        "| layer | kind | dataflow | cycles | predicted | utilisation |",
-        "|---|---|---|---|---|---|",
+        "| layer | kind | tile | dataflow | cycles | predicted | utilisation |",
+        "|---|---|---|---|---|---|---|",
     ]
     for layer in result.layers:
         share = f"{layer.utilisation:.1%}" if layer.macs else ""
         kind = layer.algorithm or layer.kind
-        cells = (layer.name, kind, layer.dataflow, f"{layer.cycles:,}")
+        cells = (layer.name, kind, str(layer.tile or ""), layer.dataflow, f"{layer.cycles:,}")
         lines.append(f"| {' | '.join(cells)} | {layer.predicted_cycles:,} | {share} |")
     return "\n".join(lines)
 

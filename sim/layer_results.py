@@ -21,6 +21,7 @@ class LayerResult:
 
     Parameters
     ----------
+    tile : Winograd, edge of an output tile.
     cycles : from its start, or the end of the layer before it on the same engine, to its end.
     predicted_cycles : the same by the exact model; equal if the memory is ideal.
     utilisation : multiply-accumulates per cycle and multiplier of the array; 0 without any.
@@ -29,6 +30,7 @@ class LayerResult:
     name: str
     kind: str
     algorithm: str
+    tile: int | None
     dataflow: str
     macs: int
     cycles: int
@@ -59,6 +61,7 @@ def _layer_result(
         name=entry.name,
         kind=entry.kind,
         algorithm=entry.algorithm,
+        tile=entry.tile,
         dataflow=entry.dataflow,
         macs=entry.macs,
         cycles=cycles,

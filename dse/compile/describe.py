@@ -125,6 +125,7 @@ def _layers(compiled: Compiled) -> Iterator[LayerEntry]:
             macs=compiled.macs.get(layer.name, 0),
             cycles=cost.cycles,
             weight_beats=cost.weight_beats,
+            tile=cost.tile,
         )
 
 

@@ -31,13 +31,14 @@ class LayerCost:
     """What was chosen for a layer and what it should take.
 
     ``cycles``: of the array (the formulas of docs/architecture.md) or the pooling engine;
-    ``weight_beats``: of the bus, for its weights.
+    ``weight_beats``: of the bus, for its weights.  ``tile``: Winograd, edge of an output tile.
     """
 
     algorithm: str
     dataflow: str
     cycles: int
     weight_beats: int
+    tile: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ class Emitter:
                 beats += tiling.beats
             actions += move.stores
         transform = pieces[0].transform
-        algorithm = choice.algorithm.value + (str(transform.m) if transform else "")
-        cost = LayerCost(algorithm, pieces[0].dataflow.name, cycles, beats)
-        return actions, cost
+        tile = None if transform is None else transform.m
+        flow = pieces[0].dataflow.name
+        return actions, LayerCost(choice.algorithm.value, flow, cycles, beats, tile)
 
     def pool(self, time: int, layer: PoolLayer) -> tuple[list[Action], LayerCost]:
         """A pooling, strip by strip."""

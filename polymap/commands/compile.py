@@ -43,10 +43,13 @@ def compile(
 def _tell(program: api.Program, overlay: api.OverlayConfig) -> None:
     manifest = program.manifest
     output.table(
-        ("layer", "kind", "algorithm", "dataflow"),
+        ("layer", "kind", "algorithm", "tile", "dataflow"),
         ("MAC", "array cycles"),
         [
-            (la.name, la.kind, la.algorithm, la.dataflow, f"{la.macs:,}", f"{la.cycles:,}")
+            (
+                *(la.name, la.kind, la.algorithm, str(la.tile or ""), la.dataflow),
+                *(f"{la.macs:,}", f"{la.cycles:,}"),
+            )
             for la in manifest.layers
         ],
     )

@@ -70,12 +70,13 @@ def simulate(
 
 def _tell(result: api.Result) -> None:
     output.table(
-        ("layer", "algorithm", "dataflow"),
+        ("layer", "algorithm", "tile", "dataflow"),
         ("cycles", "predicted", "utilisation"),
         [
             (
                 layer.name,
                 layer.algorithm or layer.kind,
+                str(layer.tile or ""),
                 layer.dataflow,
                 f"{layer.cycles:,}",
                 f"{layer.predicted_cycles:,}",

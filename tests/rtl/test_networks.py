@@ -63,15 +63,15 @@ def test_random_networks(name: str) -> None:
     fitting.check(0.05)
 
 
-def used(program: Program) -> list[tuple[str, str]]:
-    """Algorithm and dataflow of each convolution."""
-    layers = program.manifest.layers
-    return [(layer.algorithm, layer.dataflow) for layer in layers if layer.kind == "conv"]
+def used(program: Program) -> list[tuple[str, int | None, str]]:
+    """Algorithm, tile and dataflow of each convolution."""
+    layers = [layer for layer in program.manifest.layers if layer.kind == "conv"]
+    return [(layer.algorithm, layer.tile, layer.dataflow) for layer in layers]
 
 
-def names(choice: Choice) -> tuple[str, str]:
+def names(choice: Choice) -> tuple[str, int | None, str]:
     assert choice.dataflow is not None
-    return f"{choice.algorithm.value}{choice.tile or ''}", choice.dataflow.name
+    return choice.algorithm.value, choice.tile, choice.dataflow.name
 
 
 def chain(*channels: int) -> Network:
@@ -98,7 +98,7 @@ def test_a_network_switches_dataflows(name: str) -> None:
     orders = [*itertools.permutations(Dataflow), *((flow,) * 3 for flow in Dataflow)]
     cases = [Case(chain(5, 9, 4, 6), tuple(map(Choice, order))) for order in orders]
     for program, order in zip(check(name, *cases), orders, strict=True):
-        found = list(dict.fromkeys(flow for _, flow in used(program)))
+        found = list(dict.fromkeys(flow for *_, flow in used(program)))
         assert found == list(dict.fromkeys(flow.name for flow in order))
 
 

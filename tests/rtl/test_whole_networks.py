@@ -68,7 +68,9 @@ def check(model: Imported, images: Images, config: OverlayConfig) -> None:
     program = compile_network(network, config, mapping)
     result = simulate(model, images, config, mapping=mapping)
     assert result.mismatches == 0
-    assert len({layer.algorithm for layer in result.layers if layer.kind == "conv"}) == 4
+    assert (
+        len({(layer.algorithm, layer.tile) for layer in result.layers if layer.kind == "conv"}) == 4
+    )
     assert result.cycles == program_cycles(program, config, IDEAL).total
 
 

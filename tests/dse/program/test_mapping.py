@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dse.assembly.manifest import Manifest
 from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
 from dse.network.graph import Network
@@ -23,6 +25,24 @@ def test_forced_dataflow(network: Network, config: OverlayConfig, flow: Dataflow
     assert {one.field("dataflow") for one in convs} == {flow}
     entries = [layer for layer in program.manifest.layers if layer.kind == "conv"]
     assert {(layer.algorithm, layer.dataflow) for layer in entries} == {("im2col", flow.name)}
+
+
+def test_what_is_forced_and_what_the_manifest_says_are_written_alike(
+    network: Network, config: OverlayConfig
+) -> None:
+    """Manifests of earlier tools, with the tile in the algorithm's name, can still be read."""
+    overlay = replace(config, winograd="f4", scratch_words=1024, accumulator_depth=64)
+    asked = {"a": {"algorithm": "winograd", "tile": 4, "dataflow": "WS"}}
+    program = compile_network(network, overlay, LayerMapping.from_json({"layers": asked}))
+    data = program.manifest.to_json()
+    (entry,) = (layer for layer in data["layers"] if layer["name"] == "a")
+    assert {name: entry[name] for name in asked["a"]} == asked["a"]
+    assert {one["tile"] for one in data["layers"] if one["name"] != "a"} == {None}
+    for layer in data["layers"]:
+        tile = layer.pop("tile")
+        layer["algorithm"] += "" if tile is None else str(tile)
+    old = Manifest.from_json(data)
+    assert next(one for one in old.layers if one.name == "a").algorithm == "winograd4"
 
 
 @pytest.mark.parametrize(
