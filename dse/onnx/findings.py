@@ -75,6 +75,7 @@ class Report:
     ``kind``: "float" models need calibration arrays to be imported, "quantised" ones do not.
     ``layers``: the overlay's operators in execution order, as (name, kind) pairs.
     ``places``: where every node goes, by name.
+    ``left_in_float``: layers of a quantised model that are quantised on the spot.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Report:
     layers: tuple[tuple[str, str], ...]
     places: Mapping[Place, tuple[str, ...]]
     problems: tuple[Problem, ...]
+    left_in_float: tuple[str, ...] = ()
 
     @property
     def head(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from dse.onnx.findings import Place, Problem, Report, UnsupportedError
 from dse.onnx.handlers import HANDLERS, WEIGHTS
 from dse.onnx.host import Cut, Host, Subgraph, subgraph
 from dse.onnx.lowering import Lowering
+from dse.onnx.on_the_spot import left_in_float
 from dse.onnx.source import Known, Source, node_name, operator
 from dse.onnx.values import INCONSISTENT, AfterValue, Const
 
@@ -52,6 +53,8 @@ def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None)
     if _kind(model) == "float":
         _calibrate(model, lowering, calibration)
         rounding = "inwards"
+    else:
+        _on_the_spot(model, lowering, calibration)
     network = finish.network(lowering.draft, model.name, model.sha256, rounding)
     constants.verify(network)
     return Imported(network, _host(model, lowering, network))
@@ -71,8 +74,9 @@ def outline(model: onnx.ModelProto | str | Path) -> Network:
     problems = _problems(read, lowering)
     if problems:
         raise UnsupportedError(problems)
-    if _kind(read) == "float":
+    if _kind(read) == "float" or left_in_float(lowering.draft).inputs(lowering.draft):
         return finish.outline(lowering.draft, read.name, read.sha256)
+    quantise.by_reach(lowering.draft)
     network = finish.network(lowering.draft, read.name, read.sha256)
     constants.verify(network)
     return network
@@ -89,6 +93,7 @@ def check(path: str | Path) -> Report:
         layers=tuple((layer.name, layer.kind) for layer in lowering.draft.layers),
         places={place: tuple(names) for place, names in lowering.places.items()},
         problems=problems,
+        left_in_float=() if _kind(model) == "float" else left_in_float(lowering.draft).layers,
     )
 
 
@@ -138,15 +143,32 @@ def _calibrate(
 ) -> None:
     """Quantise the draft of a float model."""
     if calibration is None:
-        raise NetworkError(
-            "a float model needs calibration images to be quantised: pass"
-            " --calibration X.npz with some typical inputs"
-            f" ({', '.join(port.name for port in model.inputs)})"
-        )
+        raise _uncalibrated(model, "a float model")
     calibration = inputs.validate(calibration, model.inputs, "calibration")
     passes.give_meaning(lowering.draft)
     images = _entry_images(model, lowering, calibration)
     quantise.quantise(lowering.draft, model.name, images)
+
+
+def _on_the_spot(
+    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray] | None
+) -> None:
+    """Quantise what a quantised model leaves in float: by images, or by all that it can reach."""
+    left = left_in_float(lowering.draft)
+    if left.tensors and calibration is not None:
+        _calibrate(model, lowering, calibration)
+    elif names := left.inputs(lowering.draft):
+        raise _uncalibrated(model, f"input {names[0]!r}, which the model leaves in float,")
+    else:
+        quantise.by_reach(lowering.draft)
+
+
+def _uncalibrated(model: Source, what: str) -> NetworkError:
+    return NetworkError(
+        f"{what} needs calibration images to be quantised: pass"
+        " --calibration X.npz with some typical inputs"
+        f" ({', '.join(port.name for port in model.inputs)})"
+    )
 
 
 def _entry_images(
@@ -156,9 +178,19 @@ def _entry_images(
     for image in inputs.images(calibration):
         values = {**image, **head.run(image)}
         yield {
-            tensor: values[name].astype(np.float32).reshape(_nchw(tensor))
+            tensor: _reals(tensor, values[name]).reshape(_nchw(tensor))
             for tensor, name in lowering.entries.items()
         }
+
+
+def _reals(tensor: DraftTensor, values: npt.NDArray) -> npt.NDArray[np.float32]:
+    """What the host's values mean: integers that the model quantises mean others."""
+    reals = values.astype(np.float32)
+    q = tensor.quantisation
+    if q is None or not tensor.integers:
+        return reals
+    shift = 128 if values.dtype == np.uint8 else 0
+    return (reals - np.float32(q.zero_point + shift)) * np.float32(q.scale)
 
 
 def _host(model: Source, lowering: Lowering, network: Network) -> Host:

@@ -30,6 +30,7 @@ from dse.network.table_fusion import behind_convolutions
 from dse.onnx import draft_passes as passes
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 from dse.onnx.findings import Problem
+from dse.onnx.on_the_spot import left_in_float
 
 QUANTISE = "quantise this node too, or import the float model with calibration arrays"
 
@@ -44,17 +45,17 @@ _IDLE, _SMALLEST_FACTOR, _LARGEST_BIAS = 2.0**-16, 2.0**-40, 2.0**30
 
 
 def unquantised(draft: Draft) -> Iterator[Problem]:
-    """The layers whose weights or output a quantised model left in float."""
+    """What a quantised model does not round, though no layer left in float is why."""
     passes.fold(draft)
     passes.complete(draft)
+    left = left_in_float(draft).tensors
     for tensor in draft.inputs:
-        if tensor.quantisation is None:
+        if tensor.quantisation is None and tensor not in left:
             yield Problem(tensor.name, "input", "the model does not quantise it", QUANTISE)
     for layer in draft.layers:
-        weight = layer.weight
-        if weight is not None and weight.scale is None and not layer.affine:
-            yield Problem(layer.name, layer.origin, "its weights are not quantised", QUANTISE)
-        elif layer.output.quantisation is None:
+        if layer.output in left:
+            continue
+        if layer.output.quantisation is None:
             yield Problem(layer.name, layer.origin, "its output is not quantised", QUANTISE)
         elif layer.integers and any(
             t.quantisation != layer.output.quantisation for t in layer.inputs

@@ -30,7 +30,7 @@ _UNSEEN = 2.0**-16
 def quantise(
     draft: Draft, name: str, images: Iterator[Mapping[DraftTensor, npt.NDArray[np.float32]]]
 ) -> None:
-    """Give every tensor of a draft its quantisation.
+    """Give every tensor of a draft that has none its quantisation.
 
     ``images``: the draft's inputs, NCHW, one image at a time.
     """
@@ -42,10 +42,21 @@ def quantise(
             tensor.quantisation = _quantisation(low, high, exceed=False)
     for layer in draft.layers:
         tensor = layer.output
+        if tensor.quantisation is not None:
+            continue
         joined = layer.inputs if layer.kind == "concat" else [tensor]
         exceed = any(seen[part][0] == seen[part][1] for part in joined)
         own = _quantisation(*_range(layer, seen[tensor]), exceed)
         tensor.quantisation = _passed_on(layer) or own
+
+
+def by_reach(draft: Draft) -> None:
+    """Give every tensor that has no quantisation one that holds all that its layer can reach."""
+    for layer in draft.layers:
+        tensor = layer.output
+        if tensor.quantisation is None:
+            own = _quantisation(*_range(layer, (0.0, 0.0)), exceed=False)
+            tensor.quantisation = _passed_on(layer) or own
 
 
 def _calibrate(

@@ -67,6 +67,11 @@ def _tell(report: api.Report) -> None:
         f"  of {report.nodes} nodes: {overlay} on the overlay, {constant} constant,"
         f" {len(report.head) + len(report.tail)} on the host"
     )
+    if report.left_in_float:
+        typer.echo(
+            f"  quantised on the spot, since the model leaves them in float:"
+            f" {', '.join(report.left_in_float)}; --calibration X.npz makes them finer"
+        )
     if report.kind == "float":
         typer.echo(
             "  compile and simulate need --calibration X.npz, typical inputs, to quantise it"

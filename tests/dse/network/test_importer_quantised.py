@@ -12,6 +12,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from dse.network import inputs
+from dse.network.tensor import NetworkError
 from dse.onnx.importer import check, load
 from sim import golden
 from tests.meaning import evaluate
@@ -118,7 +119,34 @@ def test_uint8_weights_around_128_are_int8(mixed, quantise, tmp_path: Path) -> N
         np.testing.assert_array_equal(a.bias, b.bias)
 
 
-def test_float_nodes_of_a_quantised_model_are_reported(mixed, quantise) -> None:
-    report = check(quantise(mixed, nodes_to_exclude=["dilated", "left"]))
-    assert [problem.name for problem in report.problems] == ["left", "dilated"]
-    assert all(problem.reason == "its weights are not quantised" for problem in report.problems)
+@pytest.mark.parametrize("format_", [QuantFormat.QDQ, QuantFormat.QOperator])
+@pytest.mark.parametrize(
+    ("excluded", "calibrated"),
+    [
+        (["dilated", "left"], False),
+        (["grouped", "stem"], True),
+        (["last", "fc"], False),
+        (["dilated", "right", "joined", "average", "last"], True),
+    ],
+)
+def test_layers_left_in_float_are_quantised_on_the_spot(
+    mixed, quantise, images, format_: QuantFormat, excluded: list[str], calibrated: bool
+) -> None:
+    path = quantise(mixed, quant_format=format_, nodes_to_exclude=excluded)
+    report = check(path)
+    assert report.supported
+    weights = {"joined", "average"}
+    assert {name.removesuffix("_quant") for name in report.left_in_float} == {*excluded} - weights
+    imported = load(path, {"x": images} if calibrated else None)
+    expected = evaluate(path, {"x": images})["probabilities"]
+    for image, right in zip(inputs.images({"x": images}), expected, strict=True):
+        tensors = golden.run(imported.network, imported.host.before(image))
+        (found,) = imported.host.after(image, tensors).values()
+        assert np.abs(found[0] - right).max() < (0.08 if calibrated else 0.1)
+
+
+def test_an_input_left_in_float_needs_images(mixed, quantise) -> None:
+    path = quantise(mixed, nodes_to_exclude=["stem"])
+    assert check(path).left_in_float == ("stem",)
+    with pytest.raises(NetworkError, match="input 'x', which the model leaves in float, needs"):
+        load(path)
