@@ -210,13 +210,6 @@ def one_conv(builder, weight: np.ndarray, axis: int = 0, scales: int = 1) -> onn
     return b.model("y")
 
 
-def test_weights_of_minus_128_are_reported(builder, save) -> None:
-    weight = np.full((3, 4, 1, 1), -128, np.int8)
-    (problem,) = check(save(one_conv(builder, weight))).problems
-    assert (problem.name, problem.operator) == ("conv", "Conv")
-    assert "from -128 to 0" in problem.reason and "QuantType.QInt8" in problem.remedy
-
-
 def test_scales_along_the_inputs_are_reported(builder, save) -> None:
     weight = np.ones((3, 4, 1, 1), np.int8)
     (problem,) = check(save(one_conv(builder, weight, axis=1, scales=4))).problems
