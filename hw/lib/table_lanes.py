@@ -13,6 +13,7 @@ from hw.isa import CONV
 from hw.isa.config import PARAMETER_BYTES, TABLE_RECORDS, OverlayConfig
 from hw.isa.timing import TABLE_LATENCY
 from hw.lib.pipelining import delayed
+from hw.lib.sizes import check_sizes
 
 TABLE = CONV["table"].shape  # counted from 1; 0: none
 
@@ -43,8 +44,7 @@ class TableLanes(wiring.Component):
     """
 
     def __init__(self, *, config: OverlayConfig, lanes: int) -> None:
-        if not isinstance(lanes, int) or lanes < 1:
-            raise ValueError(f"lanes must be a positive integer, not {lanes!r}")
+        check_sizes(1, lanes=lanes)
         self._records = TABLE_RECORDS * config.tables
         self._lanes = lanes
         super().__init__(

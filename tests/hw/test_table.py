@@ -15,7 +15,7 @@ LANES = 3
 
 
 def test_the_parameters_must_be_legal() -> None:
-    with pytest.raises(ValueError, match="lanes must be a positive integer, not 0"):
+    with pytest.raises(ValueError, match="lanes must be an integer of at least 1, not 0"):
         TableLanes(config=OverlayConfig(), lanes=0)
 
 

@@ -8,6 +8,7 @@ from hw.isa import PARAMETER
 from hw.isa.transforms import F2
 from hw.lib.queue import Queue
 from hw.lib.replay import WeightBuffer
+from hw.lib.table_lanes import TableLanes
 from hw.lib.tensor_memory import TensorMemory
 from tests.hw.timing.bench import hold, last, measures, play, pulse, when
 from tests.hw.timing.designs import PLAIN, WINOGRAD
@@ -86,6 +87,21 @@ def parameter() -> int:
     ]
     (record,) = play(dut, steps, dut.o_record_0)
     return when(record) - (AT + 5)
+
+
+@measures("TABLE_LATENCY")
+def table() -> int:
+    """Of a byte that is looked up, and of one that is not."""
+    dut = TableLanes(config=PLAIN, lanes=1)
+    write = dut.i_write.shape().const({"valid": 1, "record": 0, "entries": 9 << 8 * 5})
+    found = set()
+    for number, wanted in ((0, 5), (1, 9)):
+        steps = [*pulse(AT, dut.i_write.as_value(), write.as_bits()), *hold(dut.i_table, number)]
+        (word,) = play(dut, [*steps, *pulse(AT + 5, dut.i_word, 5)], dut.o_word)
+        assert word[when(word)] == wanted
+        found.add(when(word) - (AT + 5))
+    (latency,) = found
+    return latency
 
 
 @measures("COUNT_LATENCY")

@@ -53,7 +53,7 @@ def window() -> int:
 @measures("FINISH_LATENCY")
 def finish() -> int:
     """Valid comes with the result of the window's bytes."""
-    dut = PoolFinish(lanes=1)
+    dut = PoolFinish(config=PLAIN)
     record = {"mantissa": 1 << 16, "shift": 16, "low": -128, "high": 127}
     steps = [
         *hold(dut.i_record, dut.i_record.shape().const(record)),
