@@ -72,7 +72,21 @@ class Arranger:
         some = self.channels(self._row_values(tensor), first * channels, count * channels)
         return self.reshaped(some, (height, count, channels))
 
+    def from_pixel(self, tensor: DraftTensor, row: int, column: int, height: int) -> DraftTensor:
+        """An image of so many rows that begins at a pixel; its rows end in the tensor's next."""
+        _, width, channels = tensor.shape
+        first, count = (row * width + column) * channels, height * width * channels
+        return self.reshaped(
+            self.channels(self._values(tensor), first, count), (height, width, channels)
+        )
+
     # What is put together.
+
+    def layer(self, layer: DraftLayer) -> DraftTensor:
+        """A layer that computes, named after the node as the others are."""
+        layer.name = layer.output.name = f"{self._name}/{layer.name}"
+        layer.origin = self._origin
+        return self._add(layer)
 
     def joined(self, parts: Sequence[DraftTensor]) -> DraftTensor:
         """Beside each other along the channels."""

@@ -12,12 +12,15 @@ import onnx
 from dse.network.graph import Window
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.interpolate import interpolated, phases
 from dse.onnx.lower_window import require_weights, show, spatial
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
-from dse.onnx.values import Const, Unsupported, require
+from dse.onnx.values import Const, OverlayValue, Unsupported, require
 
-INSTEAD = "enlarge by a whole number, to the nearest pixel, or run it on the host"
+INSTEAD = "enlarge by a whole number, align_corners off, or run it on the host"
+MOST_TIMES = 5
+"""So many times larger, the shares of four pixels are int8 weights."""
 
 
 def conv_transpose(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -115,16 +118,19 @@ def _transposed_window(
 
 
 def resize(lowering: Lowering, node: onnx.NodeProto) -> None:
-    """Resize and Upsample to the nearest pixel, by whole numbers."""
+    """Resize and Upsample by whole numbers: to the nearest pixel, or between pixels."""
     x = spatial(lowering, node, lowering.operand(node))
     mode = attribute(node, "mode", "nearest")
-    if mode != "nearest":
-        raise Unsupported(f"it interpolates ({mode})", INSTEAD)
     if attribute(node, "axes") is not None:
         raise Unsupported("it lists its axes", "list the sizes or scales of all axes")
     outputs, scales = _enlarged(lowering, node, x.shape)
     require(outputs[:2] == x.shape[:2], f"it makes {outputs} of {x.shape}")
     arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    if mode in ("linear", "bilinear"):
+        _between(lowering, node, arrange, x, outputs)
+        return
+    if mode != "nearest":
+        raise Unsupported(f"it interpolates ({mode})", INSTEAD)
     sources = [
         _nearest(node, n, out, scale)
         for n, out, scale in zip(x.shape[2:], outputs[2:], scales[2:], strict=True)
@@ -135,6 +141,36 @@ def resize(lowering: Lowering, node: onnx.NodeProto) -> None:
     image = _repeated(arrange, x.tensor, 1, columns)
     image = _repeated(arrange, image, 0, rows)
     show(lowering, node, image, x.dtype, len(x.shape) - 2)
+
+
+def _between(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    arrange: Arranger,
+    x: OverlayValue,
+    outputs: Sequence[int],
+) -> None:
+    """The image with pixels between its own."""
+    if x.is_quantised:
+        raise Unsupported("it interpolates integers", "dequantise its input first")
+    if attribute(node, "antialias", 0):
+        raise Unsupported("it filters what it makes smaller", INSTEAD)
+    mode = _coordinates(node)
+    if mode not in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric"):
+        raise Unsupported(f"its coordinates are {mode}", INSTEAD)
+    times = [1] * (4 - len(x.shape))
+    times += [out // n for n, out in zip(x.shape[2:], outputs[2:], strict=True)]
+    sizes = [n * t for n, t in zip(x.shape[2:], times[4 - len(x.shape) :], strict=True)]
+    if sizes != list(outputs[2:]) or max(times) > MOST_TIMES:
+        raise Unsupported(f"it makes {tuple(outputs)} of {x.shape}", INSTEAD)
+    down, right = (phases(count, mode != "asymmetric") for count in times)
+    show(lowering, node, interpolated(arrange, x.tensor, down, right), x.dtype, len(x.shape) - 2)
+
+
+def _coordinates(node: onnx.NodeProto) -> str:
+    recent = node.op_type == "Resize" and len(node.input) > 2
+    default = "half_pixel" if recent else "asymmetric"
+    return cast(str, attribute(node, "coordinate_transformation_mode", default))
 
 
 def _enlarged(
@@ -160,9 +196,7 @@ def _enlarged(
 def _nearest(node: onnx.NodeProto, n: int, count: int, scale: float) -> npt.NDArray[np.int64]:
     """The pixel that each of ``count`` pixels is, along an axis of ``n``."""
     recent = node.op_type == "Resize" and len(node.input) > 2
-    mode = attribute(
-        node, "coordinate_transformation_mode", "half_pixel" if recent else "asymmetric"
-    )
+    mode = _coordinates(node)
     rounding = attribute(node, "nearest_mode", "round_prefer_floor" if recent else "floor")
     at = np.arange(count, dtype=np.float64)
     match mode:

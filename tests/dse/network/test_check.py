@@ -49,7 +49,7 @@ def test_all_problems_at_once(builder, save) -> None:
     y = b.node("Hardmax", [x], "gate")
     x = b.node("Mul", [x, y], "product")
     up = b.constant("up", np.float32([1, 1, 2, 2]))
-    x = b.node("Resize", [x, "", up], "resized", mode="linear")
+    x = b.node("Resize", [x, "", up], "resized", mode="cubic")
     x = b.node("Conv", [x, b.node("Relu", [b.input(4, 3, 3, name="w")], "wr")], "dynamic")
     path = save(b.model(b.conv(x, "last", 2, 1, 1)))
     report = check(path)

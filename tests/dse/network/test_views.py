@@ -43,6 +43,16 @@ def nearest(b: Builder, x: str, channels: int) -> tuple[str, int]:
     return b.node("Resize", [x, "", scales], "moved", **options), channels
 
 
+def between(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    """By powers of two the reference computes it exactly."""
+    times = b.rng.choice([1, 2, 4] if isinstance(b, Exact) else [1, 2, 3, 4, 5], 2)
+    scales = b.constant("scales", np.array([1, 1, *times], np.float32))
+    options = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    if b.rng.random() < 0.3:
+        options["coordinate_transformation_mode"] = "asymmetric"
+    return b.node("Resize", [x, "", scales], "moved", **options), channels
+
+
 def transposed(b: Builder, x: str, channels: int) -> tuple[str, int]:
     stride, kernel, dilation = (b.rng.integers(1, most, 2).tolist() for most in (4, 5, 3))
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
@@ -109,7 +119,7 @@ def stacked(b: Builder, x: str, channels: int) -> tuple[str, int]:
 
 
 DRAWS: tuple[Draw, ...] = (
-    *(zeros, cropped, mirrored, nearest, transposed),
+    *(zeros, cropped, mirrored, nearest, between, transposed),
     *(sliced, divided, shuffled, blocks, stacked),
 )
 
