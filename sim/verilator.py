@@ -133,14 +133,22 @@ def build_folder() -> Path:
 
 
 def lint(verilog: Verilog, *, folder: Path | None = None) -> None:
-    """Raises ToolError on any warning that is not waived; vendors' cells are black boxes."""
-    key = _key([verilog.text])
-    parts = (folder or build_folder()) / f"{key}.lint"
-    parts.mkdir(parents=True, exist_ok=True)
-    source = verilog.write(parts / "design.v")
-    arguments = ["--lint-only", *WARNINGS, "--top-module", verilog.top, str(source)]
-    verilator().run([*arguments, "-y", str(CELLS)], log=parts / "lint.log", folder=parts)
-    shutil.rmtree(parts)
+    """Raises ToolError on any warning that is not waived; vendors' cells are black boxes.
+
+    That a design is clean is kept in ``folder``, as builds are.
+    """
+    tool = verilator()
+    arguments = ["--lint-only", *WARNINGS, "--top-module", verilog.top]
+
+    def check(parts: Path) -> None:
+        source = verilog.write(parts / "design.v")
+        command = [*arguments, str(source), "-y", str(CELLS)]
+        tool.run(command, log=parts / "lint.log", folder=parts)
+        source.unlink()
+
+    cells = [cell.read_text() for cell in sorted(CELLS.glob("*.v"))]
+    name = f"lint-{_key([tool.version, str(arguments), *cells, verilog.text])}"
+    Cache(folder or build_folder()).keep(name, check)
 
 
 def build(
@@ -182,9 +190,10 @@ def build(
     if (kept := cache.find(name)) is not None:
         return kept / EXECUTABLE
 
+    plain = toolchain()  # how the design is compiled changes nothing of the runtime
     runtime = cache.keep(
-        f"runtime-{_key([*makes, str(arguments)])}",
-        lambda parts: _build_runtime(tools, arguments, parts),
+        f"runtime-{_key([plain.version, plain.environment['MAKEFLAGS'], str(arguments)])}",
+        lambda parts: _build_runtime(plain, arguments, parts),
     )
 
     def make(parts: Path) -> None:

@@ -16,10 +16,10 @@ from dse.files.writing import writing
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa.config import ISA_VERSION, OverlayConfig
 from hw.lib.emit import Verilog, emit
-from hw.overlay import Overlay
 from sim import verilator
+from sim.fast_overlay import TOP, emit_overlay
 
-TOP, CLOCK, RESET = "polymap", "ap_clk", "ap_rst_n"
+CLOCK, RESET = "ap_clk", "ap_rst_n"
 VERILOG_FILE, SIDE_CAR_FILE = f"{TOP}.v", f"{TOP}.json"
 
 
@@ -91,14 +91,15 @@ def elaborate(config: OverlayConfig, *, board: Board | None = None) -> Elaborate
     suits simulators and any device.
     """
     if board is None:
-        overlay, primitive, blocks = Overlay(config=config), BEHAVIOURAL, breakdown(config)
+        verilog, primitive, blocks = emit_overlay(config), BEHAVIOURAL, breakdown(config)
     else:
         real = realise(config, board)
-        overlay, primitive, blocks = real.overlay(), real.primitive, dict(real.blocks)
+        verilog = emit(real.overlay(), TOP, clock=CLOCK, reset=RESET)
+        primitive, blocks = real.primitive, dict(real.blocks)
     return Elaborated(
         config=config,
         board=board,
-        verilog=emit(overlay, TOP, clock=CLOCK, reset=RESET),
+        verilog=verilog,
         primitive=primitive,
         blocks=blocks,
     )

@@ -267,7 +267,7 @@ def check(
     for (_, fields), (_, cycles, reads) in zip(bench.tasks, bench.log, strict=True):
         cost = pool_cost(config, fields)
         assert reads == cost.reads
-        assert cycles == cost.cycles if stall == 0 else cycles >= cost.cycles
+        assert cycles == cost.cycles if stall == (0.0, 0.0) else cycles >= cost.cycles
 
 
 EVERY_KIND = [

@@ -18,6 +18,7 @@ from hw.isa.config import OverlayConfig
 from hw.isa.transforms import F2, F4
 from sim.functional_taps import FunctionalError
 from tests.hw.algorithms import check, layer
+from tests.rtl.overlays import OVERLAYS
 
 pytestmark = pytest.mark.rtl
 
@@ -26,19 +27,8 @@ FLOWS = [Dataflow.WS, Dataflow.IS]
 
 
 def config(lanes: int, winograd: str = "both") -> OverlayConfig:
-    return OverlayConfig(
-        rows=3,
-        columns=4,
-        lanes=lanes,
-        tensor_bytes=1 << 13,
-        accumulator_depth=256,
-        weight_words=128,
-        parameter_depth=64,
-        axi_bytes=16,
-        watchdog_cycles=5000,
-        winograd=winograd,
-        scratch_words=1024 if winograd != "none" else 0,
-    )
+    words = 1024 if winograd != "none" else 0
+    return replace(OVERLAYS[f"winograd{lanes}"], winograd=winograd, scratch_words=words)
 
 
 def winograd(flow: Dataflow, tile: int | None = None) -> Choice:

@@ -14,6 +14,7 @@ from hw.lib.emit import Verilog
 from polymap import configuration
 from polymap.api import elaboration
 from sim.verilator import ToolError
+from tests.rtl.overlays import OVERLAYS
 
 pytestmark = pytest.mark.rtl
 
@@ -58,9 +59,11 @@ def test_verilog(elaborated: Path) -> None:
 
 
 def test_without_a_board(invoke: Callable[..., Any], tmp_path: Path) -> None:
-    answer = invoke("elaborate", "--array", "2x3", "--lanes", "1", "--out", tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(OVERLAYS["5x3"].to_json()))
+    answer = invoke("elaborate", "--config", config, "--out", tmp_path)
     assert answer.code == 0, answer
-    assert "2 x 3, 1 lane(s): about 21 dsp" in answer.stdout
+    assert "5 x 3, 1 lane(s): about 27 dsp" in answer.stdout
     assert "elements: behavioural" in answer.stdout
     assert "lint: clean" in answer.stdout
     assert "DSP48E2" not in (tmp_path / "polymap.v").read_text()
@@ -83,7 +86,7 @@ def test_what_is_not_checked_or_not_clean_is_said(
         return Verilog(top="polymap", text="", modules=("polymap",), ports=(), hierarchical=False)
 
     array = ("elaborate", "--array", "2x2", "--lanes", "1", "--out", tmp_path)
-    monkeypatch.setattr(elaboration, "emit", stand_in)
+    monkeypatch.setattr(elaboration, "emit_overlay", stand_in)
     monkeypatch.setattr(elaboration.verilator, "lint", faulty)
     assert "verilator failed: UNDRIVEN" in refused(*array)
     assert not list(tmp_path.iterdir())

@@ -25,14 +25,31 @@ from sim.fast.simulated_run import IDEAL, Job, Run, Timing
 from sim.fast_overlay import build_overlay
 from sim.runner import FastSimulation
 from sim.simulation import compare, make_job, output_tensors, tensors
-from tests.hw.test_winograd_layers import config as winograd_config
 
 Tensors = dict[str, np.ndarray]
+
+
+def _winograd(lanes: int) -> OverlayConfig:
+    """Both transforms, with memories for whole layers."""
+    return OverlayConfig(
+        rows=3,
+        columns=4,
+        lanes=lanes,
+        tensor_bytes=1 << 13,
+        accumulator_depth=256,
+        weight_words=128,
+        parameter_depth=64,
+        axi_bytes=16,
+        watchdog_cycles=5000,
+        winograd="both",
+        scratch_words=1024,
+    )
+
 
 # Both PE kinds, bus words narrower and wider than everything else, one to four weight ports, sides
 # that share no factor.
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
-# with transforms have one, the other, or both; the latter are those of the layers' tests.
+# with transforms have one, the other, or both; "3x4" is "winograd2" without them.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -46,16 +63,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         weight_ports=2,
         pool_lanes=3,
     ),
-    "3x4": OverlayConfig(
-        rows=3,
-        columns=4,
-        lanes=2,
-        tensor_bytes=1 << 14,
-        accumulator_depth=16,
-        weight_words=64,
-        parameter_depth=64,
-        axi_bytes=16,
-    ),
+    "3x4": replace(_winograd(2), winograd="none", scratch_words=0),
     "5x3": OverlayConfig(
         rows=5,
         columns=3,
@@ -115,8 +123,8 @@ OVERLAYS: dict[str, OverlayConfig] = {
         winograd="f4",
         scratch_words=256,
     ),
-    "winograd1": winograd_config(1),
-    "winograd2": winograd_config(2),
+    "winograd1": _winograd(1),
+    "winograd2": _winograd(2),
 }
 
 SWEPT = ("2x2", "5x3", "strips", "winograd2")

@@ -354,7 +354,7 @@ def test_a_pause_of_the_memory_is_no_error(target: Target) -> None:
 
 def test_a_long_pooling_is_no_error() -> None:
     """Of more cycles than the watchdog allows without progress."""
-    target = Target("f4")
+    target = Target("2x2")
     (one,) = target.run([target.broken()])
     places = one.events[one.events["engine"] == Engine.POOL]
     lengths = np.diff(places["cycle"])[places["retire"][1:] == 1]
