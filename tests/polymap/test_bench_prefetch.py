@@ -9,7 +9,7 @@ from benchmarks import prefetch
 
 def test_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """The closed form falls with the share; the program's cycles stay near it."""
-    monkeypatch.setattr(prefetch, "ARRAY", (16, 32))
+    monkeypatch.setattr(prefetch, "ARRAY", (32, 64))
     monkeypatch.setattr(prefetch, "SHARES", (0.0, 1.0))
     name, ports, *cells = prefetch.row("squeezenet", 1).strip("| ").split(" | ")
     assert (name, ports) == ("squeezenet", "1")

@@ -38,10 +38,10 @@ def _explore(invoke: Callable[..., Any], *arguments: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def explored(invoke: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's network on an 8 x 8 array of any device."""
+    """The demo's network on a 4 x 4 array of any device."""
     out = tmp_path_factory.mktemp("explored")
     answer = invoke(
-        "explore", DIGITS / "digits.onnx", *CALIBRATION, "--array", "8x8", "--exact", "--out", out
+        "explore", DIGITS / "digits.onnx", *CALIBRATION, "--array", "4x4", "--exact", "--out", out
     )
     assert answer.code == 0, answer
     assert "compiled: " in answer.stdout
@@ -51,6 +51,12 @@ def explored(invoke: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
 def _load(path: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(path.read_text())
     return data
+
+
+def _algorithm(layer: dict[str, Any]) -> str:
+    """As a program names it: with the transform's tile."""
+    name: str = layer["algorithm"]
+    return name + layer["variant"].removeprefix("f") if name == "winograd" else name
 
 
 def test_what_is_written_runs_in_rtl_as_predicted(
@@ -69,7 +75,7 @@ def test_what_is_written_runs_in_rtl_as_predicted(
         for layer in json.loads(answer.stdout)["layers"]
         if layer["kind"] == "conv"
     }
-    chosen = {layer["name"]: (layer["algorithm"], layer["dataflow"]) for layer in found["layers"]}
+    chosen = {layer["name"]: (_algorithm(layer), layer["dataflow"]) for layer in found["layers"]}
     assert compiled == chosen
     with np.load(DIGITS / "test_images.npz") as archive:
         few = {name: archive[name][:2] for name in archive.files}
@@ -96,7 +102,7 @@ def test_the_files_agree(explored: Path) -> None:
     found = _load(explored / "exploration.json")
     config = OverlayConfig.from_json(_load(explored / "configuration.json"))
     assert found["configuration"] == config.to_json()
-    assert found["array"] == "8x8" == f"{config.rows}x{config.columns}"
+    assert found["array"] == "4x4" == f"{config.rows}x{config.columns}"
     assert (found["lanes"], found["winograd"]) == (config.lanes, config.winograd)
     assert found["dsp"] == estimate(config).dsp
     names = [name for layer in found["layers"] for name in layer["name"].split("+")]
@@ -168,12 +174,12 @@ def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], messa
 
 
 def test_a_row_of_the_ablations() -> None:
-    variant = Variant("small", (8, 8), Space(lanes=(2,), winograd=("none",)))
+    variant = Variant("small", (16, 16), Space(lanes=(2,), winograd=("none",)))
     found = explore(benchmark("squeezenet"), U200, array=variant.array, space=variant.space)
     cells = cells_of(variant.name, predict(found, benchmark("squeezenet")))
     assert len(cells) == len(HEADER)
     row = dict(zip(HEADER, cells, strict=True))
-    assert row["array"] == "8 x 8"
+    assert row["array"] == "16 x 16"
     assert float(row["ms exact"]) == pytest.approx(float(row["ms closed form"]), rel=0.1)
     parts = ("array at work", "weights", "fill and drain", "pools and input")
     assert sum(float(row[part].rstrip("%")) for part in parts) == pytest.approx(100, abs=0.3)

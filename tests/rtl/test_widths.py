@@ -1,8 +1,9 @@
 """One bit less in the hardware, and a layer with operands at their ends comes out wrong.
 
 The overlay as it is computes that layer right, and the narrowed one still one that does not need
-the bit: so it is the bit that is missing.  By unit: `tests/hw/winograd/test_widths.py` (the steps
-of the output transform), `test_input_transform.py` (its lines), `tests/hw/array/test_element.py`.
+the bit: so it is the bit that is missing.  All are slow, since they take builds of their own; fast
+ones, by unit: `tests/hw/winograd/test_widths.py` (the steps of the output transform),
+`test_input_transform.py` (its lines), `tests/hw/array/test_element.py`.
 """
 
 from __future__ import annotations
@@ -138,6 +139,7 @@ def test_transformed_weights(patched: pytest.MonkeyPatch) -> None:
         assert not bench.right(far, image, choice), label(choice)
 
 
+@pytest.mark.slow
 def test_activations_relative_to_the_zero_point(patched: pytest.MonkeyPatch) -> None:
     """kn2row: from -255 to 255, 9 bits."""
     image = constant((4, 5, 5), -128)

@@ -21,7 +21,9 @@ from sim import golden
 from sim.runner import FastSimulation
 from sim.simulation import output_tensors, run_program
 
-pytestmark = pytest.mark.rtl
+# Slow: a build of its own.  `test_dsp48.py` compares the columns, which are all that differs, in
+# every cycle.
+pytestmark = [pytest.mark.rtl, pytest.mark.slow]
 
 
 MODEL = Path(__file__).parent / "dsp48e2.v"
