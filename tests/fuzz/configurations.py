@@ -15,7 +15,14 @@ import tempfile
 from pathlib import Path
 
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
-from hw.isa.config import MAX_WEIGHT_PORTS, TRANSFORMS, ConfigError, OverlayConfig, power_of_two
+from hw.isa.config import (
+    MAX_WEIGHT_PORTS,
+    MOST_TABLES,
+    TRANSFORMS,
+    ConfigError,
+    OverlayConfig,
+    power_of_two,
+)
 from hw.lib.emit import Verilog, emit
 from hw.overlay import Overlay
 from sim.verilator import ToolError, lint
@@ -50,6 +57,7 @@ def draw(seed: int) -> OverlayConfig:
         watchdog_cycles=rng.choice((1 << 8, 1 << 20, (1 << 32) - 1)),
         winograd=winograd,
         scratch_words=power_of_two(2 * elements) << rng.randint(0, 1) if elements else 0,
+        tables=rng.randint(0, MOST_TABLES),
     )
 
 
