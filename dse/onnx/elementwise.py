@@ -251,6 +251,8 @@ class _Trims:
 
     def _is_tail(self, own: Sequence[int], rounded: bool) -> bool:
         """Whether the host computes it in float, after all layers."""
-        nodes = self._forest.nodes
-        after = self._computes and self._feeds_compute.isdisjoint(own)
-        return after and not rounded and all(operator(nodes[index]) in TAIL for index in own)
+        forest = self._forest
+        curved = [index for index in own if not forest.is_simple(index)]
+        after = self._computes and self._feeds_compute.isdisjoint(curved)
+        known = all(operator(forest.nodes[index]) in TAIL for index in curved)
+        return after and known and not rounded

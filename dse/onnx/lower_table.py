@@ -14,7 +14,7 @@ from dse.network.graph import Quantisation
 from dse.onnx.draft import DraftLayer, DraftTensor
 from dse.onnx.elementwise import FunctionStep
 from dse.onnx.functions import INPUT, OPSET, OUTPUT, Function, renamed
-from dse.onnx.source import node_inputs, node_name, operator
+from dse.onnx.source import node_inputs, node_name
 from dse.onnx.values import (
     FLOAT,
     Const,
@@ -45,7 +45,7 @@ def lower(
     if node.output[0] != step.result:
         lowering.set(node, StepValue(x.tensor, x.shape, dtype, x.elements))
         return
-    function, output = _function(step, scalars, x, lowering.source.opset)
+    function, output = _function(step, scalars, x, lowering.source.opset, dtype.kind in "iu")
     result = DraftTensor(node.output[0], *x.tensor.shape, output)
     layer = DraftLayer("table", node_name(node), node.op_type, [x.tensor], result)
     layer.function = function
@@ -62,14 +62,19 @@ def _argument(lowering: Lowering, name: str) -> OverlayValue:
 
 
 def _function(
-    step: FunctionStep, scalars: Mapping[str, Const], x: OverlayValue, opset: int
+    step: FunctionStep,
+    scalars: Mapping[str, Const],
+    x: OverlayValue,
+    opset: int,
+    integers: bool,
 ) -> tuple[Function, Quantisation | None]:
-    """The function, and the quantisation of its results if the last node itself rounds."""
+    """The function, and the quantisation of its results if the last node itself rounds.
+
+    ``integers``: its results are integers, of which only such a node can say what they mean.
+    """
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, npt.NDArray] = {}
     for node in step.nodes:
-        if x.is_quantised and step.argument in node.input and not _reads_integers(node):
-            raise Unsupported("it computes with integers", "dequantise its inputs first")
         written, more = written_out(node)
         nodes += written
         constants |= more
@@ -85,6 +90,8 @@ def _function(
         result, scale, *zero = rounding.input
         zero_point = constants[zero[0]] if zero else np.zeros((), np.uint8)
         output = quantisation(constants[scale], zero_point, zero_point.dtype)
+    elif integers:
+        raise Unsupported("it computes with integers", "dequantise its inputs first")
     names = {step.argument: INPUT, result: OUTPUT}
     prefix = "inner/"
     return (
@@ -96,10 +103,6 @@ def _function(
         ),
         output,
     )
-
-
-def _reads_integers(node: onnx.NodeProto) -> bool:
-    return operator(node) == "DequantizeLinear" or operator(node).startswith("QLinear")
 
 
 def _single(constant: Const) -> npt.NDArray:

@@ -484,11 +484,14 @@ class _Drawing:
             name = self.node("Clip", [x.integers.name, *operands])
         return Live(x.shape, integers=replace(x.integers, name=name))
 
-    # Faults: each of these nodes must be refused.
-
     def curved(self, x: Live) -> Live:
-        y = self.node("Sigmoid", [self.real(x)])
-        return self.conv(self.finish(self.fault(y), x.shape, 0.0))
+        """A function of one value, alone or times the value; a layer follows it."""
+        real = self.real(x)
+        y = self.node("Sigmoid", [real])
+        y = self.node("Mul", [real, y]) if self.chance(0.5) else y
+        return self.conv(self.finish(y, x.shape, 0.0))
+
+    # Faults: each of these nodes must be refused.
 
     def unrounded(self, x: Live) -> Live:
         """The result of a layer is read before it is rounded, too."""
@@ -622,9 +625,10 @@ class _Drawing:
     def step(self) -> None:
         x = self.choose(*self.live[-3:])
         spatial = ("conv", "conv", "conv", "pool", "pool", "global_pool", "affine", "concat")
+        spatial += ("curved",)
         anywhere = ("view", "add", "dense", "integer_range")
         if len(x.shape) == 3 and self.chance(0.03):
-            self.live.append(getattr(self, self.choose("curved", "unrounded", "wide"))(x))
+            self.live.append(getattr(self, self.choose("unrounded", "wide"))(x))
             return
         kind = self.choose(*(spatial + anywhere if len(x.shape) == 3 else (*anywhere, "concat")))
         self.live.append(getattr(self, kind)(x))

@@ -214,6 +214,9 @@ class Meaning:
     def _mul(self, a, b, *, node) -> Bounds:
         if a.fixed:
             a, b = b, a
+        if not (a.fixed or b.fixed):
+            corners = np.stack([x * y for x in (a.low, a.high) for y in (b.low, b.high)])
+            return Bounds(corners.min(axis=0), corners.max(axis=0), a.dtype)
         return self._affine(a, b.constant, 0.0)
 
     def _div(self, a, b, *, node) -> Bounds:

@@ -52,13 +52,22 @@ def _judge(case: Case, path: Path) -> Verdict:
     return Verdict(kind=f"{style}, right", good=True)
 
 
-def _steps(imported: Imported) -> dict[str, float]:
-    return {name: t.quantisation.scale for name, t in imported.network.tensors.items()}
+def _steps(imported: Imported, model: onnx.ModelProto) -> dict[str, float]:
+    """The scales of all tensors, also of those that only a table sees."""
+    steps = {name: t.quantisation.scale for name, t in imported.network.tensors.items()}
+    makers = {node.output[0]: node for node in model.graph.node}
+    for conv in imported.network.convolutions():
+        if conv.table is not None:
+            name = conv.output
+            while makers[name].op_type != "Sigmoid":
+                name = makers[name].input[-1]
+            steps.setdefault(makers[name].input[0], conv.table.quantisation.scale)
+    return steps
 
 
 def _answers(case: Case, imported: Imported) -> list[str]:
     """Outputs that are not what the model means."""
-    steps = None if case.quantised else _steps(imported)
+    steps = None if case.quantised else _steps(imported, case.model)
     bounds = evaluate(case.model, case.images, steps)
     results = []
     for image in images(case.images):

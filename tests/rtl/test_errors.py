@@ -227,7 +227,7 @@ def test_counts_of_zero(target: Target) -> None:
 
 
 def test_what_the_overlay_does_not_have(target: Target) -> None:
-    """Memory beyond its end, tiles beyond the array, algorithms and dataflows that are none."""
+    """Memory beyond its end, tiles beyond the array, what is no table or algorithm."""
     config = target.config
     records = next(
         n
@@ -247,11 +247,13 @@ def test_what_the_overlay_does_not_have(target: Target) -> None:
         (conv, {**direct, "channel_tile": config.columns + 1}),
         (conv, {**direct, "pixel_tile": config.rows + 1}),
         (conv, {**direct, **winograd, "patches": 1, "out_rows": 1, "image_width": 1}),
+        (conv, {"table": config.tables + 1}),
+        (pool, {"table": config.tables + 1}),
         (pool, {"out_address": config.tensor_bytes}),
         (load, {"local": config.tensor_bytes}),
         (store, {"local": config.tensor_bytes}),
         (store, {"space": MemorySpace.PARAMETER}),
-        (records, {"local": config.parameter_depth}),
+        (records, {"local": config.records}),
         (records, {"bytes": 8}),
         (weights, {"beats_per_word": config.weight_beats + 1}),
     ]

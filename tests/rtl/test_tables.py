@@ -71,25 +71,24 @@ def test_predicted_cycles(name: str) -> None:
 
 
 def test_a_layer_takes_the_same_cycles_with_a_table() -> None:
-    """From its start to its retirement; and an overlay without tables takes as long."""
-    name = "3x4"
-    config = OVERLAYS[name]
-    without = build_overlay(replace(config, tables=0))
-    spans = []
-    for network, built, own in (
-        (branchy(), without, replace(config, tables=0)),
-        (branchy(), simulation(name), config),
-        (tabled(branchy()), simulation(name), config),
-    ):
-        case = Case(network)
-        (run,) = built.run(job(case, case.compile(own)))
-        spans.append(_spans(run.events))
-    assert spans[0] == spans[1] == spans[2]
+    """Poolings from their start to their retirement; convolutions: see the predicted cycles."""
+    assert _spans("2x2", branchy()) == _spans("2x2", tabled(branchy()))
 
 
-def _spans(events: np.ndarray) -> list[tuple[int, int]]:
-    """Cycles of each POOL, which nothing else runs beside here, in order."""
-    found = events[events["engine"] == Engine.POOL]
+@pytest.mark.slow
+def test_an_overlay_without_tables_takes_the_same_cycles() -> None:
+    name = "2x2"
+    case, config = Case(branchy(), timing=DDR), replace(OVERLAYS[name], tables=0)
+    (plain,) = build_overlay(config).run(job(case, case.compile(config)))
+    (run,) = simulation(name).run(job(case, case.compile(OVERLAYS[name])))
+    np.testing.assert_array_equal(plain.events, run.events)
+
+
+def _spans(name: str, network: Network) -> list[tuple[int, int]]:
+    """Cycles of each pooling, beside which nothing else runs here, in order."""
+    case = Case(network)
+    (run,) = simulation(name).run(job(case, case.compile(OVERLAYS[name])))
+    found = run.events[run.events["engine"] == Engine.POOL]
     return [
         (int(end["tag"]), int(end["cycle"] - start["cycle"]))
         for start, end in zip(found[0::2], found[1::2], strict=True)
