@@ -15,11 +15,13 @@ from boards.runtime.regions import output_tensors as output_tensors
 from boards.runtime.runtime import fault
 from dse.assembly.manifest import TensorPlace
 from dse.assembly.program import Program
-from dse.compile.compiler import compile_network
+from dse.compile.segmented import compile_segments
 from dse.cycles.whole_program import program_cycles
 from dse.files.arrays import write_arrays
 from dse.files.writing import writing
+from dse.network.graph import Network
 from dse.network.inputs import images, join
+from dse.onnx.host import Passage
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa import Engine
@@ -47,6 +49,7 @@ class Result:
     images : number of images.
     cycles : of one image; the slowest, if stalls make them differ.
     cycles_per_image : of each.
+    cycles_per_segment : of the slowest image, of each of the overlay's segments.
     predicted_cycles : of one image, by the exact model; equal if the memory is ideal.
     mismatches : bytes in which the RTL differs from the golden model, over all outputs and all
         intermediate tensors of all images.
@@ -54,7 +57,7 @@ class Result:
     compared_tensors : names of the tensors that were compared.
     utilisation : multiply-accumulates per cycle and multiplier of the array.
     layers : by execution order.
-    counters : of the overlay, in the slowest image.
+    counters : of the overlay, in the slowest image's last segment.
     """
 
     network: str
@@ -63,6 +66,7 @@ class Result:
     images: int
     cycles: int
     cycles_per_image: tuple[int, ...]
+    cycles_per_segment: tuple[int, ...]
     predicted_cycles: int
     mismatches: int
     mismatched_tensors: Mapping[str, int]
@@ -110,45 +114,76 @@ def simulate(
     waves : write ``waves.vcd`` to the current folder.
     progress : called now and then.
     """
-    network, host = model.network, model.host
-    program = compile_network(network, config, mapping)
-    batch = list(images(inputs))
-    entries = [host.before(image) for image in batch]
+    programs = compile_segments(model.network, config, mapping)
     simulation = build_overlay(config, waves=waves)
+    passages = [Passage(model.host, image) for image in images(inputs)]
+    expected = [_expected(program) for program in programs]
+    wrong: dict[str, int] = {}
+    runs = []
+    for number, (network, program) in enumerate(zip(model.segments, programs, strict=True)):
+        portion = _portion(progress, expected, number, len(passages))
+        runs.append(_segment(simulation, network, program, passages, wrong, timing, portion))
+    cycles = [sum(run.cycles for run in turns) for turns in zip(*runs, strict=True)]
+    slowest = [turns[cycles.index(max(cycles))] for turns in runs]
+    foretold = [program_cycles(program, config, timing) for program in programs]
+    macs = model.network.macs()
+    return Result(
+        network=model.network.name,
+        config=config,
+        outputs=join([passage.outputs() for passage in passages]),
+        images=len(passages),
+        cycles=max(cycles),
+        cycles_per_image=tuple(cycles),
+        cycles_per_segment=tuple(run.cycles for run in slowest),
+        predicted_cycles=sum(one.total for one in foretold),
+        mismatches=sum(wrong.values()),
+        mismatched_tensors={name: count for name, count in wrong.items() if count},
+        compared_tensors=tuple(wrong),
+        macs=macs,
+        utilisation=utilisation(macs, max(cycles), config),
+        layers=tuple(
+            layer
+            for run, cycles, program in zip(slowest, foretold, programs, strict=True)
+            for layer in layer_results(run, cycles, program, config)
+        ),
+        counters=slowest[-1].registers,
+        verilog_sha256=simulation.verilog.sha256,
+    )
+
+
+def _segment(
+    simulation: FastSimulation,
+    network: Network,
+    program: Program,
+    passages: Sequence[Passage],
+    wrong: dict[str, int],
+    timing: Timing,
+    progress: Progress | None,
+) -> list[Run]:
+    """One segment of all images, each of which takes what the overlay has made of it."""
     observed = [place for place in program.manifest.tensors if place.memory == "tensor"]
+    entries = [passage.entries(network.inputs) for passage in passages]
     runs = run_program(
         simulation, program, entries, observed=observed, timing=timing, progress=progress
     )
-
-    wrong: dict[str, int] = {}
-    results = []
-    for run, image, entry in zip(runs, batch, entries, strict=True):
+    for run, passage, entry in zip(runs, passages, entries, strict=True):
         found = {**tensors(run, observed), **output_tensors(run, program)}
         expected = golden.run(network, entry)
         wanted = [*(place.name for place in observed if place.name in expected), *network.outputs]
         for name, count in compare(expected, found, wanted).items():
             wrong[name] = wrong.get(name, 0) + count
-        results.append(host.after(image, found))
-    slowest = max(runs, key=lambda run: run.cycles)
-    macs = network.macs()
-    foretold = program_cycles(program, config, timing)
-    return Result(
-        network=network.name,
-        config=config,
-        outputs=join(results),
-        images=len(runs),
-        cycles=slowest.cycles,
-        cycles_per_image=tuple(run.cycles for run in runs),
-        predicted_cycles=foretold.total,
-        mismatches=sum(wrong.values()),
-        mismatched_tensors={name: count for name, count in wrong.items() if count},
-        compared_tensors=tuple(wrong),
-        macs=macs,
-        utilisation=utilisation(macs, slowest.cycles, config),
-        layers=tuple(layer_results(slowest, foretold, program, config)),
-        counters=slowest.registers,
-        verilog_sha256=simulation.verilog.sha256,
-    )
+        passage.take(found)
+    return runs
+
+
+def _portion(
+    progress: Progress | None, expected: Sequence[int], number: int, images: int
+) -> Progress | None:
+    """The progress of a segment as one of the whole, by the cycles that each may take."""
+    if progress is None:
+        return None
+    before, whole = images * sum(expected[:number]), images * sum(expected)
+    return lambda done, _: progress(before + done, whole)
 
 
 def run_program(
@@ -162,7 +197,7 @@ def run_program(
 ) -> list[Run]:
     """Runs a program on images given as the network's inputs; SimulationError on any error code."""
     job = make_job(program, entries, observed=observed, timing=timing)
-    expected = max(1, sum(layer.cycles for layer in program.manifest.layers))
+    expected = _expected(program)
 
     def report(run: int, cycle: int) -> None:
         if progress is not None:
@@ -180,6 +215,11 @@ def run_program(
                 f"(layer {names.get(tag, '?')})"
             )
     return runs
+
+
+def _expected(program: Program) -> int:
+    """About how many cycles a run takes, for the progress."""
+    return max(1, sum(layer.cycles for layer in program.manifest.layers))
 
 
 def make_job(

@@ -17,7 +17,7 @@ from dse.compile.residual import fuse, insert_identities
 from dse.compile.schedule import schedule
 from dse.compile.transform import transform
 from dse.compile.views import Layout, lay_out
-from dse.network.graph import Network
+from dse.network.graph import Network, NetworkError
 from dse.network.prune import prune
 from dse.passes.concat import insert_copies
 from dse.tiling.layer_mapping import LayerMapping
@@ -33,6 +33,8 @@ def compile_network(
     NetworkError of an outline: it has no numbers.
     """
     network.require_numbers()
+    if network.arrivals:
+        raise NetworkError(f"network {network.name!r} is of segments, which compile one by one")
     mapping = mapping or LayerMapping()
     network = prune(network)
     own, entries = without_host(transform(network, mapping))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dse.assembly.program import Program
@@ -88,6 +88,21 @@ def program_cycles(
         for span in found
     )
     return ProgramCycles(total, layers, instructions)
+
+
+def in_turn(parts: Sequence[ProgramCycles]) -> ProgramCycles:
+    """The cycles of programs that run one after the other."""
+    total = 0
+    layers: list[LayerCycles] = []
+    instructions: list[InstructionCycles] = []
+    for part in parts:
+        layers += (replace(la, start=la.start + total, end=la.end + total) for la in part.layers)
+        instructions += (
+            replace(one, start=one.start + total, retire=one.retire + total)
+            for one in part.instructions
+        )
+        total += part.total
+    return ProgramCycles(total, tuple(layers), tuple(instructions))
 
 
 def _layer(

@@ -41,12 +41,15 @@ def timeline(found: Exploration) -> Timeline:
 
 def _of_program(execution: Execution) -> Timeline:
     """Every instruction from its start to its retirement, exact."""
-    names = {entry.tag: entry.name for entry in execution.program.manifest.layers}
-    events = tuple(
-        Event(one.opcode.name, names.get(one.tag, ""), one.start, one.retire)
-        for one in execution.cycles.instructions
-    )
-    return Timeline(events, execution.cycles.total, exact=True)
+    events, start = [], 0
+    for program, cycles in zip(execution.programs, execution.turns, strict=True):
+        names = {entry.tag: entry.name for entry in program.manifest.layers}
+        events += [
+            Event(one.opcode.name, names.get(one.tag, ""), start + one.start, start + one.retire)
+            for one in cycles.instructions
+        ]
+        start += cycles.total
+    return Timeline(tuple(events), start, exact=True)
 
 
 def _of_mapping(network: Network, mapping: NetworkMapping) -> Timeline:

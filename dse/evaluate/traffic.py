@@ -12,8 +12,10 @@ from hw.isa import Opcode
 
 def traffic(found: Exploration, board: Card) -> dict[str, float]:
     """What the compiled program moves; without one, the least that there can be."""
-    least = _least(found, board)
-    return least if found.execution is None else {**least, **_moved(found.execution.program)}
+    bytes_of = _least(found, board)
+    for program in () if found.execution is None else found.execution.programs:
+        bytes_of |= _moved(program)
+    return bytes_of
 
 
 def _least(found: Exploration, board: Card) -> dict[str, float]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dse.compile.compiler import compile_network
+from dse.compile.segmented import compile_segments
 from dse.cost import CostModel
 from dse.cost.overlay_model import OverlayModel
-from dse.cycles.whole_program import program_cycles
 from dse.explore.card import Card
 from dse.explore.execution import Execution
 from dse.explore.memories import with_tensors
@@ -90,12 +89,11 @@ class Exploration:
         """
         if self.configuration is None:
             raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
-        config, program = with_tensors(network, self.configuration, self.choices)
+        config, programs = with_tensors(network, self.configuration, self.choices)
         if self.board is not None and not self.board.fits(config):
             config = self.configuration
-            program = compile_network(network, config, self.choices)
-        execution = Execution(program, program_cycles(program, config))
-        return replace(self, configuration=config, execution=execution)
+            programs = compile_segments(network, config, self.choices)
+        return replace(self, configuration=config, execution=Execution.of(programs, config))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""

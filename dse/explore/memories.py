@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dse.assembly.program import Program
-from dse.compile.compiler import compile_network
+from dse.compile.segmented import compile_segments
 from dse.network.graph import Network
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
@@ -18,13 +19,16 @@ LARGEST_WEIGHT_BUFFER = 1 << 15  # words
 
 def with_tensors(
     network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
-) -> tuple[OverlayConfig, Program]:
-    """The configuration with tensor memory for all activations of a network, and its program."""
+) -> tuple[OverlayConfig, tuple[Program, ...]]:
+    """The configuration with tensor memory for all activations of a network, and its programs."""
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
-    program = compile_network(network, ample, mapping)
-    used = power_of_two(program.manifest.tensor_bytes_used)
+    used = _tensor_bytes(compile_segments(network, ample, mapping))
     fitting = replace(config, tensor_bytes=max(config.tensor_bytes, used))
-    return fitting, compile_network(network, fitting, mapping)
+    return fitting, compile_segments(network, fitting, mapping)
+
+
+def _tensor_bytes(programs: Sequence[Program]) -> int:
+    return power_of_two(max(program.manifest.tensor_bytes_used for program in programs))
 
 
 def fit(
@@ -37,15 +41,16 @@ def fit(
     one overlay.
     """
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
-    program = compile_network(model.network, ample, mapping)
+    programs = compile_segments(model.network, ample, mapping)
     again = [
         instruction.field("segment_words")
+        for program in programs
         for instruction in program.instructions
         if instruction.opcode is Opcode.WEIGHTS and instruction.field("repeats") > 1
     ]
     buffers = [power_of_two(words) for words in again if words <= LARGEST_WEIGHT_BUFFER]
     return replace(
         config,
-        tensor_bytes=max(config.tensor_bytes, power_of_two(program.manifest.tensor_bytes_used)),
+        tensor_bytes=max(config.tensor_bytes, _tensor_bytes(programs)),
         weight_words=max([config.weight_words, *buffers]),
     )

@@ -13,14 +13,18 @@ from dse.onnx.reading import load, outline
 Subject = Network | Imported
 
 
-def subject(model: str | Path, calibration: str | Path | None = None) -> Subject:
+def subject(
+    model: str | Path, calibration: str | Path | None = None, *, strict: bool = False
+) -> Subject:
     """What is explored: a model as ``check`` accepts it, or a benchmark.
 
     A benchmark is an outline, and a float model without calibration.
     """
     if str(model) in BENCHMARKS and not Path(model).exists():
         return benchmark(str(model))
-    return outline(model) if calibration is None else load(model, calibration)
+    if calibration is None:
+        return outline(model, strict=strict)
+    return load(model, calibration, strict=strict)
 
 
 def workload(model: str | Path, calibration: str | Path | None = None) -> Network:

@@ -42,7 +42,9 @@ from dse.network.verify import verify
 class Network:
     """Operators in execution order over named tensors; checked at construction.
 
-    ``ignored``: what the model also asks for and no network can say, as texts.
+    ``ignored``: what the model also asks for and no network can say, as texts.  ``arrivals``:
+    inputs that the host computes from outputs, and how many *segments* of the network end before
+    it can (``dse.network.segments``); the other inputs are there from the start.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Network:
     outputs: tuple[str, ...]
     source_sha256: str = field(default="", compare=False)
     ignored: tuple[str, ...] = field(default=(), compare=False)
+    arrivals: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         verify(self)

@@ -46,6 +46,8 @@ def verify(network: Network) -> None:
         known.add(op.output)
         _verify_operator(op, tensors)
     _verify_outline(network)
+    if not set(network.arrivals) <= set(network.inputs):
+        raise NetworkError(f"network {network.name!r}: what arrives later must be an input")
     missing = [name for name in network.outputs if name not in known]
     if missing:
         raise NetworkError(f"network {network.name!r}: outputs {missing} are never written")

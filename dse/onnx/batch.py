@@ -12,7 +12,7 @@ import onnx
 from dse.network.ports import ModelPort
 from dse.onnx import folding
 from dse.onnx.node_shapes import Misfit, Opsets, infer, known_constant
-from dse.onnx.places import COMPUTE, HEAD, TAIL
+from dse.onnx.places import COMPUTE, HEAD
 from dse.onnx.source import ANY, Known, attribute, node_inputs, operator
 from dse.onnx.values import Const, Unsupported, Value
 
@@ -39,22 +39,27 @@ def _names(text: str) -> frozenset[str]:
 _SHAPE_OPERANDS = _names("Expand Pad Reshape Resize Slice Tile Upsample")
 """Operators that may read a number of images, as an extent."""
 
+_RECURRENT = _names("GRU LSTM RNN")
+"""Operators along a sequence: the images of a batch lie along the second axis, or the first."""
+
 _RESHAPE = _names("Flatten Reshape Squeeze Unsqueeze")
 """Operators that keep all values in their order."""
 
 _TOLD_BY_SHAPE = (
     HEAD
-    | TAIL
     | _SHAPE_OPERANDS
     | _names(
-        "Abs And ArgMax ArgMin AveragePool Ceil Celu Clip Concat Cos DepthToSpace Elu Equal Erf"
-        " Flatten Floor Gelu GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSwish IsInf"
-        " IsNaN LeakyRelu Less LessOrEqual MatMul Max MaxPool Mean Min Mish Mod Neg Not Or PRelu"
+        "Abs And ArgMax ArgMin AveragePool Ceil Celu Clip Concat Conv ConvTranspose Cos"
+        " DepthToSpace Elu Equal Erf Exp Flatten Floor Gelu GlobalAveragePool GlobalMaxPool Greater"
+        " GreaterOrEqual HardSigmoid HardSwish InstanceNormalization IsInf IsNaN LRN LeakyRelu Less"
+        " LessOrEqual Log MatMul Max MaxPool Mean Min Mish Mod Neg Not Or PRelu Pow QLinearSigmoid"
         " Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin"
-        " ReduceProd ReduceSum ReduceSumSquare Relu Round Selu Sign Sin Size Softsign SpaceToDepth"
-        " Split Squeeze Sum Tan ThresholdedRelu TopK Unsqueeze Where Xor"
+        " ReduceProd ReduceSum ReduceSumSquare Relu Round Selu Shape Sigmoid Sign Sin Size Softplus"
+        " Softsign SpaceToDepth Split Sqrt Squeeze Sum Tan Tanh ThresholdedRelu TopK Unsqueeze"
+        " Gemm QLinearAdd QLinearAveragePool QLinearConcat QLinearGlobalAveragePool"
+        " QLinearLeakyRelu QLinearMul Where Xor"
     )
-) - {"NonMaxSuppression"}
+)
 """Operators of which the result's shape tells: it grows with the images along one axis."""
 
 
@@ -95,7 +100,8 @@ class Together:
 
     def require_first(self, node: onnx.NodeProto) -> None:
         """Raise Unsupported if a layer's images do not lie along the first axis of its input."""
-        if operator(node) in COMPUTE and self._axes.get(node.input[0], 0) != 0:
+        op = operator(node)
+        if op in COMPUTE - _RECURRENT and self._axes.get(node.input[0], 0) != 0:
             raise Unsupported("the images do not lie along the first axis of its input", SINGLE)
 
     def follow(self, name: str, known: Known) -> None:
@@ -168,6 +174,8 @@ class Together:
 def _keeps_apart(node: onnx.NodeProto, images: int, rank: int, opset: int) -> bool:
     """Whether a node treats each image, along the axis ``images``, by itself."""
     op = operator(node)
+    if op in _RECURRENT:
+        return images == (0 if attribute(node, "layout", 0) else 1)
     if op in _ALONG_AN_AXIS:
         flattens = opset < 13 and op.endswith("max")
         axis = cast(int, attribute(node, "axis", 1 if flattens else _ALONG_AN_AXIS[op])) % rank

@@ -21,6 +21,7 @@ class DraftTensor:
     """An activation; ``quantisation`` is None until the model gives it.
 
     ``integers``: it enters as integers, which need none: without one they mean themselves.
+    ``segment``: of the overlay, that makes it; of an input, the first that can read it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class DraftTensor:
     channels: int
     quantisation: Quantisation | None = None
     integers: bool = False
+    segment: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -63,9 +63,25 @@ class UnsupportedError(NetworkError):
         super().__init__(f"{total(problems)}: {'; '.join(map(str, groups(problems)))}")
 
 
-Place = Literal["constant", "head", "overlay", "tail", "unsupported", "unjudged"]
-"""Where a node goes: nowhere, for it is constant; to the host, before or after the overlay; to the
-overlay; or it cannot be executed; "unjudged" are those behind it whose inputs' shapes are open."""
+Place = Literal["constant", "head", "middle", "overlay", "tail", "unsupported", "unjudged"]
+"""Where a node goes: nowhere, for it is constant; to the host, before the overlay, between two
+segments of it, or after it; to the overlay; or it cannot be executed; "unjudged" are those behind
+it whose inputs' shapes are open."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The way from a segment of the overlay to the next one, through the host.
+
+    ``nodes``: those that the host runs there, by name and operator.  ``refused``: why those of them
+    that the overlay does not have are there.  ``stored`` and ``loaded``: bytes of an image that
+    the segment before leaves in DRAM, and that the one behind reads from there.
+    """
+
+    nodes: tuple[tuple[str, str], ...]
+    refused: tuple[Problem, ...]
+    stored: int
+    loaded: int
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,8 @@ class Report:
     ``layers``: the overlay's operators in execution order, as (name, kind) pairs.
     ``places``: where every node goes, by name.
     ``left_in_float``: layers of a quantised model that are quantised on the spot.
+    ``crossings``: what is between the segments of the overlay; there are none if no host's nodes
+    are in the middle, or if there are problems.
     """
 
     path: str
@@ -84,11 +102,22 @@ class Report:
     places: Mapping[Place, tuple[str, ...]]
     problems: tuple[Problem, ...]
     left_in_float: tuple[str, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
+
+    @property
+    def segments(self) -> int:
+        """How many times the overlay runs for an image."""
+        return len(self.crossings) + 1
 
     @property
     def head(self) -> tuple[str, ...]:
         """The nodes that the host runs before the overlay."""
         return self.places["head"]
+
+    @property
+    def middle(self) -> tuple[str, ...]:
+        """The nodes that the host runs between two segments of the overlay."""
+        return self.places["middle"]
 
     @property
     def tail(self) -> tuple[str, ...]:

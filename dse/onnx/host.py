@@ -1,8 +1,12 @@
-"""The host's share of a model: what happens before and after the overlay, in the model's types."""
+"""The host's share of a model: what it computes before, between and after the overlay's segments.
+
+There is one mechanism for all three.  The host's nodes are cut into stages: stage k runs when k
+segments of the overlay have ended, in the model's own types, by onnxruntime as they are written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
 
 from dse.network.graph import Tensor
 from dse.network.ports import ModelPort
-from dse.onnx.source import IR_VERSION, Source, node_inputs
 
 Arrays = Mapping[str, npt.NDArray]
+Int8s = Mapping[str, npt.NDArray[np.int8]]
 
 
 @dataclass(frozen=True)
@@ -88,56 +91,72 @@ class Subgraph:
 class Host:
     """From the model's inputs to the overlay's, and from the overlay's outputs to the model's.
 
-    Both ways one image at a time, in the model's own types and shapes with a batch of one.
-    ``constants``: outputs that depend on no image.
+    One image at a time, in the model's own types and shapes with a batch of one.
+    ``entries`` and ``exits``: what the overlay gets and gives.  ``stages``: one more than the
+    overlay has segments.  ``constants``: outputs that depend on no image.
     """
 
     inputs: tuple[ModelPort, ...]
     outputs: tuple[str, ...]
     entries: tuple[Cut, ...]
     exits: tuple[Cut, ...]
-    head: Subgraph
-    tail: Subgraph
+    stages: tuple[Subgraph, ...]
     constants: Arrays
 
     def before(self, image: Arrays) -> dict[str, npt.NDArray[np.int8]]:
-        """The network's inputs by tensor name, int8 HWC, of one image of the model's inputs."""
-        values = {**image, **self.head.run(image)}
-        return {cut.tensor.name: cut.to_overlay(values[cut.name]) for cut in self.entries}
+        """What the first segment of the overlay gets of an image, and perhaps later ones."""
+        passage = Passage(self, image)
+        passage.work()
+        return {
+            cut.tensor.name: cut.to_overlay(passage.values[cut.name])
+            for cut in self.entries
+            if cut.name in passage.values
+        }
 
-    def after(
-        self, image: Arrays, tensors: Mapping[str, npt.NDArray[np.int8]]
-    ) -> dict[str, npt.NDArray]:
-        """The model's outputs by name, of the network's outputs (and the image they stem from)."""
-        values = {cut.name: cut.to_model(tensors[cut.tensor.name]) for cut in self.exits}
-        values = {**image, **self.constants, **values}
-        values.update(self.tail.run(values))
-        return {name: values[name] for name in self.outputs}
+    def after(self, image: Arrays, tensors: Int8s) -> dict[str, npt.NDArray]:
+        """The model's outputs, of the outputs of all segments and the image they stem from."""
+        passage = Passage(self, image)
+        for _ in self.stages[:-1]:
+            passage.work()
+            passage.take(tensors)
+        return passage.outputs()
 
 
-def subgraph(source: Source, known: Mapping[str, np.dtype], targets: set[str]) -> Subgraph:
-    """The nodes that compute ``targets`` from the ``known`` tensors, constants included."""
-    model = source.model
-    graph = model.graph
-    wanted = targets - set(known)
-    kept = []
-    for node in reversed(graph.node):
-        if any(name in wanted for name in node.output):
-            kept.append(node)
-            wanted.update(name for name in node_inputs(node) if name not in known)
-    read = {name for node in kept for name in node_inputs(node)}
-    made = {name for node in kept for name in node.output}
-    part = helper.make_graph(
-        list(reversed(kept)),
-        graph.name or "part",
-        [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), None)
-            for name, dtype in known.items()
-            if name in read
-        ],
-        [helper.make_empty_tensor_value_info(name) for name in sorted(targets & made)],
-        [numpy_helper.from_array(a, name) for name, a in source.constants.items() if name in read],
-    )
-    result = helper.make_model(part, opset_imports=model.opset_import, functions=model.functions)
-    result.ir_version = IR_VERSION
-    return Subgraph(result)
+class Passage:
+    """One image on its way through the host's stages and the overlay's segments, in turns.
+
+    ``entries`` of a segment, then ``take`` what it made, for each of them; ``outputs`` at the end.
+    """
+
+    def __init__(self, host: Host, image: Arrays) -> None:
+        self.values: dict[str, npt.NDArray] = {**image, **host.constants}
+        self._host = host
+        self._stages = iter(host.stages)
+        self._made: dict[str, npt.NDArray[np.int8]] = {}
+
+    def work(self) -> None:
+        """The host's next stage."""
+        self.values.update(next(self._stages).run(self.values))
+
+    def entries(self, names: Iterable[str]) -> dict[str, npt.NDArray[np.int8]]:
+        """The next segment's inputs by tensor name, int8 HWC."""
+        self.work()
+        cuts = {cut.tensor.name: cut for cut in self._host.entries}
+        return {
+            name: self._made[name]
+            if name in self._made
+            else cuts[name].to_overlay(self.values[cuts[name].name])
+            for name in names
+        }
+
+    def take(self, tensors: Int8s) -> None:
+        """What the overlay has made, at least all outputs of a segment."""
+        self._made.update(tensors)
+        for cut in self._host.exits:
+            if cut.tensor.name in tensors:
+                self.values[cut.name] = cut.to_model(tensors[cut.tensor.name])
+
+    def outputs(self) -> dict[str, npt.NDArray]:
+        """The model's outputs by name."""
+        self.work()
+        return {name: self.values[name] for name in self._host.outputs}

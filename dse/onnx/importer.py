@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -12,55 +13,107 @@ import numpy.typing as npt
 import onnx
 
 from dse.network import constants, inputs
-from dse.network.graph import Network, NetworkError, Tensor
+from dse.network.graph import Network, NetworkError
+from dse.network.segments import segments
 from dse.onnx import draft_passes as passes
 from dse.onnx import integers as finish
-from dse.onnx import quantise, source, trial, walked
-from dse.onnx.draft import DraftTensor
-from dse.onnx.findings import Place, Problem, Report, UnsupportedError
+from dse.onnx import quantise, source, walked
+from dse.onnx.draft import Draft, DraftTensor
+from dse.onnx.findings import Crossing, Problem, Report, UnsupportedError
 from dse.onnx.handlers import HANDLERS, WEIGHTS
-from dse.onnx.host import Cut, Host, Subgraph, subgraph
+from dse.onnx.host import Arrays, Host, Int8s, Passage
 from dse.onnx.lowering import Lowering
 from dse.onnx.on_the_spot import left_in_float
-from dse.onnx.source import Known, Source, node_name, operator
-from dse.onnx.values import INCONSISTENT, AfterValue, Const
+from dse.onnx.share import Share
+from dse.onnx.source import Source, node_name, operator
+from dse.onnx.values import Unsupported
+from dse.onnx.worth import idle
 
+Execute = Callable[[Network, Int8s], Int8s]
+Kind = Literal["float", "quantised"]
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QGemm")
 
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A model ready to compile: the overlay's network and the host's share."""
+    """A model ready to compile: the overlay's network and the host's share.
+
+    The overlay executes the network in ``segments``, between which the host works; mostly in one.
+    """
 
     network: Network
     host: Host
 
+    @cached_property
+    def segments(self) -> tuple[Network, ...]:
+        """The network in parts, see ``dse.network.segments``."""
+        return segments(self.network)
 
-def load(path: str | Path, calibration: Mapping[str, npt.NDArray] | None = None) -> Imported:
+    def answer(self, image: Arrays, execute: Execute) -> dict[str, npt.NDArray]:
+        """The outputs of one image; ``execute`` makes the outputs of a segment of its inputs."""
+        passage = Passage(self.host, image)
+        for network in self.segments:
+            passage.take(execute(network, passage.entries(network.inputs)))
+        return passage.outputs()
+
+
+@dataclass(frozen=True, eq=False)
+class _Walked:
+    """A model behind its walk: what goes where, and what cannot be."""
+
+    model: Source
+    lowering: Lowering
+    share: Share
+    problems: tuple[Problem, ...]
+
+    @property
+    def draft(self) -> Draft:
+        return self.lowering.draft
+
+    def require(self, strict: bool) -> None:
+        """Raise UnsupportedError if the model cannot be executed."""
+        if problems := self.refused(strict):
+            raise UnsupportedError(problems)
+
+    def refused(self, strict: bool) -> tuple[Problem, ...]:
+        """The problems; if strict, what the host runs in the place of the overlay is one, too."""
+        if not strict:
+            return self.problems
+        names = [node_name(node) for node in self.model.model.graph.node]
+        place = {name: number for number, name in reversed(list(enumerate(names)))}
+        found = dict.fromkeys((*self.problems, *self.share.strays()))
+        return tuple(sorted(found, key=lambda one: place.get(one.name, len(names))))
+
+
+def load(
+    path: str | Path,
+    calibration: Mapping[str, npt.NDArray] | None = None,
+    *,
+    strict: bool = False,
+) -> Imported:
     """Import an ONNX model.
 
     ``calibration``: images by ONNX input name, in the model's own type, batch axis first; needed
     by float models, which are quantised with them, and ignored for quantised ones.
+    ``strict``: refuse operators that the host would run between layers of the overlay.
 
     Raises UnsupportedError listing all unsupported nodes, NetworkError for anything else.
     """
-    model = source.read(path)
-    lowering = _lower(model)
-    problems = _problems(model, lowering)
-    if problems:
-        raise UnsupportedError(problems)
+    found = _walk(source.read(path))
+    found.require(strict)
+    model = found.model
     rounding: finish.Rounding = "nearest"
     if _kind(model) == "float":
-        _calibrate(model, lowering, calibration)
+        _calibrate(found, calibration)
         rounding = "inwards"
     else:
-        _on_the_spot(model, lowering, calibration)
-    network = finish.network(lowering.draft, model.name, model.sha256, rounding)
+        _on_the_spot(found, calibration)
+    network = finish.network(found.draft, model.name, model.sha256, rounding)
     constants.verify(network)
-    return Imported(network, _host(model, lowering, network))
+    return Imported(network, found.share.host(network))
 
 
-def outline(model: onnx.ModelProto | str | Path) -> Network:
+def outline(model: onnx.ModelProto | str | Path, *, strict: bool = False) -> Network:
     """The network of a model; of a float one its outline, which needs no calibration.
 
     Layers have the names that ``load`` gives them.  Raises as ``load`` does.
@@ -70,97 +123,110 @@ def outline(model: onnx.ModelProto | str | Path) -> Network:
         read = source.from_model(model, name, name)
     else:
         read = source.read(model)
-    lowering = _lower(read)
-    problems = _problems(read, lowering)
-    if problems:
-        raise UnsupportedError(problems)
-    if _kind(read) == "float" or left_in_float(lowering.draft).inputs(lowering.draft):
-        return finish.outline(lowering.draft, read.name, read.sha256)
-    quantise.by_reach(lowering.draft)
-    network = finish.network(lowering.draft, read.name, read.sha256)
+    found = _walk(read)
+    found.require(strict)
+    if _kind(read) == "float" or left_in_float(found.draft).inputs(found.draft):
+        return finish.outline(found.draft, read.name, read.sha256)
+    quantise.by_reach(found.draft)
+    network = finish.network(found.draft, read.name, read.sha256)
     constants.verify(network)
     return network
 
 
-def check(path: str | Path) -> Report:
-    """What of a model the overlay cannot execute; float models are judged without calibration."""
-    model = source.read(path)
-    lowering = _lower(model)
-    problems = _problems(model, lowering)
+def check(path: str | Path, *, strict: bool = False) -> Report:
+    """What of a model cannot be executed; float models are judged without calibration.
+
+    ``strict``: what the host would run between layers of the overlay counts as that, too.
+    """
+    found = _walk(source.read(path))
+    model, share, problems = found.model, found.share, found.refused(strict)
+    left = () if _kind(model) == "float" else left_in_float(found.draft).layers
+    crossings: tuple[Crossing, ...] = ()
+    if not problems:
+        outlined = finish.outline(found.draft, model.name, model.sha256)
+        crossings = share.crossings(segments(outlined))
     return Report(
         path=str(path),
         kind=_kind(model),
-        layers=tuple((layer.name, layer.kind) for layer in lowering.draft.layers),
-        places={place: tuple(names) for place, names in lowering.places.items()},
+        layers=tuple((layer.name, layer.kind) for layer in found.draft.layers),
+        places=share.places(),
         problems=problems,
-        left_in_float=() if _kind(model) == "float" else left_in_float(lowering.draft).layers,
+        left_in_float=left,
+        crossings=crossings,
     )
 
 
-def _lower(model: Source) -> Lowering:
-    return Lowering(model, HANDLERS, WEIGHTS)
+def _walk(model: Source) -> _Walked:
+    """Walk until the host has all that the overlay cannot execute, or not worth its while."""
+    left: dict[int, Unsupported | None] = {}
+    while True:
+        lowering = Lowering(model, HANDLERS, WEIGHTS, left)
+        more = {} if lowering.problems else _more(lowering, _kind(model))
+        if more.keys() <= left.keys():
+            break
+        left |= more
+    passes.fold(lowering.draft)
+    if _kind(model) == "quantised":
+        passes.complete(lowering.draft)
+    share = Share(lowering)
+    return _Walked(model, lowering, share, _problems(share))
 
 
-def _kind(model: Source) -> Literal["float", "quantised"]:
+def _more(lowering: Lowering, kind: Kind) -> Mapping[int, Unsupported | None]:
+    """Nodes on the overlay that had better be the host's, by index, and why."""
+    found = {**dict.fromkeys(idle(lowering)), **walked.refusals(lowering)}
+    if found or kind == "float":
+        return found
+    return {
+        index: why
+        for culprit, why in finish.unquantised(lowering.draft)
+        for index in _nodes(lowering, culprit)
+    }
+
+
+def _nodes(lowering: Lowering, culprit: DraftTensor) -> list[int]:
+    """The node that makes a tensor, or those that read an input."""
+    if culprit in lowering.made:
+        return [lowering.made[culprit]]
+    return [index for index, use in lowering.uses.items() if culprit in use.tensors]
+
+
+def _kind(model: Source) -> Kind:
     operators = (operator(node) for node in model.model.graph.node)
     quantised = any(op in _QUANTISED or op.startswith("QLinear") for op in operators)
     return "quantised" if quantised else "float"
 
 
-def _problems(model: Source, lowering: Lowering) -> tuple[Problem, ...]:
-    """All problems of a model; what is left unquantised matters only if all nodes are known."""
-    if lowering.problems or _kind(model) == "float":
-        passes.fold(lowering.draft)
-        problems = tuple(lowering.problems)
-    else:
-        problems = tuple(finish.unquantised(lowering.draft))
-    problems += (*_host_problems(model, lowering), *walked.problems(lowering.draft))
+def _problems(share: Share) -> tuple[Problem, ...]:
+    """All problems of a model."""
+    lowering = share.lowering
+    problems = (*lowering.problems, *share.problems())
     if problems or lowering.draft.layers:
         return problems
-    reason = "it has no operator for the overlay"
-    return (Problem(model.name, "model", reason, "run it on the host"),)
+    name = lowering.source.name
+    nothing = Problem(name, "model", "it has no operator for the overlay", "run it on the host")
+    return share.refusals() or (nothing,)
 
 
-def _host_problems(model: Source, lowering: Lowering) -> Iterator[Problem]:
-    """What onnxruntime cannot run of the host's share."""
-    made = {name for name in model.outputs if isinstance(lowering.values[name], AfterValue)}
-    parts: tuple[tuple[Place, Subgraph], ...] = (
-        ("head", _head(model, lowering)),
-        ("tail", _tail(model, lowering, made)),
-    )
-    for place, part in parts:
-        reason = trial.failure(part) if lowering.places[place] else ""
-        if reason:
-            name = lowering.places[place][0]
-            op = next(operator(n) for n in model.model.graph.node if node_name(n) == name)
-            side = "before" if place == "head" else "after"
-            reason = f"onnxruntime cannot load the nodes {side} the overlay: {reason}"
-            yield Problem(name, op, reason, INCONSISTENT)
-
-
-def _calibrate(
-    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray] | None
-) -> None:
+def _calibrate(found: _Walked, calibration: Mapping[str, npt.NDArray] | None) -> None:
     """Quantise the draft of a float model."""
+    model = found.model
     if calibration is None:
         raise _uncalibrated(model, "a float model")
     calibration = inputs.validate(calibration, model.inputs, "calibration")
-    passes.give_meaning(lowering.draft)
-    images = _entry_images(model, lowering, calibration)
-    quantise.quantise(lowering.draft, model.name, images)
+    passes.give_meaning(found.draft)
+    quantise.quantise(found.draft, model.name, _entry_images(found, calibration))
 
 
-def _on_the_spot(
-    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray] | None
-) -> None:
+def _on_the_spot(found: _Walked, calibration: Mapping[str, npt.NDArray] | None) -> None:
     """Quantise what a quantised model leaves in float: by images, or by all that it can reach."""
-    left = left_in_float(lowering.draft)
+    left = left_in_float(found.draft)
     if left.tensors and calibration is not None:
-        _calibrate(model, lowering, calibration)
-    elif names := left.inputs(lowering.draft):
-        raise _uncalibrated(model, f"input {names[0]!r}, which the model leaves in float,")
+        _calibrate(found, calibration)
+    elif names := left.inputs(found.draft):
+        raise _uncalibrated(found.model, f"input {names[0]!r}, which the model leaves in float,")
     else:
-        quantise.by_reach(lowering.draft)
+        quantise.by_reach(found.draft)
 
 
 def _uncalibrated(model: Source, what: str) -> NetworkError:
@@ -172,14 +238,15 @@ def _uncalibrated(model: Source, what: str) -> NetworkError:
 
 
 def _entry_images(
-    model: Source, lowering: Lowering, calibration: Mapping[str, npt.NDArray]
+    found: _Walked, calibration: Mapping[str, npt.NDArray]
 ) -> Iterator[dict[DraftTensor, npt.NDArray[np.float32]]]:
-    head = _head(model, lowering)
+    """What enters the overlay of each image, where nothing is quantised yet."""
+    model = found.share.entries_model()
     for image in inputs.images(calibration):
-        values = {**image, **head.run(image)}
+        values = {**image, **model.run(image)}
         yield {
             tensor: _reals(tensor, values[name]).reshape(_nchw(tensor))
-            for tensor, name in lowering.entries.items()
+            for tensor, name in found.lowering.entries.items()
         }
 
 
@@ -191,51 +258,6 @@ def _reals(tensor: DraftTensor, values: npt.NDArray) -> npt.NDArray[np.float32]:
         return reals
     shift = 128 if values.dtype == np.uint8 else 0
     return (reals - np.float32(q.zero_point + shift)) * np.float32(q.scale)
-
-
-def _host(model: Source, lowering: Lowering, network: Network) -> Host:
-    entries = tuple(
-        _entry(name, lowering.known[name], network.tensors[tensor.name])
-        for tensor, name in lowering.entries.items()
-    )
-    exits = tuple(
-        Cut(name, view.dtype, view.shape, network.tensors[view.tensor.name])
-        for name, view in lowering.exits.items()
-    )
-    constant = {name: v for name in model.outputs if isinstance(v := lowering.values[name], Const)}
-    return Host(
-        inputs=model.inputs,
-        outputs=model.outputs,
-        entries=entries,
-        exits=exits,
-        head=_head(model, lowering),
-        tail=_tail(model, lowering, set(model.outputs) - set(constant)),
-        constants={
-            name: _read_only(value.real().astype(lowering.known[name].dtype))
-            for name, value in constant.items()
-        },
-    )
-
-
-def _read_only(array: npt.NDArray) -> npt.NDArray:
-    array.setflags(write=False)
-    return array
-
-
-def _entry(name: str, known: Known, tensor: Tensor) -> Cut:
-    assert known.dtype is not None and known.shape is not None
-    return Cut(name, known.dtype, known.shape, tensor)
-
-
-def _head(model: Source, lowering: Lowering) -> Subgraph:
-    sources = {port.name: port.dtype for port in model.inputs}
-    return subgraph(model, sources, set(lowering.entries.values()))
-
-
-def _tail(model: Source, lowering: Lowering, outputs: set[str]) -> Subgraph:
-    sources = {port.name: port.dtype for port in model.inputs}
-    exits = {name: view.dtype for name, view in lowering.exits.items()}
-    return subgraph(model, sources | exits, outputs)
 
 
 def _nchw(tensor: DraftTensor) -> tuple[int, int, int, int]:

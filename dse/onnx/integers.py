@@ -29,8 +29,8 @@ from dse.network.names import Names
 from dse.network.table_fusion import behind_convolutions
 from dse.onnx import draft_passes as passes
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
-from dse.onnx.findings import Problem
 from dse.onnx.on_the_spot import left_in_float
+from dse.onnx.values import Unsupported
 
 QUANTISE = "quantise this node too, or import the float model with calibration arrays"
 
@@ -44,24 +44,24 @@ _FAR = 2.0**20  # beyond all integers of a tensor
 _IDLE, _SMALLEST_FACTOR, _LARGEST_BIAS = 2.0**-16, 2.0**-40, 2.0**30
 
 
-def unquantised(draft: Draft) -> Iterator[Problem]:
+def unquantised(draft: Draft) -> Iterator[tuple[DraftTensor, Unsupported]]:
     """What a quantised model does not round, though no layer left in float is why."""
     passes.fold(draft)
     passes.complete(draft)
     left = left_in_float(draft).tensors
     for tensor in draft.inputs:
         if tensor.quantisation is None and tensor not in left:
-            yield Problem(tensor.name, "input", "the model does not quantise it", QUANTISE)
+            yield tensor, Unsupported("the model does not quantise it", QUANTISE)
     for layer in draft.layers:
         if layer.output in left:
             continue
         if layer.output.quantisation is None:
-            yield Problem(layer.name, layer.origin, "its output is not quantised", QUANTISE)
+            yield layer.output, Unsupported("its output is not quantised", QUANTISE)
         elif layer.integers and any(
             t.quantisation != layer.output.quantisation for t in layer.inputs
         ):
             reason = "its integers are read with another scale than those of its input"
-            yield Problem(layer.name, layer.origin, reason, "quantise the model again")
+            yield layer.output, Unsupported(reason, "quantise the model again")
 
 
 def network(draft: Draft, name: str, sha256: str, rounding: Rounding = "nearest") -> Network:
@@ -94,6 +94,7 @@ def _network(
         inputs=tuple(tensor.name for tensor in draft.inputs),
         outputs=tuple(tensor.name for tensor in draft.outputs),
         source_sha256=sha256,
+        arrivals={tensor.name: tensor.segment for tensor in draft.inputs if tensor.segment},
     )
     return behind_convolutions(whole)
 

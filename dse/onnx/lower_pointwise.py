@@ -83,10 +83,7 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
     """Add, Sub, Mul, Div: of a tensor and constants per channel, or the sum of two tensors."""
     constants = [isinstance(lowering.values[name], Const) for name in node.input]
     op = operator(node)
-    if any(
-        isinstance(v := lowering.values[name], OverlayValue) and v.is_quantised
-        for name in node.input
-    ):
+    if any(lowering.holds_integers(name) for name in node.input):
         raise Unsupported("it computes with integers", "dequantise its inputs first")
     if not any(constants):
         if op != "Add":

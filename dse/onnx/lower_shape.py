@@ -11,7 +11,7 @@ import onnx
 from dse.onnx.lower_view import seen_as
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
-from dse.onnx.values import AfterValue, Const, HostValue, OverlayValue, UnknownValue, Unsupported
+from dse.onnx.values import Const, HostValue, OverlayValue, UnknownValue, Unsupported
 
 
 def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -62,7 +62,7 @@ def shape(lowering: Lowering, node: onnx.NodeProto) -> None:
             extents = value.shape
         case Const():
             extents = value.array.shape
-        case HostValue() | AfterValue() | UnknownValue():
+        case HostValue() | UnknownValue():
             known = lowering.known[node.input[0]].shape
             if known is None:
                 raise Unsupported("the shape of its input is not known", "export fixed shapes")

@@ -18,7 +18,7 @@ from dse.onnx.lowering import Lowering
 from dse.onnx.permute import as_they_lie, permuted
 from dse.onnx.remedies import UNKNOWN_REMEDY
 from dse.onnx.source import attribute, node_name
-from dse.onnx.values import REQUANTISE_WEIGHTS, OverlayValue, Unsupported, extents, require
+from dse.onnx.values import REQUANTISE_WEIGHTS, Illegal, OverlayValue, Unsupported, extents, require
 from dse.tiling.window_reach import all_touch
 
 WIDEST = 255
@@ -172,7 +172,7 @@ def pool(
         f"its padding {window.padding} is not smaller than its kernel {kernel}",
     )
     if not all_touch(window, x.tensor.shape[:2], size):
-        raise Unsupported("one of its windows lies wholly in the padding", "reduce the padding")
+        raise Illegal("one of its windows lies wholly in the padding", "reduce the padding")
     include = bool(attribute(node, "count_include_pad", 0)) and kind == "average"
     _add_pool(lowering, node, kind, x, window, size, include, output)
 
@@ -258,11 +258,11 @@ def require_weights(weight: Coefficients) -> None:
     """Weights must be finite; quantised ones at most as wide as uint8 around a zero point."""
     values = weight.values
     if not (np.isfinite(values.min(initial=0)) and np.isfinite(values.max(initial=0))):
-        raise Unsupported("its weights are not finite", "train or export the model again")
+        raise Illegal("its weights are not finite", "train or export the model again")
     if weight.scale is None:
         return
     if not np.all(np.isfinite(weight.scale)) or np.any(weight.scale < 0):
-        raise Unsupported("a scale of its weights is not positive", REQUANTISE_WEIGHTS)
+        raise Illegal("a scale of its weights is not positive", REQUANTISE_WEIGHTS)
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
     if low < -WIDEST or high > WIDEST:
         raise Unsupported(
@@ -295,7 +295,7 @@ def _window(
         outputs.append(count)
     padded = (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3])
     if min(outputs) < 1 or reach[0] > padded[0] or reach[1] > padded[1]:
-        raise Unsupported(
+        raise Illegal(
             f"its window of {kernel} does not fit into {size}", "use a larger image or padding"
         )
     return window, (outputs[0], outputs[1])
@@ -312,7 +312,7 @@ def _padding(
     if mode == "NOTSET":
         pads = cast(list[int], attribute(node, "pads", [0] * 2 * axes))
         if len(pads) != 2 * axes or min(pads) < 0:
-            raise Unsupported(f"its padding is {pads}", "crop the image before it instead")
+            raise Illegal(f"its padding is {pads}", "crop the image before it instead")
         return (*_both(pads[:axes], 0), *_both(pads[axes:], 0))
     if mode == "VALID":
         return 0, 0, 0, 0

@@ -1,23 +1,24 @@
-"""From ONNX nodes to a draft: one walk that lowers, cuts off head and tail, collects problems."""
+"""From ONNX nodes to a draft: one walk that lowers what it can, and leaves the rest to the host."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
 
 from dse.network.graph import Quantisation
-from dse.onnx import folding, lower_table, trial
+from dse.onnx import folding, lower_table
 from dse.onnx.batch import SINGLE, Together
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
-from dse.onnx.elementwise import Functions
-from dse.onnx.findings import Place, Problem
+from dse.onnx.elementwise import Functions, FunctionStep
+from dse.onnx.findings import Problem
 from dse.onnx.gather import Gatherer
+from dse.onnx.hosted import Hosted, Use, Went, require_host
 from dse.onnx.node_shapes import Misfit, infer, known_constant
-from dse.onnx.places import COMPUTE, HEAD, MOVED_AT_THE_END, MOVES, TAIL
+from dse.onnx.places import COMPUTE, HEAD, MOVED_AT_THE_END, MOVES
 from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
 from dse.onnx.source import (
     MALFORMED,
@@ -30,10 +31,11 @@ from dse.onnx.source import (
     operator,
 )
 from dse.onnx.values import (
-    AfterValue,
     Const,
     HostValue,
+    Illegal,
     OverlayValue,
+    StepValue,
     UnknownValue,
     Unsupported,
     Value,
@@ -51,24 +53,35 @@ Handler = Callable[["Lowering", onnx.NodeProto], None]
 class Lowering:
     """The state of one walk over a model.
 
-    Afterwards ``draft`` holds the layers, ``problems`` the nodes that could not be lowered,
+    ``left``: nodes for the host whatever their handlers say, by index, and why.
+
+    Afterwards ``draft`` holds the layers, ``problems`` the nodes that no one can execute,
     ``entries`` the ONNX tensor behind each draft input, ``exits`` the overlay's tensors that the
-    host reads, by ONNX name, and ``places`` where every node of the model went, by name.
+    host reads, by ONNX name, ``hosted`` the nodes that the host runs, ``made`` the node of each
+    layer and of its output, ``uses`` what each node on the overlay uses, by index, and ``went``
+    what became of each node.
     """
 
     def __init__(
-        self, source: Source, handlers: dict[str, Handler], weights: dict[str, Handler]
+        self,
+        source: Source,
+        handlers: dict[str, Handler],
+        weights: dict[str, Handler],
+        left: Mapping[int, Unsupported | None],
     ) -> None:
         self.source = source
         self.draft = Draft()
         self.problems: list[Problem] = []
         self.entries: dict[DraftTensor, str] = {}
         self.exits: dict[str, OverlayValue] = {}
-        self.places: dict[Place, list[str]] = {place: [] for place in get_args(Place)}
+        self.hosted: list[Hosted] = []
+        self.made: dict[DraftLayer | DraftTensor, int] = {}
+        self.uses: dict[int, Use] = {}
+        self.went: list[Went] = []
         self.values: dict[str, Value] = {}
         self.known: dict[str, Known] = {}
         self.stand_ins: set[DraftTensor] = set()
-        self._handlers, self._weights = handlers, weights
+        self._handlers, self._weights, self._left = handlers, weights, left
         self._gathered: dict[str, OverlayValue] = {}
         self._rounded: dict[tuple[DraftTensor, Quantisation], DraftTensor] = {}
         opsets = source.model.opset_import
@@ -76,7 +89,7 @@ class Lowering:
         self._names: set[str] = set()
         self._layers: set[str] = set()
         graph = source.model.graph
-        self._makers = {name: node for node in graph.node for name in node.output}
+        self._makers = {name: n for n, node in enumerate(graph.node) for name in node.output}
         self._feeds_compute = _before_compute(graph.node)
         self._functions = Functions(source, self._feeds_compute)
         self._read = {name for node in graph.node for name in node_inputs(node)}
@@ -93,8 +106,8 @@ class Lowering:
             value = self.values[name]
             if isinstance(value, OverlayValue):
                 self._exit(name, value)
-                if value.elements is not None:
-                    self.values[name] = AfterValue()
+                if _is_shown(value):  # the host makes it
+                    self._make_on_host(name, value)
             refusal = self._together.refusal(name, isinstance(value, Const))
             if refusal is not None and not self.problems:
                 self.problems.append(Problem(name, "output", refusal, SINGLE))
@@ -110,7 +123,7 @@ class Lowering:
     def gathered(self, name: str, value: OverlayValue) -> OverlayValue:
         """A view made into a tensor of its own, once however many read it."""
         if name not in self._gathered:
-            made = Gatherer(self.add, name, operator(self._makers[name])).whole(value)
+            made = Gatherer(self.add, name, operator(self._maker(name))).whole(value)
             self._gathered[name] = OverlayValue(made, value.shape, value.dtype)
         return self._gathered[name]
 
@@ -159,6 +172,7 @@ class Lowering:
                 return OverlayValue(tensor, shape, dtype)
         tensor = DraftTensor(_unique(value.root, self._names), *extents(shape), quantised)
         tensor.integers = dtype in (np.int8, np.uint8)
+        tensor.segment = value.segment
         self.draft.inputs.append(tensor)
         self.entries[tensor] = value.name
         return OverlayValue(tensor, shape, dtype)
@@ -190,10 +204,17 @@ class Lowering:
             raise Unsupported("it quantises in blocks", "quantise activations per tensor")
         return quantisation(scale, zero_point, dtype)
 
+    def holds_integers(self, name: str) -> bool:
+        """Whether a variable of the model is of integers, quantised or not."""
+        dtype = self.known[name].dtype
+        variable = not isinstance(self.values[name], Const)
+        return variable and dtype is not None and dtype.kind in "iu"
+
     def add(self, layer: DraftLayer) -> DraftTensor:
         """Append a layer; it and its output get names of their own."""
         layer.name = _unique(layer.name, self._layers)
         layer.output.name = _unique(layer.output.name, self._names)
+        layer.output.segment = max(tensor.segment for tensor in layer.inputs)
         self.draft.layers.append(layer)
         return layer.output
 
@@ -230,18 +251,18 @@ class Lowering:
             self._expect(node, made)
             operands = self._operands(node)
             self._together.require_first(node)
-            place = self._place(index, node)
-            if place == "constant":
+            went = self._decide(index, node)
+            if went == "constant":
                 self._together.fold(node, self.values)
             else:
                 single, made = made, {}  # if it is refused, the model's own declarations are better
                 self._together.judge(node, operands, single)
         except (Unsupported, *MALFORMED) as error:
             self._expect(node, made)
-            self._report(node, error)
+            self._report(node, self._not_even_hosted(index, error))
             self._forget(node)
-            place = "unsupported"
-        self.places[place].append(node_name(node))
+            went = "unsupported"
+        self.went.append(went)
         for name in node.output:
             value = self.values.get(name)
             if isinstance(value, Const):
@@ -277,91 +298,139 @@ class Lowering:
                 found = self.source.declared.get(name, found)
             self.known[name] = found or Known(None, None)
 
-    def _place(self, index: int, node: onnx.NodeProto) -> Place:
+    def _decide(self, index: int, node: onnx.NodeProto) -> Went:
         """Decide who runs the node: nobody (a constant), the host, or the overlay."""
-        values = [self.values[name] for name in node_inputs(node)]
-        op = operator(node)
-        variables = [value for value in values if not isinstance(value, Const)]
+        op, variables = operator(node), self._variables(node)
         if self._is_constant(node):
             self.values.update(folding.fold(node, op, self.values, self.source.model.opset_import))
             return "constant"
-        step = self._functions.steps.get(index)
-        if step and isinstance(self.values[step.argument], HostValue | OverlayValue):
-            lower_table.lower(self, node, step, self._functions.scalars)
-            return "overlay"
         if op == "Shape" and self.known[node.input[0]].shape is not None:
             return self._handle(index, node, op)
-        if any(isinstance(value, AfterValue) for value in variables):
-            return self._leave_to_tail(node)
-        if op in HEAD and len(variables) == 1 and isinstance(variables[0], HostValue):
-            return self._leave_to_head(node, op, variables[0])
-        known = op in self._handlers or step is not None
+        if index in self._left:
+            return self._leave_to_host(index, node, self._left[index])
+        if self._is_the_hosts(index, op, variables):
+            return self._leave_to_host(index, node, None)
+        known = op in self._handlers or index in self._functions.steps
         if known and any(isinstance(v, UnknownValue) for v in variables):
             if op in self._weights:
                 self._weights[op](self, node)
             self._forget(node)
             return "unjudged"
-        return self._handle(index, node, op)
+        return self._lower_or_leave(index, node, op)
 
-    def _handle(self, index: int, node: onnx.NodeProto, op: str) -> Place:
-        if op in MOVED_AT_THE_END and index not in self._feeds_compute:
-            return self._leave_to_tail(node)
+    def _variables(self, node: onnx.NodeProto) -> list[Value]:
+        values = [self.values[name] for name in node_inputs(node)]
+        return [value for value in values if not isinstance(value, Const)]
+
+    def _is_the_hosts(self, index: int, op: str, variables: Sequence[Value]) -> bool:
+        """Whether a node need not enter the overlay: its operands are the host's already."""
+        found = [value.segment for value in variables if isinstance(value, HostValue)]
+        if len(found) != len(variables) or not found:
+            return False
+        prepares = op in HEAD and len(found) == 1 and self._step(index) is None
+        ends = op not in COMPUTE and index not in self._feeds_compute
+        return prepares or (ends and max(found) > 0)
+
+    def _lower_or_leave(self, index: int, node: onnx.NodeProto, op: str) -> Went:
+        inputs, layers = len(self.draft.inputs), len(self.draft.layers)
+        ends = index not in self._feeds_compute
+        if ends and op in MOVED_AT_THE_END:
+            return self._leave_to_host(index, node, None)
+        refusal = None
         try:
-            if op not in self._handlers:
-                raise unknown(op)
+            went = self._handle(index, node, op)
+            value = self.values[node.output[0]]
+            if not ends or self._step(index) or not _is_shown(value):
+                return went
+        except Illegal:
+            raise
+        except Unsupported as error:
+            refusal = error
+        self._undo(inputs, layers)
+        return self._leave_to_host(index, node, refusal)
+
+    def _handle(self, index: int, node: onnx.NodeProto, op: str) -> Went:
+        layers = len(self.draft.layers)
+        step = self._step(index)
+        if step is not None:
+            lower_table.lower(self, node, step, self._functions.scalars)
+        elif op not in self._handlers:
+            raise unknown(op)
+        else:
             for name in node.output[1:]:
                 if name in self._read and op != "Split":
                     raise Unsupported(f"its further output {name!r} is used", UNKNOWN_REMEDY)
             self._handlers[op](self, node)
-            value = self.values[node.output[0]]
-            is_view = isinstance(value, OverlayValue) and value.elements is not None
-            if is_view and index not in self._feeds_compute:  # the host can do that
-                return self._leave_to_tail(node)
-        except Unsupported:
-            if op in TAIL and index not in self._feeds_compute:
-                return self._leave_to_tail(node)
-            raise
-        return "overlay" if isinstance(self.values[node.output[0]], OverlayValue) else "constant"
+        if not isinstance(self.values[node.output[0]], OverlayValue):
+            return "constant"
+        names = (*node_inputs(node), *node.output)
+        touched = [v.tensor for n in names if isinstance(v := self.values.get(n), OverlayValue)]
+        for layer in self.draft.layers[layers:]:
+            self.made[layer] = self.made[layer.output] = index
+        self.uses[index] = Use.of(self.draft.layers[layers:], touched)
+        return "overlay"
 
-    def _leave_to_head(self, node: onnx.NodeProto, op: str, value: HostValue) -> Place:
+    def _step(self, index: int) -> FunctionStep | None:
+        """The node's place in a function that a table computes, if it has one."""
+        step = self._functions.steps.get(index)
+        if step is None or not isinstance(self.values[step.argument], HostValue | OverlayValue):
+            return None
+        return step
+
+    def _undo(self, inputs: int, layers: int) -> None:
+        """Take back what a handler had done before it refused."""
+        gone = {layer.output for layer in self.draft.layers[layers:]}
+        self._rounded = {key: t for key, t in self._rounded.items() if t not in gone}
+        self._gathered = {n: v for n, v in self._gathered.items() if v.tensor not in gone}
+        for tensor in self.draft.inputs[inputs:]:
+            self._names.discard(tensor.name)
+            del self.entries[tensor]
+        del self.draft.inputs[inputs:], self.draft.layers[layers:]
+
+    def _leave_to_host(self, index: int, node: onnx.NodeProto, refusal: Unsupported | None) -> Went:
+        """The host runs the node, once all overlay's tensors that it reads are there."""
+        variables = self._variables(node)
+        if any(isinstance(value, UnknownValue) for value in variables):
+            raise refusal or unknown(operator(node))
+        require_host(node, refusal)
         self._together.require_apart(node, self._operands(node))
-        name = node.output[0]
+        segment = 0
+        for name in node_inputs(node):
+            match self.values[name]:
+                case OverlayValue() as view:
+                    self._exit(name, view)
+                    segment = max(segment, view.tensor.segment + 1)
+                case HostValue() as value:
+                    segment = max(segment, value.segment)
+        for name in filter(None, node.output):
+            self.values[name] = HostValue(name, name, segment)
+        if len(variables) == 1 and isinstance(variables[0], HostValue):
+            self._follow_quantisation(node, variables[0])
+        self.hosted.append(Hosted(index, node, segment, refusal))
+        return "host"
+
+    def _follow_quantisation(self, node: onnx.NodeProto, value: HostValue) -> None:
+        """A node that leaves all values as they are leaves their quantisation, too."""
+        op, name = operator(node), node.output[0]
         if op in ("QuantizeLinear", "DequantizeLinear"):
             self.values[name] = self._quantised_on_host(node, value)
         elif op in MOVES:
-            self.values[name] = HostValue(name, name, value.quantisation, value.refusal)
-        else:
-            self.values[name] = HostValue(name, name)
-        self.values.update({name: UnknownValue() for name in node.output[1:] if name})
-        return "head"
+            self.values[name] = replace(value, name=name, root=name)
 
     def _quantised_on_host(self, node: onnx.NodeProto, value: HostValue) -> HostValue:
         """A second, different quantisation makes another tensor of it."""
-        name = node.output[0]
+        name, segment = node.output[0], value.segment
         try:
             known = self.quantisation(node)
         except Unsupported as refusal:
-            return HostValue(name, name, refusal=refusal)
+            return HostValue(name, name, segment, refusal=refusal)
         same = value.refusal is None and value.quantisation in (None, known)
-        return HostValue(name, value.root if same else name, known)
-
-    def _leave_to_tail(self, node: onnx.NodeProto) -> Place:
-        self._together.require_apart(node, self._operands(node))
-        if not trial.knows(node):
-            raise Unsupported(
-                "onnxruntime, the host's, does not have this operator", UNKNOWN_REMEDY
-            )
-        for name in node_inputs(node):
-            value = self.values[name]
-            if isinstance(value, OverlayValue):
-                self._exit(name, value)
-        self.values.update({name: AfterValue() for name in node.output if name})
-        return "tail"
+        return HostValue(name, value.root if same else name, segment, known)
 
     def _exit(self, name: str, view: OverlayValue) -> None:
-        """The host reads a tensor; of a view it reads what the view is made of, and makes it."""
-        if view.elements is not None:
-            for source in node_inputs(self._makers[name]):
+        """The host reads a tensor; of a view it reads what that is made of, and makes it."""
+        if _is_shown(view):
+            for source in node_inputs(self._maker(name)):
                 value = self.values[source]
                 if isinstance(value, OverlayValue):
                     self._exit(source, value)
@@ -370,6 +439,24 @@ class Lowering:
         if name in self.source.outputs and view.tensor.name not in self.source.outputs:
             self._names.discard(view.tensor.name)
             view.tensor.name = _unique(name, self._names)
+
+    def _make_on_host(self, name: str, view: OverlayValue) -> None:
+        """An output of the model that is a view."""
+        segment = view.tensor.segment + 1
+        self.values[name] = HostValue(name, name, segment)
+        self.hosted.append(Hosted(self._makers[name], self._maker(name), segment, None))
+
+    def _maker(self, name: str) -> onnx.NodeProto:
+        return self.source.model.graph.node[self._makers[name]]
+
+    def _not_even_hosted(self, index: int, error: Exception) -> Exception:
+        """The error of a node that was to go to the host, beside why it was to go there."""
+        if not self.hosted or self.hosted[-1].index != index:
+            return error
+        first = self.hosted.pop().refusal
+        if first is None or not isinstance(error, Unsupported):
+            return error
+        return Unsupported(f"{first.reason}, and on the host {error.reason}", error.remedy)
 
     def _report(self, node: onnx.NodeProto, error: Exception) -> None:
         if not isinstance(error, Unsupported):
@@ -386,6 +473,13 @@ class Lowering:
                 self.values[name] = UnknownValue()
             else:
                 self.values[name] = self.stand_in(name, shape, dtype or np.dtype(np.float32))
+
+
+def _is_shown(value: Value) -> bool:
+    """Whether a value is no tensor of the overlay, but shown of one: a view, or within a table."""
+    return isinstance(value, StepValue) or (
+        isinstance(value, OverlayValue) and value.elements is not None
+    )
 
 
 def _unique(name: str, taken: set[str]) -> str:

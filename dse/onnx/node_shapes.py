@@ -20,7 +20,7 @@ from dse.onnx.source import (
     known_type,
     node_inputs,
 )
-from dse.onnx.values import FLOAT, INCONSISTENT, Const, Unsupported
+from dse.onnx.values import FLOAT, INCONSISTENT, Const, Illegal, Unsupported
 
 _OWN = "com.microsoft"
 _TWIN_OPSET = 13
@@ -31,7 +31,7 @@ _SMALL = 1024
 Opsets = Sequence[onnx.OperatorSetIdProto]
 
 
-class Misfit(Unsupported):
+class Misfit(Illegal):
     """A node whose inputs do not fit it, by onnx's rules."""
 
 

@@ -1,4 +1,4 @@
-"""Where an ONNX operator may run when it is not lowered: before, after, or only on the overlay."""
+"""Kinds of ONNX operators, as far as they decide where a node runs."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ HEAD = _names(
     "Add BatchNormalization Cast DequantizeLinear Div Dropout Flatten Gather Identity Mul Pad"
     " QuantizeLinear Reshape Slice Squeeze Sub Transpose Unsqueeze"
 )
-"""Operators of one variable that the host runs before the overlay: preprocessing of the images."""
+"""Operators of one variable that stay on the host if that has it: they prepare it for a layer."""
 
 MOVES = _names("Dropout Flatten Gather Identity Reshape Slice Squeeze Transpose Unsqueeze")
 """Of these, those that leave all values as they are."""
 
 TAIL = _names(
-    "Add ArgMax ArgMin Cast Concat DepthToSpace Div Exp Expand Flatten Gather HardSigmoid Log"
-    " LogSoftmax LpNormalization Mul NonMaxSuppression Pow QLinearSigmoid QLinearSoftmax ReduceL2"
-    " ReduceMax ReduceMean ReduceMin ReduceSum Reshape Resize Shape Sigmoid Slice Softmax Softplus"
-    " Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze Upsample"
+    "Add Cast Div Exp HardSigmoid Log Mul Pow QLinearSigmoid Sigmoid Softplus Sqrt Sub Tanh"
 )
-"""Operators the host may run after the overlay if no compute operator follows them."""
+"""Functions of one value that the host computes in float if no layer follows them."""
+
+INTEGER_PRODUCTS = _names(
+    "ConvInteger DynamicQuantizeLSTM DynamicQuantizeMatMul MatMulInteger MatMulIntegerToFloat"
+    " QAttention QGemm QLinearConv QLinearMatMul"
+)
+"""Operators that the host must not run: onnxruntime's sums of products saturate on some
+processors, so that the same model would give different answers on different machines."""
 
 MOVED_AT_THE_END = _names("Resize Upsample")
-"""Of these, those that only move values: the overlay does that for layers of its own alone."""
+"""Operators that only move values: the overlay does that for layers of its own alone."""
 
 COMPUTE = _names(
     "AveragePool BatchNormalization Conv ConvInteger ConvTranspose Einsum FusedConv Gemm"
     " GlobalAveragePool GlobalMaxPool GRU InstanceNormalization LRN LSTM MatMul MatMulInteger"
     " MaxPool QGemm QLinearAveragePool QLinearConv QLinearGlobalAveragePool QLinearMatMul RNN"
 )
-"""Operators whose place is on the overlay: what comes before them cannot be the tail."""
+"""Operators whose place is on the overlay: what comes before them is worth lowering."""
 
 RANDOM = _names(
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"

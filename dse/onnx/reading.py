@@ -15,14 +15,17 @@ from dse.onnx.findings import Report
 from dse.onnx.importer import Imported
 
 
-def check(model: str | Path) -> Report:
+def check(model: str | Path, *, strict: bool = False) -> Report:
     """What of an ONNX model the overlay can execute, and what it lacks for the rest."""
     with about(model):
-        return importer.check(model)
+        return importer.check(model, strict=strict)
 
 
 def load(
-    model: str | Path, calibration: str | Path | Mapping[str, npt.NDArray] | None = None
+    model: str | Path,
+    calibration: str | Path | Mapping[str, npt.NDArray] | None = None,
+    *,
+    strict: bool = False,
 ) -> Imported:
     """An ONNX model as a quantised network and the host's share of it.
 
@@ -33,13 +36,13 @@ def load(
     if isinstance(calibration, str | Path):
         given, calibration = str(calibration), read_arrays(calibration)
     try:
-        return importer.load(model, calibration)
+        return importer.load(model, calibration, strict=strict)
     except NetworkError as error:
         with about(given if str(error).startswith("calibration:") else model):
             raise
 
 
-def outline(model: str | Path) -> Network:
+def outline(model: str | Path, *, strict: bool = False) -> Network:
     """The network of a model, with weights of zero if it is a float one."""
     with about(model):
-        return importer.outline(model)
+        return importer.outline(model, strict=strict)

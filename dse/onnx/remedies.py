@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dse.onnx.places import TAIL
 from dse.onnx.values import Unsupported
 
 UNKNOWN_REMEDY = "replace it, or cut the model there and run the rest elsewhere"
@@ -33,10 +32,4 @@ _KNOWN = {
 
 def unknown(operator: str) -> Unsupported:
     """The problem of an operator that cannot be lowered."""
-    if operator in _KNOWN:
-        return Unsupported(*_KNOWN[operator])
-    if operator in TAIL:
-        return Unsupported(
-            "it runs on the host, but layers of the overlay follow it", UNKNOWN_REMEDY
-        )
-    return Unsupported("the overlay has no such operator", UNKNOWN_REMEDY)
+    return Unsupported(*_KNOWN.get(operator, ("the overlay has no such operator", UNKNOWN_REMEDY)))

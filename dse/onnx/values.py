@@ -1,4 +1,4 @@
-"""What an ONNX tensor is while a model is lowered: constant, host's, overlay's, or after it."""
+"""What an ONNX tensor is while a model is lowered: constant, the host's, or the overlay's."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ REQUANTISE_WEIGHTS = (
 INCONSISTENT = "correct the model, or export it again"
 
 
+class Illegal(Unsupported):
+    """A node that no one can execute: not the host either."""
+
+
 def require(legal: bool, reason: str) -> None:
     """Refuse a node that no one can execute."""
     if not legal:
-        raise Unsupported(reason, INCONSISTENT)
+        raise Illegal(reason, INCONSISTENT)
 
 
 FLOAT = np.dtype(np.float32)
@@ -86,14 +90,16 @@ class Const:
 
 @dataclass(frozen=True)
 class HostValue:
-    """A tensor the host computes before the overlay starts.
+    """A tensor that the host computes, or that comes with the image.
 
-    ``root``: its name before any quantisation.  ``quantisation``: known if a QuantizeLinear made
-    it, so that it can enter the overlay; ``refusal``: why it cannot, though one made it.
+    ``root``: its name before any quantisation.  ``segment``: how many segments of the overlay end
+    before the host can compute it.  ``quantisation``: known if a QuantizeLinear made it, so that
+    it can enter the overlay; ``refusal``: why it cannot, though one made it.
     """
 
     name: str
     root: str
+    segment: int = 0
     quantisation: Quantisation | None = None
     refusal: Unsupported | None = None
 
@@ -123,16 +129,11 @@ class StepValue(OverlayValue):
 
 
 @dataclass(frozen=True)
-class AfterValue:
-    """A tensor the host computes after the overlay has ended."""
-
-
-@dataclass(frozen=True)
 class UnknownValue:
     """The output of an unsupported node whose shape is not known either."""
 
 
-Value = Const | HostValue | OverlayValue | AfterValue | UnknownValue
+Value = Const | HostValue | OverlayValue | UnknownValue
 
 
 def quantisation(
@@ -149,7 +150,7 @@ def quantisation(
     require(zero.dtype == dtype, f"its zero point is {zero.dtype}, its activations are {dtype}")
     real = float(scale.reshape(()))
     if not (np.isfinite(real) and real > 0):
-        raise Unsupported(
+        raise Illegal(
             f"its scale is {real}", "quantise again with a calibration that covers this tensor"
         )
     return Quantisation(real, int(zero.reshape(())) - (128 if dtype == np.uint8 else 0))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from dse.onnx.draft import Draft, DraftLayer
-from dse.onnx.findings import Problem
+from dse.onnx.draft import DraftLayer
+from dse.onnx.lowering import Lowering
+from dse.onnx.values import Unsupported
 from dse.tiling.walks import ImageWalk, against
 
 SMALLER = "use smaller images, kernels, strides, dilations or padding, or run it on the host"
 
 
-def problems(draft: Draft) -> Iterator[Problem]:
-    """A problem for each convolution and pooling whose walk no instruction holds."""
-    for layer in draft.layers:
+def refusals(lowering: Lowering) -> dict[int, Unsupported]:
+    """The nodes of convolutions and poolings whose walk no instruction holds, and why."""
+    found = {}
+    for layer in lowering.draft.layers:
         why = ""
         if layer.kind == "conv":
             why = against("CONV", _walk(layer).fields)
@@ -21,7 +21,8 @@ def problems(draft: Draft) -> Iterator[Problem]:
             fields = {**_walk(layer).fields, "channels": layer.inputs[0].channels}
             why = against("POOL", fields)
         if why:
-            yield Problem(layer.name, layer.origin, f"no instruction can say it: {why}", SMALLER)
+            found[lowering.made[layer]] = Unsupported(f"no instruction can say it: {why}", SMALLER)
+    return found
 
 
 def _walk(layer: DraftLayer) -> ImageWalk:

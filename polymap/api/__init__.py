@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dse.explore.subject import subject as subject
     from dse.explore.subject import workload as workload
     from dse.mapping import Restriction as Restriction
+    from dse.network.graph import Network as Network
+    from dse.network.segments import segments as segments
     from dse.onnx.findings import Report as Report
     from dse.onnx.importer import Imported as Imported
     from dse.onnx.reading import check as check
@@ -61,6 +63,8 @@ _HOMES = {
     "dse.explore.search": ("explore", "explore_all", "predict"),
     "dse.explore.subject": ("shapes_of", "subject", "workload"),
     "dse.mapping": ("Restriction",),
+    "dse.network.graph": ("Network",),
+    "dse.network.segments": ("segments",),
     "dse.onnx.findings": ("Report",),
     "dse.onnx.importer": ("Imported",),
     "dse.onnx.reading": ("check", "load"),

@@ -12,7 +12,7 @@ from dse.onnx.findings import groups, total
 from hw.isa.errors import InputError
 from polymap import api
 from polymap.commands import output
-from polymap.commands.options import Json, Model
+from polymap.commands.options import Json, Model, Strict
 
 
 def check(
@@ -20,17 +20,19 @@ def check(
     every: Annotated[
         bool, typer.Option("--all", help="list every node, not only the first")
     ] = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Say whether the overlay can execute a model, and what to do about the rest."""
-    report = api.check(model)
+    report = api.check(model, strict=strict)
     if as_json:
         layers = [{"name": name, "kind": kind} for name, kind in report.layers]
-        ends = {"head": report.head, "tail": report.tail}
+        ends = {"head": report.head, "middle": report.middle, "tail": report.tail}
         data = {**asdict(report), "layers": layers, **ends, "nodes": report.nodes}
-        output.document({**data, "supported": report.supported})
+        document = {**data, "segments": report.segments, "supported": report.supported}
+        output.document(document)
     elif report.supported:
-        _tell(report)
+        _tell(report, every)
     else:
         _explain(report, every)
     if not report.supported:
@@ -39,6 +41,23 @@ def check(
             f"{model}: {total(report.problems)} of {report.nodes}: {counts}"
             + ("" if every or as_json else "; --all lists them")
         )
+
+
+def _tell_crossings(report: api.Report, every: bool) -> None:
+    """What the host runs between two segments of the overlay, why, and what it costs."""
+    for number, crossing in enumerate(report.crossings, 1):
+        if every:
+            nodes = ", ".join(name for name, _ in crossing.nodes)
+        else:
+            kinds = Counter(operator for _, operator in crossing.nodes)
+            nodes = ", ".join(f"{count} {operator}" for operator, count in kinds.items())
+        typer.echo(
+            f"  on the host between segments {number} and {number + 1}: {nodes}; "
+            f"{crossing.stored:,} bytes stored, {crossing.loaded:,} loaded"
+        )
+    refused = [problem for crossing in report.crossings for problem in crossing.refused]
+    for line in refused if every else groups(refused):
+        typer.echo(f"    {line}")
 
 
 def _explain(report: api.Report, every: bool) -> None:
@@ -53,7 +72,7 @@ def _explain(report: api.Report, every: bool) -> None:
         )
 
 
-def _tell(report: api.Report) -> None:
+def _tell(report: api.Report, every: bool) -> None:
     """What runs where."""
     kinds = Counter(kind for _, kind in report.layers)
     layers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -63,9 +82,11 @@ def _tell(report: api.Report) -> None:
     for where, nodes in (("before", report.head), ("after", report.tail)):
         if nodes:
             typer.echo(f"  on the host {where} it: {', '.join(nodes)}")
+    _tell_crossings(report, every)
+    host = sum(len(nodes) for nodes in (report.head, report.middle, report.tail))
     typer.echo(
         f"  of {report.nodes} nodes: {overlay} on the overlay, {constant} constant,"
-        f" {len(report.head) + len(report.tail)} on the host"
+        f" {host} on the host"
     )
     if report.left_in_float:
         typer.echo(

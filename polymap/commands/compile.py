@@ -6,7 +6,17 @@ import typer
 
 from polymap import api
 from polymap.commands import output
-from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
+from polymap.commands.options import (
+    Array,
+    Calibration,
+    Config,
+    Json,
+    Lanes,
+    Mapping,
+    Model,
+    Out,
+    Strict,
+)
 
 
 def compile(
@@ -17,6 +27,7 @@ def compile(
     config: Config = None,
     mapping: Mapping = None,
     calibration: Calibration = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Compile a model: program.bin, weights.bin and manifest.json."""
@@ -25,7 +36,7 @@ def compile(
     output.folder(out)
     with output.progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
-        imported = api.load(model, calibration)
+        imported = api.load(model, calibration, strict=strict)
         progress.stage("compiling")
         if config is None:
             overlay = api.fit(imported, overlay, choices)

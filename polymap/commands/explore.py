@@ -14,7 +14,7 @@ from hw.isa.errors import InputError
 from polymap import api
 from polymap.api.command_line import parse_array
 from polymap.commands import output
-from polymap.commands.options import BOARDS, Array, Calibration, Json, Lanes
+from polymap.commands.options import BOARDS, Array, Calibration, Json, Lanes, Strict
 
 
 def explore(
@@ -69,6 +69,7 @@ def explore(
         typer.Option("--executor", help="what runs the search; default: a process per core"),
     ] = None,
     calibration: Calibration = None,
+    strict: Strict = False,
     out: Annotated[Path | None, typer.Option(help="folder for the results")] = None,
     as_json: Json = False,
 ) -> None:
@@ -90,7 +91,7 @@ def explore(
         output.folder(out)
     with output.progress() as progress:
         progress.stage("reading")
-        subject = api.subject(model, calibration)
+        subject = api.subject(model, calibration, strict=strict)
         whole = subject.network if isinstance(subject, api.Imported) else subject
         network = api.shapes_of(subject)
         if not dense:
@@ -128,10 +129,28 @@ def explore(
         output.document(found.to_json())
         return
     _tell(found)
+    _tell_host(network)
     for what in network.ignored:
         typer.echo(f"left out, since the overlay cannot execute it: {what}")
     if out is not None:
         typer.echo(f"written to {out}")
+
+
+def _tell_host(network: api.Network) -> None:
+    """What the host has to do between segments, which no cycles tell."""
+    parts = api.segments(network)
+    stored, loaded = (
+        sum(sum(part.tensors[name].size for name in names) for part, names in ends)
+        for ends in (
+            [(part, part.outputs) for part in parts[:-1]],
+            [(part, part.inputs) for part in parts[1:]],
+        )
+    )
+    if len(parts) > 1:
+        typer.echo(
+            f"{len(parts)} segments, between which the host works: {stored:,} bytes stored for it "
+            f"and {loaded:,} loaded from it are counted, its own time is not predicted"
+        )
 
 
 _PARTS = ("fill", "array", "load", "drain")

@@ -30,4 +30,8 @@ Calibration = Annotated[
     Path | None, typer.Option(help="typical inputs by name, .npz; float models need them")
 ]
 Out = Annotated[Path, typer.Option(help="folder for the results")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="refuse operators that the host would run between layers"),
+]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]

@@ -122,16 +122,25 @@ def float_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def unsupported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of five nodes that the overlay does not have."""
+    """A model of five nodes that nobody has; what they make is declared."""
     names = ["x", *(f"n{number}" for number in range(4)), "y"]
     nodes = [
-        helper.make_node("Hardmax", [source], [target], name=f"hard{number}")
+        helper.make_node("Strange", [source], [target], f"odd{number}", domain="org.example")
         for number, (source, target) in enumerate(pairwise(names))
     ]
     weights = np.ones((4, 3, 1, 1), np.float32)
     nodes[-1].output[0] = "z"
     nodes.append(helper.make_node("Conv", ["z", "w"], ["y"], name="conv"))
-    return _save(tmp_path_factory, nodes, [numpy_helper.from_array(weights, "w")])
+    path = _save(tmp_path_factory, nodes, [numpy_helper.from_array(weights, "w")])
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("org.example", 1))
+    model.graph.value_info.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3, 6, 5])
+        for node in nodes[:-1]
+        for name in node.output
+    )
+    onnx.save(model, path)
+    return path
 
 
 def _save(

@@ -9,7 +9,6 @@ import numpy as np
 from boards.board import U200
 from dse.compile.compiler import compile_network
 from dse.cost import Dynamap
-from dse.cycles.whole_program import program_cycles
 from dse.evaluate.report_data import ReportData, report_data
 from dse.explore.execution import Execution
 from dse.explore.exploration import Exploration
@@ -79,6 +78,6 @@ def compiled(network: Network) -> tuple[ReportData, Execution]:
     flows = {layer.name: Dataflow[layer.label.dataflow] for layer in mapping.layers}
     choices = LayerMapping({name: Choice(flow) for name, flow in flows.items()})
     program = compile_network(network, CONFIG, choices)
-    execution = Execution(program, program_cycles(program, CONFIG))
+    execution = Execution.of([program], CONFIG)
     data = explored(network, mapping, certified_gap=None, configuration=CONFIG, execution=execution)
     return data, execution

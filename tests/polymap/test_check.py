@@ -41,11 +41,12 @@ def test_unsupported(invoke: Callable[..., Any], unsupported: Path) -> None:
     answer = invoke("check", unsupported)
     assert answer.code == 2
     assert answer.stdout == (
-        "Hardmax: 5 nodes, first hard0: the overlay has no such operator; "
+        "org.example.Strange: 5 nodes, first odd0: the overlay has no such operator; "
         "replace it, or cut the model there and run the rest elsewhere\n"
     )
     assert answer.stderr == (
-        f"polymap check: {unsupported}: 5 unsupported nodes of 6: 5 Hardmax; --all lists them\n"
+        f"polymap check: {unsupported}: 5 unsupported nodes of 6: "
+        "5 org.example.Strange; --all lists them\n"
     )
 
 
@@ -53,11 +54,11 @@ def test_all_unsupported_nodes(invoke: Callable[..., Any], unsupported: Path) ->
     answer = invoke("check", unsupported, "--all")
     assert answer.code == 2
     assert answer.stdout.splitlines() == [
-        f"hard{n} (Hardmax): the overlay has no such operator; "
+        f"odd{n} (org.example.Strange): the overlay has no such operator; "
         "replace it, or cut the model there and run the rest elsewhere"
         for n in range(5)
     ]
-    assert answer.stderr.endswith(": 5 unsupported nodes of 6: 5 Hardmax\n")
+    assert answer.stderr.endswith(": 5 unsupported nodes of 6: 5 org.example.Strange\n")
 
 
 def test_nodes_that_cannot_be_judged(invoke: Callable[..., Any], tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_unsupported_json(invoke: Callable[..., Any], unsupported: Path) -> None
     assert answer.code == 2
     data = json.loads(answer.stdout)
     assert data["supported"] is False
-    assert [problem["name"] for problem in data["problems"]] == [f"hard{n}" for n in range(5)]
+    assert [problem["name"] for problem in data["problems"]] == [f"odd{n}" for n in range(5)]
     assert all(problem["remedy"] for problem in data["problems"])
 
 

@@ -122,7 +122,7 @@ def test_bad_overlay(
 def test_unsupported_nodes(refused: Callable[..., str], unsupported: Path, tmp_path: Path) -> None:
     line = refused("compile", unsupported, *ARRAY, "--out", tmp_path)
     assert line.startswith(f"polymap compile: {unsupported}: 5 unsupported nodes: ")
-    assert "Hardmax: 5 nodes, first hard0: " in line
+    assert "org.example.Strange: 5 nodes, first odd0: " in line
 
 
 def test_missing_calibration(

@@ -61,11 +61,12 @@ def test_transfers_of_an_overlay_stay_on_chip(network: Network) -> None:
 def test_traffic_of_a_program(compiled: tuple[ReportData, Execution], network: Network) -> None:
     """Nothing is read twice here, so that the traffic is what the files hold but for alignment."""
     data, execution = compiled
-    manifest, weights = execution.program.manifest, len(execution.program.weights)
+    (program,) = execution.programs
+    manifest, weights = program.manifest, len(program.weights)
     held = manifest.input_bytes + manifest.output_bytes + weights
     total = sum(data.traffic.values())
     assert least_bytes(network) < total <= held
-    assert held - total < ALIGNMENT * len(execution.program.instructions)
+    assert held - total < ALIGNMENT * len(program.instructions)
     for layer in manifest.layers:  # the beats are the compiler's own forecast
         assert data.traffic[layer.name] > layer.weight_beats * report_samples.CONFIG.axi_bytes
 

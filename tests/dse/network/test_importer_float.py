@@ -196,7 +196,7 @@ def test_reshape_that_mixes_channels_is_reported(builder, save) -> None:
     x = b.conv(b.relu(x), "conv", 3, 2, 3)
     y = b.conv(b.relu(x), "conv2", 4, 3, 1)
     y = b.node("Reshape", [y, b.constant("t", np.array([0, 2, 8, 10]))], "mixed2")
-    report = check(save(b.model(b.conv(y, "conv3", 2, 2, 1))))
+    report = check(save(b.model(b.conv(y, "conv3", 2, 2, 1))), strict=True)
     assert [problem.name for problem in report.problems] == ["conv3"]
     assert "mixes channels and pixels" in report.problems[0].reason
 
