@@ -21,7 +21,7 @@ from dse.files.arrays import write_arrays
 from dse.files.writing import writing
 from dse.network.graph import Network
 from dse.network.inputs import images, join
-from dse.onnx.host import Passage
+from dse.onnx.host import ImagePassage
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa import Engine
@@ -116,7 +116,7 @@ def simulate(
     """
     programs = compile_segments(model.network, config, mapping)
     simulation = build_overlay(config, waves=waves)
-    passages = [Passage(model.host, image) for image in images(inputs)]
+    passages = [ImagePassage(model.host, image) for image in images(inputs)]
     expected = [_expected(program) for program in programs]
     wrong: dict[str, int] = {}
     runs = []
@@ -155,7 +155,7 @@ def _segment(
     simulation: FastSimulation,
     network: Network,
     program: Program,
-    passages: Sequence[Passage],
+    passages: Sequence[ImagePassage],
     wrong: dict[str, int],
     timing: Timing,
     progress: Progress | None,

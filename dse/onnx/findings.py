@@ -70,7 +70,7 @@ it whose inputs' shapes are open."""
 
 
 @dataclass(frozen=True)
-class Crossing:
+class HostCrossing:
     """The way from a segment of the overlay to the next one, through the host.
 
     ``nodes``: those that the host runs there, by name and operator.  ``refused``: why those of them
@@ -102,7 +102,7 @@ class Report:
     places: Mapping[Place, tuple[str, ...]]
     problems: tuple[Problem, ...]
     left_in_float: tuple[str, ...] = ()
-    crossings: tuple[Crossing, ...] = ()
+    crossings: tuple[HostCrossing, ...] = ()
 
     @property
     def segments(self) -> int:

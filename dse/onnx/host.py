@@ -105,7 +105,7 @@ class Host:
 
     def before(self, image: Arrays) -> dict[str, npt.NDArray[np.int8]]:
         """What the first segment of the overlay gets of an image, and perhaps later ones."""
-        passage = Passage(self, image)
+        passage = ImagePassage(self, image)
         passage.work()
         return {
             cut.tensor.name: cut.to_overlay(passage.values[cut.name])
@@ -115,14 +115,14 @@ class Host:
 
     def after(self, image: Arrays, tensors: Int8s) -> dict[str, npt.NDArray]:
         """The model's outputs, of the outputs of all segments and the image they stem from."""
-        passage = Passage(self, image)
+        passage = ImagePassage(self, image)
         for _ in self.stages[:-1]:
             passage.work()
             passage.take(tensors)
         return passage.outputs()
 
 
-class Passage:
+class ImagePassage:
     """One image on its way through the host's stages and the overlay's segments, in turns.
 
     ``entries`` of a segment, then ``take`` what it made, for each of them; ``outputs`` at the end.

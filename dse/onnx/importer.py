@@ -19,9 +19,9 @@ from dse.onnx import draft_passes as passes
 from dse.onnx import integers as finish
 from dse.onnx import quantise, source, walked
 from dse.onnx.draft import Draft, DraftTensor
-from dse.onnx.findings import Crossing, Problem, Report, UnsupportedError
+from dse.onnx.findings import HostCrossing, Problem, Report, UnsupportedError
 from dse.onnx.handlers import HANDLERS, WEIGHTS
-from dse.onnx.host import Arrays, Host, Int8s, Passage
+from dse.onnx.host import Arrays, Host, ImagePassage, Int8s
 from dse.onnx.lowering import Lowering
 from dse.onnx.on_the_spot import left_in_float
 from dse.onnx.share import Share
@@ -51,7 +51,7 @@ class Imported:
 
     def answer(self, image: Arrays, execute: Execute) -> dict[str, npt.NDArray]:
         """The outputs of one image; ``execute`` makes the outputs of a segment of its inputs."""
-        passage = Passage(self.host, image)
+        passage = ImagePassage(self.host, image)
         for network in self.segments:
             passage.take(execute(network, passage.entries(network.inputs)))
         return passage.outputs()
@@ -141,7 +141,7 @@ def check(path: str | Path, *, strict: bool = False) -> Report:
     found = _walk(source.read(path))
     model, share, problems = found.model, found.share, found.refused(strict)
     left = () if _kind(model) == "float" else left_in_float(found.draft).layers
-    crossings: tuple[Crossing, ...] = ()
+    crossings: tuple[HostCrossing, ...] = ()
     if not problems:
         outlined = finish.outline(found.draft, model.name, model.sha256)
         crossings = share.crossings(segments(outlined))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dse.network.graph import Network, Tensor
 from dse.onnx import trial
 from dse.onnx.draft import DraftTensor
-from dse.onnx.findings import Crossing, Place, Problem
+from dse.onnx.findings import HostCrossing, Place, Problem
 from dse.onnx.host import Cut, Host, Subgraph
 from dse.onnx.hosted import Hosted
 from dse.onnx.lowering import Lowering
@@ -64,10 +64,10 @@ class Share:
         """Why the overlay does not have some of the host's nodes."""
         return _refusals(self.lowering.hosted)
 
-    def crossings(self, networks: tuple[Network, ...]) -> tuple[Crossing, ...]:
+    def crossings(self, networks: tuple[Network, ...]) -> tuple[HostCrossing, ...]:
         """What lies between the segments of the network."""
         return tuple(
-            Crossing(
+            HostCrossing(
                 nodes=tuple((node_name(n.node), operator(n.node)) for n in self._of(turn)),
                 refused=_refusals(self._of(turn)),
                 stored=_bytes(before, before.outputs),
