@@ -67,7 +67,8 @@ class DraftLayer:
     ``held``: what it could hold before it was given another quantisation.
     ``weight``: [Cout, Ky, Kx, Cin / groups].  ``affine``: a gain and an offset per channel, as a
     1 x 1 depthwise convolution.  ``integers``: it gives on integers, whatever they mean.
-    ``partial``: the sum so far, of a sum of three or more.  ``channel``: the first one of a slice.
+    ``partial``: the sum so far, of a sum of three or more, or a half of a PRelu.
+    ``channel``: the first one of a slice.
     ``moves``: it computes nothing: every result is a value of its input, or zero.
     ``transposed``: the convolution is ONNX's ConvTranspose, until ``enlarge`` replaces it.
     ``function``: what a table computes.

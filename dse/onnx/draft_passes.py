@@ -6,7 +6,7 @@ import numpy as np
 
 from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
 from dse.network.names import Names
-from dse.onnx import enlarge, padding, wide
+from dse.onnx import enlarge, halves, padding, wide
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 
 
@@ -15,6 +15,17 @@ def fold(draft: Draft) -> None:
 
     Ranges and gains join the layer before them, where no one else reads its output.
     """
+    _join(draft)
+    if halves.own_copies(draft):
+        _join(draft)
+    bounds = _bounds(draft)
+    padding.absorb(draft, lambda tensor: bounds[tensor][0])
+    enlarge.expand(draft)
+    wide.split(draft)
+    _drop(draft)
+
+
+def _join(draft: Draft) -> None:
     uses = draft.uses()
     producers: dict[DraftTensor, DraftLayer] = {}
     kept = []
@@ -30,11 +41,6 @@ def fold(draft: Draft) -> None:
             before = layer
         producers[layer.output] = before
     draft.layers = kept
-    bounds = _bounds(draft)
-    padding.absorb(draft, lambda tensor: bounds[tensor][0])
-    enlarge.expand(draft)
-    wide.split(draft)
-    _drop(draft)
 
 
 def _drop(draft: Draft) -> None:
@@ -67,6 +73,7 @@ def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
     before.moves = False
     before.weight = before.weight.scaled(gain)
     before.bias = Coefficients(offset)
+    before.restrict(layer.low, layer.high)
     return True
 
 
@@ -91,7 +98,7 @@ def complete(draft: Draft) -> None:
     give_meaning(draft)
     for layer in draft.layers:
         if layer.partial and layer.output.quantisation is None:
-            layer.output.quantisation = _covering(layer.inputs)
+            layer.output.quantisation = _covering(layer)
         known = {tensor.quantisation for tensor in layer.inputs}
         if layer.output.quantisation is None and layer.gives_on and len(known) == 1:
             q = known.pop()
@@ -106,15 +113,19 @@ def give_meaning(draft: Draft) -> None:
             tensor.quantisation = Quantisation(1.0, 0)
 
 
-def _covering(operands: list[DraftTensor]) -> Quantisation | None:
-    """The quantisation that covers every sum."""
-    known = [tensor.quantisation for tensor in operands]
+def _covering(layer: DraftLayer) -> Quantisation | None:
+    """The quantisation that covers every sum, or every value times its channel's gain."""
+    known = [tensor.quantisation for tensor in layer.inputs]
     if any(q is None for q in known):
         return None
-    low = sum(q.scale * (INT8_MIN - q.zero_point) for q in known if q)
-    high = sum(q.scale * (INT8_MAX - q.zero_point) for q in known if q)
+    ends = np.array([_reals(q) for q in known if q])
+    if layer.weight is not None:
+        ends = np.outer(ends, layer.weight.real().reshape(-1))
+        ends = np.array([[ends.min(), ends.max()]])
+    low, high = np.clip(ends.sum(axis=0), layer.low, layer.high)
     scale = (high - low) / (INT8_MAX - INT8_MIN)
-    return Quantisation(scale, int(np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)))
+    zero = np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)
+    return Quantisation(float(scale), int(zero))
 
 
 def _holds(q: Quantisation, bound: float) -> bool:

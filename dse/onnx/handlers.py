@@ -10,6 +10,7 @@ from dse.onnx import lower_quantised as quantised
 from dse.onnx import lower_shape as shape
 from dse.onnx import lower_view as view
 from dse.onnx import lower_window as window
+from dse.onnx import slopes
 from dse.onnx.lowering import Handler
 
 HANDLERS: dict[str, Handler] = {
@@ -34,6 +35,7 @@ HANDLERS: dict[str, Handler] = {
     "MaxPool": window.max_pool,
     "Mul": pointwise.arithmetic,
     "Pad": padding.pad,
+    "PRelu": slopes.prelu,
     "QGemm": quantised.qgemm,
     "QLinearAdd": quantised.qlinear_add,
     "QLinearAveragePool": quantised.qlinear_average_pool,

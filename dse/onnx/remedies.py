@@ -6,10 +6,6 @@ from dse.onnx.values import Unsupported
 
 UNKNOWN_REMEDY = "replace it, or cut the model there and run the rest elsewhere"
 
-_CURVED = (
-    "a table holds functions of one value, with single constants only",
-    "give its further operands the shape of a single number",
-)
 _DYNAMIC = (
     "its scales are computed at run time",
     "quantise statically, with calibration images (onnxruntime.quantization.quantize_static)",
@@ -22,7 +18,6 @@ _KNOWN = {
     "ConvInteger": _DYNAMIC,
     "DynamicQuantizeLinear": _DYNAMIC,
     "MatMulInteger": _DYNAMIC,
-    "PRelu": _CURVED,
     "GroupNormalization": _NORMALISED,
     "InstanceNormalization": _NORMALISED,
     "LayerNormalization": _NORMALISED,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from dse.network.graph import Conv, Pool
 from dse.network.tensor import INT8_MAX, INT8_MIN
@@ -272,8 +272,6 @@ def test_a_float_model_has_its_tables_behind_its_convolutions(builder, save) -> 
     weights = {one.name: one for one in b.constants}
 
     def pointwise(values: Reals, name: str) -> Reals:
-        from onnx import numpy_helper
-
         w = numpy_helper.to_array(weights[f"{name}.w"])[:, :, 0, 0].astype(np.float64)
         bias = numpy_helper.to_array(weights[f"{name}.b"]).astype(np.float64)
         return np.einsum("oc,chw->ohw", w, values) + bias[:, None, None]
@@ -316,14 +314,48 @@ def test_the_host_keeps_what_only_it_needs(builder, save) -> None:
     assert report.supported and report.tail == ()
 
 
-def test_constants_that_differ_are_no_single_numbers(builder, save) -> None:
+@pytest.mark.parametrize("signs", [(0.1, 0.6), (-0.5, -0.1), (-0.5, 0.5)], ids=str)
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_slope_for_each_channel(builder, save, signs: tuple, normalised: bool) -> None:
+    """Each half has a convolution of its own; nothing else reads the whole."""
     b = builder
-    x = b.conv(b.input(3, 9, 9), "a", 2, 3, 3)
-    slopes = b.constant("slopes", np.float32([[[0.1]], [[0.2]]]))
-    path = save(b.model(b.conv(b.node("PRelu", [x, slopes], "p"), "b", 2, 2, 1)))
-    report = check(path, strict=True)
-    (problem,) = report.problems
-    assert problem.name == "p" and "single number" in problem.remedy
+    x = b.conv(b.input(3, 9, 9), "a", 8, 3, 1)
+    if normalised:
+        names = [b.constant(f"n{k}", b.rng.uniform(0.5, 1.5, 8).astype(np.float32)) for k in "sbmv"]
+        x = b.node("BatchNormalization", [x, *names], "norm")
+    slopes = b.rng.uniform(*signs, (8, 1, 1)).astype(np.float32)
+    y = b.node("PRelu", [x, b.constant("slopes", slopes)], "prelu")
+    path = save(b.model(y, b.conv(y, "b", 4, 8, 1)))
+    calibration = images(b)
+    imported = load(path, calibration)
+    halves = 3 if min(signs) < 0 < max(signs) else 2
+    assert len(list(imported.network.convolutions())) == halves + 1
+    first = {"x": calibration["x"][:1]}
+    found = imported.host.after(first, golden.run(imported.network, imported.host.before(first)))
+    arrays = {one.name: numpy_helper.to_array(one).astype(np.float64) for one in b.constants}
+    value = np.einsum("oc,chw->ohw", arrays["a.w"][:, :, 0, 0], first["x"][0].astype(np.float64))
+    value += arrays["a.b"][:, None, None]
+    if normalised:
+        scale, offset, mean, variance = (arrays[f"n{k}"][:, None, None] for k in "sbmv")
+        value = (value - mean) / np.sqrt(variance + 1e-5) * scale + offset
+    wanted = np.where(value < 0, slopes * value, value)
+    assert np.corrcoef(wanted.ravel(), found["prelu"].ravel())[0, 1] > 0.9995
+
+
+def test_a_slope_for_each_channel_of_rounded_values(builder, save) -> None:
+    """Within one unit: below zero it is rounded twice."""
+    sx, zx, sy, zy = np.float32(0.05), np.uint8(120), np.float32(0.04), np.uint8(90)
+    m = Quantised(builder)
+    slopes = np.float32([[[0.3]], [[-0.4]]])
+    y = m.pair(m.node("PRelu", m.pair("x", sx, zx), slopes), sy, zy)
+    imported = load(save(builder.model(y)))
+    network = imported.network
+    image = np.stack([EVERY.reshape(16, 16)[:, :8]] * 2, axis=2).astype(np.int8)
+    found = golden.run(network, {network.inputs[0]: image})[network.outputs[0]].astype(int)
+    value = (image.astype(int) + 128 - int(zx)) * np.float64(sx)
+    wanted = np.where(value < 0, slopes.reshape(-1) * value, value) / np.float64(sy)
+    wanted = np.clip(wanted + int(zy) - 128, INT8_MIN, INT8_MAX)
+    assert np.abs(found - wanted).max() <= 1 + TIE
 
 
 def test_integers_that_mean_nothing_else(builder, save) -> None:
