@@ -11,13 +11,14 @@ import onnx
 from dse.onnx.lower_view import seen_as
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
-from dse.onnx.values import Const, HostValue, OverlayValue, UnknownValue, Unsupported
+from dse.onnx.values import Const, HostValue, OverlayValue, UnknownValue, Unsupported, require
 
 
 def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
     x = lowering.seen(node)
     target = lowering.array(node, 1)
     assert target is not None
+    require(target.ndim == 1, f"its shape is an array of shape {target.shape}")
     keep_zero = bool(attribute(node, "allowzero", 0))
     shape = [
         x.shape[axis] if n == 0 and not keep_zero and axis < len(x.shape) else int(n)

@@ -23,6 +23,7 @@ def slice_(lowering: Lowering, node: onnx.NodeProto) -> None:
     )
     require(starts is not None and ends is not None, "its starts and ends are missing")
     assert starts is not None and ends is not None
+    require(all(array is None or array.ndim == 1 for array in given), "its starts are no list")
     where = [slice(None)] * len(x.shape)
     axes = list(range(len(starts))) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps

@@ -55,6 +55,8 @@ def base(rng: Rng) -> onnx.ModelProto:
     if rng.random() < 0.3:
         x = quantised(x, channels, add, constant, weight)
         channels = 4
+    if rng.random() < 0.7:
+        x = moved(x, channels, rng, add, constant, weight)
     if rng.random() < 0.5:
         x = add("GlobalAveragePool", [x], "mean")
         x = add("Flatten", [x], "flat")
@@ -71,6 +73,43 @@ def base(rng: Rng) -> onnx.ModelProto:
     )
     opsets = [helper.make_opsetid("", 15), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def moved(
+    x: str, channels: int, rng: Rng, add: Callable, constant: Callable, weight: Callable
+) -> str:
+    """What only moves values, or enlarges, in front of a convolution of as many channels."""
+    numbers = {
+        "five": [1, 2, channels // 2, 5, 5],
+        "four": [1, channels, 5, 5],
+        "first": [0, 1],
+        "last": [channels, 5],
+        "axes": [1, 2],
+        "step": [1, 2],
+        "pads": [0, 0, 1, 0, 0, 0, 2, 1],
+        "halves": [channels // 2, 0],
+    }
+    for name, values in numbers.items():
+        constant(name, np.array(values, np.int64))
+    match rng.integers(6):
+        case 0:
+            x = add("Transpose", [add("Reshape", [x, "five"], "m0")], "m1", perm=[0, 2, 1, 3, 4])
+            x = add("Reshape", [x, "four"], "m2")
+        case 1:
+            x = add("Slice", [x, "first", "last", "axes", "step"], "m0")
+        case 2:
+            x = add("Pad", [x, "pads"], "m0", mode=str(rng.choice(["constant", "edge", "reflect"])))
+        case 3:
+            scales = constant("scales", np.float32([1, 1, 2, 3]))
+            x = add("Resize", [x, "", scales], "m0", mode=str(rng.choice(["nearest", "linear"])))
+        case 4:
+            own = weight("w3", channels, channels, 3, 2)
+            options = {"strides": [2, 1], "pads": [1, 0, 0, 1], "output_padding": [1, 0]}
+            x = add("ConvTranspose", [x, own], "m0", **options)
+        case _:
+            x = add("Gather", [x, "halves"], "m0", axis=1)
+            x = add("Concat", [x] * (channels // 2), "m1", axis=1)
+    return add("Conv", [x, weight("w4", channels, channels, 1, 1)], "c4")
 
 
 def quantised(x: str, channels: int, add: Callable, constant: Callable, weight: Callable) -> str:
