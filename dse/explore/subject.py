@@ -9,22 +9,30 @@ from dse.network.numbers import without_numbers
 from dse.networks.catalogue import BENCHMARKS, benchmark
 from dse.onnx.importer import Imported
 from dse.onnx.reading import load, outline
+from dse.onnx.shaping import Shapes
+from hw.isa.errors import InputError
 
 Subject = Network | Imported
 
 
 def subject(
-    model: str | Path, calibration: str | Path | None = None, *, strict: bool = False
+    model: str | Path,
+    calibration: str | Path | None = None,
+    *,
+    shapes: Shapes | None = None,
+    strict: bool = False,
 ) -> Subject:
     """What is explored: a model as ``check`` accepts it, or a benchmark.
 
     A benchmark is an outline, and a float model without calibration.
     """
     if str(model) in BENCHMARKS and not Path(model).exists():
+        if shapes:
+            raise InputError(f"--shape is for models; the benchmark {model} has fixed shapes")
         return benchmark(str(model))
     if calibration is None:
-        return outline(model, strict=strict)
-    return load(model, calibration, strict=strict)
+        return outline(model, shapes=shapes, strict=strict)
+    return load(model, calibration, shapes=shapes, strict=strict)
 
 
 def workload(model: str | Path, calibration: str | Path | None = None) -> Network:

@@ -24,6 +24,7 @@ from dse.onnx.handlers import HANDLERS, WEIGHTS
 from dse.onnx.host import Arrays, Host, ImagePassage, Int8s
 from dse.onnx.lowering import Lowering
 from dse.onnx.on_the_spot import left_in_float
+from dse.onnx.shaping import Shapes
 from dse.onnx.share import Share
 from dse.onnx.source import Source, node_name, operator
 from dse.onnx.values import Unsupported
@@ -89,17 +90,19 @@ def load(
     path: str | Path,
     calibration: Mapping[str, npt.NDArray] | None = None,
     *,
+    shapes: Shapes | None = None,
     strict: bool = False,
 ) -> Imported:
     """Import an ONNX model.
 
     ``calibration``: images by ONNX input name, in the model's own type, batch axis first; needed
     by float models, which are quantised with them, and ignored for quantised ones.
+    ``shapes``: of inputs with free axes.
     ``strict``: refuse operators that the host would run between layers of the overlay.
 
     Raises UnsupportedError listing all unsupported nodes, NetworkError for anything else.
     """
-    found = _walk(source.read(path))
+    found = _walk(source.read(path, shapes))
     found.require(strict)
     model = found.model
     rounding: finish.Rounding = "nearest"
@@ -113,7 +116,9 @@ def load(
     return Imported(network, found.share.host(network))
 
 
-def outline(model: onnx.ModelProto | str | Path, *, strict: bool = False) -> Network:
+def outline(
+    model: onnx.ModelProto | str | Path, *, shapes: Shapes | None = None, strict: bool = False
+) -> Network:
     """The network of a model; of a float one its outline, which needs no calibration.
 
     Layers have the names that ``load`` gives them.  Raises as ``load`` does.
@@ -122,7 +127,7 @@ def outline(model: onnx.ModelProto | str | Path, *, strict: bool = False) -> Net
         name = model.graph.name or "onnx"
         read = source.from_model(model, name, name)
     else:
-        read = source.read(model)
+        read = source.read(model, shapes)
     found = _walk(read)
     found.require(strict)
     if _kind(read) == "float" or left_in_float(found.draft).inputs(found.draft):
@@ -133,12 +138,13 @@ def outline(model: onnx.ModelProto | str | Path, *, strict: bool = False) -> Net
     return network
 
 
-def check(path: str | Path, *, strict: bool = False) -> Report:
+def check(path: str | Path, *, shapes: Shapes | None = None, strict: bool = False) -> Report:
     """What of a model cannot be executed; float models are judged without calibration.
 
+    ``shapes``: of inputs with free axes.
     ``strict``: what the host would run between layers of the overlay counts as that, too.
     """
-    found = _walk(source.read(path))
+    found = _walk(source.read(path, shapes))
     model, share, problems = found.model, found.share, found.refused(strict)
     left = () if _kind(model) == "float" else left_in_float(found.draft).layers
     crossings: tuple[HostCrossing, ...] = ()

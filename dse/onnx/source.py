@@ -20,6 +20,7 @@ from dse.files.bounded import read_bounded
 from dse.network.graph import NetworkError
 from dse.network.ports import ModelPort
 from dse.onnx import external
+from dse.onnx.shaping import Shapes, shape
 
 IR_VERSION = 10
 """Written on every model handed to ONNX Runtime, which lags behind onnx's newest."""
@@ -79,9 +80,19 @@ class Source:
         return _opset(self.model)
 
 
-def read(path: str | Path) -> Source:
-    """Read an ONNX file; NetworkError in one line if it is not one."""
+def read(path: str | Path, shapes: Shapes | None = None) -> Source:
+    """Read an ONNX file; NetworkError in one line if it is not one.
+
+    ``shapes``: of inputs with free axes.
+    """
     path = Path(path)
+    model, sha256 = read_model(path)
+    shape(model, shapes or {}, str(path))
+    return from_model(model, path.stem, str(path), sha256)
+
+
+def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
+    """The model of an ONNX file with all its weights, and the file's SHA-256."""
     try:
         data = read_bounded(path, LONGEST)
     except OSError as error:
@@ -96,7 +107,7 @@ def read(path: str | Path) -> Source:
     except (DecodeError, *MALFORMED):
         raise NetworkError(f"{path}: not an ONNX model, or a truncated one") from None
     external.load(model, path.parent, str(path))
-    return from_model(model, path.stem, str(path), hashlib.sha256(data).hexdigest())
+    return model, hashlib.sha256(data).hexdigest()
 
 
 def from_model(model: onnx.ModelProto, name: str, where: str, sha256: str = "") -> Source:
@@ -218,7 +229,10 @@ def _single_image(value: onnx.ValueInfoProto, where: str) -> ModelPort:
     """Set the batch axis of an input to one image; every other axis must be known."""
     dims = value.type.tensor_type.shape.dim
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
-        raise NetworkError(f"{where}: input {value.name!r} has no shape; export it with one")
+        raise NetworkError(
+            f"{where}: input {value.name!r} has no shape; set it by --shape"
+            f" {value.name}:1,C,H,W, or export it with one"
+        )
     if not dims:
         raise NetworkError(
             f"{where}: input {value.name!r} is a single number without a batch axis;"
@@ -230,7 +244,8 @@ def _single_image(value: onnx.ValueInfoProto, where: str) -> ModelPort:
         if dim.dim_value < 1:
             raise NetworkError(
                 f"{where}: axis {axis} of input {value.name!r} is free"
-                f" ({dim.dim_param or 'unnamed'}); export the model with a fixed image size"
+                f" ({dim.dim_param or 'unnamed'}); set all axes by --shape"
+                f" {value.name}:{_wanted(dims)}, or export the model with a fixed image size"
             )
     shape = tuple(dim.dim_value for dim in dims)
     if math.prod(shape) > MAX_ELEMENTS:
@@ -239,6 +254,11 @@ def _single_image(value: onnx.ValueInfoProto, where: str) -> ModelPort:
             " elements; export the model for smaller images"
         )
     return ModelPort(value.name, _dtype(value), shape)
+
+
+def _wanted(dims: Sequence[onnx.TensorShapeProto.Dimension]) -> str:
+    """The shape that an input needs: sizes, and names where they are free."""
+    return ",".join(str(dim.dim_value or dim.dim_param or "?") for dim in dims)
 
 
 def _check_names(kind: str, names: Sequence[str], where: str) -> None:

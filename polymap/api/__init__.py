@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dse.onnx.findings import Report as Report
     from dse.onnx.importer import Imported as Imported
     from dse.onnx.reading import check as check
+    from dse.onnx.reading import fix as fix
     from dse.onnx.reading import load as load
     from dse.passes import Passes as Passes
     from dse.tiling.layer_mapping import LayerMapping as LayerMapping
@@ -67,7 +68,7 @@ _HOMES = {
     "dse.network.segments": ("segments",),
     "dse.onnx.findings": ("Report",),
     "dse.onnx.importer": ("Imported",),
-    "dse.onnx.reading": ("check", "load"),
+    "dse.onnx.reading": ("check", "fix", "load"),
     "dse.passes": ("Passes",),
     "dse.tiling.layer_mapping": ("LayerMapping",),
     "hw.isa.config": ("OverlayConfig",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dse.files.about import about
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import InputError
 
+_SHAPE = re.compile(r"(.+):([1-9][0-9]{0,9}(?:,[1-9][0-9]{0,9})*)")
 _ARRAY = re.compile(r"([0-9]+)[xX]([0-9]+)")
 
 
@@ -21,6 +23,19 @@ def parse_array(text: str) -> tuple[int, int]:
     if match is None:
         raise InputError(f"array must look like 16x32, rows x columns, not {text!r}")
     return int(match[1]), int(match[2])
+
+
+def parse_shapes(texts: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    """Shapes of inputs by name, of ``NAME:1,3,224,224`` each."""
+    found: dict[str, tuple[int, ...]] = {}
+    for text in texts or ():
+        match = _SHAPE.fullmatch(text.strip())
+        if match is None:
+            raise InputError(f"--shape must look like NAME:1,3,224,224, not {text!r}")
+        if match[1] in found:
+            raise InputError(f"--shape names input {match[1]!r} twice: drop one of them")
+        found[match[1]] = tuple(map(int, match[2].split(",")))
+    return found
 
 
 def configure(

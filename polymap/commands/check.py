@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +12,9 @@ import typer
 from dse.onnx.findings import groups, total
 from hw.isa.errors import InputError
 from polymap import api
+from polymap.api.command_line import parse_shapes
 from polymap.commands import output
-from polymap.commands.options import Json, Model, Strict
+from polymap.commands.options import Json, Model, Shape, Strict
 
 
 def check(
@@ -20,11 +22,19 @@ def check(
     every: Annotated[
         bool, typer.Option("--all", help="list every node, not only the first")
     ] = False,
+    shape: Shape = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.onnx", help="write the model with these shapes, of one image"),
+    ] = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Say whether the overlay can execute a model, and what to do about the rest."""
-    report = api.check(model, strict=strict)
+    shapes = parse_shapes(shape)
+    report = api.check(model, shapes=shapes, strict=strict)
+    if fix is not None:
+        shapes = dict(api.fix(model, shapes, fix))
     if as_json:
         layers = [{"name": name, "kind": kind} for name, kind in report.layers]
         ends = {"head": report.head, "middle": report.middle, "tail": report.tail}
@@ -35,6 +45,9 @@ def check(
         _tell(report, every)
     else:
         _explain(report, every)
+    if fix is not None and not as_json:
+        said = "; ".join(f"{name} {','.join(map(str, axes))}" for name, axes in shapes.items())
+        typer.echo(f"written to {fix}: {said}")
     if not report.supported:
         counts = ", ".join(f"{len(one.problems)} {one.operator}" for one in groups(report.problems))
         raise InputError(

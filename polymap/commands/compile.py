@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from polymap import api
+from polymap.api.command_line import parse_shapes
 from polymap.commands import output
 from polymap.commands.options import (
     Array,
@@ -15,6 +16,7 @@ from polymap.commands.options import (
     Mapping,
     Model,
     Out,
+    Shape,
     Strict,
 )
 
@@ -27,16 +29,18 @@ def compile(
     config: Config = None,
     mapping: Mapping = None,
     calibration: Calibration = None,
+    shape: Shape = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Compile a model: program.bin, weights.bin and manifest.json."""
     overlay = api.configure(array, lanes, config)
     choices = None if mapping is None else api.read_mapping(mapping)
+    shapes = parse_shapes(shape)
     output.folder(out)
     with output.progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
-        imported = api.load(model, calibration, strict=strict)
+        imported = api.load(model, calibration, shapes=shapes, strict=strict)
         progress.stage("compiling")
         if config is None:
             overlay = api.fit(imported, overlay, choices)

@@ -12,9 +12,9 @@ from dse.explore.objectives import CostModelName, Objective, Winograd
 from dse.network.prune import without_dense
 from hw.isa.errors import InputError
 from polymap import api
-from polymap.api.command_line import parse_array
+from polymap.api.command_line import parse_array, parse_shapes
 from polymap.commands import output
-from polymap.commands.options import BOARDS, Array, Calibration, Json, Lanes, Strict
+from polymap.commands.options import BOARDS, Array, Calibration, Json, Lanes, Shape, Strict
 
 
 def explore(
@@ -69,6 +69,7 @@ def explore(
         typer.Option("--executor", help="what runs the search; default: a process per core"),
     ] = None,
     calibration: Calibration = None,
+    shape: Shape = None,
     strict: Strict = False,
     out: Annotated[Path | None, typer.Option(help="folder for the results")] = None,
     as_json: Json = False,
@@ -87,11 +88,12 @@ def explore(
         axi_bytes=axi_bytes,
         weight_ports=weight_ports,
     )
+    shapes = parse_shapes(shape)
     if out is not None:
         output.folder(out)
     with output.progress() as progress:
         progress.stage("reading")
-        subject = api.subject(model, calibration, strict=strict)
+        subject = api.subject(model, calibration, shapes=shapes, strict=strict)
         whole = subject.network if isinstance(subject, api.Imported) else subject
         network = api.shapes_of(subject)
         if not dense:

@@ -30,6 +30,10 @@ Calibration = Annotated[
     Path | None, typer.Option(help="typical inputs by name, .npz; float models need them")
 ]
 Out = Annotated[Path, typer.Option(help="folder for the results")]
+Shape = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME:1,3,H,W", help="of an input with free axes; may be repeated"),
+]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="refuse operators that the host would run between layers"),

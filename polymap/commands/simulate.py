@@ -11,8 +11,19 @@ import typer
 from dse.explore.objectives import MemoryModel
 from hw.isa.errors import FAILURE
 from polymap import api
+from polymap.api.command_line import parse_shapes
 from polymap.commands import output
-from polymap.commands.options import Array, Calibration, Config, Json, Lanes, Mapping, Model, Out
+from polymap.commands.options import (
+    Array,
+    Calibration,
+    Config,
+    Json,
+    Lanes,
+    Mapping,
+    Model,
+    Out,
+    Shape,
+)
 
 
 def simulate(
@@ -26,6 +37,7 @@ def simulate(
     config: Config = None,
     mapping: Mapping = None,
     calibration: Calibration = None,
+    shape: Shape = None,
     memory: Annotated[MemoryModel, typer.Option(help="timing of the memory")] = MemoryModel.IDEAL,
     stall: Annotated[
         int, typer.Option(min=0, max=99, help="percent of cycles in which a bus channel rests")
@@ -37,10 +49,11 @@ def simulate(
     overlay = api.configure(array, lanes, config)
     choices = None if mapping is None else api.read_mapping(mapping)
     timing = api.DDR if memory is MemoryModel.DDR else api.IDEAL
+    shapes = parse_shapes(shape)
     output.folder(out)
     with output.progress() as progress:
         progress.stage("importing" if calibration is None else "quantising")
-        imported = api.load(model, calibration)
+        imported = api.load(model, calibration, shapes=shapes)
         images = api.read_images(inputs, imported)
         if config is None:
             overlay = api.fit(imported, overlay, choices)
