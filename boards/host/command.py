@@ -8,6 +8,7 @@ from collections.abc import Callable
 from boards.runtime.link import HostError
 from dse.assembly.program_error import ProgramError
 from dse.files.arrays import ArraysError
+from dse.network.graph import NetworkError
 from dse.process import interrupt
 
 FAILED, BAD_INPUT = 1, 2
@@ -21,7 +22,7 @@ def run(main: Callable[[], None], name: str) -> int:
             main()
         except HostError as error:
             return _tell(name, str(error), FAILED)
-        except (ArraysError, ProgramError) as error:
+        except (ArraysError, NetworkError, ProgramError) as error:
             return _tell(name, str(error), BAD_INPUT)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""

@@ -46,7 +46,11 @@ def save_outputs(path: str | Path, outputs: Sequence[Tensors]) -> None:
     """The inverse, for outputs."""
     if not outputs:
         raise HostError("there are no images")
-    batch = {name: np.stack([image[name] for image in outputs]) for name in outputs[0]}
+    save_batch(path, {n: np.stack([image[n] for image in outputs]) for n in outputs[0]})
+
+
+def save_batch(path: str | Path, batch: Tensors) -> None:
+    """Arrays by name, image axis first."""
     path = Path(path)
     with writing(path.parent) as files, files.open(path.name) as stream:
         write_arrays(stream, batch)

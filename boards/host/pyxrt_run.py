@@ -2,7 +2,8 @@
 
 ``python -m boards.host.pyxrt_run polymap.xclbin program/ inputs.npz outputs.npz``
 
-inputs.npz holds the network's inputs as the overlay takes them: by name, int8, [image, H, W, C].
+inputs.npz holds the network's inputs as the overlay takes them: by name, int8, [image, H, W, C]; of
+a model of several segments, between which the host works, the model's own inputs, batch axis first.
 """
 
 from __future__ import annotations
@@ -19,11 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from boards.host import command
-from boards.host.image_batch import load_images, save_outputs
+from boards.host.host_task import HostTask
 from boards.runtime.link import HostError
-from boards.runtime.runtime import run_images
 from boards.runtime.xrt_link import XrtLink
-from dse.assembly.program import Program
 
 
 def main() -> None:
@@ -36,11 +35,10 @@ def main() -> None:
     parser.add_argument("--device", type=int, default=0)
     options = parser.parse_args()
     pyxrt = _binding()
-    program = Program.load(Path(options.program))
-    images = load_images(options.inputs, program.manifest.inputs)
+    task = HostTask.read(Path(options.program), options.inputs)
     Path(options.xclbin).open("rb").close()  # XRT's own message does not say why it cannot
     card = XrtLink(pyxrt, options.xclbin, device=options.device)
-    save_outputs(options.outputs, run_images(card, program, images))
+    task.run(card, options.outputs)
 
 
 def _binding() -> Any:

@@ -2,7 +2,8 @@
 
 ``python -m boards.host.xdma_run program/ inputs.npz outputs.npz``
 
-inputs.npz holds the network's inputs as the overlay takes them: by name, int8, [image, H, W, C].
+inputs.npz holds the network's inputs as the overlay takes them: by name, int8, [image, H, W, C]; of
+a model of several segments, between which the host works, the model's own inputs, batch axis first.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ import sys
 from pathlib import Path
 
 from boards.host import command
-from boards.host.image_batch import load_images, save_outputs
-from boards.runtime.runtime import run_images
+from boards.host.host_task import HostTask
 from boards.runtime.xdma_link import DEVICE, XdmaLink
-from dse.assembly.program import Program
 
 
 def main() -> None:
@@ -31,10 +30,9 @@ def main() -> None:
     parser.add_argument("outputs")
     parser.add_argument("--device", type=Path, default=DEVICE, help="path without _user and _h2c_0")
     options = parser.parse_args()
-    program = Program.load(Path(options.program))
-    images = load_images(options.inputs, program.manifest.inputs)
+    task = HostTask.read(Path(options.program), options.inputs)
     with XdmaLink(options.device) as card:
-        save_outputs(options.outputs, run_images(card, program, images))
+        task.run(card, options.outputs)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from dse.assembly.manifest import MANIFEST_VERSION, Manifest
 from dse.assembly.program_error import ProgramError
 from dse.files.bounded import read_bounded
 from dse.files.documents import DocumentError, read_json, seal, unseal, versioned
-from dse.files.writing import writing
+from dse.files.writing import Writing, writing
 from hw.isa import INSTRUCTION_BYTES, checksum
 from hw.isa.config import ISA_VERSION, OverlayConfig
 from hw.isa.register_map import WEIGHT_BASES
@@ -121,10 +121,14 @@ class Program:
     def save(self, folder: Path) -> None:
         """Write the three files; the manifest, which is the last, knows the others' checksums."""
         with writing(folder) as files:
-            files.bytes(PROGRAM_FILE, self.encode())
-            files.bytes(WEIGHTS_FILE, self.weights)
-            sums = {name: files.sha256(name) for name in (PROGRAM_FILE, WEIGHTS_FILE)}
-            files.json(MANIFEST_FILE, seal({**self.manifest.to_json(), _FILES: sums}))
+            self.write(files)
+
+    def write(self, files: Writing, within: str = "") -> None:
+        """The three files, to be there together with others; ``within``: a folder of theirs."""
+        files.bytes(f"{within}{PROGRAM_FILE}", self.encode())
+        files.bytes(f"{within}{WEIGHTS_FILE}", self.weights)
+        sums = {name: files.sha256(f"{within}{name}") for name in (PROGRAM_FILE, WEIGHTS_FILE)}
+        files.json(f"{within}{MANIFEST_FILE}", seal({**self.manifest.to_json(), _FILES: sums}))
 
     @classmethod
     def load(cls, folder: Path, config: OverlayConfig | None = None) -> Program:

@@ -25,10 +25,12 @@ class Writing:
 
     @contextmanager
     def open(self, name: str, *, executable: bool = False) -> Iterator[IO[bytes]]:
-        """A file of the folder as a binary stream."""
-        self._parts[name] = part = self._folder / f".{name}.{secrets.token_hex(4)}.part"
+        """A file of the folder, or of one in it, as a binary stream."""
+        target = self._folder / name
+        self._parts[name] = part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-        with _naming(self._folder / name):
+        with _naming(target):
+            part.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(part, flags, 0o777 if executable else 0o666)
             with os.fdopen(handle, "w+b") as file:
                 yield file

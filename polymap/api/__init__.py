@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dse.mapping import Restriction as Restriction
     from dse.network.graph import Network as Network
     from dse.network.segments import segments as segments
+    from dse.onnx.bundle import Bundle as Bundle
     from dse.onnx.findings import Report as Report
     from dse.onnx.importer import Imported as Imported
     from dse.onnx.reading import check as check
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from polymap.api.elaboration import elaborate as elaborate
     from polymap.api.elaboration import package as package
     from polymap.api.installation import diagnose as diagnose
+    from polymap.api.models import bundle as bundle
     from polymap.api.models import compile as compile
     from polymap.api.models import disassemble as disassemble
     from polymap.api.models import read_images as read_images
@@ -66,6 +68,7 @@ _HOMES = {
     "dse.mapping": ("Restriction",),
     "dse.network.graph": ("Network",),
     "dse.network.segments": ("segments",),
+    "dse.onnx.bundle": ("Bundle",),
     "dse.onnx.findings": ("Report",),
     "dse.onnx.importer": ("Imported",),
     "dse.onnx.reading": ("check", "fix", "load"),
@@ -77,7 +80,7 @@ _HOMES = {
     "polymap.api.elaboration": ("Elaborated", "elaborate", "package"),
     "polymap.api.installation": ("diagnose",),
     "polymap.api.models": (
-        *("compile", "disassemble", "simulate"),
+        *("bundle", "compile", "disassemble", "simulate"),
         *("read_images", "read_instructions", "read_mapping"),
     ),
     "polymap.report.save": ("save",),

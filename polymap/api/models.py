@@ -13,9 +13,11 @@ from dse.assembly.program import Program, program_bytes, read_program
 from dse.compile.compiler import compile_network
 from dse.files.about import about
 from dse.network.inputs import read_inputs, validate
+from dse.onnx.bundle import MODEL_FILE, Bundle
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
+from hw.isa.errors import InputError
 from sim import simulation
 from sim.fast.simulated_run import IDEAL, Timing
 from sim.verilator import toolchain
@@ -24,8 +26,21 @@ Arrays = Mapping[str, npt.NDArray]
 
 
 def compile(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Program:
-    """The program that executes a network on an overlay; ``save`` writes its files."""
+    """The program that executes a model on an overlay; ``save`` writes its files.
+
+    InputError of a model with operators for the host between layers: see ``bundle``.
+    """
+    if len(model.segments) > 1:
+        raise InputError(
+            f"{model.network.name} has {len(model.segments)} programs, between which the host"
+            " works: polymap.bundle compiles all of them"
+        )
     return compile_network(model.network, config, mapping)
+
+
+def bundle(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Bundle:
+    """The programs that execute a model, and what the host runs between them."""
+    return Bundle.of(model, config, mapping)
 
 
 def read_images(path: str | Path, model: Imported) -> dict[str, npt.NDArray]:
@@ -65,6 +80,8 @@ def read_instructions(
     """
     path = Path(path)
     with about(path):
+        if (path / MODEL_FILE).exists():
+            raise InputError(f"it holds a program for each segment: name one, {path}/segment1")
         if path.is_dir():
             return Program.load(path, config).instructions
         return read_program(program_bytes(path), config)[1]

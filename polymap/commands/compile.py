@@ -44,14 +44,19 @@ def compile(
         progress.stage("compiling")
         if config is None:
             overlay = api.fit(imported, overlay, choices)
-        program = api.compile(imported, overlay, choices)
-        program.save(out)
-    manifest = program.manifest.to_json()
+        bundle = api.bundle(imported, overlay, choices)
+        bundle.save(out)
     if as_json:
-        cycles = sum(layer.cycles for layer in program.manifest.layers)
-        output.document({"out": str(out), "cycles": cycles, **manifest})
+        manifests = [program.manifest for program in bundle.programs]
+        cycles = sum(layer.cycles for manifest in manifests for layer in manifest.layers)
+        said = [manifest.to_json() for manifest in manifests]
+        whole = said[0] if len(said) == 1 else {"segments": said}
+        output.document({"out": str(out), "cycles": cycles, **whole})
     else:
-        _tell(program, overlay)
+        for number, program in enumerate(bundle.programs, 1):
+            if len(bundle.programs) > 1:
+                typer.echo(f"segment {number} of {len(bundle.programs)}")
+            _tell(program, overlay)
         typer.echo(f"written to {out}")
 
 
