@@ -20,7 +20,8 @@ Written = tuple[list[onnx.NodeProto], dict[str, npt.NDArray]]
 
 def written_out(node: onnx.NodeProto) -> Written:
     """The node in operators of ONNX's own domain as they are today."""
-    special = _SPECIAL.get((node.domain, node.op_type))
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    special = _SPECIAL.get((domain, node.op_type))
     if special is not None:
         return special(node)
     plain = onnx.NodeProto()
