@@ -11,7 +11,15 @@ import onnx
 from dse.onnx.lower_view import seen_as
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
-from dse.onnx.values import Const, HostValue, OverlayValue, UnknownValue, Unsupported, require
+from dse.onnx.values import (
+    Const,
+    HostValue,
+    Illegal,
+    OverlayValue,
+    UnknownValue,
+    Unsupported,
+    require,
+)
 
 
 def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -84,7 +92,7 @@ def _view(
     lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, shape: tuple[int, ...]
 ) -> None:
     if math.prod(shape) != math.prod(x.shape):
-        raise Unsupported(
+        raise Illegal(
             f"it makes {shape} of {x.shape}",
             "the overlay runs one image at a time; export the model with a batch of one",
         )

@@ -63,6 +63,8 @@ def infer(
     if real:
         made = {name: replace(known, dtype=FLOAT) for name, known in made.items()}
     for known in made.values():
+        if known.shape is not None and min(known.shape, default=0) < 0:
+            raise Misfit(f"its output would have the shape {known.shape}", INCONSISTENT)
         if known.shape is not None and math.prod(known.shape) > limit:
             raise Unsupported(
                 f"it makes a tensor of {known.shape}, more than {limit:,} elements",

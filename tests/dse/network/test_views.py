@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
+import polymap
 from tests.dse.network.conftest import Builder
 from tests.kit.answers import off
 
@@ -215,3 +217,22 @@ def test_the_host_moves_what_only_it_reads(tmp_path: Path) -> None:
     y = b.rounded(b.conv(x, "reader", 3, channels, 1), "last", 2**-3, 5)
     z = b.node("Transpose", [y], "turned.last", perm=[0, 2, 3, 1])
     assert off(b.model(z, x), images(4, 1), tmp_path) == 0.0
+
+
+def test_windows_that_leave_less_than_nothing(tmp_path: Path) -> None:
+    """onnx's own shape inference ends the process where a size below zero is sliced."""
+    b = Builder(9)
+    x = b.conv(b.input(3, *SIZE), "conv", 4, 3, 1)
+    x = b.node("MaxPool", [x], "pool", kernel_shape=[1 << 30, 2])
+    x, channels = sliced(b, x, 4)
+    onnx.save(b.model(b.conv(x, "last", 2, channels, 1)), tmp_path / "model.onnx")
+    assert "pool" in [problem.name for problem in polymap.check(tmp_path / "model.onnx").problems]
+
+
+def test_reshapes_to_another_number_of_values(tmp_path: Path) -> None:
+    """The host cannot do that either."""
+    b = Builder(9)
+    x = b.conv(b.input(3, *SIZE), "conv", 4, 3, 1)
+    x = b.node("Reshape", [x, b.constant("shape", np.array([1, 2, 7, 7]))], "reshaped")
+    onnx.save(b.model(b.conv(x, "last", 2, 2, 1)), tmp_path / "model.onnx")
+    assert "reshaped" in [one.name for one in polymap.check(tmp_path / "model.onnx").problems]
