@@ -236,3 +236,60 @@ def test_reshapes_to_another_number_of_values(tmp_path: Path) -> None:
     x = b.node("Reshape", [x, b.constant("shape", np.array([1, 2, 7, 7]))], "reshaped")
     onnx.save(b.model(b.conv(x, "last", 2, 2, 1)), tmp_path / "model.onnx")
     assert "reshaped" in [one.name for one in polymap.check(tmp_path / "model.onnx").problems]
+
+
+def spelled(b: Builder, x: str, kind: str, opset: int) -> tuple[str, int]:
+    """A view as an opset writes it: numbers as attributes or as inputs."""
+
+    def numbers(name: str, values: list[int]) -> str:
+        return b.constant(name, np.array(values, np.int64))
+
+    match kind, opset:
+        case "Slice", 9:
+            options = {"starts": [1, -4], "ends": [9999, -1], "axes": [1, 2]}
+            return b.node("Slice", [x], "moved", **options), 3
+        case "Slice", _:
+            operands = [numbers("s", [3, 1]), numbers("e", [-(1 << 62), 4]), numbers("a", [-3, 3])]
+            return b.node("Slice", [x, *operands, numbers("t", [-1, 1])], "moved"), 4
+        case "Split", 9 | 11:
+            node = helper.make_node("Split", [x], ["moved", "rest"], axis=1, split=[3, 1])
+        case "Split", 18:
+            node = helper.make_node("Split", [x], ["moved", "rest"], axis=-3, num_outputs=2)
+        case "Split", _:
+            node = helper.make_node("Split", [x], ["moved", "rest"], axis=1)
+        case "Pad", 9:
+            return b.node("Pad", [x], "moved", pads=[0, 0, 1, 0, 0, 0, 2, 1], value=0.0), 4
+        case "Pad", _:
+            none = b.constant("zero", np.float32(0))
+            operands = [x, numbers("p", [1, 2, 0, 1]), none]
+            return b.node("Pad", [*operands, numbers("a", [2, 3])], "moved", mode="constant"), 4
+        case "Upsample", _:
+            scales = b.constant("scales", np.float32([1, 1, 2, 3]))
+            return b.node("Upsample", [x, scales], "moved"), 4
+        case "Resize", 10:
+            scales = b.constant("scales", np.float32([1, 1, 3, 1]))
+            return b.node("Resize", [x, scales], "moved", mode="nearest"), 4
+        case _:
+            operands = [x, "", "", numbers("sizes", [1, 4, 2 * SIZE[0], SIZE[1]])]
+            return b.node("Resize", operands, "moved", nearest_mode="round_prefer_ceil"), 4
+    b.nodes.append(node)
+    return "moved", 3 if opset < 12 else 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "opset"),
+    [
+        *(("Slice", 9), ("Slice", 11), ("Split", 11), ("Split", 13), ("Split", 18), ("Pad", 9)),
+        *(("Pad", 18), ("Upsample", 9), ("Resize", 10), ("Resize", 13), ("Resize", 19)),
+    ],
+)
+def test_spellings(kind: str, opset: int, tmp_path: Path) -> None:
+    b = Builder(4)
+    x = b.relu(b.conv(b.input(3, *SIZE), "first", 4, 3, 3, pads=[1] * 4))
+    x, channels = spelled(b, x, kind, opset)
+    model = b.model(b.conv(x, "last", 5, channels, 2), opset=opset)
+    batch = images(3, 2)
+    if "sizes" in {tensor.name for tensor in b.constants}:  # they list the batch, too
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+        batch = {name: array[:1] for name, array in batch.items()}
+    assert off(model, batch, tmp_path, calibrated=True) < 0.04
