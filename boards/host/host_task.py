@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boards.host.image_batch import load_images, save_batch, save_outputs
+from boards.runtime.bundle import MODEL_FILE, Bundle
 from boards.runtime.link import Ended, Link
 from boards.runtime.regions import Tensors
 from boards.runtime.runtime import run_images
 from boards.runtime.turns import run_model
 from dse.assembly.program import Program
 from dse.network.inputs import Arrays, read_inputs
-from dse.onnx.bundle import MODEL_FILE, Bundle
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from boards.runtime.bundle import Bundle
 from boards.runtime.link import Ended, Link
 from boards.runtime.runtime import run_images
 from dse.network.inputs import Arrays, images, join
-from dse.onnx.bundle import Bundle
 from dse.onnx.host import ImagePassage
 
 

@@ -102,6 +102,7 @@ class Exploration:
         return {
             "version": EXPLORATION_VERSION,
             "network": mapping.network,
+            "segments": 1 + max(self.network.arrivals.values(), default=0),
             "board": None if self.board is None else self.board.name,
             "model": mapping.model,
             "objective": self.objective.value,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from boards.board import board as board
     from boards.board import limited as limited
     from boards.packaging import scripts as scripts
+    from boards.runtime.bundle import Bundle as Bundle
     from dse.assembly.disassemble import structure as structure
     from dse.assembly.program import Program as Program
     from dse.explore.defaults import configuration as configuration
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from dse.mapping import Restriction as Restriction
     from dse.network.graph import Network as Network
     from dse.network.segments import segments as segments
-    from dse.onnx.bundle import Bundle as Bundle
     from dse.onnx.findings import Report as Report
     from dse.onnx.importer import Imported as Imported
     from dse.onnx.reading import check as check
@@ -68,7 +68,7 @@ _HOMES = {
     "dse.mapping": ("Restriction",),
     "dse.network.graph": ("Network",),
     "dse.network.segments": ("segments",),
-    "dse.onnx.bundle": ("Bundle",),
+    "boards.runtime.bundle": ("Bundle",),
     "dse.onnx.findings": ("Report",),
     "dse.onnx.importer": ("Imported",),
     "dse.onnx.reading": ("check", "fix", "load"),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy.typing as npt
 
+from boards.runtime.bundle import MODEL_FILE, Bundle
 from dse.assembly.disassemble import text
 from dse.assembly.instruction import Instruction
 from dse.assembly.program import Program, program_bytes, read_program
 from dse.compile.compiler import compile_network
 from dse.files.about import about
 from dse.network.inputs import read_inputs, validate
-from dse.onnx.bundle import MODEL_FILE, Bundle
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig

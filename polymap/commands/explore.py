@@ -150,8 +150,8 @@ def _tell_host(network: api.Network) -> None:
     )
     if len(parts) > 1:
         typer.echo(
-            f"{len(parts)} segments, between which the host works: {stored:,} bytes stored for it "
-            f"and {loaded:,} loaded from it are counted, its own time is not predicted"
+            f"{len(parts)} segments, between which the host works: {stored:,} bytes stored, "
+            f"{loaded:,} loaded, which --exact counts; the host's own time is not predicted"
         )
 
 

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
 import polymap
+from dse.cycles.whole_program import program_cycles
+from tests.dse.network.conftest import Builder
+from tests.dse.network.test_segments import on_one_branch
 
 PAPER = ("--board", "u200", "--model", "dynamap")
 PROMISED = {
@@ -131,3 +135,21 @@ def test_light_models_need_no_weights(invoke: Callable[..., Any]) -> None:
     light = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
     data = _explore(invoke, light / "light_resnet50.onnx", "--array", "32x32")
     assert data["network"] == "light_resnet50"
+
+
+def test_a_model_in_segments(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    """The exact cycles are those of all its programs; the host's time is no one's."""
+    builder = Builder()
+    path = tmp_path / "model.onnx"
+    onnx.save(builder.model(on_one_branch(builder)), path)
+    arguments = (path, "--array", "4x6", "--lanes", "2", "--exact")
+    data = json.loads(invoke("explore", *arguments, "--json", "--out", tmp_path / "found").stdout)
+    assert data["segments"] == 2 and len(data["layers"]) == 4
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype("f4"))
+    model = polymap.load(path, tmp_path / "x.npz")
+    config = polymap.configure(path=tmp_path / "found" / "configuration.json")
+    mapping = polymap.read_mapping(tmp_path / "found" / "mapping.json")
+    programs = polymap.bundle(model, config, mapping).programs
+    assert data["exact"]["cycles"] == sum(program_cycles(one, config).total for one in programs)
+    assert "the host's own time is not predicted" in invoke("explore", *arguments).stdout
+    assert invoke("explore", *arguments, "--strict").code == 2

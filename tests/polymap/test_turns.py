@@ -14,12 +14,12 @@ import pytest
 
 import polymap
 from boards.host.host_task import HostTask
+from boards.runtime.bundle import Bundle
 from boards.runtime.link import CardRun
 from boards.runtime.setup import FILL
 from dse.assembly.program import Program
 from dse.assembly.program_error import ProgramError
 from dse.network.inputs import images, join
-from dse.onnx.bundle import Bundle
 from sim import functional, golden
 from tests.dse.network.conftest import Builder
 from tests.dse.network.test_segments import on_one_branch
