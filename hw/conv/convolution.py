@@ -6,7 +6,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.conv.array.array import Array
@@ -114,7 +113,7 @@ class ConvEngine(wiring.Component):
         m.submodules.activations = activations = WeightBuffer(
             depth=config.activation_depth, word_bits=fed_word(config).size
         )
-        m.submodules.lasts = lasts = SyncFIFO(width=1, depth=config.activation_depth)
+        m.submodules.lasts = lasts = Queue(shape=1, depth=config.activation_depth)
         connect(m, feeder.o_read, flipped(self.o_feed))
         connect(m, activations.o, sequencer.activations)
         m.d.comb += [
@@ -123,10 +122,10 @@ class ConvEngine(wiring.Component):
             feeder.i_popped.eq(sequencer.activations.pop),
             activations.i.payload.eq(feeder.o_word),
             activations.i.valid.eq(feeder.o_valid),
-            lasts.w_data.eq(feeder.o_last),
-            lasts.w_en.eq(feeder.o_valid),
-            lasts.r_en.eq(sequencer.activations.pop),
-            sequencer.i_last.eq(lasts.r_data),
+            lasts.i.payload.eq(feeder.o_last),
+            lasts.i.valid.eq(feeder.o_valid),
+            lasts.o.ready.eq(sequencer.activations.pop),
+            sequencer.i_last.eq(lasts.o.payload),
         ]
         m.submodules.array = array = Array(config=config, primitive=self._primitive)
         m.d.comb += [

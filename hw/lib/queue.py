@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Shape
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Module, Shape, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from hw.lib.occupancy import Occupancy, following
 
 
 class Queue(wiring.Component):
     """Queue of payloads of any shape; one in and one out per cycle.
+
+    ``i.ready``, ``o.valid`` and ``level`` are registers.
 
     Parameters
     ----------
@@ -27,7 +32,6 @@ class Queue(wiring.Component):
     def __init__(self, *, shape: Any, depth: int, block: bool = False) -> None:
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth!r}")
-        self._width = Shape.cast(shape).width
         self._shape = shape
         self._depth = depth
         self._block = block
@@ -41,15 +45,47 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        kind = fifo.SyncFIFOBuffered if self._block else fifo.SyncFIFO
-        m.submodules.fifo = queue = kind(width=self._width, depth=self._depth)
+        rows = self._depth - self._block  # block RAM's output holds a payload, too
+        width = Shape.cast(self._shape).width
+        m.submodules.storage = storage = Memory(shape=width, depth=rows, init=[])
+        m.submodules.count = count = Occupancy(depth=rows)
+        write, read = (
+            storage.write_port(),
+            storage.read_port(domain="sync" if self._block else "comb"),
+        )
+        produce, consume = (Signal(range(rows), name=name) for name in ("produce", "consume"))
         m.d.comb += [
-            queue.w_data.eq(self.i.payload),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            self.o.payload.eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
-            self.level.eq(queue.level),
+            self.i.ready.eq(count.o_room),
+            count.i_enters.eq(self.i.valid & count.o_room),
+            write.addr.eq(produce),
+            write.data.eq(self.i.payload),
+            write.en.eq(count.i_enters),
+            read.addr.eq(consume),
+            self.o.payload.eq(read.data),
         ]
+        with m.If(count.i_enters):
+            m.d.sync += produce.eq(following(produce, rows))
+        with m.If(count.i_leaves):
+            m.d.sync += consume.eq(following(consume, rows))
+        if self._block:
+            self._fetch(m, count, read)
+        else:
+            m.d.comb += [
+                count.i_leaves.eq(count.o_some & self.o.ready),
+                self.o.valid.eq(count.o_some),
+                self.level.eq(count.o_level),
+            ]
         return m
+
+    def _fetch(self, m: Module, count: Occupancy, read: Any) -> None:
+        """Block RAM: a payload is read as soon as the one before it leaves the output."""
+        m.submodules.total = total = Occupancy(depth=self._depth)
+        m.d.comb += [
+            count.i_leaves.eq(count.o_some & (~self.o.valid | self.o.ready)),
+            read.en.eq(count.i_leaves),
+            total.i_enters.eq(count.i_enters),
+            total.i_leaves.eq(self.o.valid & self.o.ready),
+            self.level.eq(total.o_level),
+        ]
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += self.o.valid.eq(count.o_some)

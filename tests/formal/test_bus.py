@@ -106,7 +106,7 @@ def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
     )
     proof.require(~(r.valid & ~reader.i_abort) | proof.inner("queue.i__ready"))
 
-    hold(proof, "queue.fifo", follower, depth=depth, block=True)
+    hold(proof, "queue", follower, depth=depth, block=True)
     room, pending = proof.inner("room"), proof.inner("pending")
     proof.require(pending == asked + offered)
     proof.require((pending <= depth) & (room <= depth))
@@ -185,7 +185,7 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     )
 
     left, unanswered = proof.inner("left"), proof.inner("unanswered")
-    level, consume = proof.inner("bursts.level"), proof.inner("bursts.fifo.consume")
+    level, consume = proof.inner("bursts.level"), proof.inner("bursts.consume")
     last = w.valid & w.payload.last
     front = (left != 0) + last
     proof.require(unanswered == under_way + owed)
@@ -194,7 +194,7 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     proof.require((sent == 0) | w.valid | (left != 0))
     for row in range(bursts):  # the planner's bursts have beats
         there = Mux(row >= consume, row - consume, row + bursts - consume) < level
-        length = proof.word("bursts.fifo.storage", Value.cast(row))
+        length = proof.word("bursts.storage", Value.cast(row))
         proof.require(~there | ((length != 0) & (length <= beats)))
     planner_beats = proof.inner("planner.beats")
     proof.require(~proof.inner("planner.planned") | (planner_beats != 0))
@@ -204,7 +204,7 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     proof.require(~(inside & (left != 0) & (ahead == last)) | (begun + left == word))
     proof.require(~(inside & last & (ahead == 0)) | (sent + 1 == word))
     queued = Place(inside & (ahead >= front), (ahead - front)[: len(ahead)], word)
-    hold(proof, "bursts.fifo", queued, depth=bursts, block=False)
+    hold(proof, "bursts", queued, depth=bursts, block=False)
     return proof
 
 

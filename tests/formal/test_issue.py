@@ -30,7 +30,7 @@ def issued(issuer: Any) -> Proof:
     level = proof.inner("queue.level")
     moves = i.valid & i.ready, i.payload
     queued = Follower(proof, i=moves, o=(starts, o.payload), level=level)
-    hold(proof, "queue.fifo", queued, depth=QUEUE_DEPTH, block=False)
+    hold(proof, "queue", queued, depth=QUEUE_DEPTH, block=False)
     level = proof.inner("flight.level")
     record = Cat(post.payload, issuer.o_event.retire_tag)
     flying = Follower(
@@ -39,7 +39,7 @@ def issued(issuer: Any) -> Proof:
         o=(issuer.i_retire, record),
         level=level,
     )
-    hold(proof, "flight.fifo", flying, depth=FLIGHT_DEPTH, block=False)
+    hold(proof, "flight", flying, depth=FLIGHT_DEPTH, block=False)
     proof.require(issuer.o_running == (level != 0))
     return proof
 

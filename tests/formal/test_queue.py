@@ -22,28 +22,36 @@ def proof(queue: Any, *, depth: int, block: bool) -> Proof:
     follower = Follower(
         one, i=(enters, queue.i.payload), o=(leaves, queue.o.payload), level=queue.level
     )
-    hold(one, "fifo", follower, depth=depth, block=block)
+    hold(one, "", follower, depth=depth, block=block)
     return one
 
 
 def hold(one: Proof, path: str, followed: Any, *, depth: int, block: bool) -> None:
-    """What is true inside of Amaranth's FIFO: the words lie between its two pointers."""
-    produce, consume = one.inner(f"{path}.produce"), one.inner(f"{path}.consume")
-    level = one.inner(f"{path}.inner_level" if block else f"{path}.level")
+    """What is true inside of a queue, or of one called ``path``: its words lie between pointers."""
+    place = f"{path}." if path else ""
+    produce, consume = one.inner(f"{place}produce"), one.inner(f"{place}consume")
     rows = depth - block
-    one.require((produce < rows) & (consume < rows) & (level <= rows))
+    level = held(one, f"{place}count", rows)
+    one.require((produce < rows) & (consume < rows))
     one.require(produce == _wrapped(consume + level, rows))
     front: Any = 0
     if block:  # one more word waits in the memory's output
-        front = one.inner(f"{path}.r_rdy")
-        data = one.inner(f"{path}.r_data")
+        front = one.inner(f"{place}o__valid")
+        data = one.inner(f"{place}o__payload")
         first = followed.inside & (followed.ahead == 0) & front
         one.require(~first | (Value.cast(data) == followed.word))
-        one.require(one.inner(f"{path}.level") == level + front)
+        one.require(held(one, f"{place}total", depth) == level + front)
         one.require(front | (level <= 1))
-    place = _wrapped(consume + followed.ahead - front, rows)
+    row = _wrapped(consume + followed.ahead - front, rows)
     stored = followed.inside & ~(front & (followed.ahead == 0))
-    one.require(~stored | (one.word(f"{path}.storage", place) == followed.word))
+    one.require(~stored | (one.word(f"{place}storage", row) == followed.word))
+
+
+def held(one: Proof, path: str, depth: int) -> Any:
+    """Words that an `Occupancy` counts, whose flags say what the number says."""
+    level, some, room = (one.inner(f"{path}.o_{name}") for name in ("level", "some", "room"))
+    one.require((level <= depth) & (some == (level != 0)) & (room == (level != depth)))
+    return level
 
 
 def _wrapped(place: Any, rows: int) -> Any:
@@ -57,6 +65,8 @@ def test_queue(depth: int, block: bool) -> None:
 
 
 def test_a_queue_that_takes_a_word_when_full() -> None:
-    broken = mutated(Queue, "self.i.ready.eq(queue.w_rdy)", "self.i.ready.eq(1)")
+    broken = mutated(
+        Queue, "count.i_enters.eq(self.i.valid & count.o_room)", "count.i_enters.eq(self.i.valid)"
+    )
     one = proof(broken(shape=WIDTH, depth=3), depth=3, block=False)
     assert one.verdict(depth=6) is Verdict.REFUTED
