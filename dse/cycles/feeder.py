@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from hw.isa.timing import (
     input_switch_gap,
 )
 from hw.isa.transforms import Transform
+
+OFFERED = 2  # places: one that is walked, and one in the skid buffer behind it
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,7 @@ class Feeder:
         self._run: Stretch | None = None  # whose places are walked
         self._pause = 0
         self._left = 0  # of its places
-        self._offered = False  # a place is
-        self._ends = False  # it is its run's last
+        self._offered: deque[bool] = deque()  # places: whether each is its run's last
         self._cooling = 0  # cycles until another transform may follow
 
     @property
@@ -98,8 +100,8 @@ class Feeder:
         """``granted``: nobody else reads."""
         patches, pops = self._transform is not None, self._activations.pops
         room = FOREVER if patches else self._room
-        self._takes = self._offered and granted and room > 0
-        self._completes = patches and self._takes and self._ends
+        self._takes = bool(self._offered) and granted and room > 0
+        self._completes = patches and self._takes and self._offered[0]
         horizon = self._arrivals.horizon(now, enters=self._takes and not patches)
         horizon = min(horizon, self._pause or FOREVER, self._cooling or FOREVER)
         blocked = self._plan_walk()
@@ -107,14 +109,14 @@ class Feeder:
             if self._completes or not self._walks:
                 return 1
             return min(horizon, self._left, FOREVER if pops else room)
-        if self._offered:
-            return 1 if not room and pops else horizon
+        if self._offered and not self._walks:
+            return 1 if not room and pops else min(horizon, blocked)
         return 1 if self._walks else min(horizon, blocked)
 
     def _plan_walk(self) -> int:
         """Whether a place is walked; how long its block is the only thing that is missing."""
         run = self._run
-        free = not self._offered or self._takes
+        free = len(self._offered) < OFFERED
         self._walks = run is not None and not self._pause and free
         if not self._walks or run is None or self._transform is None or self._left < run.places:
             return FOREVER
@@ -138,10 +140,10 @@ class Feeder:
         if self._transform is not None and self._completes:
             self._scratch.complete(now + block_latency(self._transform))
         self._pause = max(0, self._pause - cycles)
+        if self._takes:
+            self._offered.popleft()
         if self._walks:
             self._walk(cycles)
-        elif self._takes:
-            self._offered = False
 
     def _walk(self, cycles: int) -> None:
         run = self._run
@@ -149,7 +151,7 @@ class Feeder:
         if self._transform is not None and self._left == run.places:
             self._scratch.reserve(run.places)
         self._left -= cycles
-        self._offered, self._ends = True, not self._left
+        self._offered.append(not self._left)
         if not self._left:
             self._next()
 

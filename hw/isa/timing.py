@@ -20,6 +20,7 @@ WRITE_TO_READ = 3  # a read accepted this many cycles after a write's acceptance
 PARAMETER_LATENCY = 2  # from a record's address to the record
 TABLE_LATENCY = 2  # from a value to its entry; in the shadow of reads that begin with the value
 LEVEL_LATENCY = 1  # from a word's write into a replay buffer to the reader's level
+SCRATCH_LATENCY = 2  # from a release in the scratch memory to a block in the freed words
 COUNT_LATENCY = 1  # from a block's last word in the scratch memory to the reader's level
 
 # Buses and control.

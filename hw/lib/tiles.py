@@ -16,9 +16,17 @@ SIZE = unsigned(16)  # of a tile
 
 
 def place_layout(bits: int) -> data.StructLayout:
-    """A tile of an axis: its size, what is left behind it, where it and the next one are."""
+    """A tile of an axis: its size, whether that is one, what is left behind it, where it and the
+    next one are."""
     return data.StructLayout(
-        {"size": SIZE, "behind": unsigned(bits), "first": 1, "last": 1, "last_next": 1}
+        {
+            "size": SIZE,
+            "behind": unsigned(bits),
+            "single": 1,
+            "first": 1,
+            "last": 1,
+            "last_next": 1,
+        }
     )
 
 
@@ -36,7 +44,7 @@ class Axis(wiring.Component):
     -------
     i_load, i_length, i_tile : start; neither may be zero.
     i_advance : to the next tile; behind the last one to the first.
-    o_size : of the tile. o_first, o_last : where it is.
+    o_size : of the tile. o_single : it is one. o_first, o_last : where the tile is.
     """
 
     def __init__(self, *, bits: int) -> None:
@@ -48,6 +56,7 @@ class Axis(wiring.Component):
                 "i_tile": In(SIZE),
                 "i_advance": In(1),
                 "o_size": Out(SIZE),
+                "o_single": Out(1),
                 "o_first": Out(1),
                 "o_last": Out(1),
             }
@@ -56,6 +65,7 @@ class Axis(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         tile = Signal(SIZE)
+        single_tile = Signal()
         now = Signal(self._place)
         start = Signal(self._place)
         begin = Signal(self._place)
@@ -64,19 +74,23 @@ class Axis(wiring.Component):
         m.d.comb += [
             begin.size.eq(Mux(whole, self.i_length, self.i_tile)),
             begin.behind.eq(self.i_length - self.i_tile),
+            begin.single.eq(Mux(whole, self.i_length == 1, self.i_tile == 1)),
             begin.first.eq(1),
             begin.last.eq(whole),
             begin.last_next.eq(self.i_length <= self.i_tile << 1),
             step.size.eq(Mux(now.last_next, now.behind, tile)),
             step.behind.eq(now.behind - tile),
+            step.single.eq(Mux(now.last_next, now.behind == 1, single_tile)),
             step.last.eq(now.last_next),
             step.last_next.eq(now.behind <= tile << 1),
             self.o_size.eq(now.size),
+            self.o_single.eq(now.single),
             self.o_first.eq(now.first),
             self.o_last.eq(now.last),
         ]
         with m.If(self.i_load):
-            m.d.sync += [tile.eq(self.i_tile), start.eq(begin), now.eq(begin)]
+            m.d.sync += [tile.eq(self.i_tile), single_tile.eq(self.i_tile == 1)]
+            m.d.sync += [start.eq(begin), now.eq(begin)]
         with m.Elif(self.i_advance):
             m.d.sync += now.eq(Mux(now.last, start, step))
         return m
@@ -93,7 +107,7 @@ class Tiles(wiring.Component):
     -------
     i_load, i_nest, i_pixels_outside : start of a nest.
     i_advance : to the next step.
-    o_pixels, o_channels : size of the current tile.
+    o_pixels, o_channels : size of the current tile. o_single_pixel, o_single_channel : it is one.
     o_first_chunk, o_last_chunk, o_first_pixels, o_last_pixels, o_last_channels : position.
     o_final : the nest's last step.
     """
@@ -107,6 +121,8 @@ class Tiles(wiring.Component):
                 "i_advance": In(1),
                 "o_pixels": Out(SIZE),
                 "o_channels": Out(SIZE),
+                "o_single_pixel": Out(1),
+                "o_single_channel": Out(1),
                 "o_first_chunk": Out(1),
                 "o_last_chunk": Out(1),
                 "o_first_pixels": Out(1),
@@ -141,9 +157,11 @@ class Tiles(wiring.Component):
             self.o_first_chunk.eq(chunks.o_first),
             self.o_last_chunk.eq(chunks.o_last),
             self.o_pixels.eq(pixels.o_size),
+            self.o_single_pixel.eq(pixels.o_single),
             self.o_first_pixels.eq(pixels.o_first),
             self.o_last_pixels.eq(pixels.o_last),
             self.o_channels.eq(channels.o_size),
+            self.o_single_channel.eq(channels.o_single),
             self.o_last_channels.eq(channels.o_last),
             self.o_final.eq(chunks.o_last & pixels.o_last & channels.o_last),
         ]

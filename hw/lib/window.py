@@ -16,11 +16,12 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.isa import WINDOW
 from hw.isa.config import OverlayConfig
+from hw.lib.skid import Skid
 
 WINDOW_LAYOUT = data.StructLayout(WINDOW)
 
@@ -90,7 +91,7 @@ class WindowWalker(wiring.Component):
     i_start : In. Goes to the first place of all; no step may be offered in that cycle.
     i : In, stream of ``walk_step(extra)``.
     o : Out, stream of ``walk_place(extra)``, ``WALK_LATENCY`` cycles later; ``address`` is modulo
-        the tensor memory's capacity.
+        the tensor memory's capacity. What it waits for reaches ``i`` a cycle later: `Skid`.
     """
 
     def __init__(self, *, config: OverlayConfig, word_bytes: int, extra: Any) -> None:
@@ -99,7 +100,13 @@ class WindowWalker(wiring.Component):
         self._word_bytes = word_bytes
         line = unsigned(exact_log2(config.tensor_bytes))
         self._pixel = data.StructLayout(
-            {"row": ROW, "line": line, "position": POSITION, "columns_left": unsigned(16)}
+            {
+                "row": ROW,
+                "line": line,
+                "position": POSITION,
+                "columns_left": unsigned(16),
+                "row_ends": 1,
+            }
         )
         self._tap = data.StructLayout({"row": ROW, "line": line, "position": POSITION})
         self._extra = extra
@@ -126,9 +133,14 @@ class WindowWalker(wiring.Component):
         place = Signal(data.StructLayout({**self._tap.members, "extra": self._extra}))
         placed = Signal()
         hands_on = Signal()
-        o = self.o.payload
+        m.submodules.skid = skid = Skid(shape=walk_place(self._extra))
+        offered = Signal()
+        found = Signal(walk_place(self._extra))
+        connect(m, skid.o, flipped(self.o))
         m.d.comb += [
-            hands_on.eq(~self.o.valid | self.o.ready),
+            skid.i.valid.eq(offered),
+            skid.i.payload.eq(found),
+            hands_on.eq(~offered | skid.i.ready),
             self.i.ready.eq(~placed | hands_on),
             moves.eq(self.i.valid & self.i.ready),
         ]
@@ -143,12 +155,12 @@ class WindowWalker(wiring.Component):
         with m.If(hands_on):
             address = (place.line + place.position)[: len(place.line)]
             m.d.sync += [
-                self.o.valid.eq(placed),
-                o.address.eq(address),
-                o.row.eq(place.row),
-                o.row_valid.eq((place.row >= 0) & (place.row < self.i_window.height)),
-                o.position.eq(place.position),
-                o.extra.eq(place.extra),
+                offered.eq(placed),
+                found.address.eq(address),
+                found.row.eq(place.row),
+                found.row_valid.eq((place.row >= 0) & (place.row < self.i_window.height)),
+                found.position.eq(place.position),
+                found.extra.eq(place.extra),
             ]
         return m
 
@@ -163,17 +175,20 @@ class WindowWalker(wiring.Component):
             first.line.eq(window.address),
             first.position.eq(window.position0),
             first.columns_left.eq(window.out_width - 1),
+            first.row_ends.eq(window.out_width == 1),
             following.row.eq(present.row),
             following.line.eq(present.line),
             following.position.eq(present.position + window.column_step),
             following.columns_left.eq(present.columns_left - 1),
+            following.row_ends.eq(present.columns_left == 1),
         ]
-        with m.If(present.columns_left == 0):
+        with m.If(present.row_ends):
             m.d.comb += [
                 following.row.eq(present.row + window.row_step),
                 following.line.eq(present.line + window.row_step_bytes),
                 following.position.eq(first.position),
                 following.columns_left.eq(first.columns_left),
+                following.row_ends.eq(first.row_ends),
             ]
         step = self.i.payload.pixel
         steps = {PixelStep.NEXT: following, PixelStep.AGAIN: tile, PixelStep.TILE: following}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hw.conv.feed.patches import PLACE, Patches
-from hw.conv.feed.scratch import BLOCK
+from hw.conv.feed.scratch import BLOCK, block_of
 from hw.conv.feed.tap_walk import TAPS, TapWalker
 from hw.conv.sequence.fed import fed_word
 from hw.conv.sequence.loader import nest_of
@@ -18,7 +18,9 @@ from hw.isa import CONV, WINDOW, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import READ_LATENCY, input_switch_gap
 from hw.lib.algorithm import is_winograd, of_transform, skips, transform_index
+from hw.lib.occupancy import Occupancy
 from hw.lib.pipelining import delayed
+from hw.lib.steps import Steps
 from hw.lib.tensor_memory import read_request
 from hw.lib.tiles import NEST, NEST_FIELDS, Tiles
 from hw.lib.window import PixelStep, Step, WindowWalker
@@ -36,7 +38,7 @@ FEED_FIELDS = tuple(dict.fromkeys((*WINDOW, *_OWN_FIELDS, *NEST_FIELDS)))
 FEED = data.StructLayout({name: CONV[name].shape for name in FEED_FIELDS})
 
 
-_FIRST = data.StructLayout({"first": 1, "tiles": unsigned(16)})  # place of a chunk, and its tiles
+_FIRST = data.StructLayout({"first": 1, "block": BLOCK})  # place of a chunk, and its block
 
 
 class Feeder(wiring.Component):
@@ -81,8 +83,11 @@ class Feeder(wiring.Component):
                 "o_busy": Out(1),
             }
         )
-        self._first_pixel = Signal()
         self._busy = Signal()  # patches of the last instruction are still to come
+        # Of the instruction.
+        self._skipping, self._winograd, self._index = (
+            Signal(name=name) for name in ("skipping", "winograd", "index")
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -93,7 +98,7 @@ class Feeder(wiring.Component):
         )
         m.submodules.taps = taps = TapWalker(config=config)
         instruction = Signal(FEED)
-        skipping = skips(instruction)
+        skipping, winograd, index = self._skipping, self._winograd, self._index
         walking = Signal()
         flight = Signal(range(16))  # steps whose place has not been taken
         accept = self.i.valid & self.i.ready
@@ -112,40 +117,55 @@ class Feeder(wiring.Component):
         ]
         m.d.sync += started.eq(accept)
         with m.If(accept):
-            m.d.sync += [instruction.eq(self.i.payload), walking.eq(~skips(self.i.payload))]
+            m.d.sync += [
+                instruction.eq(self.i.payload),
+                walking.eq(~skips(self.i.payload)),
+                skipping.eq(skips(self.i.payload)),
+                winograd.eq(is_winograd(config, self.i.payload)),
+                index.eq(transform_index(config, self.i.payload)),
+            ]
         stepped = walker.i.valid & walker.i.ready
         taken = walker.o.valid & walker.o.ready
         m.d.sync += flight.eq(flight + stepped - taken)
-        m.d.comb += [
-            walker.i.payload.extra.first.eq(self._first_pixel),
-            walker.i.payload.extra.tiles.eq(tiles.o_pixels),
-        ]
-        self._steps(m, tiles, walker, instruction, walking, stepped, started)
-        self._read(m, walker, taps, skipping, instruction)
+        if config.transforms:
+            m.d.comb += walker.i.payload.extra.block.eq(
+                block_of(config, tiles.o_pixels, tiles.o_single_pixel, index)
+            )
+        self._steps(m, tiles, walker, instruction, stepped, started)
+        with m.If(tiles.i_advance & tiles.o_final):
+            m.d.sync += walking.eq(0)
+        self._read(m, walker, taps, instruction)
         return m
 
     def _steps(
-        self,
-        m: Module,
-        tiles: Tiles,
-        walker: Any,
-        instruction: Any,
-        walking: Any,
-        stepped: Any,
-        started: Any,
+        self, m: Module, tiles: Tiles, walker: Any, instruction: Any, stepped: Any, started: Any
     ) -> None:
         """What follows each word in the loop nest."""
-        pixel = Signal(16)
-        word = Signal.like(instruction.run_words)
-        column = Signal.like(instruction.tap_columns)
-        count = Mux(instruction.dataflow == Dataflow.NS, self._config.rows, tiles.o_pixels)
-        last_pixel = pixel == count - 1
-        m.d.comb += self._first_pixel.eq(pixel == 0)
-        last_word = word == instruction.run_words - 1
-        last_column = column == instruction.tap_columns - 1
+        streams = instruction.dataflow == Dataflow.NS
+        rows = self._config.rows
+        pixels = self._loop(
+            m,
+            "pixels",
+            Mux(streams, rows, tiles.o_pixels),
+            Mux(streams, rows == 1, tiles.o_single_pixel),
+            started,
+        )
+        words, columns = (
+            self._loop(m, name, count, _registered(m, count == 1, f"single_{name}"), started)
+            for name, count in (
+                ("words", instruction.run_words),
+                ("columns", instruction.tap_columns),
+            )
+        )
         step = walker.i.payload
-        m.d.comb += tiles.i_advance.eq(stepped & last_pixel)
-        with m.If(~last_pixel):
+        m.d.comb += [
+            step.extra.first.eq(pixels.o_first),
+            pixels.i_advance.eq(stepped),
+            words.i_advance.eq(stepped & pixels.o_last),
+            columns.i_advance.eq(words.i_advance & words.o_last),
+            tiles.i_advance.eq(words.i_advance),
+        ]
+        with m.If(~pixels.o_last):
             m.d.comb += step.pixel.eq(PixelStep.NEXT)
         with m.Elif(~tiles.o_last_chunk):
             m.d.comb += step.pixel.eq(PixelStep.AGAIN)
@@ -153,28 +173,28 @@ class Feeder(wiring.Component):
             m.d.comb += step.pixel.eq(PixelStep.TILE)
         with m.Else():
             m.d.comb += step.pixel.eq(PixelStep.FIRST)
-        with m.If(last_pixel):
-            m.d.comb += step.word.eq(Mux(last_word, Step.FIRST, Step.NEXT))
-            with m.If(last_word):
-                m.d.comb += step.tap_column.eq(Mux(last_column, Step.FIRST, Step.NEXT))
+        with m.If(pixels.o_last):
+            m.d.comb += step.word.eq(Mux(words.o_last, Step.FIRST, Step.NEXT))
+            with m.If(words.o_last):
+                m.d.comb += step.tap_column.eq(Mux(columns.o_last, Step.FIRST, Step.NEXT))
                 with m.If(tiles.o_last_chunk):
                     m.d.comb += step.tap_row.eq(Step.FIRST)
-                with m.Elif(last_column):
+                with m.Elif(columns.o_last):
                     m.d.comb += step.tap_row.eq(Step.NEXT)
-        with m.If(stepped):
-            m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + 1))
-            with m.If(last_pixel):
-                m.d.sync += word.eq(Mux(last_word, 0, word + 1))
-                with m.If(last_word):
-                    m.d.sync += column.eq(Mux(last_column, 0, column + 1))
-                with m.If(tiles.o_final):
-                    m.d.sync += walking.eq(0)
-        with m.If(started):
-            m.d.sync += [pixel.eq(0), word.eq(0), column.eq(0)]
 
-    def _read(self, m: Module, walker: Any, taps: Any, skipping: Any, instruction: Any) -> None:
+    def _loop(self, m: Module, name: str, count: Any, single: Any, started: Any) -> Steps:
+        """A loop of so many steps a round."""
+        m.submodules[name] = steps = Steps(bits=16)
+        m.d.comb += [
+            steps.i_start.eq(started),
+            steps.i_count.eq(count),
+            steps.i_single.eq(single),
+        ]
+        return steps
+
+    def _read(self, m: Module, walker: Any, taps: Any, instruction: Any) -> None:
         """Reads the places while the FIFO has room for their words, and masks the answers."""
-        winograd = is_winograd(self._config, instruction)
+        skipping, winograd = self._skipping, self._winograd
         may_read = self._room(m, winograd)
         ready = self.o_read.ready & may_read
         sources = [(walker.o, ~skipping & ~winograd), (taps.o, skipping)]
@@ -190,21 +210,22 @@ class Feeder(wiring.Component):
                 for name in PLACE.members:
                     m.d.comb += getattr(place, name).eq(getattr(source.payload, name))
         m.d.comb += self.o_read.payload.address.eq(place.address)
-        self._accompany(m, taps, winograd, instruction)
-        self._mask(m, self._bounds(m, place, instruction))
+        self._accompany(m, taps)
+        self._mask(m, self._bounds(m, delayed(m, place, 1, name="asked"), instruction))
 
     def _room(self, m: Module, winograd: Any) -> Any:
         """Whether a word may be read: the FIFO has room for it, or it does not go there."""
-        depth = self._config.activation_depth
-        room = Signal(range(depth + 1), init=depth)
-        taken = self.o_read.valid & self.o_read.ready
-        m.d.sync += room.eq(room - (taken & ~winograd) + self.i_popped)
-        return winograd | (room != 0)
+        m.submodules.room = room = Occupancy(depth=self._config.activation_depth, full=True)
+        m.d.comb += [
+            room.i_enters.eq(self.i_popped),
+            room.i_leaves.eq(self.o_read.valid & self.o_read.ready & ~winograd),
+        ]
+        return winograd | room.o_some
 
     def _bounds(self, m: Module, place: Any, instruction: Any) -> Any:
         """Which bytes of the answer are the image's, and what all others become; with the answer.
 
-        kn2row: bytes count from the zero point.
+        The place is that of the cycle before. kn2row: bytes count from the zero point.
         """
         lanes = self._config.reduction
         lane_bits, int8 = bits_for(lanes), signed(8)
@@ -221,7 +242,7 @@ class Feeder(wiring.Component):
             with m.If(place.position < 0):
                 before = -place.position
                 m.d.comb += inside.low.eq(Mux(before < lanes, before, lanes))
-        return bounds(delayed(m, inside.as_value(), READ_LATENCY, name="inside"))
+        return bounds(delayed(m, inside.as_value(), READ_LATENCY - 1, name="inside"))
 
     def _mask(self, m: Module, bounds: Any) -> None:
         """The answer's bytes as operands."""
@@ -231,13 +252,12 @@ class Feeder(wiring.Component):
             operand = self.o_word.operands.word_select(lane, self._config.operand_bits)
             m.d.sync += operand.eq(Mux(keep, own, bounds.outside))
 
-    def _accompany(self, m: Module, taps: Any, winograd: Any, instruction: Any) -> None:
+    def _accompany(self, m: Module, taps: Any) -> None:
         """What leaves beside the operands: where they go, and what the tap walker knows of them."""
         of_patch: Any = Const(0)
         if self._config.transforms:
-            transform = transform_index(self._config, instruction)
-            late_transform = delayed(m, transform | 0, READ_LATENCY, name="transform")
-            of_patch = delayed(m, winograd, READ_LATENCY, name="of_patch")
+            late_transform = delayed(m, self._index, READ_LATENCY, name="transform")
+            of_patch = delayed(m, self._winograd, READ_LATENCY, name="of_patch")
             m.d.sync += [
                 self.o_transform.eq(late_transform),
                 self.o_patch_valid.eq(self.i_read_valid & of_patch),
@@ -264,8 +284,7 @@ class Feeder(wiring.Component):
         """Patches from their first places, as blocks and transform can take them."""
         config = self._config
         m.submodules.patches = patches = Patches()
-        winograd = is_winograd(config, instruction)
-        index = transform_index(config, instruction)
+        winograd, index = self._winograd, self._index
         base, block = walker.o.payload, self.o_block
         free = ~base.extra.first | block.ready
         m.d.comb += [
@@ -279,8 +298,7 @@ class Feeder(wiring.Component):
             patches.i.valid.eq(walker.o.valid & winograd & free),
             patches.o.ready.eq(self.o_read.ready & winograd),
             block.valid.eq(walker.o.valid & winograd & base.extra.first & patches.i.ready),
-            block.payload.tiles.eq(base.extra.tiles),
-            block.payload.transform.eq(index),
+            block.payload.eq(base.extra.block),
         ]
         with m.If(winograd):
             m.d.comb += walker.o.ready.eq(patches.i.ready & free)
@@ -293,6 +311,12 @@ class Feeder(wiring.Component):
             m.d.sync += cooling.eq(cooling - 1)
         m.d.comb += self._busy.eq(patches.o.valid | (cooling != 0))
         return patches.o
+
+
+def _registered(m: Module, value: Any, name: str) -> Signal:
+    register = Signal(name=name)
+    m.d.sync += register.eq(value)
+    return register
 
 
 def _replaced(nest: Any, condition: Any, **fields: Any) -> Any:

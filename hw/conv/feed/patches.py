@@ -6,8 +6,9 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hw.lib.skid import Skid
 from hw.lib.window import POSITION, ROW
 
 PLACE = data.StructLayout({"address": unsigned(32), "row_valid": 1, "position": POSITION})
@@ -17,9 +18,11 @@ PATCH = data.StructLayout({"address": unsigned(32), "row": ROW, "position": POSI
 class Patches(wiring.Component):
     """Walks each patch column by column, one place a cycle, without a gap between two patches.
 
+    What ``o`` waits for reaches ``i`` a cycle later: `Skid`.
+
     Members
     -------
-    i_edge : of a patch, minus one. i_height, i_row_pitch, i_column_step : of the image.
+    i_edge : of a patch, minus one, not zero. i_height, i_row_pitch, i_column_step : of the image.
     i : the first place of each patch. o : all its places.
     """
 
@@ -37,15 +40,20 @@ class Patches(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        m.submodules.skid = skid = Skid(shape=PLACE)
+        connect(m, skid.o, flipped(self.o))
         top, place = Signal(PATCH), Signal(PATCH)  # of the column, and the present one
         x, y = Signal.like(self.i_edge), Signal.like(self.i_edge)
-        moves = self.o.valid & self.o.ready
-        last = (x == self.i_edge) & (y == self.i_edge)
+        right = Signal()  # the last column
+        bottom = Signal()  # the last row
+        offered = Signal()
+        moves = offered & skid.i.ready
         m.d.comb += [
-            self.i.ready.eq(~self.o.valid | (moves & last)),
-            self.o.payload.address.eq(place.address),
-            self.o.payload.position.eq(place.position),
-            self.o.payload.row_valid.eq((place.row >= 0) & (place.row < self.i_height)),
+            self.i.ready.eq(~offered | (moves & right & bottom)),
+            skid.i.valid.eq(offered),
+            skid.i.payload.address.eq(place.address),
+            skid.i.payload.position.eq(place.position),
+            skid.i.payload.row_valid.eq((place.row >= 0) & (place.row < self.i_height)),
         ]
         following = Signal(PATCH)
         m.d.comb += [
@@ -53,17 +61,19 @@ class Patches(wiring.Component):
             following.row.eq(top.row),
             following.position.eq(top.position + self.i_column_step),
         ]
-        with m.If(moves & last):
-            m.d.sync += self.o.valid.eq(0)
-        with m.Elif(moves & (y == self.i_edge)):
+        with m.If(moves & right & bottom):
+            m.d.sync += offered.eq(0)
+        with m.Elif(moves & bottom):
             m.d.sync += [place.eq(following), top.eq(following), y.eq(0), x.eq(x + 1)]
+            m.d.sync += [right.eq(x + 1 == self.i_edge), bottom.eq(0)]
         with m.Elif(moves):
             m.d.sync += [
                 place.address.eq(place.address + self.i_row_pitch),
                 place.row.eq(place.row + 1),
                 y.eq(y + 1),
+                bottom.eq(y + 1 == self.i_edge),
             ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [top.eq(self.i.payload), place.eq(self.i.payload), x.eq(0), y.eq(0)]
-            m.d.sync += self.o.valid.eq(1)
+            m.d.sync += [right.eq(0), bottom.eq(0), offered.eq(1)]
         return m

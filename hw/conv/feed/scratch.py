@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -13,18 +13,27 @@ from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import multiple, of_transform
 from hw.lib.queue import Queue
 from hw.lib.replay import WeightRead
+from hw.lib.steps import Steps
 
 BLOCKS = 8  # reserved and not yet written
 
-# A chunk of a pixel tile: its elements, each with the words of all tiles.
-BLOCK = data.StructLayout({"tiles": unsigned(16), "transform": 1})
+# A chunk of a pixel tile: its elements, each with the words of all tiles.  Words of all elements;
+# whether there is one tile.
+BLOCK = data.StructLayout({"tiles": unsigned(16), "single": 1, "words": unsigned(22)})
+
+
+def block_of(config: OverlayConfig, tiles: Any, single: Any, transform: Any) -> Any:
+    """The block of so many tiles, of the indexed transform."""
+    words = of_transform(config, transform, lambda t: multiple(tiles, t.elements))
+    return BLOCK(Cat(tiles[:16], single[:1], Cat(words, Const(0, 22))[:22]))
 
 
 class Scratch(wiring.Component):
     """A ring of blocks; a reader takes their words in ascending order and may keep them.
 
     Words come tile by tile, in each the elements ascending; word (element, tile) stands at
-    ``element * tiles + tile`` of its block.  A block can be read when all of it has been written.
+    ``element * tiles + tile`` of its block.  A block can be read when all of it has been written;
+    what the reader gives up has room for a block `SCRATCH_LATENCY` cycles later.
 
     Parameters
     ----------
@@ -57,72 +66,72 @@ class Scratch(wiring.Component):
         blocks: Any = Queue(shape=BLOCK, depth=BLOCKS)
         m.submodules.queue = blocks
         free = Signal(range(depth + 1), init=depth)  # words that no block has reserved
-        reserved = self._reserve(m, blocks.i, free)
-        arrived = self._write(m, memory.write_port(), blocks.o)
-        released, held = self._read(m, memory.read_port(), arrived)
-        m.d.sync += free.eq(free - reserved)
-        with m.If(released):
-            m.d.sync += free.eq(free - reserved + held + self.o.pop)
+        block = self.i_block
+        fits = free >= block.payload.words
+        complete = self._write(m, memory.write_port(), blocks.o)
+        arrived = Mux(complete, blocks.o.payload.words, 0)
+        freed = self._read(m, memory.read_port(), complete, arrived)
+        m.d.comb += [
+            blocks.i.payload.eq(block.payload),
+            blocks.i.valid.eq(block.valid & fits),
+            block.ready.eq(blocks.i.ready & fits),
+        ]
+        left = Mux(block.valid & block.ready, (free - block.payload.words)[: len(free)], free)
+        m.d.sync += free.eq(left + freed)
         return m
 
-    def _reserve(self, m: Module, blocks: Any, free: Any) -> Any:
-        """A block is taken when there is room for all of it: the words that it reserves now."""
-        need = Signal(22)
-        m.d.comb += [
-            need.eq(self._words(self.i_block.payload)),
-            blocks.payload.eq(self.i_block.payload),
-            blocks.valid.eq(self.i_block.valid & (free >= need)),
-            self.i_block.ready.eq(blocks.ready & (free >= need)),
-        ]
-        return Mux(self.i_block.valid & self.i_block.ready, need, 0)
-
     def _write(self, m: Module, write: Any, blocks: Any) -> Any:
-        """Words go to their places in the oldest block; those that can be read from now on."""
-        depth, tiles = self._config.scratch_words, blocks.payload.tiles
-        written = self._words(blocks.payload)
+        """Words go to their places in the oldest block; whether it can be read from now on."""
+        depth, block = self._config.scratch_words, blocks.payload
+        m.submodules.tiles = tiles = Steps(bits=16)
         tile = Signal(16)
         base, place = Signal(range(depth)), Signal(range(depth))
         complete = Signal()
         m.d.comb += [
+            tiles.i_count.eq(block.tiles),
+            tiles.i_single.eq(block.single),
+            tiles.i_advance.eq(self.i_valid & self.i_last),
             write.addr.eq(base + tile + place),
             write.data.eq(self.i_word),
             write.en.eq(self.i_valid),
-            complete.eq(self.i_valid & self.i_last & (tile == tiles - 1)),
+            complete.eq(tiles.i_advance & tiles.o_last),
             blocks.ready.eq(complete),
         ]
         with m.If(self.i_valid):
-            m.d.sync += place.eq(Mux(self.i_last, 0, place + tiles))
+            m.d.sync += place.eq(Mux(self.i_last, 0, place + block.tiles))
             m.d.sync += tile.eq(tile + self.i_last)
         with m.If(complete):
-            m.d.sync += [base.eq(base + written), tile.eq(0)]
-        return Mux(complete, written, 0)
+            m.d.sync += [base.eq(base + block.words), tile.eq(0)]
+        return complete
 
-    def _read(self, m: Module, read: Any, arrived: Any) -> tuple[Any, Any]:
-        """The reader's side, see `WeightRead`. Whether what it has read is free, and words kept."""
+    def _read(self, m: Module, read: Any, complete: Any, arrived: Any) -> Any:
+        """The reader's side, see `WeightRead`. Words that it gave up in the cycle before."""
         depth = self._config.scratch_words
         read_pointer, release_pointer, after = (
             Signal(range(depth), name=name) for name in ("read", "release", "after")
         )
         held = Signal(range(depth + 1))  # read and kept
-        level = Signal(range(depth + 1))
+        was_held, popped, gave_up = Signal.like(held), Signal(), Signal()
         released = self.o.release | (self.o.pop & ~self.o.hold)
         m.d.comb += [
             after.eq(read_pointer + self.o.pop),
-            level.eq(self.o.level + arrived - self.o.pop),
             read.addr.eq(read_pointer),
             read.en.eq(self.o.pop),
         ]
-        m.d.sync += [self.o.data.eq(read.data), read_pointer.eq(after), self.o.level.eq(level)]
-        m.d.sync += held.eq(held + self.o.pop)
+        m.d.sync += [
+            self.o.data.eq(read.data),
+            read_pointer.eq(after),
+            self.o.level.eq(self.o.level + arrived - self.o.pop),
+            self.o.some.eq(complete | Mux(self.o.pop, self.o.level > 1, self.o.some)),
+            held.eq(held + self.o.pop),
+            was_held.eq(held),
+            popped.eq(self.o.pop),
+            gave_up.eq(released),
+        ]
         with m.If(released):
             m.d.sync += [release_pointer.eq(after), held.eq(0)]
         with m.Elif(self.o.rewind):
             m.d.sync += [read_pointer.eq(release_pointer), held.eq(0)]
-            m.d.sync += self.o.level.eq(level + held + self.o.pop)
-        return released, held
-
-    def _words(self, block: Any) -> Any:
-        """Words of a block."""
-        return of_transform(
-            self._config, block.transform, lambda t: multiple(block.tiles, t.elements)
-        )
+            m.d.sync += self.o.level.eq(self.o.level + arrived + held)
+            m.d.sync += self.o.some.eq(complete | self.o.some | (held != 0))
+        return Mux(gave_up, was_held + popped, 0)

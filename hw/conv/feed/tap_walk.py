@@ -6,11 +6,13 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from hw.isa import WINDOW
 from hw.isa.config import OverlayConfig
+from hw.lib.skid import Skid
+from hw.lib.steps import Steps
 from hw.lib.tiles import NEST, Tiles
 from hw.lib.window import POSITION, ROW
 
@@ -66,19 +68,25 @@ class TapOffset(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         window, tap = self.i_window, self.o
+        m.submodules.words = words = Steps(bits=len(window.run_words))
+        m.submodules.columns = columns = Steps(bits=len(window.tap_columns))
         column = Signal(POSITION)  # the tap column's part of the position
-        word, column_number = Signal(16), Signal(8)
-        last_word = word == window.run_words - 1
-        last_column = column_number == window.tap_columns - 1
-        with m.If(self.i_advance & ~last_word):
-            m.d.sync += word.eq(word + 1)
+        m.d.comb += [
+            words.i_count.eq(window.run_words),
+            words.i_advance.eq(self.i_advance),
+            columns.i_count.eq(window.tap_columns),
+            columns.i_advance.eq(self.i_advance & words.o_last),
+        ]
+        for steps in (words, columns):
+            single = Signal(name="single")
+            m.d.sync += single.eq(steps.i_count == 1)
+            m.d.comb += [steps.i_single.eq(single), steps.i_start.eq(self.i_begin)]
+        with m.If(self.i_advance & ~words.o_last):
             m.d.sync += tap.position.eq(tap.position + self._reduction)
-        with m.Elif(self.i_advance & ~last_column):
+        with m.Elif(self.i_advance & ~columns.o_last):
             following = column + window.tap_column_step
-            m.d.sync += [word.eq(0), column_number.eq(column_number + 1)]
             m.d.sync += [column.eq(following), tap.position.eq(following)]
         with m.Elif(self.i_advance):
-            m.d.sync += [word.eq(0), column_number.eq(0)]
             m.d.sync += [column.eq(0), tap.position.eq(0)]
             m.d.sync += tap.row.eq(tap.row + window.tap_row_step)
             m.d.sync += tap.line.eq(tap.line + window.tap_row_bytes)
@@ -95,7 +103,8 @@ class RowWalk(wiring.Component):
     Members
     -------
     i_window : held. i_whole : all pixels are taken; held.
-    i_begin, i_origin, i_rows : start of a chunk; of its first pixel; rows of the tile.
+    i_begin, i_origin, i_rows, i_single : start of a chunk; of its first pixel; rows of the tile;
+    they are one.
     i_seek : a cycle to look for the first row and column inside, until ``o_found``.
     i_step : the current place is taken.
     o_found : the first place is the next cycle's.
@@ -113,6 +122,7 @@ class RowWalk(wiring.Component):
                 "i_begin": In(1),
                 "i_origin": In(origin),
                 "i_rows": In(unsigned(16)),
+                "i_single": In(1),
                 "i_seek": In(1),
                 "i_step": In(1),
                 "o_found": Out(1),
@@ -123,7 +133,9 @@ class RowWalk(wiring.Component):
         )
         self._row = Signal(origin)  # position: of its first pixel
         self._rows_left = Signal(16)
+        self._more_rows = Signal()
         self._columns = Signal(16)  # behind a row's first pixel
+        self._more_columns = Signal()
         self._first_pixel = Signal(self._pixel)
 
     def elaborate(self, platform: Any) -> Module:
@@ -137,43 +149,58 @@ class RowWalk(wiring.Component):
             m.d.sync += [
                 row.eq(self.i_origin),
                 self._rows_left.eq(self.i_rows - 1),
+                self._more_rows.eq(~self.i_single),
                 self._columns.eq(window.out_width - 1),
+                self._more_columns.eq(window.out_width != 1),
                 self._first_pixel.eq(0),
             ]
         outside = Signal()  # a part chunk without a place inside
-        self._seek(m, outside)
-        self._walk(m, outside)
+        found = self._seek(m, outside)
+        self._walk(m, outside, found)
         return m
 
-    def _seek(self, m: Module, outside: Signal) -> None:
+    def _seek(self, m: Module, outside: Signal) -> Any:
         """Skips a row and a column a cycle, until the first place is inside or none is left."""
         window, row, part = self.i_window, self._row, ~self.i_whole
-        above = part & (row.row < 0) & (self._rows_left != 0)
-        before = part & (row.position < 0) & (self._columns != 0)
+        above = part & (row.row < 0) & self._more_rows
+        before = part & (row.position < 0) & self._more_columns
         inside = (row.row >= 0) & (row.row < window.height)
         inside &= (row.position >= 0) & (row.position < window.row_pitch)
         m.d.comb += self.o_found.eq(self.i_seek & ~above & ~before)
         with m.If(self.i_seek & before):
             m.d.sync += row.position.eq(row.position + window.column_step)
             m.d.sync += self._columns.eq(self._columns - 1)
+            m.d.sync += self._more_columns.eq(self._columns != 1)
         with m.If(self.i_seek):
             skipped = Mux(above, window.out_width, 0) + before
             m.d.sync += self._first_pixel.eq(self._first_pixel + skipped)
             m.d.sync += outside.eq(part & ~inside)
         with m.If(self.i_seek & above):
             self._descend(m)
+        return self.o_found
 
     def _descend(self, m: Module) -> None:
         m.d.sync += [self._row.row.eq(self.o_next_row), self._row.line.eq(self.o_next_line)]
         m.d.sync += self._rows_left.eq(self._rows_left - 1)
+        m.d.sync += self._more_rows.eq(self._rows_left != 1)
 
-    def _walk(self, m: Module, outside: Signal) -> None:
+    def _walk(self, m: Module, outside: Signal, found: Any) -> None:
+        """Whether the place ends its row or the tile is known with the place, from where the
+        first one outside of the image would be: a step or two behind the edges."""
         window, row, part = self.i_window, self._row, ~self.i_whole
-        position, following = Signal(POSITION), Signal(POSITION)
+        position = Signal(POSITION)
         pixel = Signal(self._pixel)
         columns_left = Signal(16)
-        ends_row = (columns_left == 0) | (part & (following >= window.row_pitch))
-        ends_tile = (self._rows_left == 0) | (part & (self.o_next_row >= window.height))
+        ends_row, ends_tile = Signal(), Signal()
+        # A place beyond these has none, or at most one, behind it.
+        right, near_right = Signal(POSITION), Signal(POSITION)
+        bottom, near_bottom = Signal(ROW), Signal(ROW)
+        m.d.sync += [
+            right.eq(window.row_pitch - window.column_step),
+            near_right.eq(window.row_pitch - (window.column_step << 1)),
+            bottom.eq(window.height - window.row_step),
+            near_bottom.eq(window.height - (window.row_step << 1)),
+        ]
         next_first = self._first_pixel + window.out_width
         place = self.o_place
         m.d.comb += [
@@ -185,21 +212,24 @@ class RowWalk(wiring.Component):
         ]
         with m.If(self.i_step):
             m.d.sync += [
-                position.eq(following),
-                following.eq(following + window.column_step),
+                position.eq(position + window.column_step),
                 columns_left.eq(columns_left - 1),
                 pixel.eq(pixel + 1),
+                ends_row.eq((columns_left == 1) | (part & (position >= near_right))),
             ]
-        begins = self.o_found | (self.i_step & ends_row)
+        begins = found | (self.i_step & ends_row)
         with m.If(self.i_step & ends_row):
             self._descend(m)
             m.d.sync += self._first_pixel.eq(next_first)
+            m.d.sync += ends_tile.eq((self._rows_left == 1) | (part & (row.row >= near_bottom)))
+        with m.If(found):
+            m.d.sync += ends_tile.eq(~self._more_rows | (part & (row.row >= bottom)))
         with m.If(begins):
             m.d.sync += [
                 position.eq(row.position),
-                following.eq(row.position + window.column_step),
                 columns_left.eq(self._columns),
-                pixel.eq(Mux(self.o_found, self._first_pixel, next_first)),
+                pixel.eq(Mux(found, self._first_pixel, next_first)),
+                ends_row.eq(~self._more_columns | (part & (row.position >= right))),
             ]
 
 
@@ -214,7 +244,7 @@ class TapWalker(wiring.Component):
     -------
     i_start : start of a nest. i_nest : with it; its pixels are rows of the output.
     i_window : to be held from the start's next cycle on, until the last place has been taken.
-    o : stream of ``tap_place``.
+    o : stream of ``tap_place``; what it waits for reaches the walk a cycle later: `Skid`.
     o_busy : places are still to come.
     """
 
@@ -236,7 +266,10 @@ class TapWalker(wiring.Component):
         m.submodules.tap = tap = TapOffset(config=self._config)
         m.submodules.rows = rows = RowWalk(config=self._config)
         tile = Signal(origin_layout(self._config))
-        free = ~self.o.valid | self.o.ready
+        m.submodules.skid = skid = Skid(shape=tap_place(self._config))
+        connect(m, skid.o, flipped(self.o))
+        made, place = Signal(), Signal(tap_place(self._config))
+        free = ~made | skid.i.ready
         walking, ends = Signal(), Signal()
         m.d.comb += [
             tiles.i_load.eq(self.i_start),
@@ -248,14 +281,17 @@ class TapWalker(wiring.Component):
             rows.i_window.eq(self.i_window),
             rows.i_whole.eq(tiles.o_first_chunk | tiles.o_last_chunk),
             rows.i_rows.eq(tiles.o_pixels),
+            rows.i_single.eq(tiles.o_single_pixel),
             rows.i_origin.row.eq(tile.row + tap.o.row),
             rows.i_origin.line.eq(tile.line + tap.o.line),
             rows.i_origin.position.eq(tile.position + tap.o.position),
             rows.i_step.eq(walking & free),
             ends.eq(rows.i_step & rows.o_place.last),
+            skid.i.valid.eq(made),
+            skid.i.payload.eq(place),
         ]
         with m.If(free):
-            m.d.sync += [self.o.valid.eq(walking), self.o.payload.eq(rows.o_place)]
+            m.d.sync += [made.eq(walking), place.eq(rows.o_place)]
         with m.FSM() as fsm:
             m.d.comb += self.o_busy.eq(~fsm.ongoing("IDLE") | self.o.valid)
             with m.State("IDLE"):
