@@ -39,6 +39,7 @@ def stepped(axis: Any) -> Proof:
         m.d.sync += left.eq(Mux(last, length, left - tile))
 
     proof.require(~begun | (axis.o_size == Mux(last, left, tile)))
+    proof.require(~begun | (axis.o_single == (axis.o_size == 1)))
     proof.require(~begun | (axis.o_first == (left == length)))
     proof.require(~begun | (axis.o_last == last))
     for condition in _ahead(proof, length, tile, left):
@@ -51,8 +52,10 @@ def _ahead(proof: Proof, length: Any, tile: Any, left: Any) -> Iterator[Any]:
     layout = place_layout(len(length))
     now, start = (layout(proof.inner(name)) for name in ("now", "start"))
     yield (tile != 0) & (proof.inner("tile") == tile)
+    yield proof.inner("single_tile") == (tile == 1)
     for one, rest in ((now, left), (start, length)):
         yield (rest != 0) & (one.size == Mux(rest <= tile, rest, tile))
+        yield one.single == (one.size == 1)
         yield one.behind == (rest - tile)[: len(length)]
         yield (one.last == (rest <= tile)) & (one.last_next == (rest <= tile << 1))
     yield (left <= length) & (now.first == (left == length)) & start.first
@@ -84,6 +87,8 @@ def walked(tiles: Any) -> Proof:
     for found, expected in (
         (tiles.o_pixels, proof.inner("pixels.o_size")),
         (tiles.o_channels, proof.inner("channels.o_size")),
+        (tiles.o_single_pixel, proof.inner("pixels.o_single")),
+        (tiles.o_single_channel, proof.inner("channels.o_single")),
         (tiles.o_first_chunk, first["chunks"]),
         (tiles.o_last_chunk, last["chunks"]),
         (tiles.o_first_pixels, first["pixels"]),
@@ -129,11 +134,12 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     m = proof.m
     begins, fresh = Signal(), Signal()
     m.d.sync += [begins.eq(tiles.i_begin), fresh.eq(tiles.i_step & tiles.o_last)]
-    for name in ("i_transform", "i_columns"):
-        _steady(proof, getattr(tiles, name), unless=begins)
-    for name in ("i_tiles", "i_last_channels"):
+    _steady(proof, tiles.i_transform, unless=begins)
+    _steady(proof, tiles.i_columns, unless=tiles.i_begin)
+    for name in ("i_tiles", "i_single", "i_last_channels"):
         _steady(proof, getattr(tiles, name), unless=begins | fresh)
     proof.assume((tiles.i_tiles != 0) & (tiles.i_columns != 0))
+    proof.assume(tiles.i_single == (tiles.i_tiles == 1))
 
     edge = of_transform(config, tiles.i_transform, lambda transform: transform.m)
     begun = Signal()
@@ -176,7 +182,6 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     for name, value in {
         "pixel": pixel,
         "line": line,
-        "tile": number,
         "first_column": first.column,
         "column": here.column,
         "column.line": here.left,
@@ -192,8 +197,17 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     }.items():
         proof.require(~begun | (proof.inner(name) == value))
     proof.require(~begun | ((pixel < edge) & (line < edge) & (number < tiles.i_tiles)))
-    for column in (here.column, first.column):
-        proof.require(~begun | (column < tiles.i_columns))
+    held = begun & ~tiles.i_begin
+    for one, flag in ((here, "last_column"), (first, "first_is_last")):
+        proof.require(~held | (one.column < tiles.i_columns))
+        proof.require(~held | (proof.inner(flag) == (one.column == tiles.i_columns - 1)))
+    proof.require(~held | (proof.inner("single") == (tiles.i_columns == 1)))
+    proof.require(~held | (proof.inner("near") == (tiles.i_columns - 2)[:16]))
+    left, over = proof.inner("tiles.left"), proof.inner("tiles.ends")
+    proof.require(~begun | (proof.inner("tiles.o_first") == (number == 0)))
+    later = number != 0
+    proof.require(~(begun & later) | (left == tiles.i_tiles - 1 - number))
+    proof.require(~(begun & later) | (over == (left == 0)))
     return proof
 
 
@@ -213,7 +227,7 @@ def test_output_tiles() -> None:
 
 @seeded(
     ("Mux(onward, following, first_column)", "following"),
-    ("last_tile = tile == self.i_tiles - 1", "last_tile = tile == self.i_tiles"),
+    ("is_last = Mux(last_column, single, column == near)", "is_last = column == near"),
     ("move.restart.eq(ends & ~onward)", "move.restart.eq(ends & last_tile)"),
     ("first_row.eq(Mux(move.below, following, row))", "first_row.eq(row)"),
 )

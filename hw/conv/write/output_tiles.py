@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import of_transform
 from hw.lib.sizes import check_sizes
+from hw.lib.steps import Steps
 
 # Moves from a word to the next: to the next pixel of the line; to the next line of the tile; to the
 # tile at the right; to the first tile below; and back to the first tile of the pixel tile, or with
@@ -65,7 +66,8 @@ class OutputTiles(wiring.Component):
     Members
     -------
     i_begin : to the first word. i_step : to the next one.
-    i_transform : index. i_tiles : of this pixel tile. i_last_channels : the pixel tile's last ones.
+    i_transform : index. i_tiles, i_single : of this pixel tile; it is one. i_last_channels : the
+    pixel tile's last ones.
     i_columns : tiles of a row. i_width, i_height : of the image.
     i_address, i_pitch, i_row_pitch : of the output; i_residual_* : of the residual.
     o_address, o_residual : of the word's pixel. o_inside : it is in the image.
@@ -81,6 +83,7 @@ class OutputTiles(wiring.Component):
                 "i_step": In(1),
                 "i_transform": In(1),
                 "i_tiles": In(16),
+                "i_single": In(1),
                 "i_last_channels": In(1),
                 "i_columns": In(16),
                 "i_width": In(16),
@@ -132,15 +135,25 @@ class OutputTiles(wiring.Component):
         """Counts pixels, lines and tiles."""
         edge = of_transform(self._config, self.i_transform, lambda t: t.m - 1)
         pixel, line = Signal(2, name="pixel"), Signal(2, name="line")
-        tile, column, first_column = (
-            Signal(16, name=name) for name in ("tile", "column", "first_column")
-        )
+        column, first_column = (Signal(16, name=name) for name in ("column", "first_column"))
         last_pixel, last_line = pixel == edge, line == edge
-        last_tile = tile == self.i_tiles - 1
-        last_column = column == self.i_columns - 1
+        m.submodules.tiles = tiles = Steps(bits=16)
+        last_tile = tiles.o_last
+        single = Signal()  # column
+        near = Signal(16)  # the last column but one
+        last_column, first_is_last = (
+            Signal(name=name) for name in ("last_column", "first_is_last")
+        )
+        m.d.sync += [single.eq(self.i_columns == 1), near.eq(self.i_columns - 2)]
         ends = last_pixel & last_line
         onward = ~last_tile | self.i_last_channels
-        m.d.comb += self.o_last.eq(ends & last_tile)
+        m.d.comb += [
+            self.o_last.eq(ends & last_tile),
+            tiles.i_count.eq(self.i_tiles),
+            tiles.i_single.eq(self.i_single),
+            tiles.i_advance.eq(self.i_step & ends),
+            tiles.i_start.eq(self.i_begin),
+        ]
         with m.If(self.i_step):
             m.d.comb += [
                 move.pixel.eq(~last_pixel),
@@ -155,10 +168,13 @@ class OutputTiles(wiring.Component):
                 m.d.sync += line.eq(Mux(last_line, 0, line + 1))
             with m.If(ends):
                 following = Mux(last_column, 0, column + 1)
-                m.d.sync += tile.eq(Mux(last_tile, 0, tile + 1))
+                is_last = Mux(last_column, single, column == near)
                 m.d.sync += column.eq(Mux(onward, following, first_column))
+                m.d.sync += last_column.eq(Mux(onward, is_last, first_is_last))
                 with m.If(last_tile & onward):
-                    m.d.sync += first_column.eq(following)
+                    m.d.sync += [first_column.eq(following), first_is_last.eq(is_last)]
         with m.If(self.i_begin):
-            for counter in (pixel, line, tile, column, first_column):
+            for counter in (pixel, line, column, first_column):
                 m.d.sync += counter.eq(0)
+            for flag in (last_column, first_is_last):
+                m.d.sync += flag.eq(self.i_columns == 1)

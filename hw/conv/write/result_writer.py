@@ -91,6 +91,8 @@ class Writer(wiring.Component):
             }
         )
         self._instruction = Signal(WRITE)
+        self._winograd = Signal()
+        self._turned = Signal()  # a word's channels are in its highest bytes
         self._groups = ChannelGroups(columns=config.columns)
 
     def elaborate(self, platform: Any) -> Module:
@@ -104,6 +106,7 @@ class Writer(wiring.Component):
         m.d.comb += [
             *self._nest(tiles),
             groups.i_channels.eq(tiles.o_channels),
+            groups.i_turned.eq(self._turned),
             self.i_word.ready.eq(ready & (self.o_read.ready | ~instruction.residual)),
             self.o_read.valid.eq(ready & self.i_word.valid & instruction.residual),
             self.o_retire.eq(done),
@@ -114,7 +117,12 @@ class Writer(wiring.Component):
                 m.d.comb += [self.i.ready.eq(1), tiles.i_load.eq(self.i.valid), self.o_busy.eq(0)]
                 with m.If(self.i.valid):
                     m.d.comb += [begin.eq(1), groups.i_first.eq(1)]
-                    m.d.sync += instruction.eq(self.i.payload)
+                    winograd = is_winograd(self._config, self.i.payload)
+                    m.d.sync += [
+                        instruction.eq(self.i.payload),
+                        self._winograd.eq(winograd),
+                        self._turned.eq((self.i.payload.dataflow == Dataflow.IS) & ~winograd),
+                    ]
                     m.next = "WALK"
             with m.State("WALK"):
                 with m.If(final):
@@ -142,12 +150,13 @@ class Writer(wiring.Component):
         instruction, groups = self._instruction, self._groups
         m.submodules.walk = walk = PixelWalk()
         target, residual = self._tracks(m, walk)
-        winograd = is_winograd(self._config, instruction)
+        winograd = self._winograd
         m.d.comb += [
             walk.i_start.eq(begin & ~is_winograd(self._config, self.i.payload)),
             walk.i_by_channel.eq(instruction.dataflow == Dataflow.IS),
             walk.i_descends.eq(instruction.dataflow == Dataflow.NS),
             walk.i_pixels.eq(tiles.o_pixels),
+            walk.i_single.eq(tiles.o_single_pixel),
             walk.i_last_group.eq(groups.o_last),
             walk.i_last_pixels.eq(tiles.o_last_pixels),
             walk.i_final.eq(tiles.o_final),
@@ -196,6 +205,7 @@ class Writer(wiring.Component):
             places.i_step.eq(taken),
             places.i_transform.eq(transform_index(self._config, instruction)),
             places.i_tiles.eq(tiles.o_pixels),
+            places.i_single.eq(tiles.o_single_pixel),
             places.i_last_channels.eq(last_channels),
             places.i_columns.eq(instruction.out_width),
             places.i_width.eq(instruction.image_width),
@@ -229,16 +239,16 @@ class Writer(wiring.Component):
         config, instruction = self._config, self._instruction
         columns = config.columns
         lanes = unsigned(bits_for(columns))
-        low = Signal(lanes)
-        turned = (instruction.dataflow == Dataflow.IS) & ~is_winograd(config, instruction)
-        m.d.comb += low.eq(Mux(turned, columns - self._groups.o_size, 0))
+        groups = self._groups
+        start = Mux(self._winograd, groups.o_offset, groups.o_start)
         head = Signal(data.StructLayout({"valid": 1, "address": 32, "low": lanes, "high": lanes}))
+        low = Mux(self._turned, columns - groups.o_size, 0)[: lanes.width]
         m.d.comb += [
-            self.o_read.payload.address.eq(residual + self._groups.o_offset - low),
-            head.valid.eq(taken & inside),
-            head.address.eq(target + self._groups.o_offset - low),
+            self.o_read.payload.address.eq(residual + start),
+            head.valid.eq(delayed(m, taken & inside, 1, name="writes", reset_less=False)),
+            head.address.eq(delayed(m, target + start, 1, name="target")),
             head.low.eq(low),
-            head.high.eq(low + self._groups.o_size),
+            head.high.eq(low + groups.o_size),
         ]
         m.submodules.table = table = TableLanes(config=config, lanes=columns)
         m.d.comb += [
@@ -261,7 +271,7 @@ class Writer(wiring.Component):
         ]
         plain = delayed(m, word, RESIDUAL_LATENCY, name="plain")
         late = head.shape()(
-            delayed(m, head.as_value(), WRITER_LATENCY, name="head", reset_less=False)
+            delayed(m, head.as_value(), WRITER_LATENCY - 1, name="head", reset_less=False)
         )
         result = Mux(instruction.residual, add.o_result.as_value(), plain)
         m.d.comb += [

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.sizes import check_sizes
+from hw.lib.steps import Steps
 
 
 class Track(wiring.Component):
@@ -63,38 +64,56 @@ class ChannelGroups(wiring.Component):
 
     Members
     -------
-    i_channels : of the tile.
+    i_channels : of the tile; those of another tile from the cycle after its strobe on.
     i_group, i_tile : to the next group, or to the next tile's first.
     i_again, i_first : back to the first group of the tile, or of the first tile.
-    o_offset : the first channel. o_size : how many. o_last : the group is its tile's last.
+    i_turned : words have their channels in the highest bytes; held.
+    o_offset : the first channel. o_size : how many, in the cycle after.
+    o_last, o_start : the group is its tile's last; the channel in the word's first byte. Registers,
+    right from the second cycle after a strobe on, or the first after ``i_group``.
     """
 
     def __init__(self, *, columns: int) -> None:
         check_sizes(1, columns=columns)
         self._columns = columns
         channels = unsigned(16)
-        strobes = {f"i_{name}": In(1) for name in ("group", "tile", "again", "first")}
-        outputs = {"o_offset": Out(channels), "o_size": Out(channels), "o_last": Out(1)}
-        super().__init__({"i_channels": In(channels), **strobes, **outputs})
+        strobes = {f"i_{name}": In(1) for name in ("group", "tile", "again", "first", "turned")}
+        outputs = {f"o_{name}": Out(channels) for name in ("offset", "size", "start")}
+        super().__init__({"i_channels": In(channels), **strobes, **outputs, "o_last": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        earlier = Signal(16)  # channels of the tile in earlier groups
-        rest = self.i_channels - earlier
-        m.d.comb += [
-            self.o_last.eq(rest <= self._columns),
-            self.o_size.eq(Mux(self.o_last, rest, self._columns)),
+        columns, offset = self._columns, self.o_offset
+        first, left = Signal(16), Signal(16)  # the tile's first; those not in earlier groups
+        fresh = Signal()  # the tile's first group
+        rest = Mux(fresh, self.i_channels, left)
+        m.d.sync += [
+            self.o_size.eq(Mux(rest <= columns, rest, columns)),
+            self.o_last.eq(rest <= columns),
+            self.o_start.eq(self._start(offset, rest, rest <= columns)),
         ]
         with m.If(self.i_group):
-            m.d.sync += earlier.eq(earlier + self._columns)
-            m.d.sync += self.o_offset.eq(self.o_offset + self._columns)
+            last = rest <= 2 * columns
+            m.d.sync += [
+                fresh.eq(0),
+                left.eq(rest - columns),
+                offset.eq(offset + columns),
+                self.o_last.eq(last),
+                self.o_start.eq(self._start(offset + columns, rest - columns, last)),
+            ]
         with m.If(self.i_tile):
-            m.d.sync += [earlier.eq(0), self.o_offset.eq(self.o_offset + self.o_size)]
+            following = offset + Mux(rest <= columns, rest, columns)
+            m.d.sync += [fresh.eq(1), offset.eq(following), first.eq(following)]
         with m.If(self.i_again):
-            m.d.sync += [earlier.eq(0), self.o_offset.eq(self.o_offset - earlier)]
+            m.d.sync += [fresh.eq(1), offset.eq(first)]
         with m.If(self.i_first):
-            m.d.sync += [earlier.eq(0), self.o_offset.eq(0)]
+            m.d.sync += [fresh.eq(1), offset.eq(0), first.eq(0)]
         return m
+
+    def _start(self, offset: Any, rest: Any, last: Any) -> Any:
+        """The channel in a word's first byte: before the group's, if the group is short."""
+        short = self.i_turned & last
+        return (offset - Mux(short, self._columns - rest, 0))[:16]
 
 
 class PixelWalk(wiring.Component):
@@ -106,7 +125,8 @@ class PixelWalk(wiring.Component):
     Members
     -------
     i_start : a convolution begins. i_by_channel, i_descends : its order; held.
-    i_pixels : of the tile. i_last_group : the word's channels are the channel tile's last.
+    i_pixels, i_single : of the tile; it is one. i_last_group : the word's channels are the channel
+    tile's last.
     i_last_pixels, i_final : the tile is the channel tile's, or the convolution's last.
     i_taken : a word is taken. o_ready : the walk is at the next word's place.
     o_track : what the tracks do. o_group, o_tile, o_again : what the channel groups do.
@@ -114,7 +134,8 @@ class PixelWalk(wiring.Component):
     """
 
     def __init__(self) -> None:
-        inputs = ("start", "by_channel", "descends", "last_group", "last_pixels", "final", "taken")
+        order, place = ("by_channel", "descends"), ("single", "last_group", "last_pixels", "final")
+        inputs = ("start", *order, *place, "taken")
         outputs = ("ready", "group", "tile", "again", "advance", "last")
         super().__init__(
             {
@@ -127,8 +148,9 @@ class PixelWalk(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        pixel = Signal(16)
-        last_pixel = pixel == self.i_pixels - 1
+        m.submodules.pixels = pixels = Steps(bits=16)
+        last_pixel = pixels.o_last
+        m.d.comb += [pixels.i_count.eq(self.i_pixels), pixels.i_single.eq(self.i_single)]
         climbs = self.i_descends & ~last_pixel
         ends, regroups = Signal(), Signal()
         with m.FSM():
@@ -139,16 +161,16 @@ class PixelWalk(wiring.Component):
                 m.d.comb += self.o_track.image.eq(1)
                 m.next = "CLIMB"
             with m.State("CLIMB"):
-                m.d.comb += self.o_track.up.eq(climbs)
-                m.d.sync += pixel.eq(Mux(climbs, pixel + 1, 0))
+                m.d.comb += [self.o_track.up.eq(climbs), pixels.i_advance.eq(climbs)]
                 with m.If(~climbs):
+                    m.d.comb += pixels.i_start.eq(1)
                     m.next = "WORDS"
             with m.State("WORDS"):
                 m.d.comb += self.o_ready.eq(1)
                 with m.If(self.i_taken):
                     m.d.comb += [regroups.eq(last_pixel & self.i_by_channel & ~self.i_last_group)]
                     m.d.comb += ends.eq(last_pixel & ~regroups)
-                    m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + 1))
+                    m.d.comb += pixels.i_advance.eq(1)
                 with m.If(self.i_taken & ~last_pixel):
                     m.d.comb += self.o_track.down.eq(self.i_descends)
                     m.d.comb += self.o_track.up.eq(~self.i_descends)
