@@ -26,6 +26,7 @@ class WeightRead(wiring.Signature):
     -------
     level : words that can be popped, exact; a word counts from the cycle after its write, and a
         pop, rewind or release shows in the next cycle.
+    some : ``level`` is not zero; a register as that is.
     pop : take the next word; only while ``level`` is not zero.  Pops may follow each other in
         consecutive cycles.
     data : the word popped ``POP_LATENCY`` cycles ago; stays until the next pop's word.
@@ -46,6 +47,7 @@ class WeightRead(wiring.Signature):
         super().__init__(
             {
                 "level": Out(range(depth + 1)),
+                "some": Out(1),
                 "pop": In(1),
                 "hold": In(1),
                 "rewind": In(1),
@@ -86,16 +88,23 @@ class WeightBuffer(wiring.Component):
             for name in ("write", "read", "release")
         )
         used = Signal(range(self._depth + 1))
+        room = Signal(init=1)  # not all are used
+        more = Signal()  # more than one can be popped
+        all_there, one_missing = (Signal(name=name) for name in ("all_there", "one_missing"))
         after_pop = Signal(range(self._depth))
         level, use = Signal.like(used), Signal.like(used)
-        wrote, release = Signal(), Signal()
+        wrote, release, fills = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(used != self._depth),
+            self.i.ready.eq(room),
+            more.eq(self.o.level > 1),
+            all_there.eq(self.o.level == self._depth),
+            one_missing.eq(self.o.level == self._depth - 1),
             wrote.eq(self.i.valid & self.i.ready),
             release.eq(self.o.release | (self.o.pop & ~self.o.hold)),
             after_pop.eq(Mux(self.o.pop, self._next(read_pointer), read_pointer)),
             level.eq(self.o.level + wrote - self.o.pop),
             use.eq(used + wrote),
+            fills.eq(wrote & (used == self._depth - 1)),
             write.addr.eq(write_pointer),
             write.data.eq(self.i.payload),
             write.en.eq(wrote),
@@ -107,13 +116,18 @@ class WeightBuffer(wiring.Component):
         m.d.sync += [
             self.o.data.eq(read.data),
             self.o.level.eq(level),
+            self.o.some.eq(wrote | Mux(self.o.pop, more, self.o.some)),
             used.eq(use),
+            room.eq(room & ~fills),
             read_pointer.eq(after_pop),
         ]
         with m.If(release):
+            # What is used are then the words that can be popped.
             m.d.sync += [release_pointer.eq(after_pop), used.eq(level)]
+            m.d.sync += room.eq(self.o.pop | ~(all_there | (wrote & one_missing)))
         with m.Elif(self.o.rewind):
             m.d.sync += [read_pointer.eq(release_pointer), self.o.level.eq(use)]
+            m.d.sync += self.o.some.eq(wrote | (used != 0))
         return m
 
     def _next(self, pointer: Any) -> Any:

@@ -67,6 +67,7 @@ def credited(room: Any) -> Proof:
     proof.assume(room.i_reserve <= room.o_room)
     proof.assume(~room.i_returned | (used != 0))
     proof.require(room.o_room + used == depth)
+    proof.require(room.o_some == (room.o_room != 0))
 
     busy = Signal.like(room.o_spacing)  # cycles that the last wave still keeps the output
     proof.m.d.sync += busy.eq(busy - (busy != 0))
@@ -82,6 +83,7 @@ def test_output_room() -> None:
 
 @seeded(
     ("self.o_room - self.i_reserve + self.i_returned", "self.o_room - self.i_reserve"),
+    ("(self.o_room != self.i_reserve) | self.i_returned", "self.o_room != self.i_reserve"),
     ("self.o_spacing - 1, 0)", "self.o_spacing - 1, 1)"),
 )
 def test_wrong_output_rooms(text: str, other: str) -> None:

@@ -31,6 +31,7 @@ def replayed(buffer: Any) -> Proof:
     used, level, held = ((written - kept)[:COUNT], (written - read)[:COUNT], (read - kept)[:COUNT])
     proof.require((used <= DEPTH) & (level <= used) & (held <= used))
     proof.require(o.level == level)
+    proof.require(o.some == (level != 0))
     proof.require(i.ready == (used != DEPTH))
 
     chosen, word = Signal(COUNT, name="chosen"), Signal(WIDTH, name="chosen_word")
@@ -69,7 +70,8 @@ def test_replay() -> None:
 @seeded(
     ("release_pointer.eq(after_pop), used.eq(level)", "release_pointer.eq(read_pointer)"),
     ("read_pointer.eq(release_pointer), self", "read_pointer.eq(read_pointer), self"),
-    ("used != self._depth", "self.o.level != self._depth"),
+    ("wrote & one_missing", "wrote & all_there"),
+    ("wrote | (used != 0)", "used != 0"),
     ("(self.o.pop & ~self.o.hold)", "self.o.pop"),
 )
 def test_wrong_replays(text: str, other: str) -> None:

@@ -14,6 +14,7 @@ from hw.isa.config import OverlayConfig
 from hw.isa.timing import DRAINED_LATENCY, SETTLE_CYCLES, output_latency
 from hw.lib.pipelining import delayed
 from hw.lib.queue import Queue
+from hw.lib.steps import Steps
 
 DRAINS = 2  # banks of accumulators
 
@@ -23,6 +24,7 @@ JOB = data.StructLayout(
     {
         "by_channel": 1,
         "units": unsigned(16),
+        "single": 1,  # unit
         "pixels": unsigned(16),  # IS: columns with a tile, minus one
         "bank": 1,
         "transform": 1,
@@ -142,9 +144,15 @@ class Drain(wiring.Component):
         m.submodules.walk = walk = UnitWalk(config=self._config)
         m.submodules.room = room = UnitRoom(config=self._config)
         connect(m, flipped(self.i), queue.i)
+        m.submodules.units = units = Steps(bits=16)
         job, unit = queue.o.payload, Signal(16)
-        last_unit, ends = Signal(), Signal()
-        m.d.comb += [last_unit.eq(unit == job.units - 1), ends.eq(steps.o_elements & walk.o_last)]
+        last_unit, ends = units.o_last, Signal()
+        m.d.comb += [
+            ends.eq(steps.o_elements & walk.o_last),
+            units.i_count.eq(job.units),
+            units.i_single.eq(job.single),
+            units.i_advance.eq(ends),
+        ]
         with m.If(ends):
             m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
         m.d.comb += [
@@ -160,13 +168,14 @@ class Drain(wiring.Component):
             self.o_record.eq(job.record),
             self.o_drain.valid.eq(steps.o_elements),
             self.o_drain.address.eq(walk.o_address),
-            self.o_free.eq(queue.level != DRAINS),
+            self.o_free.eq(queue.i.ready),
             self.o_idle.eq(steps.o_idle & self._cool(m, steps.o_elements) & room.o_empty),
         ]
         self._walk(m, walk, steps, job, unit)
         self._reserve(m, room, steps, job, ends)
-        self._issue(m, job, unit, ends, room.o_close)
-        self._swap(m, ends & (unit == 0) & ~job.by_channel)
+        first_ends = ends & units.o_first
+        self._issue(m, job, unit, (ends & job.by_channel) | first_ends, room.o_close)
+        self._swap(m, first_ends & ~job.by_channel)
         return m
 
     def _walk(self, m: Module, walk: UnitWalk, steps: DrainSteps, job: Any, unit: Any) -> None:
@@ -193,11 +202,11 @@ class Drain(wiring.Component):
             self.o_reserve.eq(room.o_reserve),
         ]
 
-    def _issue(self, m: Module, job: Any, unit: Any, ends: Any, close: Any) -> None:
+    def _issue(self, m: Module, job: Any, unit: Any, take: Any, close: Any) -> None:
         """What the feet must know of the element, beside its address."""
         drain = self.o_drain
         m.d.comb += [
-            drain.take.eq(ends & (job.by_channel | (unit == 0))),
+            drain.take.eq(take),
             drain.by_channel.eq(job.by_channel),
             drain.close.eq(close),
             drain.pixels.eq(job.pixels),

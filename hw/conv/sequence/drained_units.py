@@ -44,15 +44,19 @@ class UnitWalk(wiring.Component):
             self._config, self.i_transform, lambda t: multiple(self.i_units, t.alpha)
         )
         i, j = Signal(3), Signal(3)
+        last_row = Signal()
+        last_column = Signal()
         column = Signal(self._config.address_bits)  # of its first element
-        m.d.comb += self.o_last.eq((i == edge) & (j == edge))
+        m.d.comb += self.o_last.eq(last_row & last_column)
         with m.If(self.i_step):
-            m.d.sync += [i.eq(i + 1), self.o_address.eq(self.o_address + row)]
-        with m.If(self.i_step & (i == edge)):
+            m.d.sync += [i.eq(i + 1), last_row.eq(i + 1 == edge)]
+            m.d.sync += self.o_address.eq(self.o_address + row)
+        with m.If(self.i_step & last_row):
             following = column + self.i_units
-            m.d.sync += [i.eq(0), j.eq(j + 1), column.eq(following), self.o_address.eq(following)]
+            m.d.sync += [i.eq(0), last_row.eq(0), j.eq(j + 1), last_column.eq(j + 1 == edge)]
+            m.d.sync += [column.eq(following), self.o_address.eq(following)]
         with m.If(self.i_begin):
-            m.d.sync += [i.eq(0), j.eq(0)]
+            m.d.sync += [i.eq(0), j.eq(0), last_row.eq(0), last_column.eq(0)]
             m.d.sync += [column.eq(self.i_unit), self.o_address.eq(self.i_unit)]
         return m
 

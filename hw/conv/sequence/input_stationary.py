@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from hw.conv.sequence.issuer import WaveIssuer, replayed
+from hw.lib.steps import Steps
 
 
 class InputStationary(WaveIssuer):
@@ -19,40 +21,56 @@ class InputStationary(WaveIssuer):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        columns, sight, request = self._config.columns, self.i, self.o
-        first = sight.step == 0
-        size, left = Signal(range(columns + 1)), Signal(range(columns + 1))
-        rest = sight.channels - sight.step
+        sight, request = self.i, self.o
+        m.submodules.group = group = Steps(bits=self._config.columns.bit_length())
         results = sight.last_chunk & ~sight.winograd
         free = sight.free | ~(sight.first_chunk & sight.winograd)
         loaded = sight.headed if self._config.lanes == 2 else sight.loaded
-        ready = ~first | (loaded & sight.settled & free)
-        here = sight.weights >= size
-        may_end = ~results | ((sight.room >= sight.pixels) & (sight.spacing <= size))
-        between = self.i_active & (left == 0)
-        begin = Signal()
+        ready = ~sight.first | (loaded & sight.settled & free)
+        here, in_time = self._group(m)
+        may_end = ~results | ((sight.room >= sight.pixels) & in_time)
+        between = self.i_active & group.o_first
+        issue, ends = Signal(), Signal()
         m.d.comb += [
-            size.eq(Mux(rest < columns, rest, columns)),
-            begin.eq(between & ready & here & may_end),
+            issue.eq(self.i_active & (~group.o_first | (ready & here & may_end))),
+            ends.eq(group.o_last | sight.last),
+            group.i_count.eq(self._config.columns),
+            group.i_single.eq(self._config.columns == 1),
+            group.i_advance.eq(issue),
+            group.i_start.eq(issue & ends),
             request.stall.activation.eq(between & ~ready),
             request.stall.weight.eq(between & ready & ~here),
             request.stall.output.eq(between & ready & here & ~may_end),
         ]
         if self._config.lanes == 2:
-            m.d.comb += request.head.eq(between & first)
-        with m.If(begin):
-            m.d.sync += left.eq(size - 1)
-        with m.Elif(left != 0):
-            m.d.sync += left.eq(left - 1)
-        with m.If(begin | (left != 0)):
-            self._issue(m, first, results, Mux(begin, size == 1, left == 1) & results)
+            m.d.comb += request.head.eq(between & sight.first)
+        with m.If(issue):
+            self._issue(m, results, ends & results)
         return m
 
-    def _issue(self, m: Module, first: Value, results: Value, close: Value) -> None:
+    def _group(self, m: Module) -> tuple[Value, Value]:
+        """Whether the weights of the next group are there, and whether it keeps its distance.
+
+        It has C channels, or as many as are left: both are asked for, and of the latter, what is
+        left of the tile and the whole of it, so that no sum or choice precedes a comparison.
+        """
+        columns, sight = self._config.columns, self.i
+        left = Signal(16)  # channels of the tile from this one on, but for the first
+
+        def least(reached: Callable[[Any], Any]) -> Any:
+            return Mux(sight.first, reached(sight.channels), reached(left)), reached(columns)
+
+        here, whole_here = least(lambda size: sight.weights >= size)
+        in_time, whole_in_time = least(lambda size: sight.spacing <= size)
+        with m.If(self.o.advance):
+            m.d.sync += left.eq(Mux(sight.first, sight.channels - 1, left - 1))
+        return here | whole_here, in_time & whole_in_time
+
+    def _issue(self, m: Module, results: Value, close: Value) -> None:
         """A wave; ``close``: the last one of a group, with results."""
         sight, request, wave = self.i, self.o, self.o.wave
         record = Signal(16)  # of the channel tile's first channel, minus the instruction's
-        last = sight.step == sight.channels - 1
+        first, last = sight.first, sight.last
         segment = sight.last_chunk & last
         ends = segment & (sight.last_channels | ~sight.winograd)
         words = Mux(close, sight.pixels, 0)

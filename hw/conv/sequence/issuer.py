@@ -20,11 +20,12 @@ def sight_layout(config: OverlayConfig) -> data.StructLayout:
     """What an issuer knows in a cycle.
 
     pixels, channels, first_chunk, last_chunk, first_pixels, last_pixels, last_channels : `Tiles`'.
-    step : waves of the tile (NS: of the chunk or the drain) so far.
+    step : waves of the tile (NS: of the chunk or the drain) so far. first, last : where it is.
     winograd, skips, replay, parameters : of the instruction.
-    activations, weights, scratch : words there. last : the next activation word ends its chunk.
+    activations, weights : words there. operands : WS, there is one, in the scratch memory if
+    Winograd. chunk_ends : the next activation word ends its chunk.
     loaded : the loader's shadow is ready. headed : the chunk's all-zero wave has been issued.
-    room, spacing : of `OutputRoom`. parameters_ready : of `ParameterSchedule`.
+    room, some_room, spacing : of `OutputRoom`. parameters_ready : of `ParameterSchedule`.
     settled : a first wave may reuse the previous tile's accumulators.
     free : Winograd, the bank that the next tile's waves fill.
     """
@@ -38,17 +39,20 @@ def sight_layout(config: OverlayConfig) -> data.StructLayout:
             "last_pixels": 1,
             "last_channels": 1,
             "step": unsigned(16),
+            "first": 1,
+            "last": 1,
             "winograd": 1,
             "skips": 1,
             "replay": 1,
             "parameters": unsigned(16),
             "activations": LEVEL,
             "weights": LEVEL,
-            "scratch": LEVEL,
-            "last": 1,
+            "operands": 1,
+            "chunk_ends": 1,
             "loaded": 1,
             "headed": 1,
             "room": unsigned(config.output_depth.bit_length()),
+            "some_room": 1,
             "spacing": unsigned(config.columns.bit_length()),
             "parameters_ready": 1,
             "settled": 1,

@@ -79,21 +79,24 @@ class Loader(wiring.Component):
             }
         )
 
+        self._most = max(config.columns, config.rows)  # words of a burst
+        self._by_pixel, self._winograd = (Signal(name=name) for name in ("by_pixel", "winograd"))
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.tiles = tiles = Tiles()
         instruction, active, start = Signal(SEQUENCE), Signal(), Signal()
         self._accept(m, tiles, instruction, active)
-        burst, there = self._burst(m, tiles, instruction)
+        burst, there = self._burst(m, tiles)
         words, phase = self._pops(m, start, burst)
-        free = self._settle(m, start) & (words == 0) & (phase == 0)
+        free = self._settle(m, start) & ~words.some & (phase == 0)
         m.d.comb += [
             start.eq(active & free & there),
             tiles.i_advance.eq(start),
         ]
         with m.If(start):
             m.d.sync += active.eq(~tiles.o_final)
-        last_pop = Mux(start, burst == 1, words == 1)
+        last_pop = Mux(start, burst.single, words.last)
         kind = self._kind(m, tiles, instruction, start)
         self._shift(m, kind, start)
         self._pop(m, kind, start, words, last_pop)
@@ -114,54 +117,71 @@ class Loader(wiring.Component):
         ]
         with m.If(accept):
             m.d.sync += [instruction.eq(following), last_dataflow.eq(following.dataflow)]
+            m.d.sync += self._by_pixel.eq(following.dataflow == Dataflow.IS)
+            m.d.sync += self._winograd.eq(is_winograd(self._config, following))
             m.d.sync += active.eq(~streaming)
         m.d.sync += ahead.eq(ahead + accept - self.i_finish)
 
-    def _burst(self, m: Module, tiles: Tiles, instruction: Any) -> tuple[Any, Any]:
+    def _burst(self, m: Module, tiles: Tiles) -> tuple[Any, Any]:
         """Words of the next burst, and whether all of them are there."""
-        by_pixel = instruction.dataflow == Dataflow.IS
-        burst = Signal(range(max(self._config.columns, self._config.rows) + 1))
-        m.d.comb += burst.eq(Mux(by_pixel, tiles.o_pixels, self._config.rows))
-        winograd = is_winograd(self._config, instruction)
-        activations = Mux(winograd, self.i_scratch, self.i_activations)
-        return burst, Mux(by_pixel, activations, self.i_weights) >= burst
+        rows, pixels = self._config.rows, tiles.o_pixels
+        burst = Signal(data.StructLayout({"words": range(self._most + 1), "single": 1}))
+        m.d.comb += [
+            burst.words.eq(Mux(self._by_pixel, pixels, rows)),
+            burst.single.eq(Mux(self._by_pixel, tiles.o_single_pixel, rows == 1)),
+        ]
+        # What is compared is not chosen first: comparisons are side by side.
+        pixels_there = Mux(self._winograd, self.i_scratch >= pixels, self.i_activations >= pixels)
+        return burst, Mux(self._by_pixel, pixels_there, self.i_weights >= rows)
 
     def _settle(self, m: Module, start: Any) -> Any:
         """The shadow is loaded `tile_cycles` after its start, until the swap; may it be filled?"""
         loaded = Signal()
         settle = Signal(range(self._config.tile_cycles + 1))  # cycles until the shadow is ready
+        settles = Signal()  # there are some
         m.d.comb += self.o_ready.eq(loaded)
-        with m.If(settle != 0):
-            m.d.sync += [settle.eq(settle - 1), loaded.eq(settle == 1)]
+        with m.If(settles):
+            done = settle == 1
+            m.d.sync += [settle.eq(settle - 1), settles.eq(~done), loaded.eq(done)]
         with m.If(self.i_swap):
             m.d.sync += loaded.eq(0)
         with m.If(start):
-            m.d.sync += settle.eq(self._config.tile_cycles - 2)
-        return (settle == 0) & ~loaded
+            m.d.sync += [settle.eq(self._config.tile_cycles - 2), settles.eq(1)]
+        return ~settles & ~loaded
 
     def _pops(self, m: Module, start: Any, burst: Any) -> tuple[Any, Any]:
         """Words still to pop, and the phase of the serialisers: column c has number c mod R."""
         rows = self._config.rows
-        words, phase = Signal.like(burst), Signal(range(rows))
-        with m.If(words != 0):
-            m.d.sync += words.eq(words - 1)
-        with m.If(start | (words != 0) | (phase != 0)):
+        count = range(self._most + 1)
+        words = Signal(data.StructLayout({"left": count, "some": 1, "last": 1}))
+        phase = Signal(range(rows))
+        with m.If(words.some):
+            m.d.sync += [
+                words.left.eq(words.left - 1),
+                words.some.eq(~words.last),
+                words.last.eq(words.left == 2),
+            ]
+        with m.If(start | words.some | (phase != 0)):
             m.d.sync += phase.eq(Mux(phase == rows - 1, 0, phase + 1))
         with m.If(start):
-            m.d.sync += words.eq(burst - 1)
+            m.d.sync += [
+                words.left.eq(burst.words - 1),
+                words.some.eq(~burst.single),
+                words.last.eq(burst.words == 2),
+            ]
         return words, phase
 
     def _kind(self, m: Module, tiles: Tiles, instruction: Any, start: Any) -> Any:
         """What holds of the burst under way, from its first cycle on."""
         layout = data.StructLayout(dict.fromkeys(_BURST, 1))
-        winograd = is_winograd(self._config, instruction)
+        winograd = self._winograd
         burst, kept = Signal(layout), Signal(layout)
         ends = instruction.replay & tiles.o_last_chunk & (tiles.o_last_channels | ~winograd)
         m.d.comb += burst.eq(kept)
         m.d.sync += kept.eq(burst)
         with m.If(start):
             m.d.comb += [
-                burst.by_pixel.eq(instruction.dataflow == Dataflow.IS),
+                burst.by_pixel.eq(self._by_pixel),
                 burst.wide.eq(winograd),
                 burst.hold.eq(instruction.replay),
                 burst.keep.eq(~tiles.o_last_channels),
@@ -173,20 +193,22 @@ class Loader(wiring.Component):
 
     def _shift(self, m: Module, burst: Any, start: Any) -> None:
         """The chains shift for R cycles."""
-        shift = Signal(range(self._config.rows + 1))  # cycles that the chains still shift
-        with m.If(shift != 0):
-            m.d.sync += shift.eq(shift - 1)
+        rows = self._config.rows
+        shift = Signal(range(rows + 1))  # cycles that the chains still shift
+        shifts = Signal()  # there are some
+        with m.If(shifts):
+            m.d.sync += [shift.eq(shift - 1), shifts.eq(shift != 1)]
         with m.If(start):
-            m.d.sync += shift.eq(self._config.rows - 1)
+            m.d.sync += [shift.eq(rows - 1), shifts.eq(rows > 1)]
         m.d.comb += [
             self.o_start.eq(start),
-            self.o_enable.eq(start | (shift != 0)),
+            self.o_enable.eq(start | shifts),
             self.o_turned.eq(burst.by_pixel),
         ]
 
     def _pop(self, m: Module, burst: Any, start: Any, words: Any, last_pop: Any) -> None:
         """Each of the burst's words, and where it goes: to a serialiser or to the top."""
-        pop = start | (words != 0)
+        pop = start | words.some
         weight, scratch = self.o_weight_pop, self.o_scratch_pop
         m.d.comb += [
             self.o_serial.eq(pop & burst.by_pixel),
@@ -199,6 +221,6 @@ class Loader(wiring.Component):
             self.o_wide.eq(self.o_top & burst.wide),
             weight.pop.eq(self.o_top),
             weight.hold.eq(self.o_top & burst.hold),
-            weight.rewind.eq((words == 1) & ~burst.by_pixel & burst.rewind),
-            weight.release.eq((words == 1) & ~burst.by_pixel & burst.release),
+            weight.rewind.eq(words.last & ~burst.by_pixel & burst.rewind),
+            weight.release.eq(words.last & ~burst.by_pixel & burst.release),
         ]

@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from hw.conv.sequence.issuer import WaveIssuer, replayed
+from hw.isa.config import OverlayConfig
 
 
 class NonStationary(WaveIssuer):
@@ -15,14 +16,19 @@ class NonStationary(WaveIssuer):
     The shadow chains are the issuer's own while a tile is under way.
     """
 
+    def __init__(self, *, config: OverlayConfig) -> None:
+        super().__init__(config=config)
+        self._silent = Signal(range(config.rows + 1))  # rows beyond the pixels
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         rows, sight, request = self._config.rows, self.i, self.o
         draining, owned = Signal(), Signal()
-        last, first = sight.step == rows - 1, sight.step == 0
+        last, first = sight.last, sight.first
         activations, weights = sight.activations >= rows, sight.weights >= rows
         takes_parameters = first & sight.first_pixels
         may_drain = (sight.room >= sight.pixels) & (sight.parameters_ready | ~sight.first_pixels)
+        m.d.sync += self._silent.eq(rows - sight.pixels)
         chunk, drain, fills = Signal(), Signal(), self.i_active & ~draining
         m.d.comb += [
             chunk.eq(fills & (~first | (activations & weights))),
@@ -72,7 +78,7 @@ class NonStationary(WaveIssuer):
     def _drain(self, m: Module, last: Value, takes_parameters: Value) -> None:
         """Row R - 1, the last pixel, leaves first; rows beyond the pixels deliver nothing."""
         config, sight, request = self._config, self.i, self.o
-        delivers = config.rows - 1 - sight.step < sight.pixels
+        delivers = sight.step >= self._silent
         m.d.comb += [
             request.done.eq(last),
             request.reserve.eq(delivers),

@@ -34,7 +34,7 @@ class Sequencer(wiring.Component):
     i_last : the next activation word is its chunk's last (kn2row, WS).
     i_returned : the writer took an output word.
     o_wave, o_load_parameters, o_first_record : to the array.
-    o_issued, o_stall, o_busy : see `Streamer`.
+    o_busy : see `Streamer`. o_issued, o_stall : likewise, of the cycle before.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -80,10 +80,9 @@ class Sequencer(wiring.Component):
             streamer.i_ready.eq(loader.o_ready),
             streamer.i_last.eq(self.i_last),
             streamer.i_returned.eq(self.i_returned),
-            self.o_issued.eq(streamer.o_issued),
-            self.o_stall.eq(streamer.o_stall),
             self.o_busy.eq(streamer.o_busy),
         ]
+        m.d.sync += [self.o_issued.eq(streamer.o_issued), self.o_stall.eq(streamer.o_stall)]
         self._pop(m, loader, streamer)
         if self._config.transforms:
             self._winograd(m, loader, streamer)
@@ -97,6 +96,7 @@ class Sequencer(wiring.Component):
                 part.i_activations.eq(self.activations.level),
                 part.i_weights.eq(self.weights.level),
             ]
+        m.d.comb += streamer.i_some.eq(self.activations.some)
         pops = loader.o_activation_pop | streamer.o_activation_pop
         m.d.comb += self.activations.pop.eq(pops)
         _merge(m, self.weights, loader.o_weight_pop, streamer.o_weight_pop)
@@ -106,7 +106,7 @@ class Sequencer(wiring.Component):
         _merge(m, self.scratch, loader.o_scratch_pop, streamer.o_scratch_pop)
         m.d.comb += [
             loader.i_scratch.eq(self.scratch.level),
-            streamer.i_scratch.eq(self.scratch.level),
+            streamer.i_some_scratch.eq(self.scratch.some),
             streamer.i_turn_reserve.eq(self.i_turn_reserve),
             streamer.i_turn_done.eq(self.i_turn_done),
             self.o_turn_room.eq(streamer.o_turn_room),

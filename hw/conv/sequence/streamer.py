@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,6 +21,7 @@ from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import REUSE_DISTANCE
 from hw.lib.algorithm import is_winograd, skips, transform_index
+from hw.lib.steps import Steps
 from hw.lib.tiles import Tiles
 
 ISSUERS = {
@@ -43,9 +44,10 @@ class Streamer(wiring.Component):
     Members
     -------
     i : instructions. i_ready : the loader's shadow is ready. i_activations, i_weights : words
-    there. i_last : the next activation word is its chunk's last. i_scratch, o_scratch_pop : of the
-    scratch memory. i_turn_reserve, i_turn_done, o_turn_room : of the `OutputTurn`. i_returned : the
-    writer took a word from the output FIFO.
+    there. i_last : the next activation word is its chunk's last. i_some, i_some_scratch : there is
+    an activation word, and one of the scratch memory's. o_scratch_pop : of the scratch memory.
+    i_turn_reserve, i_turn_done, o_turn_room : of the `OutputTurn`. i_returned : the writer took a
+    word from the output FIFO.
     o_swap : takes the loader's shadow. o_finish : an instruction's last wave. o_wave : this cycle's
     wave, but for what the loader adds. o_activation_pop, o_weight_pop. o_load_parameters,
     o_record : start of a parameter burst. o_addressed : the address of this cycle's wave comes with
@@ -62,7 +64,8 @@ class Streamer(wiring.Component):
                 "i_activations": In(LEVEL),
                 "i_weights": In(LEVEL),
                 "i_last": In(1),
-                "i_scratch": In(LEVEL),
+                "i_some": In(1),
+                "i_some_scratch": In(1),
                 "i_returned": In(1),
                 "i_turn_reserve": In(1),
                 "i_turn_done": In(1),
@@ -85,6 +88,11 @@ class Streamer(wiring.Component):
         self._sight = Signal(sight_layout(config))
         self._request = Signal(request_layout(config))
         self._idle = Signal()  # nothing is left to drain
+        # Of the instruction.
+        self._flow = Signal(len(ISSUERS))
+        self._winograd, self._skips, self._index = (
+            Signal(name=name) for name in ("winograd", "skips", "index")
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -103,7 +111,15 @@ class Streamer(wiring.Component):
             *(getattr(self, f"o_{name}").eq(request[name]) for name in _OUTPUTS),
         ]
         with m.If(accept):
-            m.d.sync += [self._instruction.eq(self.i.payload), self.o_busy.eq(1)]
+            instruction = self.i.payload
+            m.d.sync += [
+                self._instruction.eq(instruction),
+                self.o_busy.eq(1),
+                self._flow.eq(Cat(instruction.dataflow == flow for flow in ISSUERS)),
+                self._winograd.eq(is_winograd(self._config, instruction)),
+                self._skips.eq(skips(instruction)),
+                self._index.eq(transform_index(self._config, instruction)),
+            ]
         with m.Elif(self.o_finish):
             m.d.sync += self.o_busy.eq(0)
         self._look(m, tiles, parameters, room)
@@ -111,7 +127,7 @@ class Streamer(wiring.Component):
         self._head(m)
         self._schedule(m, accept, tiles, parameters, room)
         if self._config.transforms:
-            self._drain(m, parameters, room)
+            self._drain(m, tiles, parameters, room)
         else:
             m.d.comb += [self._sight.free.eq(1), self._idle.eq(1)]
         return m
@@ -124,23 +140,38 @@ class Streamer(wiring.Component):
             m.d.sync += step.eq(0)
         with m.Elif(request.advance):
             m.d.sync += step.eq(step + 1)
+        m.submodules.steps = steps = Steps(bits=16)
+        rows, (by_pixel, by_channel, _) = self._config.rows, self._flow
         m.d.comb += [
+            steps.i_count.eq(rows),
+            steps.i_single.eq(rows == 1),
+            steps.i_advance.eq(request.advance),
+            steps.i_start.eq(request.restart),
+            sight.first.eq(steps.o_first),
+            sight.last.eq(steps.o_last),
             sight.step.eq(step),
             *(sight[name].eq(getattr(tiles, f"o_{name}")) for name in _POSITION),
             sight.last_channels.eq(tiles.o_last_channels),
-            sight.winograd.eq(is_winograd(self._config, instruction)),
-            sight.skips.eq(skips(instruction)),
+            sight.winograd.eq(self._winograd),
+            sight.skips.eq(self._skips),
             sight.replay.eq(instruction.replay),
             sight.parameters.eq(instruction.parameters),
             sight.activations.eq(self.i_activations),
             sight.weights.eq(self.i_weights),
-            sight.scratch.eq(self.i_scratch),
-            sight.last.eq(self.i_last),
+            sight.operands.eq(Mux(self._winograd, self.i_some_scratch, self.i_some)),
+            sight.chunk_ends.eq(self.i_last),
             sight.loaded.eq(self.i_ready),
             sight.room.eq(room.o_room),
+            sight.some_room.eq(room.o_some),
             sight.spacing.eq(room.o_spacing),
             sight.parameters_ready.eq(parameters.o_ready),
         ]
+        with m.If(by_pixel):
+            m.d.comb += steps.i_count.eq(tiles.o_pixels)
+            m.d.comb += steps.i_single.eq(tiles.o_single_pixel)
+        with m.If(by_channel):
+            m.d.comb += steps.i_count.eq(tiles.o_channels)
+            m.d.comb += steps.i_single.eq(tiles.o_single_channel)
         self._settle(m)
 
     def _settle(self, m: Module) -> None:
@@ -150,21 +181,26 @@ class Streamer(wiring.Component):
         """
         sight = self._sight
         wait = Signal(range(REUSE_DISTANCE))
-        short = sight.step < REUSE_DISTANCE - 1
+        settled = Signal(init=1)  # nothing is to be waited for
+        short = Signal(init=1)  # the tile's waves so far
         with m.If(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
+            m.d.sync += [wait.eq(wait - 1), settled.eq(wait == 1)]
         with m.If(self._request.done & ~sight.winograd & (sight.skips | short)):
-            m.d.sync += wait.eq(REUSE_DISTANCE - 1)
-        m.d.comb += sight.settled.eq(wait == 0)
+            m.d.sync += [wait.eq(REUSE_DISTANCE - 1), settled.eq(0)]
+        with m.If(self._request.advance):
+            m.d.sync += short.eq(sight.step < REUSE_DISTANCE - 2)
+        with m.If(self._request.restart):
+            m.d.sync += short.eq(1)
+        m.d.comb += sight.settled.eq(settled)
 
     def _ask(self, m: Module) -> None:
         """The request of the issuer at work; the others' are zero."""
         asked: Any = 0
-        for dataflow, kind in ISSUERS.items():
+        for mine, (dataflow, kind) in zip(self._flow, ISSUERS.items(), strict=True):
             issuer = kind(config=self._config)
             m.submodules[dataflow.name.lower()] = issuer
             m.d.comb += [
-                issuer.i_active.eq(self.o_busy & (self._instruction.dataflow == dataflow)),
+                issuer.i_active.eq(self.o_busy & mine),
                 issuer.i.eq(self._sight),
             ]
             asked |= issuer.o.as_value()
@@ -181,7 +217,7 @@ class Streamer(wiring.Component):
                 self.o_issued.eq(1),
                 wave.swap.eq(1),
                 wave.tag.capture.eq(1),
-                wave.tag.by_channel.eq(self._instruction.dataflow == Dataflow.IS),
+                wave.tag.by_channel.eq(self._flow[1]),
             ]
             m.d.sync += headed.eq(1)
         with m.If(request.done):
@@ -204,10 +240,10 @@ class Streamer(wiring.Component):
             room.i_busy.eq(self._request.busy),
         ]
 
-    def _drain(self, m: Module, parameters: Any, room: Any) -> None:
+    def _drain(self, m: Module, tiles: Tiles, parameters: Any, room: Any) -> None:
         """Winograd: results come from finished tiles, not from waves."""
         sight, request, instruction = self._sight, self._request, self._instruction
-        by_channel = instruction.dataflow == Dataflow.IS
+        _, by_channel, _ = self._flow
         m.submodules.accumulators = tile = TileAccumulators(config=self._config)
         m.submodules.drain = drain = Drain(config=self._config)
         m.d.comb += [
@@ -216,10 +252,13 @@ class Streamer(wiring.Component):
             tile.i_last_chunk.eq(sight.last_chunk),
             tile.i_last_channels.eq(sight.last_channels),
             tile.i_channels.eq(sight.channels),
-            tile.i_transform.eq(transform_index(self._config, instruction)),
+            tile.i_transform.eq(self._index),
             drain.i.valid.eq(tile.o_finished),
             drain.i.payload.by_channel.eq(by_channel),
             drain.i.payload.units.eq(Mux(by_channel, sight.channels, sight.pixels)),
+            drain.i.payload.single.eq(
+                Mux(by_channel, tiles.o_single_channel, tiles.o_single_pixel)
+            ),
             drain.i.payload.pixels.eq(sight.pixels - 1),
             drain.i.payload.bank.eq(tile.o_bank),
             drain.i.payload.transform.eq(tile.i_transform),
@@ -227,7 +266,7 @@ class Streamer(wiring.Component):
             drain.i_room.eq(room.o_room),
             drain.i_parameters.eq(parameters.o_ready),
             drain.i_turn_done.eq(self.i_turn_done),
-            self.o_turn_room.eq(room.o_room != 0),
+            self.o_turn_room.eq(room.o_some),
             self.o_wave.drain.eq(drain.o_drain),
             sight.free.eq(drain.o_free),
             self._idle.eq(drain.o_idle),

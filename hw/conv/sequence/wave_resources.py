@@ -75,7 +75,8 @@ class OutputRoom(wiring.Component):
     -------
     i_reserve : words that this cycle's wave will deliver. i_returned : the writer took one.
     i_busy : cycles for which results of this cycle's wave keep the collector's output.
-    o_room : free words. o_spacing : cycles until the collector's output is free.
+    o_room, o_some : free words; there are some.
+    o_spacing : cycles until the collector's output is free.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -88,6 +89,7 @@ class OutputRoom(wiring.Component):
                 "i_returned": In(1),
                 "i_busy": In(busy),
                 "o_room": Out(words, init=self._depth),
+                "o_some": Out(1, init=1),
                 "o_spacing": Out(busy),
             }
         )
@@ -95,6 +97,7 @@ class OutputRoom(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.d.sync += self.o_room.eq(self.o_room - self.i_reserve + self.i_returned)
+        m.d.sync += self.o_some.eq((self.o_room != self.i_reserve) | self.i_returned)
         elapsed = Mux(self.o_spacing != 0, self.o_spacing - 1, 0)
         m.d.sync += self.o_spacing.eq(Mux(self.i_busy != 0, self.i_busy, elapsed))
         return m

@@ -21,20 +21,20 @@ class WeightStationary(WaveIssuer):
         m = Module()
         sight, request = self.i, self.o
         winograd = sight.winograd
-        first = sight.step == 0
+        first = sight.first
         exact = sight.skips | winograd
         own_head = exact if self._config.lanes == 2 else Const(0)
         takes_parameters = first & sight.first_chunk & sight.first_pixels & ~winograd
         results = sight.last_chunk & ~winograd
         loaded = Mux(own_head, sight.headed, sight.loaded) & sight.settled
-        here = Mux(winograd, sight.scratch, sight.activations) != 0
+        here = sight.operands
         free = sight.free | ~(sight.first_chunk & winograd)
         may_start = ~first | (loaded & free & (sight.parameters_ready | ~takes_parameters))
-        may_end = ~results | (sight.room != 0)
+        may_end = ~results | sight.some_room
         issue, last = Signal(), Signal()
         m.d.comb += [
             issue.eq(self.i_active & here & may_start & may_end),
-            last.eq(Mux(sight.skips, sight.last, sight.step == sight.pixels - 1)),
+            last.eq(Mux(sight.skips, sight.chunk_ends, sight.last)),
         ]
         with m.If(self.i_active):
             m.d.comb += [
