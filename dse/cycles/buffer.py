@@ -6,6 +6,7 @@ from collections import deque
 
 from dse.cycles.line import FOREVER
 from hw.conv.feed.scratch import BLOCKS
+from hw.isa.timing import SCRATCH_LATENCY
 
 
 class Buffer:
@@ -47,14 +48,14 @@ class Scratch(Buffer):
         super().__init__(depth)
         self._blocks: deque[int] = deque()  # words, reserved
         self._complete: deque[int] = deque()  # cycles
-        self._freed = 0  # words, in the cycle before: SCRATCH_LATENCY
+        self._freed = deque([0], SCRATCH_LATENCY - 1)  # words, in the cycles before
 
     def wait(self, words: int) -> int:
         """Cycles for which a block cannot be reserved; 0: it can be now."""
-        missing = words - (self.free - self._freed - sum(self._blocks))
+        missing = words - (self.free - sum(self._freed) - sum(self._blocks))
         if missing <= 0:
             return 0 if len(self._blocks) < BLOCKS else FOREVER
-        if self._freed:
+        if any(self._freed):
             return 1
         if not self.pops or self.holds:
             return FOREVER
@@ -78,7 +79,7 @@ class Scratch(Buffer):
         if self._complete and self._complete[0] == now:
             self._complete.popleft()
             written = self._blocks.popleft()
-        gives_up = self.pops and (self.releases or not self.holds)
+        gives_up = self.pops and not self.holds
         kept = self._used - self.level + 1  # with the last cycle's word
         self.step(cycles, written)
-        self._freed = (1 if cycles > 1 and not self.releases else kept) if gives_up else 0
+        self._freed.append((1 if cycles > 1 else kept) if gives_up else 0)

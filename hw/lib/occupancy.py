@@ -8,6 +8,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.sizes import check_sizes
+
 
 class Occupancy(wiring.Component):
     """Counts words in and out, at most one of each a cycle; all outputs are registers.
@@ -26,8 +28,7 @@ class Occupancy(wiring.Component):
     """
 
     def __init__(self, *, depth: int, full: bool = False) -> None:
-        if depth < 1:
-            raise ValueError(f"depth must be at least 1, not {depth!r}")
+        check_sizes(1, depth=depth)
         self._depth = depth
         super().__init__(
             {

@@ -10,12 +10,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.occupancy import Occupancy, following
+from hw.lib.sizes import check_sizes
 
 
 class Queue(wiring.Component):
     """Queue of payloads of any shape; one in and one out per cycle.
 
-    ``i.ready``, ``o.valid`` and ``level`` are registers.
+    ``i.ready``, ``o.valid`` and ``o_level`` are registers.
 
     Parameters
     ----------
@@ -26,12 +27,11 @@ class Queue(wiring.Component):
     Members
     -------
     i, o : streams in and out.
-    level : payloads inside.
+    o_level : payloads inside.
     """
 
     def __init__(self, *, shape: Any, depth: int, block: bool = False) -> None:
-        if depth < 2:
-            raise ValueError(f"depth must be at least 2, not {depth!r}")
+        check_sizes(2, depth=depth)
         self._shape = shape
         self._depth = depth
         self._block = block
@@ -39,7 +39,7 @@ class Queue(wiring.Component):
             {
                 "i": In(stream.Signature(shape)),
                 "o": Out(stream.Signature(shape)),
-                "level": Out(range(depth + 1)),
+                "o_level": Out(range(depth + 1)),
             }
         )
 
@@ -73,7 +73,7 @@ class Queue(wiring.Component):
             m.d.comb += [
                 count.i_leaves.eq(count.o_some & self.o.ready),
                 self.o.valid.eq(count.o_some),
-                self.level.eq(count.o_level),
+                self.o_level.eq(count.o_level),
             ]
         return m
 
@@ -85,7 +85,7 @@ class Queue(wiring.Component):
             read.en.eq(count.i_leaves),
             total.i_enters.eq(count.i_enters),
             total.i_leaves.eq(self.o.valid & self.o.ready),
-            self.level.eq(total.o_level),
+            self.o_level.eq(total.o_level),
         ]
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += self.o.valid.eq(count.o_some)

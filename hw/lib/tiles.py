@@ -9,6 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa import CONV
+from hw.lib.sizes import check_sizes
 
 NEST_FIELDS = ("pixels", "pixel_tile", "channels", "channel_tile", "chunks")
 NEST = data.StructLayout({name: CONV[name].shape for name in NEST_FIELDS})
@@ -48,6 +49,7 @@ class Axis(wiring.Component):
     """
 
     def __init__(self, *, bits: int) -> None:
+        check_sizes(1, bits=bits)
         self._place = place_layout(bits)
         super().__init__(
             {

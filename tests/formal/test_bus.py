@@ -96,7 +96,7 @@ def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
     proof.require(ar.payload.len < burst_beats(data_bytes))
     offered = Mux(ar.valid, ar.payload.len + 1, 0)
     proof.require(reader.o_idle == (~ar.valid & (asked == 0) & proof.inner("planner.o_idle")))
-    level = proof.inner("queue.level")
+    level = proof.inner("queue.o_level")
     follower = Follower(
         proof,
         i=(r.valid & ~reader.i_abort, Cat(r.payload.data, r.payload.resp != OKAY)),
@@ -185,7 +185,7 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     )
 
     left, unanswered = proof.inner("left"), proof.inner("unanswered")
-    level, consume = proof.inner("bursts.level"), proof.inner("bursts.consume")
+    level, consume = proof.inner("bursts.o_level"), proof.inner("bursts.consume")
     last = w.valid & w.payload.last
     front = (left != 0) + last
     proof.require(unanswered == under_way + owed)

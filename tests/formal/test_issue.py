@@ -27,11 +27,11 @@ def issued(issuer: Any) -> Proof:
     proof.require(~starts | (wait.payload == o.payload.wait))
     proof.require(post.valid == issuer.i_retire)
 
-    level = proof.inner("queue.level")
+    level = proof.inner("queue.o_level")
     moves = i.valid & i.ready, i.payload
     queued = Follower(proof, i=moves, o=(starts, o.payload), level=level)
     hold(proof, "queue", queued, depth=QUEUE_DEPTH, block=False)
-    level = proof.inner("flight.level")
+    level = proof.inner("flight.o_level")
     record = Cat(post.payload, issuer.o_event.retire_tag)
     flying = Follower(
         proof,

@@ -17,10 +17,10 @@ def proof(queue: Any, *, depth: int, block: bool) -> Proof:
     one = Proof(queue)
     enters, leaves = queue.i.valid & queue.i.ready, queue.o.valid & queue.o.ready
     one.require_stable(queue.o)
-    one.require(queue.level <= depth)
-    one.require(queue.i.ready == (queue.level != depth))
+    one.require(queue.o_level <= depth)
+    one.require(queue.i.ready == (queue.o_level != depth))
     follower = Follower(
-        one, i=(enters, queue.i.payload), o=(leaves, queue.o.payload), level=queue.level
+        one, i=(enters, queue.i.payload), o=(leaves, queue.o.payload), level=queue.o_level
     )
     hold(one, "", follower, depth=depth, block=block)
     return one

@@ -105,7 +105,7 @@ def test_sizes_are_checked() -> None:
             said := refusal(kind, {**all_made()[kind].parameters, name: wrong}),
         )
     }
-    assert set(found) == {("Queue", "depth"), ("Split", "outputs"), ("Axis", "bits")}, found
+    assert found == {}
 
 
 def test_every_kind_is_made() -> None:
@@ -119,7 +119,7 @@ def test_ports_tell_their_direction() -> None:
         if issubclass(kind, wiring.Component) and kind is not Overlay  # it has the card's pins
     }
     found = {kind.__name__: misnamed(one.signature) for kind, one in components.items()}
-    assert {name: ports for name, ports in found.items() if ports} == {"Queue": ["level"]}
+    assert {name: ports for name, ports in found.items() if ports} == {}
 
 
 def test_a_port_that_hides_its_direction_is_found() -> None:

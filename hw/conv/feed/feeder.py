@@ -18,9 +18,9 @@ from hw.isa import CONV, WINDOW, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import READ_LATENCY, input_switch_gap
 from hw.lib.algorithm import is_winograd, of_transform, skips, transform_index
+from hw.lib.counted_steps import Steps
 from hw.lib.occupancy import Occupancy
 from hw.lib.pipelining import delayed
-from hw.lib.steps import Steps
 from hw.lib.tensor_memory import read_request
 from hw.lib.tiles import NEST, NEST_FIELDS, Tiles
 from hw.lib.window import PixelStep, Step, WindowWalker

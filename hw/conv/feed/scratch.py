@@ -11,9 +11,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import multiple, of_transform
+from hw.lib.counted_steps import Steps
 from hw.lib.queue import Queue
 from hw.lib.replay import WeightRead
-from hw.lib.steps import Steps
 
 BLOCKS = 8  # reserved and not yet written
 

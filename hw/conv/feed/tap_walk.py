@@ -11,8 +11,8 @@ from amaranth.utils import exact_log2
 
 from hw.isa import WINDOW
 from hw.isa.config import OverlayConfig
+from hw.lib.counted_steps import Steps
 from hw.lib.skid import Skid
-from hw.lib.steps import Steps
 from hw.lib.tiles import NEST, Tiles
 from hw.lib.window import POSITION, ROW
 

@@ -12,9 +12,9 @@ from hw.conv.array.wave import drain_layout
 from hw.conv.sequence.drained_units import UnitRoom, UnitWalk
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import DRAINED_LATENCY, SETTLE_CYCLES, output_latency
+from hw.lib.counted_steps import Steps
 from hw.lib.pipelining import delayed
 from hw.lib.queue import Queue
-from hw.lib.steps import Steps
 
 DRAINS = 2  # banks of accumulators
 

@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from hw.conv.sequence.issuer import WaveIssuer, replayed
-from hw.lib.steps import Steps
+from hw.lib.counted_steps import Steps
 
 
 class InputStationary(WaveIssuer):

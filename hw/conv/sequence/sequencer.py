@@ -19,6 +19,7 @@ from hw.isa.config import OverlayConfig
 from hw.isa.timing import POP_LATENCY
 from hw.lib.pipelining import delayed
 from hw.lib.replay import WeightRead
+from hw.lib.sizes import check_sizes
 
 
 class Sequencer(wiring.Component):
@@ -157,6 +158,7 @@ class Split(wiring.Component):
     """
 
     def __init__(self, *, shape: Any, outputs: int) -> None:
+        check_sizes(1, outputs=outputs)
         self._outputs = range(outputs)
         signature = stream.Signature(shape)
         super().__init__({"i": In(signature), **{f"o_{k}": Out(signature) for k in self._outputs}})

@@ -21,7 +21,7 @@ from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import REUSE_DISTANCE
 from hw.lib.algorithm import is_winograd, skips, transform_index
-from hw.lib.steps import Steps
+from hw.lib.counted_steps import Steps
 from hw.lib.tiles import Tiles
 
 ISSUERS = {

@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import of_transform
+from hw.lib.counted_steps import Steps
 from hw.lib.sizes import check_sizes
-from hw.lib.steps import Steps
 
 # Moves from a word to the next: to the next pixel of the line; to the next line of the tile; to the
 # tile at the right; to the first tile below; and back to the first tile of the pixel tile, or with

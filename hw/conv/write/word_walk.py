@@ -8,8 +8,8 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.counted_steps import Steps
 from hw.lib.sizes import check_sizes
-from hw.lib.steps import Steps
 
 
 class Track(wiring.Component):

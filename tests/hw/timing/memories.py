@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hw.conv.array.parameter_chain import ParameterMemory
 from hw.conv.feed.scratch import BLOCK, Scratch
 from hw.isa import PARAMETER
@@ -104,16 +106,39 @@ def table() -> int:
     return latency
 
 
+def _block(tiles: int) -> Any:
+    """A block of so many tiles, as a constant."""
+    return BLOCK.const({"tiles": tiles, "single": tiles == 1, "words": tiles * F2.elements})
+
+
 @measures("COUNT_LATENCY")
 def count() -> int:
     dut = Scratch(config=WINOGRAD)
-    block = BLOCK.const({"tiles": 1, "transform": 0})
     final = AT + 5 + F2.elements - 1
     steps = [
-        *hold(dut.i_block.payload, block),
+        *hold(dut.i_block.payload, _block(1)),
         *pulse(AT, dut.i_block.valid),
         *pulse(AT + 5, dut.i_valid, count=F2.elements),
         *pulse(final, dut.i_last),
     ]
     (words,) = play(dut, steps, dut.o.level)
     return when(words) - final
+
+
+@measures("SCRATCH_LATENCY")
+def scratch() -> int:
+    """A second block of the whole memory waits until the first one has been read."""
+    dut = Scratch(config=WINOGRAD)
+    tiles = WINOGRAD.scratch_words // F2.elements
+    words, begin = tiles * F2.elements, AT + 5
+    ends = [begin + (k + 1) * F2.elements - 1 for k in range(tiles)]
+    released = begin + 2 * words
+    steps = [
+        *hold(dut.i_block.payload, _block(tiles)),
+        *hold(dut.i_block.valid),
+        *pulse(begin, dut.i_valid, count=words),
+        *(step for end in ends for step in pulse(end, dut.i_last)),
+        *pulse(released + 1 - words, dut.o.pop, count=words),
+    ]
+    (ready,) = play(dut, steps, dut.i_block.ready, cycles=released + 9)
+    return when(ready[released:])

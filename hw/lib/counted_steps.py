@@ -8,6 +8,8 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.sizes import check_sizes
+
 
 class Steps(wiring.Component):
     """Counts the steps of a loop, round by round; the next round begins behind the last step.
@@ -27,6 +29,7 @@ class Steps(wiring.Component):
     """
 
     def __init__(self, *, bits: int) -> None:
+        check_sizes(1, bits=bits)
         strobes = {f"i_{name}": In(1) for name in ("start", "advance", "single")}
         count = {"i_count": In(unsigned(bits))}
         super().__init__(strobes | count | {"o_first": Out(1, init=1), "o_last": Out(1)})

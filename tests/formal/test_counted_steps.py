@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Mux, Signal
 
-from hw.lib.steps import Steps
+from hw.lib.counted_steps import Steps
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 
 BITS = 5
