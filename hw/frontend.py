@@ -179,13 +179,19 @@ class Frontend(wiring.Component):
             (masters.store.error, Error.BUS_WRITE, flow.o_tags.store),
         ]
         for failure, (valid, code, tag) in zip(supervisor.i_failures, failures, strict=True):
-            m.d.comb += [
+            found = [
                 failure.valid.eq(valid),
                 failure.payload.code.eq(code),
                 failure.payload.tag.eq(tag),
             ]
+            if valid is flow.o_failed:  # the verdict on the program has its time
+                m.d.comb += found
+            else:
+                m.d.sync += found
+        # What happened is told a cycle later: it comes from all over the overlay.
         moved = [masters.o_moved, self.i_progress]
         moved += [event.start | event.retire for event in flow.o_events]
+        m.d.sync += supervisor.i_progress.eq(Cat(moved).any())
         m.d.comb += [
             supervisor.i_start.eq(slave.o_start),
             supervisor.i_finished.eq(flow.o_done),
@@ -193,7 +199,6 @@ class Frontend(wiring.Component):
             supervisor.i_cycle_limit.eq(slave.o_settings.cycle_limit),
             supervisor.i_abort.eq(slave.o_abort),
             supervisor.i_oldest_tag.eq(flow.o_oldest_tag),
-            supervisor.i_progress.eq(Cat(moved).any()),
             supervisor.i_quiet.eq(masters.o_quiet),
             flow.i_start.eq(supervisor.o_accept),
             masters.i_abort.eq(supervisor.o_drain),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
@@ -42,9 +42,11 @@ class Tokens(wiring.Component):
             for source in range(ENGINES):
                 post = self.i_post[source]
                 count = Signal(TOKEN_BITS, name=f"count_{source}_{destination}")
+                some = Signal(name=f"some_{source}_{destination}")
                 posted = post.valid & post.payload[destination]
                 taken = wait.valid & wait.ready & wait.payload[source]
                 m.d.sync += count.eq(count + posted - taken)
-                there.append(count != 0)
+                m.d.sync += some.eq(posted | Mux(taken, count > 1, some))
+                there.append(some)
             m.d.comb += wait.ready.eq((Cat(*there) | ~wait.payload).all())
         return m

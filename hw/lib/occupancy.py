@@ -46,12 +46,10 @@ class Occupancy(wiring.Component):
         all_but_one = Signal()
         level = self.o_level
         m.d.comb += [one.eq(level == 1), all_but_one.eq(level == self._depth - 1)]
-        with m.If(self.i_enters != self.i_leaves):
-            m.d.sync += [
-                level.eq(Mux(self.i_enters, level + 1, level - 1)),
-                self.o_some.eq(self.i_enters | ~one),
-                self.o_room.eq(self.i_leaves | ~all_but_one),
-            ]
+        with m.If(self.i_enters & ~self.i_leaves):
+            m.d.sync += [level.eq(level + 1), self.o_some.eq(1), self.o_room.eq(~all_but_one)]
+        with m.If(~self.i_enters & self.i_leaves):
+            m.d.sync += [level.eq(level - 1), self.o_some.eq(~one), self.o_room.eq(1)]
         return m
 
 

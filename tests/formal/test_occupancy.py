@@ -31,9 +31,9 @@ def test_occupancy(depth: int, full: bool) -> None:
 
 
 @seeded(
-    ("self.i_enters | ~one", "self.i_enters"),
-    ("self.i_leaves | ~all_but_one", "self.i_leaves"),
-    ("i_enters != self.i_leaves", "i_enters | self.i_leaves"),
+    ("self.o_some.eq(~one)", "self.o_some.eq(0)"),
+    ("self.o_room.eq(~all_but_one)", "self.o_room.eq(1)"),
+    ("If(self.i_enters & ~self.i_leaves)", "If(self.i_enters)"),
 )
 def test_wrong_occupancies(text: str, other: str) -> None:
     count = mutated(Occupancy, text, other)(depth=3)

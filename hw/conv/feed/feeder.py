@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hw.conv.feed.patches import PLACE, Patches
-from hw.conv.feed.scratch import BLOCK, block_of
+from hw.conv.feed.scratch import block_layout, block_of
 from hw.conv.feed.tap_walk import TAPS, TapWalker
 from hw.conv.sequence.fed import fed_word
 from hw.conv.sequence.loader import nest_of
@@ -38,7 +38,9 @@ FEED_FIELDS = tuple(dict.fromkeys((*WINDOW, *_OWN_FIELDS, *NEST_FIELDS)))
 FEED = data.StructLayout({name: CONV[name].shape for name in FEED_FIELDS})
 
 
-_FIRST = data.StructLayout({"first": 1, "block": BLOCK})  # place of a chunk, and its block
+def _first_layout(config: OverlayConfig) -> data.StructLayout:
+    """Whether a place is its chunk's first, and the chunk's block."""
+    return data.StructLayout({"first": 1, "block": block_layout(config)})
 
 
 class Feeder(wiring.Component):
@@ -78,7 +80,7 @@ class Feeder(wiring.Component):
                 "o_last": Out(1),
                 "o_patch_valid": Out(1),
                 "o_transform": Out(1),
-                "o_block": Out(stream.Signature(BLOCK)),
+                "o_block": Out(stream.Signature(block_layout(config))),
                 "i_popped": In(1),
                 "o_busy": Out(1),
             }
@@ -94,7 +96,7 @@ class Feeder(wiring.Component):
         config = self._config
         m.submodules.tiles = tiles = Tiles()
         m.submodules.walker = walker = WindowWalker(
-            config=config, word_bytes=config.reduction, extra=_FIRST
+            config=config, word_bytes=config.reduction, extra=_first_layout(config)
         )
         m.submodules.taps = taps = TapWalker(config=config)
         instruction = Signal(FEED)

@@ -17,15 +17,23 @@ from hw.lib.replay import WeightRead
 
 BLOCKS = 8  # reserved and not yet written
 
-# A chunk of a pixel tile: its elements, each with the words of all tiles.  Words of all elements;
-# whether there is one tile.
-BLOCK = data.StructLayout({"tiles": unsigned(16), "single": 1, "words": unsigned(22)})
+
+def block_layout(config: OverlayConfig) -> data.StructLayout:
+    """A chunk of a pixel tile: words of all its elements; tiles, and whether there is one.
+
+    A block of more words than the memory has as many as have no room.
+    """
+    words = range(config.scratch_words + 1)
+    return data.StructLayout({"tiles": unsigned(16), "single": 1, "words": words})
 
 
 def block_of(config: OverlayConfig, tiles: Any, single: Any, transform: Any) -> Any:
     """The block of so many tiles, of the indexed transform."""
-    words = of_transform(config, transform, lambda t: multiple(tiles, t.elements))
-    return BLOCK(Cat(tiles[:16], single[:1], Cat(words, Const(0, 22))[:22]))
+    layout = block_layout(config)
+    all_words = of_transform(config, transform, lambda t: multiple(tiles, t.elements))
+    bits = layout["words"].width
+    words = Mux(all_words[bits:].any(), ~Const(0, bits), all_words[:bits])
+    return layout(Cat(tiles[:16], single[:1], words))
 
 
 class Scratch(wiring.Component):
@@ -51,7 +59,7 @@ class Scratch(wiring.Component):
         depth, bits = config.scratch_words, config.activation_bits
         super().__init__(
             {
-                "i_block": In(stream.Signature(BLOCK)),
+                "i_block": In(stream.Signature(block_layout(config))),
                 "i_valid": In(1),
                 "i_last": In(1),
                 "i_word": In(bits),
@@ -63,7 +71,7 @@ class Scratch(wiring.Component):
         m = Module()
         bits, depth = self._config.activation_bits, self._config.scratch_words
         m.submodules.memory = memory = Memory(shape=bits, depth=depth, init=[])
-        blocks: Any = Queue(shape=BLOCK, depth=BLOCKS)
+        blocks: Any = Queue(shape=block_layout(self._config), depth=BLOCKS)
         m.submodules.queue = blocks
         free = Signal(range(depth + 1), init=depth)  # words that no block has reserved
         block = self.i_block

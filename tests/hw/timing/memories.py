@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hw.conv.array.parameter_chain import ParameterMemory
-from hw.conv.feed.scratch import BLOCK, Scratch
+from hw.conv.feed.scratch import Scratch, block_layout
 from hw.isa import PARAMETER
 from hw.isa.transforms import F2
 from hw.lib.queue import Queue
@@ -108,7 +108,8 @@ def table() -> int:
 
 def _block(tiles: int) -> Any:
     """A block of so many tiles, as a constant."""
-    return BLOCK.const({"tiles": tiles, "single": tiles == 1, "words": tiles * F2.elements})
+    fields = {"tiles": tiles, "single": tiles == 1, "words": tiles * F2.elements}
+    return block_layout(WINOGRAD).const(fields)
 
 
 @measures("COUNT_LATENCY")
