@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.utils import bits_for
 
 from hw.conv.sequence.issuer import WaveIssuer, replayed
 from hw.lib.counted_steps import Steps
@@ -28,7 +29,8 @@ class InputStationary(WaveIssuer):
         loaded = sight.headed if self._config.lanes == 2 else sight.loaded
         ready = ~sight.first | (loaded & sight.settled & free)
         here, in_time = self._group(m)
-        may_end = ~results | ((sight.room >= sight.pixels) & in_time)
+        pixels = sight.pixels[: bits_for(self._config.columns)]  # a column each
+        may_end = ~results | ((sight.room >= pixels) & in_time)
         between = self.i_active & group.o_first
         issue, ends = Signal(), Signal()
         m.d.comb += [
@@ -55,15 +57,17 @@ class InputStationary(WaveIssuer):
         left of the tile and the whole of it, so that no sum or choice precedes a comparison.
         """
         columns, sight = self._config.columns, self.i
-        left = Signal(16)  # channels of the tile from this one on, but for the first
+        # A channel has an accumulator: of the tile's channels, the one at hand and those behind it.
+        channels = sight.channels[: bits_for(self._config.accumulator_depth)]
+        left = Signal.like(channels)  # but for the first
 
         def least(reached: Callable[[Any], Any]) -> Any:
-            return Mux(sight.first, reached(sight.channels), reached(left)), reached(columns)
+            return Mux(sight.first, reached(channels), reached(left)), reached(columns)
 
         here, whole_here = least(lambda size: sight.weights >= size)
         in_time, whole_in_time = least(lambda size: sight.spacing <= size)
         with m.If(self.o.advance):
-            m.d.sync += left.eq(Mux(sight.first, sight.channels - 1, left - 1))
+            m.d.sync += left.eq(Mux(sight.first, channels - 1, left - 1))
         return here | whole_here, in_time & whole_in_time
 
     def _issue(self, m: Module, results: Value, close: Value) -> None:

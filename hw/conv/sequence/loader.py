@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from hw.isa import CONV, Dataflow
 from hw.isa.config import OverlayConfig
@@ -124,7 +125,8 @@ class Loader(wiring.Component):
 
     def _burst(self, m: Module, tiles: Tiles) -> tuple[Any, Any]:
         """Words of the next burst, and whether all of them are there."""
-        rows, pixels = self._config.rows, tiles.o_pixels
+        rows = self._config.rows
+        pixels = tiles.o_pixels[: bits_for(self._config.columns)]  # IS: a column each
         burst = Signal(data.StructLayout({"words": range(self._most + 1), "single": 1}))
         m.d.comb += [
             burst.words.eq(Mux(self._by_pixel, pixels, rows)),

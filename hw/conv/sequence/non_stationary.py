@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.utils import bits_for
 
 from hw.conv.sequence.issuer import WaveIssuer, replayed
 from hw.isa.config import OverlayConfig
@@ -27,8 +28,9 @@ class NonStationary(WaveIssuer):
         last, first = sight.last, sight.first
         activations, weights = sight.activations >= rows, sight.weights >= rows
         takes_parameters = first & sight.first_pixels
-        may_drain = (sight.room >= sight.pixels) & (sight.parameters_ready | ~sight.first_pixels)
-        m.d.sync += self._silent.eq(rows - sight.pixels)
+        pixels = sight.pixels[: bits_for(rows)]  # a row each
+        may_drain = (sight.room >= pixels) & (sight.parameters_ready | ~sight.first_pixels)
+        m.d.sync += self._silent.eq(rows - pixels)
         chunk, drain, fills = Signal(), Signal(), self.i_active & ~draining
         m.d.comb += [
             chunk.eq(fills & (~first | (activations & weights))),

@@ -13,9 +13,9 @@ from hw.lib.algorithm import of_transform
 from hw.lib.counted_steps import Steps
 from hw.lib.sizes import check_sizes
 
-# Moves from a word to the next: to the next pixel of the line; to the next line of the tile; to the
-# tile at the right; to the first tile below; and back to the first tile of the pixel tile, or with
-# a tile's move: it is the first one of the next pixel tile.
+# Moves from a word to the next, known before the step: to the next pixel of the line; to the next
+# line of the tile; to the tile at the right; to the first tile below; and back to the first tile of
+# the pixel tile, or with a tile's move: it is the first one of the next pixel tile.
 MOVE = data.StructLayout({"pixel": 1, "line": 1, "right": 1, "below": 1, "restart": 1, "mark": 1})
 
 
@@ -24,7 +24,7 @@ class TileTrack(wiring.Component):
 
     Members
     -------
-    i_begin : to the base. i_move : see `MOVE`.
+    i_begin : to the base. i_step, i_move : the step that is made, see `MOVE`.
     i_base, i_pixel, i_line, i_right, i_below : the base, and what each move adds.
     o_value : the sum.
     """
@@ -33,7 +33,8 @@ class TileTrack(wiring.Component):
         check_sizes(1, bits=bits)
         shape = unsigned(bits)
         steps = {f"i_{name}": In(shape) for name in ("base", "pixel", "line", "right", "below")}
-        super().__init__({"i_begin": In(1), "i_move": In(MOVE), **steps, "o_value": Out(shape)})
+        strobes = {"i_begin": In(1), "i_step": In(1), "i_move": In(MOVE)}
+        super().__init__({**strobes, **steps, "o_value": Out(shape)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -42,18 +43,19 @@ class TileTrack(wiring.Component):
         first, first_row = (Signal.like(value, name=name) for name in ("first", "first_row"))
         following = Signal.like(value)
         m.d.comb += following.eq(Mux(move.below, row + self.i_below, tile + self.i_right))
-        with m.If(move.pixel):
-            m.d.sync += value.eq(value + self.i_pixel)
-        with m.If(move.line):
-            m.d.sync += [value.eq(line + self.i_line), line.eq(line + self.i_line)]
-        with m.If(move.right | move.below):
-            m.d.sync += [value.eq(following), line.eq(following), tile.eq(following)]
-            with m.If(move.below):
-                m.d.sync += row.eq(following)
-            with m.If(move.mark):
-                m.d.sync += [first.eq(following), first_row.eq(Mux(move.below, following, row))]
-        with m.If(move.restart):
-            m.d.sync += [value.eq(first), line.eq(first), tile.eq(first), row.eq(first_row)]
+        with m.If(self.i_step):
+            with m.If(move.pixel):
+                m.d.sync += value.eq(value + self.i_pixel)
+            with m.If(move.line):
+                m.d.sync += [value.eq(line + self.i_line), line.eq(line + self.i_line)]
+            with m.If(move.right | move.below):
+                m.d.sync += [value.eq(following), line.eq(following), tile.eq(following)]
+                with m.If(move.below):
+                    m.d.sync += row.eq(following)
+                with m.If(move.mark):
+                    m.d.sync += [first.eq(following), first_row.eq(Mux(move.below, following, row))]
+            with m.If(move.restart):
+                m.d.sync += [value.eq(first), line.eq(first), tile.eq(first), row.eq(first_row)]
         with m.If(self.i_begin):
             for register in (value, line, tile, row, first, first_row):
                 m.d.sync += register.eq(self.i_base)
@@ -122,6 +124,7 @@ class OutputTiles(wiring.Component):
 
         m.d.comb += [
             track.i_begin.eq(self.i_begin),
+            track.i_step.eq(self.i_step),
             track.i_move.eq(move),
             track.i_base.eq(base),
             track.i_pixel.eq(pixel),
@@ -154,15 +157,15 @@ class OutputTiles(wiring.Component):
             tiles.i_advance.eq(self.i_step & ends),
             tiles.i_start.eq(self.i_begin),
         ]
+        m.d.comb += [
+            move.pixel.eq(~last_pixel),
+            move.line.eq(last_pixel & ~last_line),
+            move.right.eq(ends & onward & ~last_column),
+            move.below.eq(ends & onward & last_column),
+            move.mark.eq(last_tile),
+            move.restart.eq(ends & ~onward),
+        ]
         with m.If(self.i_step):
-            m.d.comb += [
-                move.pixel.eq(~last_pixel),
-                move.line.eq(last_pixel & ~last_line),
-                move.right.eq(ends & onward & ~last_column),
-                move.below.eq(ends & onward & last_column),
-                move.mark.eq(last_tile),
-                move.restart.eq(ends & ~onward),
-            ]
             m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + 1))
             with m.If(last_pixel):
                 m.d.sync += line.eq(Mux(last_line, 0, line + 1))

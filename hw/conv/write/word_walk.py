@@ -18,14 +18,15 @@ class Track(wiring.Component):
     Members
     -------
     i_base, i_pitch : of the tensor; held.
-    i_image : to the first pixel, a tile's first.
+    i_step : one of the moves below is made; they are known before it.
+    i_image : without a step, to the first pixel, a tile's first.
     i_tile : what follows is a new tile, behind the highest pixel so far.
     i_restart : back to the tile's first pixel.
-    i_up, i_down : to the next or the previous pixel.
+    i_up : to the next pixel. None of these: to the previous one.
     o_address : of the current pixel.
     """
 
-    STROBES = ("image", "tile", "restart", "up", "down")
+    STROBES = ("step", "image", "tile", "restart", "up")
 
     def __init__(self) -> None:
         strobes = {f"i_{name}": In(1) for name in self.STROBES}
@@ -36,22 +37,17 @@ class Track(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         first, highest = Signal(32), Signal(32)
-        with m.If(self.i_up):
-            m.d.sync += self.o_address.eq(self.o_address + self.i_pitch)
-            m.d.sync += highest.eq(self.o_address + self.i_pitch)
-        with m.If(self.i_down):
-            m.d.sync += self.o_address.eq(self.o_address - self.i_pitch)
-        with m.If(self.i_restart):
-            m.d.sync += self.o_address.eq(first)
-        with m.If(self.i_tile):
-            following = highest + self.i_pitch
-            m.d.sync += [self.o_address.eq(following), first.eq(following), highest.eq(following)]
+        higher, lower = self.o_address + self.i_pitch, self.o_address - self.i_pitch
+        following = highest + self.i_pitch
+        address = Mux(self.i_up, higher, lower)
+        with m.If(self.i_step):
+            m.d.sync += self.o_address.eq(Mux(self.i_restart, first, address))
+            with m.If(self.i_up & ~self.i_restart):
+                m.d.sync += highest.eq(higher)
+            with m.If(self.i_tile):
+                m.d.sync += [signal.eq(following) for signal in (self.o_address, first, highest)]
         with m.If(self.i_image):
-            m.d.sync += [
-                self.o_address.eq(self.i_base),
-                first.eq(self.i_base),
-                highest.eq(self.i_base),
-            ]
+            m.d.sync += [signal.eq(self.i_base) for signal in (self.o_address, first, highest)]
         return m
 
 
@@ -151,9 +147,9 @@ class PixelWalk(wiring.Component):
         m.submodules.pixels = pixels = Steps(bits=16)
         last_pixel = pixels.o_last
         m.d.comb += [pixels.i_count.eq(self.i_pixels), pixels.i_single.eq(self.i_single)]
-        climbs = self.i_descends & ~last_pixel
-        ends, regroups = Signal(), Signal()
-        with m.FSM():
+        regroups = self.i_by_channel & ~self.i_last_group  # behind the last pixel, that is
+        climbs, ends = Signal(), Signal()
+        with m.FSM() as fsm:
             with m.State("IDLE"):
                 with m.If(self.i_start):
                     m.next = "IMAGE"
@@ -161,19 +157,13 @@ class PixelWalk(wiring.Component):
                 m.d.comb += self.o_track.image.eq(1)
                 m.next = "CLIMB"
             with m.State("CLIMB"):
-                m.d.comb += [self.o_track.up.eq(climbs), pixels.i_advance.eq(climbs)]
+                m.d.comb += [climbs.eq(self.i_descends & ~last_pixel), pixels.i_advance.eq(climbs)]
                 with m.If(~climbs):
                     m.d.comb += pixels.i_start.eq(1)
                     m.next = "WORDS"
             with m.State("WORDS"):
-                m.d.comb += self.o_ready.eq(1)
-                with m.If(self.i_taken):
-                    m.d.comb += [regroups.eq(last_pixel & self.i_by_channel & ~self.i_last_group)]
-                    m.d.comb += ends.eq(last_pixel & ~regroups)
-                    m.d.comb += pixels.i_advance.eq(1)
-                with m.If(self.i_taken & ~last_pixel):
-                    m.d.comb += self.o_track.down.eq(self.i_descends)
-                    m.d.comb += self.o_track.up.eq(~self.i_descends)
+                m.d.comb += [self.o_ready.eq(1), pixels.i_advance.eq(self.i_taken)]
+                m.d.comb += ends.eq(self.i_taken & last_pixel & ~regroups)
                 with m.If(ends):
                     m.next = "CLIMB"
                 with m.If(ends & self.i_last_pixels):
@@ -181,9 +171,11 @@ class PixelWalk(wiring.Component):
                 with m.If(self.o_last):
                     m.next = "IDLE"
         m.d.comb += [
-            self.o_track.restart.eq(regroups),
-            self.o_track.tile.eq(ends & ~self.i_last_pixels),
-            self.o_group.eq(regroups),
+            self.o_track.step.eq(climbs | (self.o_ready & self.i_taken)),
+            self.o_track.up.eq(fsm.ongoing("CLIMB") | ~self.i_descends),
+            self.o_track.restart.eq(self.o_ready & last_pixel & regroups),
+            self.o_track.tile.eq(self.o_ready & last_pixel & ~regroups),
+            self.o_group.eq(self.o_ready & self.i_taken & last_pixel & regroups),
             self.o_tile.eq(ends & self.i_last_pixels),
             self.o_again.eq(ends & ~self.i_last_pixels),
             self.o_advance.eq(ends),
