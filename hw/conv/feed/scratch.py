@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import multiple, of_transform
@@ -23,7 +24,7 @@ def block_layout(config: OverlayConfig) -> data.StructLayout:
 
     A block of more words than the memory has as many as have no room.
     """
-    words = range(config.scratch_words + 1)
+    words = bits_for(config.scratch_words)
     return data.StructLayout({"tiles": unsigned(16), "single": 1, "words": words})
 
 
@@ -31,7 +32,7 @@ def block_of(config: OverlayConfig, tiles: Any, single: Any, transform: Any) -> 
     """The block of so many tiles, of the indexed transform."""
     layout = block_layout(config)
     all_words = of_transform(config, transform, lambda t: multiple(tiles, t.elements))
-    bits = layout["words"].width
+    bits = bits_for(config.scratch_words)
     words = Mux(all_words[bits:].any(), ~Const(0, bits), all_words[:bits])
     return layout(Cat(tiles[:16], single[:1], words))
 
