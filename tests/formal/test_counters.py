@@ -35,8 +35,9 @@ def counted(tokens: Any) -> Proof:
             count = proof.inner(f"count_{engine}_{target}")
             mine = (source == engine) & (destination == target)
             proof.require(~mine | (count == there))
-            proof.require(proof.inner(f"some_{engine}_{target}") == (count != 0))
-            late = tokens.i_wait[target].payload[engine] & (count == 0) & (source != engine)
+            some = proof.inner(f"some_{engine}_{target}")
+            proof.require(~mine | (some == (count != 0)))
+            late = tokens.i_wait[target].payload[engine] & ~some & (source != engine)
             others |= (destination == target) & late
     proof.require(wait.ready == ~(others | (asks & (there == 0))))
     return proof
