@@ -246,11 +246,11 @@ class Lowering:
     def _lower(self, index: int, node: onnx.NodeProto) -> None:
         made: dict[str, Known] = {}
         try:
+            self._together.require_first(node)
             if not self._is_constant(node):
                 made = self._made(node)
             self._expect(node, made)
             operands = self._operands(node)
-            self._together.require_first(node)
             went = self._decide(index, node)
             if went == "constant":
                 self._together.fold(node, self.values)

@@ -64,7 +64,8 @@ def infer(
         made = {name: replace(known, dtype=FLOAT) for name, known in made.items()}
     for known in made.values():
         if known.shape is not None and min(known.shape, default=0) < 0:
-            raise Misfit(f"its output would have the shape {known.shape}", INCONSISTENT)
+            reason = f"it does not fit its input: its output would have the shape {known.shape}"
+            raise Misfit(reason, INCONSISTENT)
         if known.shape is not None and math.prod(known.shape) > limit:
             raise Unsupported(
                 f"it makes a tensor of {known.shape}, more than {limit:,} elements",
