@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from boards.board import U200
+from dse.cost.clock import clock
 from dse.explore.exploration import Exploration
 from dse.explore.families import Space
 from dse.explore.search import explore, predict
@@ -109,7 +110,8 @@ def cells_of(name: str, found: Exploration) -> list[str]:
 def main(*networks: str) -> None:
     """Print the tables."""
     print(
-        f"{U200.name.upper()}, {U200.clock_hz / 1e6:.0f} MHz, at most {U200.dsp:,} DSPs. "
+        f"{U200.name.upper()}, {clock(U200.clock_hz, U200.clock_standing)}, the bare device of "
+        f"{U200.dsp:,} DSPs. "
         "Shares are of the closed form's cycles: the array at work, waiting for weights, filling "
         "and draining, poolings and input that nothing hides.\n"
     )

@@ -1,8 +1,9 @@
 """What an exploration promises, kept by the RTL: ``python -m benchmarks.explored [NETWORK ..]``.
 
-The best design of each network for a board (``--board``, ``--array``), with random weights and one
-random image: the cycles of the exact model, those of the whole overlay in Verilator with ideal
-memory, and the bytes in which outputs and intermediate tensors differ from the golden model.
+The best design of each network for a board (``--board``, ``--bare``, ``--array``), with random
+weights and one random image: the cycles of the exact model, those of the whole overlay in Verilator
+with ideal memory, and the bytes in which outputs and intermediate tensors differ from the golden
+model.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import onnx
 
 from benchmarks.clock import Stages
-from boards.board import BOARDS, board
+from boards.board import BOARDS, Board, board
+from dse.cost.clock import unit
 from dse.explore.exploration import Exploration
 from dse.explore.search import explore
 from dse.network.numbers import with_random_numbers
@@ -32,13 +34,15 @@ from tests.kit.qdq import qdq_model
 SEED = 1
 
 
-def run(name: str, target: str, array: tuple[int, int] | None = None) -> tuple[Exploration, Result]:
+def run(
+    name: str, target: Board, array: tuple[int, int] | None = None
+) -> tuple[Exploration, Result]:
     """The exploration, compiled, and its program's run in RTL; prints the time of each stage."""
     stages = Stages()
     outline = without_dense(benchmark(name))
     network = with_random_numbers(outline)
     with stages.stage("exploration"):
-        found = explore(outline, board(target), array=array).compiled(network)
+        found = explore(outline, target, array=array).compiled(network)
     with stages.stage("import"), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(qdq_model(network), path)
@@ -81,14 +85,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", default=["googlenet"], metavar="NETWORK")
     parser.add_argument("--board", choices=sorted(BOARDS), default="u200")
+    parser.add_argument("--bare", action="store_true", help="all of the board's device")
     parser.add_argument("--array", type=parse_array, metavar="RxC")
     options = parser.parse_args()
+    target = board(options.board, bare=options.bare)
     lines = [
-        "| network | array, lanes | predicted | RTL | ms | mismatches in tensors |",
+        f"| network | array, lanes | predicted | RTL | {unit(target.clock_standing)} "
+        "| mismatches in tensors |",
         "|---|---|---:|---:|---:|---:|",
     ]
     for name in options.networks:
-        lines.append(line(*run(name, options.board, options.array)))
+        lines.append(line(*run(name, target, options.array)))
     print("\n".join(lines))
 
 

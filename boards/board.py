@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from boards.estimate import breakdown
 from boards.left import DSP_HEIGHT, LEFT, USABLE
 from dse.cost import Infeasible
+from dse.cost.clock import ClockStanding
 from dse.explore.resources import Resources
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
@@ -26,14 +26,6 @@ DSP48E2 = Primitive(name="dsp48e2")
 
 class BoardError(PolymapError, ValueError):
     """An unknown board, or a resource that cannot be."""
-
-
-class ClockStanding(StrEnum):
-    """What supports a clock: a latency in milliseconds is worth no more."""
-
-    ASSUMED = "assumed"
-    SIX_LEVELS = "six levels"
-    ROUTED = "routed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +77,17 @@ class Board:
         """The resources by name, flip-flops included."""
         return {**self.budget, "ff": self.ff}
 
+    @property
+    def device(self) -> dict[str, int]:
+        """The resources of the bare device, by the same names."""
+        return BOARDS[self.name].limits if self.name in BOARDS else self.limits
+
+    @property
+    def offer(self) -> str:
+        """Whose the resources are, behind a number of them."""
+        board = f"board {self.name!r}"
+        return f"that the card of {board} leaves" if self.source else f"of {board}"
+
     def blocks(self, config: OverlayConfig) -> dict[str, Resources]:
         """What each part of an overlay takes of the board, whether or not it has that much."""
         return breakdown(config, primitive=DSP48E2, uram=self.uram > 0)
@@ -100,7 +103,8 @@ class Board:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""
-        return {**asdict(self), "memory_bandwidth": self.memory_bandwidth}
+        computed = {"memory_bandwidth": self.memory_bandwidth, "device": self.device}
+        return {**asdict(self), **computed}
 
 
 U200 = Board(
@@ -143,7 +147,7 @@ BOARDS = {board.name: board for board in (U200, U250, KCU1500)}
 """The bare devices."""
 
 
-def board(name: str, *, bare: bool = True) -> Board:
+def board(name: str, *, bare: bool = False) -> Board:
     """The board of a name, in any case: what its card leaves, or the bare device."""
     if name.lower() not in BOARDS:
         raise BoardError(f"no board named {name!r}; known: {', '.join(BOARDS)}")

@@ -30,5 +30,6 @@ def primitive(config: OverlayConfig, board: Board) -> Primitive:
     needed, available = columns * config.rows, cascades(board, 1)
     raise BoardError(
         f"an array of {config.rows} x {columns} elements takes {needed:,} DSP slices, "
-        f"{needed - available:,} more than board {board.name!r} has; choose fewer rows or columns"
+        f"{needed - available:,} more than the {available:,} {board.offer}; "
+        "choose fewer rows or columns"
     )

@@ -85,7 +85,7 @@ def _require(config: OverlayConfig, board: Board, blocks: Mapping[str, Resources
     largest = max(size, key=lambda name: size[name])
     raise ResourceError(
         f"an overlay of {config.rows} x {config.columns} takes {needed:,} {bound} (estimate), "
-        f"{needed - available:,} more than the {available:,} of board {board.name!r}; "
+        f"{needed - available:,} more than the {available:,} {board.offer}; "
         f"most of it is {largest} with {size[largest]:,}: choose {_REMEDIES[largest]}",
         bound=bound,
         needed=needed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from dse.cost.clock import ClockStanding
 from dse.explore.resources import Resources
 from hw.isa.config import OverlayConfig
 
@@ -15,11 +16,13 @@ class Card(Protocol):
     Members
     -------
     part : the device's order number.
-    clock_hz : the clock that designs aim at.
-    dsp : multipliers of the device.
+    clock_hz : the clock that designs aim at; ``clock_standing``: what supports it.
+    dsp : multipliers that an overlay may take.
     memory_channels, memory_bandwidth : channels of DRAM, and bytes per second of all of them.
     budget : the resources by name, as cost models count them.
     limits : the resources by name, as ``Resources`` count them.
+    device : those of the bare device, of which shell or block design take a part.
+    source : who says what they take; empty: the whole device is to be had.
     """
 
     @property
@@ -30,6 +33,9 @@ class Card(Protocol):
 
     @property
     def clock_hz(self) -> float: ...
+
+    @property
+    def clock_standing(self) -> ClockStanding: ...
 
     @property
     def dsp(self) -> int: ...
@@ -45,6 +51,12 @@ class Card(Protocol):
 
     @property
     def limits(self) -> Mapping[str, int]: ...
+
+    @property
+    def device(self) -> Mapping[str, int]: ...
+
+    @property
+    def source(self) -> str: ...
 
     def blocks(self, config: OverlayConfig) -> Mapping[str, Resources]:
         """What each part of an overlay takes, whether or not there is that much."""

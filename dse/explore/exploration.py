@@ -8,6 +8,7 @@ from typing import Any
 
 from dse.compile.segmented import compile_segments
 from dse.cost import CostModel
+from dse.cost.clock import ClockStanding
 from dse.cost.overlay_model import OverlayModel
 from dse.explore.card import Card
 from dse.explore.execution import Execution
@@ -63,6 +64,11 @@ class Exploration:
         return 1 if self.configuration is None else self.configuration.lanes
 
     @property
+    def clock_standing(self) -> ClockStanding:
+        """What supports the clock of all latencies."""
+        return ClockStanding.ASSUMED if self.board is None else self.board.clock_standing
+
+    @property
     def winograd(self) -> str:
         """The transforms of the hardware, as ``OverlayConfig`` names them; empty if not ours."""
         return "" if self.configuration is None else self.configuration.winograd
@@ -104,6 +110,7 @@ class Exploration:
             "network": mapping.network,
             "segments": 1 + max(self.network.arrivals.values(), default=0),
             "board": None if self.board is None else self.board.name,
+            "bare": None if self.board is None else not self.board.source,
             "model": mapping.model,
             "objective": self.objective.value,
             "array": f"{mapping.rows}x{mapping.columns}",
@@ -115,6 +122,7 @@ class Exploration:
             "compute_cycles": mapping.compute,
             "transfer_cycles": mapping.transfer,
             "clock_hz": mapping.clock_hz,
+            "clock_standing": self.clock_standing.value,
             "latency_ms": mapping.latency_ms,
             "utilisation": mapping.utilisation,
             "mapping_seconds": mapping.seconds,

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from dse.cost.clock import ClockStanding, clock
 from dse.pipeline.design import Design, Stage
 from dse.pipeline.model.search_error import SearchError
 from dse.pipeline.run import Outcome
@@ -35,6 +36,7 @@ def to_json(outcome: Outcome, *, mhz: float) -> dict[str, Any]:
         "R1": design.r1,
         "R2": design.r2,
         "mhz": mhz,
+        "clock_standing": ClockStanding.ASSUMED.value,
         "gops": design.gops(mhz),
         "images_per_second": mhz * 1e6 / design.cycles,
         "dram_gb_per_second": design.dram_gb_per_s(mhz),
@@ -166,7 +168,7 @@ def summary(outcome: Outcome, *, mhz: float) -> str:
     unit = design.model.ram.blocks_per_unit
     lines = [
         f"R1 {design.r1:.4f}  R2 {design.r2:.4f}  {design.gops(mhz):,.1f} GOP/s and "
-        f"{mhz * 1e6 / design.cycles:,.0f} images/s at {mhz:g} MHz",
+        f"{mhz * 1e6 / design.cycles:,.0f} images/s at {clock(mhz * 1e6, ClockStanding.ASSUMED)}",
         f"DSP {design.dsp} of {design.device.dsp}, {design.model.ram.unit} {design.ram / unit:g} "
         f"of {design.device.ram_units}, DRAM {design.dram_gb_per_s(mhz):.1f} GB/s",
     ]

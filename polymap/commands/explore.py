@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dse.cost.clock import latency
+from dse.explore.card import Card
 from dse.explore.executors import ExecutorName, executor
 from dse.explore.objectives import CostModelName, Objective, Winograd
 from dse.network.prune import without_dense
@@ -14,7 +17,17 @@ from hw.isa.errors import InputError
 from polymap import api
 from polymap.api.command_line import parse_array, parse_shapes
 from polymap.commands import output
-from polymap.commands.options import BOARDS, Array, Calibration, Json, Lanes, Shape, Strict
+from polymap.commands.options import (
+    BOARDS,
+    Array,
+    Bare,
+    Calibration,
+    Json,
+    Lanes,
+    Shape,
+    Strict,
+)
+from polymap.commands.place import place
 
 
 def explore(
@@ -72,12 +85,13 @@ def explore(
     shape: Shape = None,
     strict: Strict = False,
     out: Annotated[Path | None, typer.Option(help="folder for the results")] = None,
+    bare: Bare = False,
     as_json: Json = False,
 ) -> None:
     """Find the overlay and the mapping of least latency, and prove them optimal."""
     if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
         raise InputError("--latency-ms must be positive, and needs --objective dsp")
-    target = None if board is None else api.board(board)
+    target = place(board, bare)
     if target is not None:
         target = api.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
     fixed = None if array is None else parse_array(array)
@@ -158,6 +172,12 @@ def _tell_host(network: api.Network) -> None:
 _PARTS = ("fill", "array", "load", "drain")
 
 
+def _where(board: Card) -> str:
+    if not board.source:
+        return f"the bare device of {board.name}"
+    return f"what a {board.name} leaves ({board.dsp:,} of {board.device['dsp']:,} DSPs)"
+
+
 def _tell(found: api.Exploration) -> None:
     mapping = found.mapping
     parts = [part for part in _PARTS if any(part in layer.split for layer in mapping.layers)]
@@ -180,22 +200,23 @@ def _tell(found: api.Exploration) -> None:
             for layer in mapping.layers
         ],
     )
-    place = "any device" if found.board is None else found.board.name
+    where = "any device" if found.board is None else _where(found.board)
     winograd = f", winograd {found.winograd}" if found.winograd else ""
     typer.echo(
-        f"{mapping.network} on {place}, {mapping.model}: {mapping.rows} x {mapping.columns}, "
+        f"{mapping.network} on {where}, {mapping.model}: {mapping.rows} x {mapping.columns}, "
         f"{found.lanes} lane(s){winograd}, {mapping.dsp:,} DSPs"
     )
+    told = partial(latency, clock_hz=mapping.clock_hz, standing=found.clock_standing)
     gap = "" if found.certified_gap is None else f"; gap to the optimum {found.certified_gap:g}"
     typer.echo(
         f"{mapping.cycles:,.0f} cycles ({mapping.compute:,.0f} compute, {mapping.transfer:,.0f} "
-        f"transfer), {mapping.latency_ms:.3f} ms at {mapping.clock_hz / 1e6:.0f} MHz, utilisation "
+        f"transfer), {told(mapping.latency_ms)}, utilisation "
         f"{mapping.utilisation:.1%}{gap}"
     )
     if found.execution is not None:
         total = found.execution.cycles.total
         typer.echo(
-            f"compiled: {total:,} cycles, as in RTL, {total / mapping.clock_hz * 1e3:.3f} ms; the "
+            f"compiled: {total:,} cycles, as in RTL, {told(total / mapping.clock_hz * 1e3)}; the "
             f"closed form differs by {mapping.cycles / total - 1:+.1%}"
         )
     typer.echo(f"mapped in {mapping.seconds:.3f} s, explored in {found.seconds:.2f} s")

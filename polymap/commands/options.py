@@ -38,4 +38,8 @@ Strict = Annotated[
     bool,
     typer.Option("--strict", help="refuse operators that the host would run between layers"),
 ]
+Bare = Annotated[
+    bool,
+    typer.Option("--bare", help="the board's whole device, without shell or block design"),
+]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]

@@ -9,7 +9,7 @@ import typer
 from polymap import api
 from polymap.commands import output
 from polymap.commands.elaborate import summary
-from polymap.commands.options import BOARDS, Array, Config, Json, Lanes, Out
+from polymap.commands.options import BOARDS, Array, Bare, Config, Json, Lanes, Out
 
 
 def package(
@@ -18,10 +18,11 @@ def package(
     config: Config = None,
     array: Array = None,
     lanes: Lanes = None,
+    bare: Bare = False,
     as_json: Json = False,
 ) -> None:
     """Write the overlay for a board: Verilog, scripts and settings; build.sh builds them."""
-    target = api.board(board)
+    target = api.board(board, bare=bare)
     overlay = api.configure(array, lanes, config)
     api.scripts(target, overlay.weight_ports)  # what cannot be built is refused at once
     output.folder(out)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from dse.cost.clock import latency, unit
 from dse.evaluate.report_data import ReportData
 from dse.evaluate.searched_arrays import SearchedArrays
 from dse.files.figures import ACCENT, BLUE, GREY, styled
-from dse.mapping import NetworkMapping
 
 _WORST = 8.0  # times the least latency: the end of the colour scale
 _PALE = 0.45  # opacity of bounds
@@ -20,15 +20,16 @@ def heat_map(data: ReportData, candidates: SearchedArrays) -> go.Figure:
     found = candidates.cells()
     scale = 1e3 / mapping.clock_hz
     fastest = float(np.nanmin(found.solved)) * scale
+    ms = unit(data.board.clock_standing)
     figure = go.Figure()
     for what, values, opacity in (("over ", found.bound, _PALE), ("", found.solved, 1.0)):
-        latency = (values * scale).astype(np.float32)
+        milliseconds = (values * scale).astype(np.float32)
         figure.add_heatmap(
             x=found.columns,
             y=found.rows,
-            z=np.log10(latency),
-            customdata=latency,
-            hovertemplate=f"%{{y:.0f}} x %{{x:.0f}}: {what}%{{customdata:.4f}} ms<extra></extra>",
+            z=np.log10(milliseconds),
+            customdata=milliseconds,
+            hovertemplate=f"%{{y:.0f}} x %{{x:.0f}}: {what}%{{customdata:.4f}} {ms}<extra></extra>",
             opacity=opacity,
             coloraxis="coloraxis",
         )
@@ -39,13 +40,13 @@ def heat_map(data: ReportData, candidates: SearchedArrays) -> go.Figure:
             "cmax": np.log10(fastest * _WORST),
             "colorscale": "Viridis_r",
             "colorbar": {
-                "title": "ms",
+                "title": ms,
                 "tickvals": np.log10(ticks),
                 "ticktext": [f"{tick:.3g}" for tick in ticks],
             },
         }
     )
-    figure.add_scatter(x=[mapping.columns], y=[mapping.rows], **_chosen(mapping))
+    figure.add_scatter(x=[mapping.columns], y=[mapping.rows], **_chosen(data))
     figure.update_xaxes(type="log", title="columns", dtick="D2", showgrid=False)
     figure.update_yaxes(type="log", title="rows", dtick="D2", showgrid=False)
     return styled(figure, 520)
@@ -63,25 +64,28 @@ def front(data: ReportData) -> go.Figure:
             marker={"color": BLUE, "size": 6},
             showlegend=False,
             hovertext=[
-                f"{point.rows} x {point.columns}: {point.dsp:,} DSPs, {point.latency_ms:.4f} ms"
+                f"{point.rows} x {point.columns}: {point.dsp:,} DSPs, "
+                + latency(point.latency_ms, data.mapping.clock_hz, data.board.clock_standing)
                 for point in points
             ],
             hoverinfo="text",
         )
     )
     mapping = data.mapping
-    figure.add_scatter(x=[mapping.dsp], y=[mapping.latency_ms], **_chosen(mapping))
+    figure.add_scatter(x=[mapping.dsp], y=[mapping.latency_ms], **_chosen(data))
     figure.update_xaxes(type="log", title="DSPs", dtick="D2")
-    figure.update_yaxes(type="log", title="ms", dtick="D2")
+    figure.update_yaxes(type="log", title=unit(data.board.clock_standing), dtick="D2")
     return styled(figure, 360)
 
 
-def _chosen(mapping: NetworkMapping) -> dict[str, object]:
+def _chosen(data: ReportData) -> dict[str, object]:
     """The circle around the chosen array."""
+    mapping = data.mapping
+    told = latency(mapping.latency_ms, mapping.clock_hz, data.board.clock_standing)
     return {
         "mode": "markers",
         "marker": {"symbol": "circle-open", "size": 15, "color": ACCENT, "line": {"width": 3}},
         "showlegend": False,
-        "hovertext": [f"{mapping.rows} x {mapping.columns}: {mapping.latency_ms:.4f} ms"],
+        "hovertext": [f"{mapping.rows} x {mapping.columns}: {told}"],
         "hoverinfo": "text",
     }

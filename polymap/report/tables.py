@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dse.cost.clock import latency, unit
 from dse.evaluate.report_data import ReportData
+from dse.explore.card import Card
 from dse.explore.resources import Resources
 from dse.files.figures import printable
 from polymap.report.roofline import intensity
@@ -29,11 +31,11 @@ def facts(data: ReportData) -> Table:
         ("board", f"{data.board.name} ({data.board.part})"),
         ("array", f"{mapping.rows} x {mapping.columns}, {data.lanes} lane(s)"),
         ("cost model", mapping.model),
-        ("DSP", f"{mapping.dsp:,} of {data.board.dsp:,}"),
+        ("DSP", f"{mapping.dsp:,} of {data.board.dsp:,}, device {data.board.device['dsp']:,}"),
         ("cycles", f"{mapping.cycles:,.0f}"),
         ("compute cycles", f"{mapping.compute:,.0f}"),
         ("transfer cycles", f"{mapping.transfer:,.0f}"),
-        ("latency", f"{mapping.latency_ms:.4f} ms at {mapping.clock_hz / 1e6:g} MHz"),
+        ("latency", latency(mapping.latency_ms, mapping.clock_hz, data.board.clock_standing)),
         ("certified gap", "not asked for" if gap is None else f"{gap:g} cycles"),
         ("mapped in", f"{mapping.seconds:.3f} s"),
         ("explored in", f"{data.seconds:.2f} s"),
@@ -50,19 +52,25 @@ def configuration(data: ReportData) -> Table:
 def resources(data: ReportData) -> Table:
     """What the overlay takes of the board by block."""
     total = Resources.total(data.resources.values())
-    available = data.board.limits
     rows = [
         (name, *(f"{used:,}" for used in part.to_json().values()))
         for name, part in data.resources.items()
     ]
     rows.append(("total", *(f"{used:,}" for used in total.to_json().values())))
-    rows.append((f"of {data.board.name}", *(f"{available[name]:,}" for name in total.to_json())))
-    shares = (
-        f"{used / available[name]:.0%}" if available[name] else NONE
-        for name, used in total.to_json().items()
-    )
-    rows.append(("share", *shares))
+    for whose, counts in _offers(data.board).items():
+        rows.append((whose, *(f"{counts[name]:,}" for name in total.to_json())))
+        shares = (
+            f"{used / counts[name]:.0%}" if counts[name] else NONE
+            for name, used in total.to_json().items()
+        )
+        rows.append(("share", *shares))
     return Table(("block", *total.to_json()), rows)
+
+
+def _offers(board: Card) -> dict[str, Mapping[str, int]]:
+    """What there is: of the bare device and, before it, of what its card leaves."""
+    device = {f"of the device of {board.name}": board.device}
+    return device if not board.source else {f"that {board.name} leaves": board.limits, **device}
 
 
 def layers(data: ReportData) -> Table:
@@ -104,7 +112,7 @@ def rivals(data: ReportData) -> Table:
         )
         for rival in data.rivals
     ]
-    return Table(("mapping", "", "ms", "against this one"), rows, 2)
+    return Table(("mapping", "", unit(data.board.clock_standing), "against this one"), rows, 2)
 
 
 def pareto(data: ReportData) -> Table:
@@ -118,4 +126,4 @@ def pareto(data: ReportData) -> Table:
         )
         for point in data.pareto
     ]
-    return Table(("array", "DSP", "cycles", "ms"), rows)
+    return Table(("array", "DSP", "cycles", unit(data.board.clock_standing)), rows)

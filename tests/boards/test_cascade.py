@@ -41,7 +41,8 @@ def test_cascades_are_as_long_as_there_is_room(
 
 def test_too_many_elements_are_refused() -> None:
     message = (
-        "an array of 92 x 67 elements takes 6,164 DSP slices, 644 more than board 'kcu1500' has; "
+        "an array of 92 x 67 elements takes 6,164 DSP slices, 644 more than the 5,520 of "
+        "board 'kcu1500'; "
         "choose fewer rows or columns"
     )
     with pytest.raises(BoardError, match=message):

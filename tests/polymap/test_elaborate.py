@@ -99,8 +99,14 @@ def test_what_is_not_checked_or_not_clean_is_said(
     [
         (("--array", "2", "--lanes", "1"), "array must look like 16x32"),
         (("--array", "2x2", "--lanes", "1", "--board", "u9"), "no board named 'u9'; known: u200"),
+        (("--array", "2x2", "--lanes", "1", "--bare"), "--bare needs --board"),
         (
             ("--array", "92x72", "--lanes", "1", "--board", "u200"),
+            "takes 6,944 dsp (estimate), 1,064 more than the 5,880 that the card of board 'u200' "
+            "leaves; most of it is elements with 6,624: choose fewer rows or columns",
+        ),
+        (
+            ("--array", "92x72", "--lanes", "1", "--board", "u200", "--bare"),
             "an overlay of 92 x 72 takes 6,944 dsp (estimate), 104 more than the 6,840 of board "
             "'u200'; most of it is elements with 6,624: choose fewer rows or columns",
         ),
@@ -116,6 +122,6 @@ def test_memories_beyond_the_board(refused: Callable[..., str], tmp_path: Path) 
     config = tmp_path / "config.json"
     config.write_text('{"rows": 4, "columns": 4, "lanes": 1, "tensor_bytes": 268435456}')
     line = refused("elaborate", "--config", config, "--board", "kcu1500", "--out", tmp_path)
-    assert "more than the 2,160 of board 'kcu1500'" in line
+    assert "more than the 1,568 that the card of board 'kcu1500' leaves" in line
     assert "most of it is tensor memory with" in line
     assert "choose a smaller tensor_bytes" in line

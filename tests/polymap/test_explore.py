@@ -16,7 +16,7 @@ from dse.cycles.whole_program import program_cycles
 from tests.dse.network.conftest import Builder
 from tests.dse.network.test_segments import on_one_branch
 
-PAPER = ("--board", "u200", "--model", "dynamap")
+PAPER = ("--board", "u200", "--bare", "--model", "dynamap")
 PROMISED = {
     *("array", "lanes", "dsp", "cycles", "latency_ms", "mapping_seconds", "explore_seconds"),
     *("certified_gap", "layers"),
