@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from polymap.api.configuration import parse_array
-
 from benchmarks.depth.__main__ import small
-from benchmarks.route.tools import DEVICE_NAME, netlist, routed
+from benchmarks.route.tools import DEVICE_NAME, TOP, netlist, routed
 from dse.process import interrupt
 from dse.process.progress import Progress
 from hw.isa.errors import PolymapError
+from hw.lib.emit import emit
+from hw.overlay import Overlay
+from polymap.api.command_line import parse_array
 from polymap.commands import output
 
 AIM_MHZ = 100.0
@@ -90,7 +91,9 @@ def main() -> int:
     try:
         config = small(*parse_array(arguments.array), arguments.lanes, arguments.winograd)
         with Progress("route") as progress:
-            mapped = netlist(config, progress=progress)
+            progress.stage("elaborating")
+            verilog = emit(Overlay(config=config), TOP)
+            mapped = netlist(verilog, progress=progress)
             found = [
                 read(routed(mapped, seed=seed, aim_mhz=arguments.aim, progress=progress), seed)
                 for seed in arguments.seed or [1]

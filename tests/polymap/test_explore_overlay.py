@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,16 @@ def test_the_best_design_of_a_board(invoke: Callable[..., Any], tmp_path: Path) 
     assert (tmp_path / "report.html").stat().st_size > 10_000
     written = OverlayConfig.from_json(_load(tmp_path / "configuration.json"))
     assert written == config  # which elaborates, as the one of an array does below
+
+
+def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any]) -> None:
+    common = ("explore", "squeezenet", "--array", "8x8", "--board", "u200", "--no-certify")
+    left, bare = invoke(*common), invoke(*common, "--bare")
+    assert "on what a u200 leaves (5,880 of 6,840 DSPs)" in left.stdout
+    assert "on the bare device of u200" in bare.stdout
+    assert re.search(r" \d\.\d{4} ms at 286 MHz \(assumed\), utilisation", left.stdout)
+    refusal = invoke("explore", "squeezenet", "--array", "48x128", "--board", "u200")
+    assert "dsp needed 6,640, available 5,880, short by 760" in refusal.stderr, refusal
 
 
 def test_restrictions_of_the_hardware(invoke: Callable[..., Any]) -> None:

