@@ -54,10 +54,10 @@ def _load(path: Path) -> dict[str, Any]:
     return data
 
 
-def _algorithm(layer: dict[str, Any]) -> str:
-    """As a program names it: with the transform's tile."""
+def _algorithm(layer: dict[str, Any]) -> tuple[str, int | None]:
+    """As a program tells it: the algorithm, and a transform's tile."""
     name: str = layer["algorithm"]
-    return name + layer["variant"].removeprefix("f") if name == "winograd" else name
+    return name, int(layer["variant"].removeprefix("f")) if name == "winograd" else None
 
 
 def test_what_is_written_runs_in_rtl_as_predicted(
@@ -72,7 +72,7 @@ def test_what_is_written_runs_in_rtl_as_predicted(
     assert answer.code == 0, answer
     found = _load(explored / "exploration.json")
     compiled = {
-        layer["name"]: (layer["algorithm"], layer["dataflow"])
+        layer["name"]: ((layer["algorithm"], layer.get("tile")), layer["dataflow"])
         for layer in json.loads(answer.stdout)["layers"]
         if layer["kind"] == "conv"
     }
