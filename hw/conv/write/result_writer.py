@@ -91,7 +91,7 @@ class Writer(wiring.Component):
             }
         )
         self._instruction = Signal(WRITE)
-        self._winograd = Signal()
+        self._winograd, self._index = (Signal(name=name) for name in ("winograd", "index"))
         self._turned = Signal()  # a word's channels are in its highest bytes
         self._groups = ChannelGroups(columns=config.columns)
 
@@ -121,6 +121,7 @@ class Writer(wiring.Component):
                     m.d.sync += [
                         instruction.eq(self.i.payload),
                         self._winograd.eq(winograd),
+                        self._index.eq(transform_index(self._config, self.i.payload)),
                         self._turned.eq((self.i.payload.dataflow == Dataflow.IS) & ~winograd),
                     ]
                     m.next = "WALK"
@@ -203,7 +204,7 @@ class Writer(wiring.Component):
         m.d.comb += [
             places.i_begin.eq(opens),
             places.i_step.eq(taken),
-            places.i_transform.eq(transform_index(self._config, instruction)),
+            places.i_transform.eq(self._index),
             places.i_tiles.eq(tiles.o_pixels),
             places.i_single.eq(tiles.o_single_pixel),
             places.i_last_channels.eq(last_channels),
