@@ -51,6 +51,7 @@ def breakdown(
         "weights": weights(config),
         "buses": buses(config),
         "pooling": pooling(config),
+        "products": products(config),
     }
 
 
@@ -241,7 +242,15 @@ def buses(config: OverlayConfig) -> Resources:
 def pooling(config: OverlayConfig) -> Resources:
     """The pooling engine."""
     lanes = config.pool_channels
-    return Resources(dsp=lanes, lut=1050 + 338 * lanes, ff=1230 + 287 * lanes)
+    return Resources(dsp=lanes, lut=1560 + 338 * lanes, ff=1300 + 287 * lanes)
+
+
+def products(config: OverlayConfig) -> Resources:
+    """Multipliers of the pooling engine, and the addresses of the other operand."""
+    lanes = config.pool_channels * config.products
+    return Resources(
+        dsp=lanes, lut=84 * config.products + 16 * lanes, ff=54 * config.products + 63 * lanes
+    )
 
 
 def fifo(depth: int, bits: int) -> Resources:

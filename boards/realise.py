@@ -100,6 +100,7 @@ _REMEDIES = {
     "collector": "fewer columns",
     "writer": "fewer columns",
     "tables": "fewer tables",
+    "products": "no products",
     "sequencer": "a larger board",
     "feeder": "fewer rows",
     "activations": "fewer rows",

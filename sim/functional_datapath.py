@@ -136,6 +136,9 @@ def pool_results(
 ) -> Int64s:
     """The int8 results of a POOL, [pixels, channels]."""
     f = instruction.field
+    if f("product"):
+        record = unpack(parameters[f("parameters")][None])
+        return _finish(_products(instruction, tensor) + record["bias"], record)
     taps = TapPlaces.of(instruction).spread(f("channels"))
     value, inside = taps.read(instruction, tensor)
     window = (1, 2)  # axes
@@ -153,6 +156,20 @@ def pool_results(
     index = (f("parameters") + counts[:, :1]) % (1 << 16) % len(parameters)
     record = {name: values[index] for name, values in unpack(parameters).items()}
     return _finish(np.where(counted, value, 0).sum(axis=window) + record["bias"], record)
+
+
+def _products(instruction: Instruction, tensor: Bytes) -> Int64s:
+    """Each pixel's last tap times the other operand, [pixels, channels]."""
+    f = instruction.field
+    places = TapPlaces.of(instruction).spread(f("channels"))
+    shape = f("pixels"), f("channels")
+    own = (places.start + places.position)[:, -1, -1]
+    other = pixel_bytes(shape, f("operand_address"), f("operand_pitch"))
+    factors = (
+        tensor[address % tensor.size].view(np.int8).astype(np.int64) - f(zero_point)
+        for address, zero_point in ((own, "zero_point"), (other, "operand_zero_point"))
+    )
+    return np.prod(list(factors), axis=0)
 
 
 def _finish(acc: Int64s, record: Mapping[str, Int64s]) -> Int64s:

@@ -19,6 +19,7 @@ from dse.network.graph import (
     Add,
     Concat,
     Conv,
+    Multiply,
     Network,
     NetworkError,
     Pool,
@@ -59,6 +60,8 @@ def run(network: Network, inputs: Mapping[str, Int8s]) -> dict[str, Int8s]:
                 result = pool(network, operator, tensors[operator.input])
             case Add():
                 result = add(network, operator, tensors[operator.a], tensors[operator.b])
+            case Multiply():
+                result = multiply(network, operator, tensors[operator.a], tensors[operator.b])
             case Concat():
                 result = np.concatenate([tensors[name] for name in operator.inputs], axis=2)
             case Slice(channel=first):
@@ -140,6 +143,16 @@ def add(network: Network, operator: Add, a: Int8s, b: Int8s) -> Int8s:
     mantissa_a, mantissa_b, shift = constants.add_constants(network, operator)
     acc = (a.astype(np.int64) - za) * mantissa_a + (b.astype(np.int64) - zb) * mantissa_b
     return requantise(acc, 1, shift, zy, operator.low, operator.high)
+
+
+def multiply(network: Network, operator: Multiply, a: Int8s, b: Int8s) -> Int8s:
+    """The product of two tensors, rounded once."""
+    za, zb, zy = (
+        network.tensors[name].zero_point for name in (operator.a, operator.b, operator.output)
+    )
+    factor = constants.multiply_constants(network, operator)
+    acc = (a.astype(np.int64) - za) * (b.astype(np.int64) - zb)
+    return requantise(acc, factor.mantissa, factor.shift, zy, operator.low, operator.high)
 
 
 def _windows(

@@ -70,11 +70,14 @@ class TensorPlace:
     tags: tuple[Count, ...]
 
 
+LayerKind = Literal["conv", "max", "average", "product"]
+
+
 @dataclass(frozen=True)
 class LayerEntry:
     """One layer: ``tag`` marks its instructions.
 
-    ``kind``: conv, max or average.  ``output``: the tensor it writes.  ``fused``: the addition that
+    ``output``: the tensor it writes.  ``fused``: the addition that
     is part of it, if any.  ``macs``: of the network's own convolutions, not of what passes pad them
     with.  ``cycles``: predicted, of its engine; ``weight_beats``: of the bus.  ``tile``: Winograd,
     edge of an output tile; manifests of earlier tools have it in the algorithm's name.
@@ -82,7 +85,7 @@ class LayerEntry:
 
     tag: Count
     name: str
-    kind: Literal["conv", "max", "average"]
+    kind: LayerKind
     output: str
     fused: str
     algorithm: str

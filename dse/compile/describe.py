@@ -15,11 +15,12 @@ from dse.assembly.manifest import (
     MANIFEST_VERSION,
     HostTensor,
     LayerEntry,
+    LayerKind,
     Manifest,
     Memory,
     TensorPlace,
 )
-from dse.compile.layers import ConvLayer, Layer
+from dse.compile.layers import ConvLayer, Layer, PoolLayer, ProductLayer
 from dse.compile.lifetime import completions
 from dse.compile.limit import cycle_limit
 from dse.compile.memory import HostSpan, MemoryPlan
@@ -117,7 +118,7 @@ def _layers(compiled: Compiled) -> Iterator[LayerEntry]:
         yield LayerEntry(
             tag=tag,
             name=layer.name,
-            kind="conv" if isinstance(layer, ConvLayer) else layer.pool.kind,
+            kind=_kind(layer),
             output=layer.output,
             fused=layer.add.name if isinstance(layer, ConvLayer) and layer.add else "",
             algorithm=cost.algorithm if convolution else "",
@@ -127,6 +128,16 @@ def _layers(compiled: Compiled) -> Iterator[LayerEntry]:
             weight_beats=cost.weight_beats,
             tile=cost.tile,
         )
+
+
+def _kind(layer: Layer) -> LayerKind:
+    match layer:
+        case ConvLayer():
+            return "conv"
+        case ProductLayer():
+            return "product"
+        case PoolLayer(pool=pool):
+            return pool.kind
 
 
 def _tensors(compiled: Compiled) -> Iterator[TensorPlace]:

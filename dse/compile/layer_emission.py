@@ -6,14 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dse.assembly.instruction import Action
-from dse.compile import conv_instruction, pool_instruction
+from dse.assembly.program_error import ProgramError
+from dse.compile import conv_instruction, pool_instruction, product_instruction
 from dse.compile.conv_instruction import ConvStrip
-from dse.compile.layers import ConvLayer, Layer, PoolLayer, Role
+from dse.compile.layers import ConvLayer, Layer, PoolLayer, ProductLayer, Role
 from dse.compile.memory import MemoryPlan
 from dse.compile.movement import StripMove, load_parameters, move_strip
 from dse.compile.packing import Piece, cut
 from dse.compile.pool_instruction import PoolStrip, tap_counts
-from dse.compile.records import ConvConstants, check_accumulators, conv_records, pool_records
+from dse.compile.product_instruction import ProductStrip
+from dse.compile.records import (
+    ConvConstants,
+    check_accumulators,
+    conv_records,
+    pool_records,
+    product_record,
+)
 from dse.compile.stores import Blob, ParameterRing
 from dse.compile.strips import cuts
 from dse.compile.table_ring import TableRing
@@ -108,9 +116,34 @@ class Emitter:
                 pool_instruction.pool(self.network, strip, counts, record), number
             )
             actions += [*move.loads, *parameters, *loads, action, *move.stores]
-            fields = {name: action.instruction.field(name) for name in POOL.members}
-            cycles += pool_cost(self.config, fields).cycles
+            cycles += self._pool_cycles(action)
         return actions, LayerCost(pool.kind, "", cycles, 0)
+
+    def product(self, time: int, layer: ProductLayer) -> tuple[list[Action], LayerCost]:
+        """A product, strip by strip."""
+        multiply = layer.multiply
+        if not self.config.products:
+            raise ProgramError(
+                f"layer {layer.name!r} multiplies two tensors, the overlay cannot: set products"
+            )
+        actions: list[Action] = []
+        cycles = 0
+        for first, last, move in self._strips(time, layer):
+            parameters, record = self._parameters(
+                time, layer.name, 1, lambda: product_record(self.network, multiply)
+            )
+            source, factor, target = (
+                move.rows[role] for role in (Role.SOURCE, Role.FACTOR, Role.TARGET)
+            )
+            strip = ProductStrip(multiply, source, factor, target, first, last)
+            action = product_instruction.product(self.network, strip, record)
+            actions += [*move.loads, *parameters, action, *move.stores]
+            cycles += self._pool_cycles(action)
+        return actions, LayerCost("product", "", cycles, 0)
+
+    def _pool_cycles(self, action: Action) -> int:
+        fields = {name: action.instruction.field(name) for name in POOL.members}
+        return pool_cost(self.config, fields).cycles
 
     def _height(self, time: int, layer: Layer) -> int:
         """Output rows of a strip: all of them if nothing of the layer lives in DRAM."""

@@ -1,11 +1,11 @@
-"""What a program executes: convolutions, with or without a residual addition, and poolings."""
+"""What a program executes: convolutions, which may add a residual, poolings and products."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
 
-from dse.network.graph import Add, Conv, Pool, Window
+from dse.network.graph import Add, Conv, Multiply, Pool, Window
 
 
 class Role(enum.Enum):
@@ -13,6 +13,7 @@ class Role(enum.Enum):
 
     SOURCE = "source"
     RESIDUAL = "residual"
+    FACTOR = "factor"
     TARGET = "target"
 
 
@@ -73,4 +74,32 @@ class PoolLayer:
         return self.pool.window
 
 
-Layer = ConvLayer | PoolLayer
+@dataclass(frozen=True, eq=False)
+class ProductLayer:
+    """A product of two tensors, on the engine that pools."""
+
+    multiply: Multiply
+
+    @property
+    def name(self) -> str:
+        return self.multiply.name
+
+    @property
+    def output(self) -> str:
+        return self.multiply.output
+
+    @property
+    def operands(self) -> dict[Role, str]:
+        """The tensors it reads and the one it writes."""
+        multiply = self.multiply
+        return {Role.SOURCE: multiply.a, Role.FACTOR: multiply.b, Role.TARGET: self.output}
+
+    @property
+    def window(self) -> Window:
+        return Window()
+
+
+BesideLayer = PoolLayer | ProductLayer
+"""What runs on the engine beside the array."""
+
+Layer = ConvLayer | BesideLayer

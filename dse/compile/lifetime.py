@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dse.compile.layers import Layer, PoolLayer, Role
+from dse.compile.layers import BesideLayer, Layer, Role
 from dse.compile.views import Layout
 from dse.network.graph import Concat, Network, Reshape, Slice
 
@@ -61,11 +61,11 @@ def completions(network: Network, layers: Sequence[Layer]) -> dict[str, frozense
 
 
 def waited_for(network: Network, layers: Sequence[Layer]) -> list[tuple[int, int]]:
-    """Poolings, each with the first later layer that reads its result: until then it may run."""
+    """Layers beside the array, each with the first later one that reads it: so long may it run."""
     complete = completions(network, layers)
     found = []
     for time, layer in enumerate(layers):
-        if isinstance(layer, PoolLayer):
+        if isinstance(layer, BesideLayer):
             readers = (
                 later
                 for later in range(time + 1, len(layers))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from dse.compile.layers import ConvLayer, Layer, Role
+from dse.compile.layers import ConvLayer, Layer, ProductLayer, Role
 from dse.compile.lifetime import completions
 from dse.network.graph import Network
 from hw.isa.config import OverlayConfig, ceil_div
@@ -24,17 +24,22 @@ def interleave(
     cycles = [_cycles(network, layer, config) for layer in layers]
     behind = _longest_ways(needs, cycles)
     finish: dict[int, int] = {}  # of layers that have their place, which these are the keys of
-    free: dict[type[Layer], int] = {}  # when each engine is
+    free: dict[bool, int] = {}  # when the array is, and the engine beside it
     waiting = set(range(len(layers)))
     while waiting:
         starts = {
-            index: max((free.get(type(layers[index]), 0), *(finish[n] for n in needs[index])))
+            index: max(
+                (
+                    free.get(isinstance(layers[index], ConvLayer), 0),
+                    *(finish[n] for n in needs[index]),
+                )
+            )
             for index in waiting
             if needs[index] <= finish.keys()
         }
         chosen = min(starts, key=lambda index: (starts[index], -behind[index], index))
         done = starts[chosen] + cycles[chosen]
-        free[type(layers[chosen])] = done
+        free[isinstance(layers[chosen], ConvLayer)] = done
         finish[chosen] = done + _latency(layers[chosen], config)
         waiting.remove(chosen)
     return tuple(layers[index] for index in finish)
@@ -72,6 +77,8 @@ def _cycles(network: Network, layer: Layer, config: OverlayConfig) -> int:
         channels = network.tensors[layer.conv.input].channels // layer.conv.groups
         reduction = ceil_div(taps * channels, config.reduction)
         return pixels * reduction * ceil_div(output.channels, config.columns)
+    if isinstance(layer, ProductLayer):
+        taps = 1 + (network.tensors[layer.multiply.b].shape == output.shape)
     return pixels * taps * ceil_div(output.channels, config.pool_channels)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dse.assembly.instruction import Action
 from dse.assembly.program_error import ProgramError
 from dse.compile.layer_emission import Emitter, LayerCost
-from dse.compile.layers import ConvLayer, Layer
+from dse.compile.layers import ConvLayer, Layer, PoolLayer
 from dse.compile.lifetime import output_times
 from dse.compile.memory import Home, MemoryPlan
 from dse.compile.movement import load, store
@@ -56,8 +56,10 @@ def schedule(
     for time, layer in enumerate(layers):
         if isinstance(layer, ConvLayer):
             computed, cost = emitter.conv(time, layer, mapping.choice(layer.name))
-        else:
+        elif isinstance(layer, PoolLayer):
             computed, cost = emitter.pool(time, layer)
+        else:
+            computed, cost = emitter.product(time, layer)
         emitted = [
             *_fed(list(_inputs(layout, plan, time)), computed),
             *_outputs(network, layers, layout, plan, time),

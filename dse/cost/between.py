@@ -38,6 +38,7 @@ def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Cou
         "out_width": width,
         "pixels": height * width,
         "channels": channels,
+        "product": int(pool.kind == "product"),
     }
     lanes, index = np.unique(pool_lanes(columns, template), return_inverse=True)
     costs = [pool_cost(replace(template, pool_lanes=int(n)), fields).cycles for n in lanes]

@@ -38,13 +38,19 @@ class Label:
 
 @dataclass(frozen=True)
 class PoolShape:
-    """A pooling that a tensor passes on its way."""
+    """A pooling that a tensor passes on its way, or a product.
 
-    kind: Literal["max", "average"]
+    A product's windows have a tap of each tensor; those that slide share the other one's.
+    """
+
+    kind: Literal["max", "average", "product"]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     input: Shape
     output: Shape
+
+
+Join = Literal["", "concat", "add", "product"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Crossing:
     producer: ConvShape | None = None
     consumer: ConvShape | None = None
     pools: tuple[PoolShape, ...] = ()
-    join: Literal["", "concat", "add"] = ""
+    join: Join = ""
     readers: int = 1
     loaded: bool = False
 

@@ -112,7 +112,8 @@ class OverlayModel:
         template = self.template
         feet = 1 if template.accumulator_bits <= DSP_FACTOR else 2
         elements = rows * (columns + template.lanes - 1)
-        return {"dsp": elements + (feet + 2) * columns + pool_lanes(columns, template)}
+        pooling = (1 + template.products) * pool_lanes(columns, template)
+        return {"dsp": elements + (feet + 2) * columns + pooling}
 
     def peak_macs(self, arrays: IntArray) -> FloatArray:
         return (self.template.lanes * arrays[:, 0] * arrays[:, 1]).astype(np.float64)

@@ -145,7 +145,7 @@ class Pooling:
         self._steps, self._reads = (
             PoolWindows(first, rows * fresh, width, windows, first) for _ in range(2)
         )
-        self._more = columns - 1 if fresh < columns else 0
+        self._more = columns - 1 if fresh < columns and not code.field("product") else 0
         self._left = windows
         self._begin = now + measuring + 2
         self._busy = True

@@ -73,6 +73,7 @@ class Space:
                 tensor_bytes=needs.tensor_bytes,
                 parameter_depth=needs.parameter_depth,
                 tables=needs.tables,
+                products=needs.products,
                 accumulator_bits=needs.accumulator_bits(winograd),
             )
             for lanes in self.lanes
@@ -99,6 +100,7 @@ class Space:
             tensor_bytes=needs.tensor_bytes,
             parameter_depth=needs.parameter_depth,
             tables=needs.tables,
+            products=needs.products,
             accumulator_bits=needs.accumulator_bits(winograd),
             **deepest,
         )

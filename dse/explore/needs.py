@@ -28,6 +28,7 @@ class Needs:
     sum_bits, raw_bits : of the sums of any weights, and of those that Winograd may compute, whose
         inputs are not relative to their zero point.
     tables : activation tables: one that is in use, one that is loaded; 0 if it applies none.
+    products : 1 if it multiplies tensors.
     """
 
     tensor_bytes: int
@@ -35,6 +36,7 @@ class Needs:
     sum_bits: int
     raw_bits: int
     tables: int = 0
+    products: int = 0
 
     def accumulator_bits(self, winograd: str) -> int:
         """Width of the accumulators, with the bits that the output transform drops."""
@@ -78,6 +80,7 @@ def _needs(network: Network) -> Needs:
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
         tables=OverlayConfig.tables if network.tables else 0,
+        products=int(network.has_products),
     )
 
 

@@ -14,12 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label, PoolShape
+from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Join, Label, PoolShape
 from dse.cost.infeasible import Infeasible
 from dse.mapping.problem import Edge, PbqpProblem
 from dse.network.blocks import rearranged
 from dse.network.conv_shape import ConvShape
-from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, SpaceToDepth
+from dse.network.graph import Add, Concat, Conv, Multiply, Network, Operator, Pool, SpaceToDepth
 from dse.passes.layer_shapes import layer_shapes
 
 
@@ -170,7 +170,9 @@ class _Builder:
                 self._ends[name] = self._source(name, name)
         for op in network.operators:
             self._ends[op.output] = self._end(op)
-            kept = isinstance(op, SpaceToDepth | Concat | Add)  # once for all readers, as it is
+            kept = isinstance(
+                op, SpaceToDepth | Concat | Add | Multiply
+            )  # once for all readers, as it is
             if len(self._readers(op.output)) > 1 and not kept:
                 end = self._store(op.output, f"{op.name}:store")
                 self._arc(op.output, end, None, self._part_of(op.output))
@@ -196,6 +198,11 @@ class _Builder:
                 end = self._store(op.output, op.name)
                 for tensor in op.inputs:
                     self._arc(tensor, end, None, "add" if isinstance(op, Add) else "concat")
+                return end
+            case Multiply():
+                end = self._store(op.output, op.name)
+                self._arc(op.a, end, None, "product", (self._product(op),))
+                self._arc(op.b, end, None, "product")
                 return end
             case Pool():
                 return self._pooled(op)
@@ -225,16 +232,30 @@ class _Builder:
         tensor: str,
         target: _End,
         consumer: ConvShape | None,
-        join: Literal["", "concat", "add"] = "",
+        join: Join = "",
+        last: tuple[PoolShape, ...] = (),
     ) -> None:
         source = self._ends[tensor]
         shape = consumer.input if consumer else self._network.tensors[tensor].shape
         origin = self._vertices[source.vertex]
         readers = source.readers or len(self._readers(tensor))
         crossing = Crossing(
-            shape, origin.conv, consumer, source.pools, join, readers, origin.kind == "source"
+            shape,
+            origin.conv,
+            consumer,
+            (*source.pools, *last),
+            join,
+            readers,
+            origin.kind == "source",
         )
         self._arcs.append(Arc(source.vertex, target.vertex, crossing))
+
+    def _product(self, multiply: Multiply) -> PoolShape:
+        """A product as the pooling engine walks it: one line, with windows of two taps."""
+        one, other = (self._network.tensors[name].shape for name in multiply.inputs)
+        height, width, channels = one
+        step = 2 if other == one else 1
+        return PoolShape("product", (1, 2), (1, step), one, (1, height * width, channels))
 
     def _pooled(self, pool: Pool) -> _End:
         before = self._ends[pool.input]

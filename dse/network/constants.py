@@ -12,6 +12,7 @@ from dse.network.graph import (
     INT8_MIN,
     Add,
     Conv,
+    Multiply,
     Network,
     NetworkError,
     Pool,
@@ -96,6 +97,13 @@ def add_constants(network: Network, add: Add) -> tuple[int, int, int]:
         raise NetworkError(f"operator {add.name!r}: {error}") from None
 
 
+def multiply_constants(network: Network, multiply: Multiply) -> Factor:
+    """The factor of products of centred integers."""
+    names = multiply.a, multiply.b, multiply.output
+    sa, sb, sy = (network.tensors[name].scale for name in names)
+    return _factor(multiply.name, sa * sb / sy)
+
+
 def verify(network: Network) -> None:
     """Check that every constant can be represented; raise NetworkError if not."""
     for operator in network.operators:
@@ -108,6 +116,8 @@ def verify(network: Network) -> None:
                 pool_constants(network, operator)
             case Add():
                 add_constants(network, operator)
+            case Multiply():
+                multiply_constants(network, operator)
 
 
 def _factor(name: str, real: float) -> Factor:

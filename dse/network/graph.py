@@ -1,7 +1,7 @@
 """The network IR: a frozen, shape-complete graph of what the overlay executes.
 
 Every tensor is one image in HWC order, int8, with a scale and a zero point of its own:
-``real = scale * (q - zero_point)``.  Five operators are enough: importers lower everything else to
+``real = scale * (q - zero_point)``.  Six operators are enough: importers lower everything else to
 them (fully connected layers become convolutions that cover their input, batch normalisation is
 folded, ReLU and Clip become the output range of the operator before them, any other function of one
 value a table behind it).  Graph passes
@@ -23,6 +23,7 @@ from dse.network.conv_shape import ConvShape
 from dse.network.operators import Add as Add
 from dse.network.operators import Concat as Concat
 from dse.network.operators import Conv as Conv
+from dse.network.operators import Multiply as Multiply
 from dse.network.operators import Numbers as Numbers
 from dse.network.operators import Operator as Operator
 from dse.network.operators import Pool as Pool
@@ -95,6 +96,11 @@ class Network:
         """The tables that its operators apply."""
         tables = (op.table for op in self.operators if isinstance(op, Conv | Pool))
         return [table for table in tables if table is not None]
+
+    @property
+    def has_products(self) -> bool:
+        """Whether it multiplies tensors."""
+        return any(isinstance(op, Multiply) for op in self.operators)
 
     def conv_shape(self, conv: Conv) -> ConvShape:
         """The shape of one of its convolutions."""

@@ -12,6 +12,7 @@ from dse.network.graph import (
     ActivationTable,
     Add,
     Conv,
+    Multiply,
     Network,
     Numbers,
     Operator,
@@ -42,7 +43,7 @@ def _bare(op: Operator) -> Operator:
             return replace(op, numbers=None, table=op.table and ActivationTable())
         case Pool():
             return replace(op, low=INT8_MIN, high=INT8_MAX, table=op.table and ActivationTable())
-        case Add():
+        case Add() | Multiply():
             return replace(op, low=INT8_MIN, high=INT8_MAX)
         case _:
             return op

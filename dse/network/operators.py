@@ -155,6 +155,22 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Multiply:
+    """Elementwise product of two tensors; ``b`` has the shape of ``a``, or is one pixel for all."""
+
+    name: str
+    a: str
+    b: str
+    output: str
+    low: int = INT8_MIN
+    high: int = INT8_MAX
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.a, self.b
+
+
+@dataclass(frozen=True)
 class Concat:
     """Concatenation along the channels; all quantisations are equal (importers see to it)."""
 
@@ -207,4 +223,4 @@ class SpaceToDepth:
         return (self.input,)
 
 
-Operator = Conv | Pool | Add | Concat | Reshape | Slice | SpaceToDepth
+Operator = Conv | Pool | Add | Multiply | Concat | Reshape | Slice | SpaceToDepth

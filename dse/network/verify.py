@@ -11,6 +11,7 @@ from dse.network.operators import (
     Add,
     Concat,
     Conv,
+    Multiply,
     Numbers,
     Operator,
     Pool,
@@ -83,6 +84,11 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
             require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
         case Add():
             require(ins[0].shape == ins[1].shape == out.shape, "shapes disagree")
+            require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
+        case Multiply():
+            require(ins[0].shape == out.shape, "shapes disagree")
+            pixel = 1, 1, out.channels
+            require(ins[1].shape in (out.shape, pixel), "the second operand fits no pixel")
             require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
         case Concat():
             require(all(t.shape[:2] == out.shape[:2] for t in ins), "extents disagree")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dse.network.graph import Quantisation, Window
 from dse.onnx.functions import Function
 
-Kind = Literal["conv", "max", "average", "add", "concat", "reshape", "slice", "table"]
+Kind = Literal["conv", "max", "average", "add", "multiply", "concat", "reshape", "slice", "table"]
 
 POINTWISE = Window()
 

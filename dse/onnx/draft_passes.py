@@ -59,7 +59,7 @@ def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
         return False
     if layer.is_identity and not layer.is_limited:
         return True
-    if layer.is_identity and before.kind in ("conv", "max", "average", "add", "table"):
+    if layer.is_identity and before.kind in _RANGED:
         before.restrict(layer.low, layer.high)
         return True
     unlimited = before.low == -np.inf and before.high == np.inf
@@ -75,6 +75,10 @@ def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
     before.bias = Coefficients(offset)
     before.restrict(layer.low, layer.high)
     return True
+
+
+_RANGED = ("conv", "max", "average", "add", "multiply", "table")
+"""Kinds of layers that can clip what they write."""
 
 
 def complete(draft: Draft) -> None:

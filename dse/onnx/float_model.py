@@ -76,6 +76,7 @@ _OPERATORS = {
     "max": "MaxPool",
     "average": "AveragePool",
     "add": "Add",
+    "multiply": "Mul",
     "concat": "Concat",
     "slice": "Slice",
 }

@@ -43,6 +43,7 @@ HANDLERS: dict[str, Handler] = {
     "QLinearConv": quantised.qlinear_conv,
     "QLinearGlobalAveragePool": quantised.qlinear_global_average_pool,
     "QLinearMatMul": quantised.qlinear_matmul,
+    "QLinearMul": quantised.qlinear_mul,
     "QuantizeLinear": quantised.quantize_linear,
     "ReduceMean": window.reduce_mean,
     "Relu": pointwise.relu,

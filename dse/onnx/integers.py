@@ -16,6 +16,7 @@ from dse.network.graph import (
     Add,
     Concat,
     Conv,
+    Multiply,
     Network,
     Numbers,
     Operator,
@@ -119,7 +120,7 @@ def _operator(layer: DraftLayer, rounding: Rounding) -> Operator:
             return replace(conv, numbers=Numbers(*_convolution(layer), low, high))
         case Pool(table=ActivationTable()) as function:
             return replace(function, table=_table(layer, low, high))
-        case Pool() | Add() as ranged:
+        case Pool() | Add() | Multiply() as ranged:
             return replace(ranged, low=low, high=high)
         case other:
             return other
@@ -138,6 +139,8 @@ def _shaped(layer: DraftLayer) -> Operator:
             return Pool(layer.name, inputs[0], output, "max", layer.window, table=ActivationTable())
         case "add":
             return Add(layer.name, inputs[0], inputs[1], output)
+        case "multiply":
+            return Multiply(layer.name, inputs[0], inputs[1], output)
         case "concat":
             return Concat(layer.name, inputs, output)
         case "reshape":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import cast
 
@@ -80,15 +81,16 @@ def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
-    """Add, Sub, Mul, Div: of a tensor and constants per channel, or the sum of two tensors."""
+    """Add, Sub, Mul, Div of a tensor and constants per channel; Add and Mul of two tensors."""
     constants = [isinstance(lowering.values[name], Const) for name in node.input]
     op = operator(node)
     if any(lowering.holds_integers(name) for name in node.input):
         raise Unsupported("it computes with integers", "dequantise its inputs first")
     if not any(constants):
-        if op != "Add":
+        if op not in ("Add", "Mul"):
             raise Unsupported("the overlay cannot combine two tensors this way", UNKNOWN_REMEDY)
-        add(lowering, node, [lowering.operand(node, 0), lowering.operand(node, 1)])
+        combine = add if op == "Add" else multiply
+        combine(lowering, node, [lowering.operand(node, 0), lowering.operand(node, 1)])
         return
     variable = constants.index(False)
     x = lowering.operand(node, variable)
@@ -133,6 +135,27 @@ def add(
         layer.partial = not last
         total = lowering.add(layer)
     lowering.set(node, OverlayValue(total, first.shape, first.dtype))
+
+
+def multiply(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    operands: list[OverlayValue],
+    output: Quantisation | None = None,
+) -> None:
+    """Add a product: of equal shapes, or of an image and one value for each of its channels."""
+    one, other = sorted(operands, key=lambda x: math.prod(x.shape), reverse=True)
+    gate = one.shape[:2] + (1,) * len(one.shape[2:])
+    if other.shape not in (one.shape, gate):
+        shapes = " and ".join(str(x.shape) for x in operands)
+        raise Unsupported(
+            f"its inputs of shapes {shapes} are neither equal nor an image and its channels' gates",
+            UNKNOWN_REMEDY,
+        )
+    result = DraftTensor(node.output[0], *one.tensor.shape, output)
+    inputs = [one.tensor, other.tensor]
+    layer = DraftLayer("multiply", node_name(node), node.op_type, inputs, result)
+    lowering.set(node, OverlayValue(lowering.add(layer), one.shape, one.dtype))
 
 
 def concat(lowering: Lowering, node: onnx.NodeProto) -> None:

@@ -12,7 +12,7 @@ from dse.network.graph import Quantisation
 from dse.onnx.draft import Coefficients
 from dse.onnx.lower_dense import connect, gemm_weight, matmul_weight
 from dse.onnx.lower_join import join
-from dse.onnx.lower_pointwise import add, affine, per_channel
+from dse.onnx.lower_pointwise import add, affine, multiply, per_channel
 from dse.onnx.lower_window import convolve, global_pool, pool, require_weights
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
@@ -84,6 +84,19 @@ def qlinear_add(lowering: Lowering, node: onnx.NodeProto) -> None:
         return
     offset = per_channel(x, _weight(lowering, node, 0 if constant[0] else 3, 0).real())
     affine(lowering, node, x, np.ones_like(offset), offset, output, dtype)
+
+
+def qlinear_mul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    constant = [isinstance(lowering.values[node.input[index]], Const) for index in (0, 3)]
+    operands = [_operand(lowering, node, i) for i, c in zip((0, 3), constant, strict=True) if not c]
+    x = operands[0]
+    dtype = _type(lowering, node, 7, x)
+    output = parameters(lowering, node, 6, 7, dtype)
+    if not any(constant):
+        multiply(lowering, node, operands, output)
+        return
+    gain = per_channel(x, _weight(lowering, node, 0 if constant[0] else 3, 0).real())
+    affine(lowering, node, x, gain, np.zeros_like(gain), output, dtype)
 
 
 def qlinear_concat(lowering: Lowering, node: onnx.NodeProto) -> None:

@@ -112,6 +112,9 @@ def _reach(layer: DraftLayer) -> Range:
     low, high = np.transpose([limits(tensor) for tensor in layer.inputs])
     if layer.kind == "add":
         return float(low.sum()), float(high.sum())
+    if layer.kind == "multiply":
+        ends = np.outer((low[0], high[0]), (low[1], high[1]))
+        return float(ends.min()), float(ends.max())
     if layer.function is not None:
         known = layer.inputs[0].quantisation
         assert known is not None

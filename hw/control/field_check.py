@@ -87,6 +87,8 @@ class FieldCheck(wiring.Component):
         yield from (one[name][memory:].any() for name in TENSOR_ADDRESSES.get(opcode, ()))
         if opcode in (Opcode.CONV, Opcode.POOL):
             yield one.table > self._config.tables
+        if opcode is Opcode.POOL:
+            yield one.product > self._config.products
         if opcode is Opcode.LOAD:
             record = exact_log2(PARAMETER_BYTES)
             yield (one.space == MemorySpace.PARAMETER) & one.bytes[:record].any()

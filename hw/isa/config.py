@@ -22,7 +22,7 @@ PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
 TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
 MOST_TABLES = 4
-_LATER = ("tables",)  # parameters whose value 0 is the overlay of before
+_LATER = ("tables", "products")  # parameters whose value 0 is the overlay of before
 
 
 class ConfigError(PolymapError, ValueError):
@@ -62,6 +62,8 @@ class OverlayConfig:
     watchdog_cycles : reset value of the watchdog: cycles without progress before error.
     tables : activation tables held at a time, 0 to leave them out: with two, one is loaded while
         the other is in use.
+    products : 1 for multipliers in the pooling engine, one a lane, for products of two tensors; 0
+        to leave them out.
     """
 
     rows: int = 16
@@ -80,6 +82,7 @@ class OverlayConfig:
     winograd: str = "none"
     scratch_words: int = 0
     tables: int = 2
+    products: int = 1
 
     def __post_init__(self) -> None:
         self._range("rows", 2, 1024)
@@ -96,6 +99,7 @@ class OverlayConfig:
         self._range("pool_lanes", 0, 256)
         self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
         self._range("tables", 0, MOST_TABLES)
+        self._range("products", 0, 1)
         self._check_winograd()
         for name in (
             *("tensor_bytes", "accumulator_depth", "parameter_depth"),

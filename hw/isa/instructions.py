@@ -190,6 +190,12 @@ POOL = data.StructLayout(
         "counted_bytes": unsigned(24),  # byte positions below this count, likewise
         "channels": unsigned(16),
         "table": unsigned(3),  # that a maximum passes before its record, as of CONV
+        # A product: a window has two taps, of which the first is the other operand's.  Where
+        # windows slide, a line's other windows use the one that they share.
+        "product": unsigned(1),
+        "operand_address": unsigned(32),  # of its pixel 0
+        "operand_pitch": unsigned(24),  # 0: one pixel for all
+        "operand_zero_point": signed(8),
     }
 )
 
@@ -220,7 +226,7 @@ KN2ROW_WS_COUNTS = ("out_rows", "tile_rows")
 WINOGRAD_COUNTS = ("patches", "out_rows", "image_width")
 TENSOR_ADDRESSES: dict[Opcode, tuple[str, ...]] = {
     Opcode.CONV: ("out_address", "residual_address"),
-    Opcode.POOL: ("out_address",),
+    Opcode.POOL: ("out_address", "operand_address"),
 }
 
 # One channel's record: 12 bytes used of PARAMETER_BYTES in DRAM, the same bit order in the memory.

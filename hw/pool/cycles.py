@@ -28,13 +28,14 @@ def pool_cost(config: OverlayConfig, fields: Mapping[str, int]) -> PoolCost:
     """Cost of the POOL instruction with these fields; exact.
 
     A window reads its taps, one that slides the taps of its fresh columns. A read is a cycle, but
-    a window that slides takes at least a cycle for each of its columns.
+    a window that slides takes at least a cycle for each of its columns, unless it is a product.
     """
     rows, columns, width = fields["tap_rows"], fields["tap_columns"], fields["out_width"]
     fresh, measuring = _overlap(fields)
-    later = max(rows * fresh, columns) if fresh < columns else rows * fresh
+    reduces = fresh < columns and not fields.get("product")
+    later = max(rows * fresh, columns) if reduces else rows * fresh
     lines = fields["pixels"] // width * ceil_div(fields["channels"], config.pool_channels)
-    more = 0 if fresh == columns else columns - 1
+    more = columns - 1 if reduces else 0
     return PoolCost(
         reads=lines * rows * (columns + (width - 1) * fresh),
         cycles=lines * (rows * columns + (width - 1) * later) + measuring + more + POOL_LATENCY,

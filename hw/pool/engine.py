@@ -18,6 +18,7 @@ from hw.pool.pool_finish import PoolFinish
 from hw.pool.pool_layouts import ticket
 from hw.pool.pool_taps import TapReader
 from hw.pool.pool_walk import PoolWalk
+from hw.pool.product import ProductLanes
 from hw.pool.reduce import GroupReducer, WindowReducer
 
 RESULTS = 32  # windows under way: more than the cycles from a window's last tap to its write
@@ -30,6 +31,9 @@ class PoolEngine(wiring.Component):
     the fixed-rate pipeline between the two always finds room, however long writes are refused.
     Windows that slide along a row reduce each column of taps once; see ``hw.pool.cycles`` for the
     cycles of an instruction. Any kernel, stride and dilation up to 255 columns and rows.
+
+    A product of two tensors is a walk over windows of two taps, one of each tensor. A tensor of one
+    pixel is the column that the windows of a line share, so that it is read once a line.
 
     Parameters
     ----------
@@ -71,11 +75,11 @@ class PoolEngine(wiring.Component):
         pool = Signal(POOL)
         m.submodules.overlap = overlap = Overlap()
         m.submodules.walk = walk = PoolWalk(config=self._config)
-        m.submodules.reader = reader = TapReader()
+        m.submodules.reader = reader = TapReader(config=self._config)
         m.submodules.group = group = GroupReducer(lanes=lanes)
         m.submodules.window = window = WindowReducer(lanes=lanes)
         m.submodules.finish = finish = PoolFinish(config=self._config)
-        more = Mux(overlap.o_slides, pool.tap_columns - 1, 0)
+        more = Mux(overlap.o_slides & ~pool.product, pool.tap_columns - 1, 0)
         connect(m, walk.o_tap, reader.i)
         connect(m, reader.o_read, flipped(self.o_read))
         for stage in (overlap, walk, reader, finish):
@@ -100,10 +104,24 @@ class PoolEngine(wiring.Component):
             finish.i_table.eq(self.i_table),
             self.o_record_address.eq(finish.o_record_address),
         ]
+        self._multiply(m, pool, reader, finish)
         m.d.sync += self.o_progress.eq(walk.o_tap.valid & walk.o_tap.ready)
         self._write(m, walk, finish)
         self._sequence(m, pool, overlap, walk)
         return m
+
+    def _multiply(self, m: Module, pool: Any, reader: TapReader, finish: PoolFinish) -> None:
+        """Products, beside the reducers."""
+        if not self._config.products:
+            return
+        m.submodules.product = product = ProductLanes(lanes=self._config.pool_channels)
+        m.d.comb += [
+            product.i_instruction.eq(pool),
+            product.i_valid.eq(reader.o_valid),
+            product.i_tap.eq(reader.o_tap),
+            product.i_data.eq(self.i_data),
+            finish.i_products.eq(product.o_products),
+        ]
 
     def _sequence(self, m: Module, pool: Any, overlap: Overlap, walk: PoolWalk) -> None:
         """One instruction at a time: measure the overlap, start the walk, await the last write."""

@@ -14,7 +14,7 @@ from hw.isa.timing import FINISH_LATENCY, PARAMETER_LATENCY, TABLE_LATENCY
 from hw.lib.pipelining import delayed
 from hw.lib.requantise import DSP_FACTOR, RequantiseLanes
 from hw.lib.table_lanes import TableLanes, table_write
-from hw.pool.pool_layouts import partial_result
+from hw.pool.pool_layouts import PRODUCT, partial_result
 
 _ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
 
@@ -22,7 +22,8 @@ _ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
 class PoolFinish(wiring.Component):
     """Looks maxima up in a table, adds the bias and requantises, with the window's own record.
 
-    The record is the one that belongs to the window's count; entries come while it is read.
+    The record is the one that belongs to the window's count; entries and products come while it
+    is read.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ class PoolFinish(wiring.Component):
     o_record_address : Out, modulo 2^16, the cycle after the window.
     i_record : In, ``PARAMETER_LATENCY`` cycles after the address.
     i_table : In, writes of the tables.
+    i_products : In. Of a window that is a product, with its record.
     o_valid, o_result : Out. Bytes, ``FINISH_LATENCY`` after the window.
     """
 
@@ -49,6 +51,7 @@ class PoolFinish(wiring.Component):
                 "o_record_address": Out(16),
                 "i_record": In(PARAMETER),
                 "i_table": In(table_write(config)),
+                "i_products": In(data.ArrayLayout(PRODUCT, lanes)),
                 "o_valid": Out(1),
                 "o_result": Out(8 * lanes),
             }
@@ -64,7 +67,7 @@ class PoolFinish(wiring.Component):
             pool.parameters + Mux(pool.average, self.i_window.count, 0)
         )
         window = delayed(m, self.i_window.lanes, 1 + PARAMETER_LATENCY, name="window")
-        values = self._looked_up(m, window)
+        values = self._multiplied(self._looked_up(m, window))
         biased = Signal(data.ArrayLayout(signed(_ACCUMULATOR_BITS), self._lanes), reset_less=True)
         for lane in range(self._lanes):
             m.d.sync += biased[lane].eq(values[lane] + record.bias)
@@ -101,3 +104,10 @@ class PoolFinish(wiring.Component):
             )
             for lane in range(self._lanes)
         ]
+
+    def _multiplied(self, values: Any) -> Any:
+        """The products, where there are any."""
+        if not self._config.products:
+            return values
+        pairs = zip(self.i_products, values, strict=True)
+        return [Mux(self.i_instruction.product, product, value) for product, value in pairs]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from hw.isa.config import OverlayConfig
 
 RING = 32  # column results kept for the windows that share them: rows of a distributed RAM
 COUNT = unsigned(16)  # taps of a window: 255 * 255
 SUM = signed(24)  # of as many int8
-
-WINDOW_END = data.StructLayout({"group_last": 1, "window_last": 1})
+PRODUCT = signed(18)  # of two int8, each relative to its zero point
 
 TAP = data.StructLayout(
     {
@@ -20,8 +19,22 @@ TAP = data.StructLayout(
         "counted": 1,  # padding that reads the zero point, else nothing
         "group_last": 1,
         "window_last": 1,
+        "operand": 1,  # a product's other operand
     }
 )
+
+
+def tensor_address(config: OverlayConfig) -> Shape:
+    """Address of a byte of the tensor memory."""
+    return unsigned(exact_log2(config.tensor_bytes))
+
+
+def window_end(config: OverlayConfig) -> data.StructLayout:
+    """What travels with a tap's place; a product's other operand brings its own address."""
+    address = tensor_address(config) if config.products else unsigned(0)
+    return data.StructLayout(
+        {"group_last": 1, "window_last": 1, "operand": 1, "operand_address": address}
+    )
 
 
 def partial_result(lanes: int) -> data.StructLayout:

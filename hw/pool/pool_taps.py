@@ -9,11 +9,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa import POOL
+from hw.isa.config import OverlayConfig
 from hw.isa.timing import READ_LATENCY
 from hw.lib.pipelining import delayed
 from hw.lib.tensor_memory import read_request
 from hw.lib.window import walk_place
-from hw.pool.pool_layouts import RING, TAP, WINDOW_END
+from hw.pool.pool_layouts import RING, TAP, window_end
 
 
 class TapReader(wiring.Component):
@@ -21,6 +22,10 @@ class TapReader(wiring.Component):
 
     The windows' last taps are requested at least ``i_spacing`` + 1 cycles apart: what comes behind
     cannot be stalled.
+
+    Parameters
+    ----------
+    config : the overlay's.
 
     Members
     -------
@@ -30,10 +35,10 @@ class TapReader(wiring.Component):
     o_valid, o_tap : Out, ``hw.pool.pool_layouts.TAP``, in the cycle of the bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, config: OverlayConfig) -> None:
         super().__init__(
             {
-                "i": In(stream.Signature(walk_place(WINDOW_END))),
+                "i": In(stream.Signature(walk_place(window_end(config)))),
                 "i_instruction": In(POOL),
                 "i_spacing": In(range(RING)),
                 "o_read": Out(stream.Signature(read_request())),
@@ -46,16 +51,19 @@ class TapReader(wiring.Component):
         m = Module()
         pool = self.i_instruction
         wait = Signal(range(RING))
-        hold = self.i.payload.extra.window_last & (wait != 0)
+        extra = self.i.payload.extra
+        hold = extra.window_last & (wait != 0)
         m.d.comb += [
             self.o_read.valid.eq(self.i.valid & ~hold),
-            self.o_read.payload.address.eq(self.i.payload.address),
+            self.o_read.payload.address.eq(
+                Mux(extra.operand, extra.operand_address, self.i.payload.address)
+            ),
             self.i.ready.eq(self.o_read.ready & ~hold),
         ]
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         accepted = self.i.valid & self.i.ready
-        with m.If(accepted & self.i.payload.extra.window_last):
+        with m.If(accepted & extra.window_last):
             m.d.sync += wait.eq(self.i_spacing)
 
         place = delayed(m, self.i.payload, 1, name="place")
@@ -67,6 +75,7 @@ class TapReader(wiring.Component):
             tap.counted.eq(Mux(pool.include_padding, counted, inside)),
             tap.group_last.eq(place.extra.group_last),
             tap.window_last.eq(place.extra.window_last),
+            tap.operand.eq(place.extra.operand),
         ]
         m.d.comb += [
             self.o_tap.eq(delayed(m, tap, READ_LATENCY - 2, name="tap")),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import exact_log2
 
 from hw.isa import POOL, WINDOW
 from hw.isa.config import OverlayConfig
 from hw.lib.window import PixelStep, Step, WindowWalker, walk_place
-from hw.pool.pool_layouts import WINDOW_END, ticket
+from hw.pool.block_walk import BlockWalk
+from hw.pool.pool_layouts import ticket, window_end
 
 
 class PoolWalk(wiring.Component):
@@ -21,7 +21,8 @@ class PoolWalk(wiring.Component):
     The nest is line / channel block / window / column / row.  Windows that slide: a line is an
     output row, whose first window has all its columns and each other one its fresh columns only.
     Others: a line is one output pixel.  A group is what is reduced on arrival: a column of taps if
-    windows slide, else a window.
+    windows slide, else a window.  A product's taps but the last of each window are its other
+    operand's, whose pixels are walked as the result's are.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class PoolWalk(wiring.Component):
                 "i_instruction": In(POOL),
                 "i_slides": In(1),
                 "i_fresh": In(8),
-                "o_tap": Out(stream.Signature(walk_place(WINDOW_END))),
+                "o_tap": Out(stream.Signature(walk_place(window_end(config)))),
                 "o_ticket": Out(stream.Signature(ticket(config))),
             }
         )
@@ -59,7 +60,9 @@ class PoolWalk(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.walker = walker = WindowWalker(
-            config=self._config, word_bytes=self._config.pool_channels, extra=WINDOW_END
+            config=self._config,
+            word_bytes=self._config.pool_channels,
+            extra=window_end(self._config),
         )
         pool, step = self.i_instruction, walker.i.payload
         line_end = self._line_last & self._block_last
@@ -77,7 +80,9 @@ class PoolWalk(wiring.Component):
                 Mux(self._line_last, Mux(self._block_last, Step.FIRST, Step.NEXT), Step.HOLD)
             ),
             step.pixel.eq(Mux(line_end, PixelStep.NEXT, PixelStep.HOLD)),
-            step.extra.group_last.eq(Mux(self.i_slides, self._row_last, self._window_last)),
+            step.extra.group_last.eq(
+                Mux(self.i_slides & ~pool.product, self._row_last, self._window_last)
+            ),
             step.extra.window_last.eq(self._window_last),
         ]
         connect(m, walker.o, flipped(self.o_tap))
@@ -87,6 +92,7 @@ class PoolWalk(wiring.Component):
             m.d.sync += self._active.eq(1)
         self._count_taps(m)
         self._count_results(m)
+        self._walk_operand(m, step.extra)
         return m
 
     def _count_taps(self, m: Module) -> None:
@@ -115,35 +121,43 @@ class PoolWalk(wiring.Component):
         """Channel blocks and pixels, and the address of the window's result."""
         pool, channels = self.i_instruction, self._config.pool_channels
         channels_left, pixels_left = Signal(16), Signal(24)
-        address = unsigned(exact_log2(self._config.tensor_bytes))
-        line, pixel, following = Signal(address), Signal(address), Signal(address)
-        offset = Signal(16)  # of the channel block
+        m.submodules.results = results = BlockWalk(config=self._config)
         result = self.o_ticket.payload
+        self._drive(m, results, pool.out_address, pool.out_pitch)
         m.d.comb += [
-            following.eq(pixel + pool.out_pitch),
             self._block_last.eq(channels_left <= channels),
             self._pixel_last.eq(pixels_left == 0),
-            result.address.eq((pixel + offset)[: address.width]),
+            result.address.eq(results.o_address),
             result.channels.eq(Mux(self._block_last, channels_left, channels)),
             result.last.eq(self._line_last & self._block_last & self._pixel_last),
         ]
-        with m.If(self._moves & self._window_last):
-            m.d.sync += pixel.eq(following)
-            with m.If(self._block_last):
-                m.d.sync += pixels_left.eq(pixels_left - 1)
+        with m.If(self._moves & self._window_last & self._block_last):
+            m.d.sync += pixels_left.eq(pixels_left - 1)
         with m.If(self._moves & self._line_last):
-            m.d.sync += [
-                pixel.eq(line),
-                offset.eq(offset + channels),
-                channels_left.eq(channels_left - channels),
-            ]
-            with m.If(self._block_last):
-                m.d.sync += [pixel.eq(following), line.eq(following)]
+            m.d.sync += channels_left.eq(channels_left - channels)
         with m.If(self.i_start | (self._moves & self._line_last & self._block_last)):
-            m.d.sync += [offset.eq(0), channels_left.eq(pool.channels)]
+            m.d.sync += channels_left.eq(pool.channels)
         with m.If(self.i_start):
-            m.d.sync += [
-                pixels_left.eq(pool.pixels - 1),
-                pixel.eq(pool.out_address),
-                line.eq(pool.out_address),
-            ]
+            m.d.sync += pixels_left.eq(pool.pixels - 1)
+
+    def _walk_operand(self, m: Module, extra: Any) -> None:
+        """Where a product's other operand is."""
+        if not self._config.products:
+            return
+        pool = self.i_instruction
+        m.submodules.operand = operand = BlockWalk(config=self._config)
+        self._drive(m, operand, pool.operand_address, pool.operand_pitch)
+        m.d.comb += [
+            extra.operand.eq(pool.product & ~self._window_last),
+            extra.operand_address.eq(operand.o_address),
+        ]
+
+    def _drive(self, m: Module, walk: BlockWalk, address: Any, pitch: Any) -> None:
+        m.d.comb += [
+            walk.i_start.eq(self.i_start),
+            walk.i_address.eq(address),
+            walk.i_pitch.eq(pitch),
+            walk.i_window.eq(self._moves & self._window_last),
+            walk.i_line.eq(self._moves & self._line_last),
+            walk.i_block_last.eq(self._block_last),
+        ]

@@ -36,7 +36,9 @@ from hw.lib.replay import WeightBuffer
 from hw.lib.table_lanes import TableLanes
 from hw.lib.tensor_memory import TensorMemory
 from hw.overlay import READERS, Overlay
+from hw.pool.block_walk import BlockWalk
 from hw.pool.engine import PoolEngine
+from hw.pool.product import ProductLanes
 from hw.winograd.input_transform import InputTransform
 
 COUNTS = Path(__file__).parent / "yosys_counts.json"
@@ -78,6 +80,10 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
     "parameters": [lambda c: ParameterMemory(config=c), lambda c: ParameterPort(config=c)],
     "buses": [lambda c: Frontend(config=c)],
     "pooling": [lambda c: PoolEngine(config=c)],
+    "products": [
+        lambda c: ProductLanes(lanes=c.pool_channels),
+        lambda c: BlockWalk(config=c),
+    ],
     "overlay": [lambda c: Overlay(config=c)],
 }
 TENSOR_BLOCK = "tensor_block"  # left out: its memory is counted by size, for two kinds of RAM
@@ -149,7 +155,7 @@ def main() -> None:
     config = OverlayConfig.from_json({**SMALL, **numbers})
     records = json.loads(COUNTS.read_text()) if COUNTS.exists() else []
     for name in names or BLOCKS:
-        if not {"winograd": config.transforms, "tables": config.tables}.get(name, True):
+        if not getattr(config, {"winograd": "transforms"}.get(name, name), True):
             continue
         total = sum((resources(cells(make(config))) for make in BLOCKS[name]), Resources())
         records = [r for r in records if (r["block"], configuration(r)) != (name, config)]

@@ -126,7 +126,8 @@ class Layer:
         return {(parameters + count) % RECORDS: self.record(count) for count in counts}
 
     def run(self, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """The operator itself on (height, width, channels) integers."""
+        """The operator itself on (height, width, pitch) integers."""
+        image = image[:, :, self.slack[0] : self.slack[0] + self.channels]
         out = np.zeros((*self.out_size(), self.channels), dtype=np.int64)
         for oy, ox in np.ndindex(*self.out_size()):
             values = []
@@ -143,6 +144,45 @@ class Layer:
             record = self.record(len(values) if self.average else 0)
             total = (taps.sum(axis=0) if self.average else taps.max(axis=0)) + record.pop("bias")
             out[oy, ox] = requantise(total, **record)
+        return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product(Layer):
+    """The product of two channel slices, or of one with a pixel of the other, behind it."""
+
+    shared: bool = False
+    other_zero_point: int = 0
+
+    def fields(self, *, address: int, out_address: int, out_pitch: int, tag: int) -> dict[str, int]:
+        fields = super().fields(
+            address=address, out_address=out_address, out_pitch=out_pitch, tag=tag
+        )
+        step = self.pitch if self.shared else 0
+        return fields | {
+            "position0": fields["position0"] - step,
+            "tap_columns": 2,
+            "tap_column_step": step,
+            "product": 1,
+            "operand_address": address + self.slack[0] + self.channels,
+            "operand_pitch": self.pitch * (not self.shared),
+            "operand_zero_point": self.other_zero_point,
+        }
+
+    def record(self, count: int) -> dict[str, int]:
+        scale = factor(1 / 100)
+        return super().record(count) | {"bias": 0, "mantissa": scale.mantissa, "shift": scale.shift}
+
+    def run(self, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        out = np.zeros((*self.size, self.channels), dtype=np.int64)
+        for y, x, c in np.ndindex(*out.shape):
+            own = int(image[y, x, self.slack[0] + c])
+            pixel = image[0, 0] if self.shared else image[y, x]
+            other = int(pixel[self.slack[0] + self.channels + c])
+            product = np.int64((own - self.zero_point) * (other - self.other_zero_point))
+            record = self.record(0)
+            record.pop("bias")
+            out[y, x, c] = requantise(product, **record)
         return out
 
 
@@ -182,8 +222,7 @@ class Bench:
         self.tasks.append((layer, fields))
         span = (self.cursor + np.arange(layer.bytes)) % size
         image = self.expected[span].reshape(*layer.size, layer.pitch)
-        low = layer.slack[0]
-        out = layer.run(image[:, :, low : low + layer.channels].astype(np.int64))
+        out = layer.run(image.astype(np.int64))
         for pixel, values in enumerate(out.reshape(-1, layer.channels)):
             base = fields["out_address"] + pixel * out_pitch + np.arange(layer.channels)
             self.expected[base % size] = values
@@ -302,6 +341,26 @@ EVERY_KIND = [
 @pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
 def test_every_kind_of_window(stall: Stall) -> None:
     check(small(), [replace(x, seed=i) for i, x in enumerate(EVERY_KIND)], stall=stall, seed=5)
+
+
+def product(channels: int, size: tuple[int, int], **kinds: Any) -> Product:
+    slack = 1, channels + 1
+    return Product(kernel=(1, 1), channels=channels, size=size, slack=slack, **kinds)
+
+
+PRODUCTS = [
+    product(channels, size, shared=shared, zero_point=zero_point, other_zero_point=127 - number)
+    for number, (channels, size, zero_point) in enumerate(
+        [(1, (1, 1), -128), (4, (3, 5), 127), (5, (1, 9), 0), (3, (6, 1), -7), (9, (2, 4), 40)]
+    )
+    for shared in (False, True)
+]
+
+
+@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+def test_products_between_poolings(stall: Stall) -> None:
+    kinds = [PRODUCTS[0], EVERY_KIND[0], *PRODUCTS[1:], EVERY_KIND[3]]
+    check(small(), [replace(x, seed=i) for i, x in enumerate(kinds)], stall=stall, seed=5)
 
 
 @st.composite

@@ -15,6 +15,7 @@ from dse.network.graph import (
     Add,
     Concat,
     Conv,
+    Multiply,
     Network,
     NetworkError,
     Operator,
@@ -69,6 +70,9 @@ class _Writer:
             case Add():
                 inputs = [self._dequantise(op, name) for name in op.inputs]
                 self._quantised(op, "Add", inputs)
+            case Multiply():
+                inputs = [self._dequantise(op, name) for name in op.inputs]
+                self._quantised(op, "Mul", inputs)
             case Concat():
                 self._node("Concat", list(op.inputs), op.output, op.name, axis=1)
             case Reshape():
@@ -107,7 +111,9 @@ class _Writer:
             names.append(self._node("DequantizeLinear", inputs, name, name, axis=0))
         return names
 
-    def _quantised(self, op: Conv | Pool | Add, kind: str, inputs: list[str], **kw: Any) -> None:
+    def _quantised(
+        self, op: Conv | Pool | Add | Multiply, kind: str, inputs: list[str], **kw: Any
+    ) -> None:
         """The operator in float, the quantisation of its output, and its range in integers."""
         limited = (op.low, op.high) != (INT8_MIN, INT8_MAX)
         real = self._node(kind, inputs, f"{op.output}/real", op.name, **kw)

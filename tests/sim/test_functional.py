@@ -18,6 +18,7 @@ from dse.network.graph import (
     Add,
     Concat,
     Conv,
+    Multiply,
     Network,
     Numbers,
     Operator,
@@ -98,6 +99,14 @@ class Builder:
         self.operators.append(Add(f"add{len(self.operators)}", a, b, out, low=-100))
         return out
 
+    def multiply(self, a: str, b: str) -> str:
+        out = self.tensor(self.tensors[a].shape)
+        one, other, own = self.tensors[a], self.tensors[b], self.tensors[out]
+        scale = float(one.scale * other.scale * self.rng.uniform(10, 200))
+        self.tensors[out] = replace(own, quantisation=Quantisation(scale, own.zero_point))
+        self.operators.append(Multiply(f"multiply{len(self.operators)}", a, b, out, low=-110))
+        return out
+
     def concat(self, *names: str) -> str:
         """Concatenates; operands of another quantisation are requantised first."""
         inputs = [names[0]]
@@ -150,7 +159,8 @@ def networks(draw: st.DrawFn) -> Network:
         x = b.tensors[source]
         alike = [n for n in names if b.tensors[n].shape == x.shape]
         even = [n for n in names if b.tensors[n].shape[:2] == x.shape[:2]]
-        match draw(st.sampled_from(["conv", "same", "group", "pool", "add", "concat", "fc"])):
+        kinds = ["conv", "same", "group", "pool", "add", "multiply", "concat", "fc"]
+        match draw(st.sampled_from(kinds)):
             case "conv":
                 window = draw(windows(x.height, x.width))
                 names.append(b.conv(source, draw(st.integers(1, 14)), window))
@@ -167,6 +177,12 @@ def networks(draw: st.DrawFn) -> Network:
                 names.append(b.pool(source, kind, window, *flags))
             case "add":
                 names.append(b.add(source, draw(st.sampled_from(alike))))
+            case "multiply":
+                gates = [n for n in names if b.tensors[n].shape == (1, 1, x.channels)]
+                names.append(b.multiply(source, draw(st.sampled_from(alike + 2 * gates))))
+                if draw(st.booleans()):
+                    gate = b.pool(source, "average", Window((x.height, x.width)))
+                    names += [gate, b.multiply(source, gate)]
             case "concat":
                 more = draw(st.lists(st.sampled_from(even), min_size=1, max_size=2))
                 names.append(b.concat(source, *more))

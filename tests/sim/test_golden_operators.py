@@ -11,6 +11,7 @@ from dse.network.graph import (
     Add,
     Concat,
     Conv,
+    Multiply,
     Network,
     Numbers,
     Operator,
@@ -188,6 +189,23 @@ def additions(draw) -> Network:
 @given(additions(), seeds)
 def test_add(network: Network, seed: int) -> None:
     compare("add", network, seed)
+
+
+@st.composite
+def multiplications(draw) -> Network:
+    shape = draw(st.tuples(*[st.integers(1, 8)] * 3))
+    gate = (1, 1, shape[2]) if draw(st.booleans()) else shape
+    a, b = Tensor("a", *shape, draw(quantisations)), Tensor("b", *gate, draw(quantisations))
+    spread = draw(st.floats(2, 300))
+    scale = float(np.float32(a.quantisation.scale * b.quantisation.scale * spread))
+    y = Tensor("y", *shape, Quantisation(scale, draw(zero_points)))
+    return single(Multiply("op", "a", "b", "y", *draw(ranges())), [a, b, y])
+
+
+@settings(max_examples=80, deadline=None)
+@given(multiplications(), seeds)
+def test_multiply(network: Network, seed: int) -> None:
+    compare("multiply", network, seed)
 
 
 @settings(max_examples=10, deadline=None)

@@ -134,6 +134,34 @@ def test_qlinear_add_of_a_constant(builder, quantised, agree, dtype) -> None:
     agree(a=(4, 5, 6))
 
 
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 1, 1)])
+@pytest.mark.parametrize("gate_first", [False, True])
+def test_qlinear_mul(builder, quantised, agree, shape, gate_first: bool) -> None:
+    one, other = ["a", *quantised("a", 0.05, 9)], ["b", *quantised("b", 0.11, -9)]
+    operands = [*other, *one] if gate_first else [*one, *other]
+    inputs = [*operands, *quantised("y", 0.3, 3)]
+    builder.node("QLinearMul", inputs, "y", domain="com.microsoft")
+    agree(a=(4, 5, 6), b=shape)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 1, 1)])
+def test_mul_between_roundings(builder, quantised, agree, shape) -> None:
+    b = builder
+    for name, zero_point in (("a", -128), ("b", 50)):
+        b.node("DequantizeLinear", [name, *quantised(name, 0.05, zero_point)], f"{name}.real")
+    b.node("Mul", ["a.real", "b.real"], "product")
+    b.node("QuantizeLinear", ["product", *quantised("y", 0.4, 3)], "y")
+    agree(a=(4, 5, 6), b=shape)
+
+
+def test_qlinear_mul_by_a_constant(builder, quantised, agree, dtype) -> None:
+    gain = builder.constant("gain", builder.rng.integers(1, 100, (1, 4, 1, 1)).astype(dtype))
+    inputs = [gain, *quantised("b", 0.11, -9), "a", *quantised("a", 0.05, 9)]
+    inputs += quantised("y", 0.3, 3)
+    builder.node("QLinearMul", inputs, "y", domain="com.microsoft")
+    agree(a=(4, 5, 6))
+
+
 def test_sum_of_three(builder, quantised, agree) -> None:
     """The intermediate sum, whose scale no one gives, must neither saturate nor be coarse."""
     b = builder

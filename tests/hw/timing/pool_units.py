@@ -6,6 +6,7 @@ from hw.isa import POOL
 from hw.pool.engine import PoolEngine
 from hw.pool.pool_finish import PoolFinish
 from hw.pool.pool_walk import PoolWalk
+from hw.pool.product import ProductLanes
 from hw.pool.reduce import GroupReducer, WindowReducer
 from tests.hw.timing.bench import Trace, hold, measures, meeting, play, pulse, when
 from tests.hw.timing.designs import PLAIN
@@ -48,6 +49,16 @@ def window() -> int:
         found.add(when(valid) - (AT + more) - more)
     (latency,) = found
     return latency
+
+
+@measures("FACTOR_LATENCY")
+def product() -> int:
+    """From a tap to its product with the one before it."""
+    dut = ProductLanes(lanes=1)
+    steps = [*pulse(AT, dut.i_valid), *pulse(AT, dut.i_tap.operand), *pulse(AT, dut.i_data, 3)]
+    steps += [*pulse(AT + 1, dut.i_valid), *pulse(AT + 1, dut.i_data, 5)]
+    (found,) = play(dut, steps, dut.o_products[0] == 15)
+    return when(found) - (AT + 1)
 
 
 @measures("FINISH_LATENCY")
