@@ -19,18 +19,17 @@ from dse.onnx.values import Const, OverlayValue, Unsupported, require
 def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
     weight = lowering.constant(node, 1)
     assert weight is not None
+    if len(node.input) > 2 and node.input[2]:
+        shape = lowering.known[node.input[2]].shape
+        require(shape is None or len(shape) <= 2, f"its bias of shape {shape} has no place")
     bias = lowering.constant(node, 2)
     alpha = cast(float, attribute(node, "alpha", 1.0))
     beta = cast(float, attribute(node, "beta", 1.0))
     coefficients = gemm_weight(node, weight)
     outputs = coefficients.values.shape[0]
-    connect(
-        lowering,
-        node,
-        lowering.seen(node),
-        coefficients.scaled(np.full(outputs, alpha)) if alpha != 1 else coefficients,
-        None if bias is None else gemm_bias(bias, outputs, beta),
-    )
+    offset = None if bias is None else gemm_bias(bias, outputs, beta)
+    scaled = coefficients.scaled(np.full(outputs, alpha)) if alpha != 1 else coefficients
+    connect(lowering, node, lowering.seen(node), scaled, offset)
 
 
 def matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
