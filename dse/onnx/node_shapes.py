@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import helper, numpy_helper
 
 from dse.onnx.source import (
@@ -20,6 +21,7 @@ from dse.onnx.source import (
     known_type,
     node_inputs,
 )
+from dse.onnx.trial import knows
 from dse.onnx.values import FLOAT, INCONSISTENT, Const, Illegal, Unsupported
 
 _OWN = "com.microsoft"
@@ -52,13 +54,17 @@ def infer(
     """
     if any(known.dtype is None for known in operands.values()):
         return {}
+    if node.domain == _OWN and not knows(node):
+        raise Misfit("onnxruntime has no such operator", INCONSISTENT)
     twin = _twin(node) if node.domain == _OWN else None
     real = twin is not None and node.op_type == "QGemm" and not any(node.input[7:])
     if twin is not None:
+        _own_rules(node, {name: operands[name] for name in node_inputs(node) if name in operands})
         node, opsets = twin, [helper.make_opsetid("", _TWIN_OPSET)]
     elif node.domain == _OWN:
         return {}
     read = {name: operands[name] for name in node_inputs(node) if name in operands}
+    _fits(node, [read.get(name) for name in node.input])
     made = _inferred(node, read, opsets, twin is not None)
     if real:
         made = {name: replace(known, dtype=FLOAT) for name, known in made.items()}
@@ -72,6 +78,121 @@ def infer(
                 "export the model for smaller images",
             )
     return made
+
+
+_WINDOWED = frozenset(
+    f"{scope}{kind}Pool" for scope in ("", "Global") for kind in ("Average", "Max", "Lp")
+) | {"Conv", "ConvInteger", "QLinearConv", "ConvTranspose"}
+
+
+def _fits(node: onnx.NodeProto, operands: Sequence[Known | None]) -> None:
+    """What onnxruntime demands of operands, and onnx's inference does not ask."""
+    shapes = [None if known is None else known.shape for known in operands]
+    reason = ""
+    if node.op_type in _WINDOWED:
+        reason = _window_misfit(node, shapes)
+    elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        reason = _axis_misfit(node, shapes)
+    elif node.op_type == "Reshape":
+        reason = _reshape_misfit(node, operands)
+    elif node.op_type == "Gemm":
+        reason = _bias_misfit(node, shapes)
+    if reason:
+        raise Misfit(f"its inputs do not fit: {reason}", INCONSISTENT)
+
+
+def _window_misfit(node: onnx.NodeProto, shapes: Sequence[tuple[int, ...] | None]) -> str:
+    image = shapes[0] if shapes else None
+    if image is None:
+        return ""
+    if len(image) < 3:
+        return f"its input of shape {image} has no image"
+    if 0 in image[1:]:
+        return f"its input of shape {image} is empty"
+    if "Pool" in node.op_type:
+        return ""
+    place, bias_place = (3, 8) if node.op_type == "QLinearConv" else (1, 2)
+    weight = shapes[place] if len(shapes) > place else None
+    if weight is None or len(weight) != len(image):
+        return ""
+    groups = attribute(node, "group", 1)
+    transposed = node.op_type == "ConvTranspose"
+    channels = weight[0] if transposed else weight[1] * groups
+    outputs = weight[1] * groups if transposed else weight[0]
+    if channels != image[1]:
+        return f"{image[1]} channels into weights for {channels}"
+    bias = shapes[bias_place] if len(shapes) > bias_place else None
+    if bias is not None and bias != (outputs,) and node.op_type != "ConvInteger":
+        return f"a bias of shape {bias} for {outputs} channels"
+    return ""
+
+
+def _axis_misfit(node: onnx.NodeProto, shapes: Sequence[tuple[int, ...] | None]) -> str:
+    image, scale = shapes[0], shapes[1]
+    if image is None or scale is None or math.prod(scale) == 1:
+        return ""
+    if len(scale) != 1:
+        return "" if attribute(node, "block_size", 0) else f"scales of shape {scale}"
+    axis = attribute(node, "axis", 1)
+    if not -len(image) <= axis < len(image) or scale[0] != image[axis]:
+        return f"{scale[0]} scales along axis {axis} of {image}"
+    return ""
+
+
+def _bias_misfit(node: onnx.NodeProto, shapes: Sequence[tuple[int, ...] | None]) -> str:
+    weight, bias = shapes[1], shapes[2] if len(shapes) > 2 else None
+    if weight is None or bias is None or len(weight) != 2:
+        return ""
+    outputs = weight[0] if attribute(node, "transB", 0) else weight[1]
+    fits = len(bias) <= 2 and (not bias or bias[-1] in (1, outputs))
+    return "" if fits else f"a bias of shape {bias} for {outputs} channels"
+
+
+def _reshape_misfit(node: onnx.NodeProto, operands: Sequence[Known | None]) -> str:
+    data, sizes = operands[0], operands[1] if len(operands) > 1 else None
+    if data is None or data.shape is None or sizes is None or sizes.array is None:
+        return ""
+    wanted = [int(size) for size in sizes.array.reshape(-1)]
+    if not attribute(node, "allowzero", 0):
+        ranks = range(len(data.shape))
+        wanted = [
+            data.shape[place] if size == 0 and place in ranks else size
+            for place, size in enumerate(wanted)
+        ]
+    known, total = math.prod(size for size in wanted if size >= 0), math.prod(data.shape)
+    fits = total == known if -1 not in wanted else known > 0 and total % known == 0
+    return "" if fits else f"{data.shape} has {total} values, not those of {wanted}"
+
+
+def _own_rules(node: onnx.NodeProto, operands: Mapping[str, Known]) -> None:
+    """What onnxruntime's own inference says against a node of its own domain.
+
+    It wants scales without axes; one number along an axis means the same.
+    """
+    operands = {
+        name: replace(known, shape=()) if known.shape == (1,) else known
+        for name, known in operands.items()
+    }
+    graph = helper.make_graph(
+        [node],
+        "node",
+        [_value(name, known) for name, known in operands.items()],
+        [helper.make_empty_tensor_value_info(name) for name in node.output if name],
+    )
+    opsets = [helper.make_opsetid(_OWN, 1), helper.make_opsetid("", _TWIN_OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets)
+    model.ir_version = IR_VERSION
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime has a class of its own for each kind of failure
+        reason = first_line(error)
+        if "InferenceError" in reason or ("INVALID_GRAPH" in reason and "registered" not in reason):
+            reason = reason.rsplit("] ", 1)[-1].rsplit(" , Error ", 1)[-1]
+            raise Misfit(f"its inputs do not fit: {reason}", INCONSISTENT) from None
 
 
 def _inferred(

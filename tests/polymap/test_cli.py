@@ -71,7 +71,7 @@ def test_pipeline_is_registered(invoke: Callable[..., Any], refused: Callable[..
 
 
 def test_unexpected_error(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(model: str) -> None:
+    def broken(model: str, **_: object) -> None:
         raise ZeroDivisionError("division\nby zero")
 
     monkeypatch.setattr(polymap.api, "check", broken, raising=False)
@@ -91,7 +91,7 @@ def test_debug_shows_the_traceback() -> None:
 
 
 def test_missing_package(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(model: str) -> None:
+    def absent(model: str, **_: object) -> None:
         raise ModuleNotFoundError("No module named 'onnx'")
 
     monkeypatch.setattr(polymap.api, "check", absent, raising=False)
@@ -103,7 +103,7 @@ def test_missing_package(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyP
 
 
 def test_interrupt(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(model: str) -> None:
+    def interrupted(model: str, **_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(polymap.api, "check", interrupted, raising=False)

@@ -105,7 +105,7 @@ def test_bursts_fit_a_page(data_bytes: int, beats: int) -> None:
 def test_refuses() -> None:
     with pytest.raises(ValueError, match=r"data_bytes must be .* in \[1, 128\], not 48"):
         AXI4Read(data_bytes=48)
-    with pytest.raises(ValueError, match="depth must be at least 2, not 1"):
+    with pytest.raises(ValueError, match="depth must be an integer of at least 2, not 1"):
         Queue(shape=8, depth=1)
 
 
