@@ -54,7 +54,7 @@ def infer(
     """
     if any(known.dtype is None for known in operands.values()):
         return {}
-    if node.domain == _OWN and not knows(node):
+    if node.domain == _OWN and node.op_type not in _TWINS and not knows(node):
         raise Misfit("onnxruntime has no such operator", INCONSISTENT)
     twin = _twin(node) if node.domain == _OWN else None
     real = twin is not None and node.op_type == "QGemm" and not any(node.input[7:])
@@ -120,7 +120,10 @@ def _window_misfit(node: onnx.NodeProto, shapes: Sequence[tuple[int, ...] | None
     channels = weight[0] if transposed else weight[1] * groups
     outputs = weight[1] * groups if transposed else weight[0]
     if channels != image[1]:
-        return f"{image[1]} channels into weights for {channels}"
+        return (
+            f"its weights are for {channels // groups} channels in each of {groups} groups,"
+            f" its input has {image[1]}"
+        )
     bias = shapes[bias_place] if len(shapes) > bias_place else None
     if bias is not None and bias != (outputs,) and node.op_type != "ConvInteger":
         return f"a bias of shape {bias} for {outputs} channels"

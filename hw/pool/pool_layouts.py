@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Shape, signed, unsigned
+from amaranth.hdl import Shape, ShapeLike, signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for, exact_log2
 
@@ -31,10 +31,10 @@ def tensor_address(config: OverlayConfig) -> Shape:
 
 def window_end(config: OverlayConfig) -> data.StructLayout:
     """What travels with a tap's place; a product's other operand brings its own address."""
-    address = tensor_address(config) if config.products else unsigned(0)
-    return data.StructLayout(
-        {"group_last": 1, "window_last": 1, "operand": 1, "operand_address": address}
-    )
+    ends: dict[str, ShapeLike] = {"group_last": 1, "window_last": 1}
+    if config.products:
+        ends |= {"operand": 1, "operand_address": tensor_address(config)}
+    return data.StructLayout(ends)
 
 
 def partial_result(lanes: int) -> data.StructLayout:

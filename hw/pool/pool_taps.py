@@ -36,6 +36,7 @@ class TapReader(wiring.Component):
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
+        self._config = config
         super().__init__(
             {
                 "i": In(stream.Signature(walk_place(window_end(config)))),
@@ -53,11 +54,12 @@ class TapReader(wiring.Component):
         wait = Signal(range(RING))
         extra = self.i.payload.extra
         hold = extra.window_last & (wait != 0)
+        address = self.i.payload.address
+        if self._config.products:
+            address = Mux(extra.operand, extra.operand_address, address)
         m.d.comb += [
             self.o_read.valid.eq(self.i.valid & ~hold),
-            self.o_read.payload.address.eq(
-                Mux(extra.operand, extra.operand_address, self.i.payload.address)
-            ),
+            self.o_read.payload.address.eq(address),
             self.i.ready.eq(self.o_read.ready & ~hold),
         ]
         with m.If(wait != 0):
@@ -75,8 +77,9 @@ class TapReader(wiring.Component):
             tap.counted.eq(Mux(pool.include_padding, counted, inside)),
             tap.group_last.eq(place.extra.group_last),
             tap.window_last.eq(place.extra.window_last),
-            tap.operand.eq(place.extra.operand),
         ]
+        if self._config.products:
+            m.d.sync += tap.operand.eq(place.extra.operand)
         m.d.comb += [
             self.o_tap.eq(delayed(m, tap, READ_LATENCY - 2, name="tap")),
             self.o_valid.eq(delayed(m, accepted, READ_LATENCY, name="valid", reset_less=False)),

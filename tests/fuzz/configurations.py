@@ -58,6 +58,7 @@ def draw(seed: int) -> OverlayConfig:
         winograd=winograd,
         scratch_words=power_of_two(2 * elements) << rng.randint(0, 1) if elements else 0,
         tables=rng.randint(0, MOST_TABLES),
+        products=rng.randint(0, 1),
     )
 
 

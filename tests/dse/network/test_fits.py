@@ -14,8 +14,16 @@ from dse.onnx.source import Known
 FLOAT = np.dtype(np.float32)
 INT8 = np.dtype(np.int8)
 SHAPES: dict[str, tuple[str, list[Sequence[int]], str]] = {
-    "channels": ("Conv", [(1, 7, 5, 5), (4, 1, 3, 3)], "7 channels into weights for 1"),
-    "transposed": ("ConvTranspose", [(1, 7, 5, 5), (4, 1, 3, 3)], "7 channels into weights for 4"),
+    "channels": (
+        "Conv",
+        [(1, 7, 5, 5), (4, 1, 3, 3)],
+        "for 1 channels in each of 1 groups, its input has 7",
+    ),
+    "transposed": (
+        "ConvTranspose",
+        [(1, 7, 5, 5), (4, 1, 3, 3)],
+        "for 4 channels in each of 1 groups, its input has 7",
+    ),
     "bias": ("Conv", [(1, 2, 5, 5), (4, 2, 3, 3), (3,)], r"a bias of shape \(3,\) for 4 channels"),
     "empty": ("Conv", [(1, 2, 0, 5), (4, 2, 1, 1)], "is empty"),
     "no image": ("GlobalAveragePool", [(1, 7)], "has no image"),

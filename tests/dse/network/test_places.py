@@ -59,7 +59,8 @@ OWN: dict[str, Callable] = {
 ATTRIBUTES = {
     "QLinearAveragePool": {"kernel_shape": [2, 2]},
     "QLinearConcat": {"axis": 1},
-    "QLinearReduceMean": {"axes": [2, 3]},
+    "QLinearReduceMean": {"axes": [2, 3], "keepdims": 1},
+    "QLinearSoftmax": {"opset": 13},
 }
 
 
