@@ -139,35 +139,27 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Add:
+class _Pair:
+    """Elementwise function of two tensors, in a range of the output's int8 units."""
+
+    name: str
+    a: str
+    b: str
+    output: str
+    low: int = INT8_MIN
+    high: int = INT8_MAX
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.a, self.b
+
+
+class Add(_Pair):
     """Elementwise sum of two tensors of the same shape."""
 
-    name: str
-    a: str
-    b: str
-    output: str
-    low: int = INT8_MIN
-    high: int = INT8_MAX
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return self.a, self.b
-
-
-@dataclass(frozen=True)
-class Multiply:
+class Multiply(_Pair):
     """Elementwise product of two tensors; ``b`` has the shape of ``a``, or is one pixel for all."""
-
-    name: str
-    a: str
-    b: str
-    output: str
-    low: int = INT8_MIN
-    high: int = INT8_MAX
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return self.a, self.b
 
 
 @dataclass(frozen=True)

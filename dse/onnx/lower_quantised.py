@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from dse.network.graph import Quantisation
@@ -74,29 +75,34 @@ def qgemm(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def qlinear_add(lowering: Lowering, node: onnx.NodeProto) -> None:
-    constant = [isinstance(lowering.values[node.input[index]], Const) for index in (0, 3)]
-    operands = [_operand(lowering, node, i) for i, c in zip((0, 3), constant, strict=True) if not c]
-    x = operands[0]
-    dtype = _type(lowering, node, 7, x)
-    output = parameters(lowering, node, 6, 7, dtype)
-    if not any(constant):
+    operands, constant, output, dtype = _pair(lowering, node)
+    if constant is None:
         add(lowering, node, operands, output)
         return
-    offset = per_channel(x, _weight(lowering, node, 0 if constant[0] else 3, 0).real())
-    affine(lowering, node, x, np.ones_like(offset), offset, output, dtype)
+    affine(lowering, node, operands[0], np.ones_like(constant), constant, output, dtype)
 
 
 def qlinear_mul(lowering: Lowering, node: onnx.NodeProto) -> None:
+    operands, constant, output, dtype = _pair(lowering, node)
+    if constant is None:
+        multiply(lowering, node, operands, output)
+        return
+    affine(lowering, node, operands[0], constant, np.zeros_like(constant), output, dtype)
+
+
+def _pair(
+    lowering: Lowering, node: onnx.NodeProto
+) -> tuple[list[OverlayValue], npt.NDArray | None, Quantisation, np.dtype]:
+    """The tensors that a function of two reads, its constant by channel if one is, its output."""
     constant = [isinstance(lowering.values[node.input[index]], Const) for index in (0, 3)]
     operands = [_operand(lowering, node, i) for i, c in zip((0, 3), constant, strict=True) if not c]
     x = operands[0]
     dtype = _type(lowering, node, 7, x)
     output = parameters(lowering, node, 6, 7, dtype)
     if not any(constant):
-        multiply(lowering, node, operands, output)
-        return
-    gain = per_channel(x, _weight(lowering, node, 0 if constant[0] else 3, 0).real())
-    affine(lowering, node, x, gain, np.zeros_like(gain), output, dtype)
+        return operands, None, output, dtype
+    real = per_channel(x, _weight(lowering, node, 0 if constant[0] else 3, 0).real())
+    return operands, real, output, dtype
 
 
 def qlinear_concat(lowering: Lowering, node: onnx.NodeProto) -> None:
