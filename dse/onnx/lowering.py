@@ -268,8 +268,7 @@ class Lowering:
             if isinstance(value, Const):
                 self.known[name] = known_constant(value)
             elif isinstance(value, OverlayValue):
-                if self.known[name].shape is None:
-                    self.known[name] = Known(value.shape, value.dtype)
+                self.known[name] = Known(value.shape, value.dtype)
                 self._together.follow(name, self.known[name])
 
     def _made(self, node: onnx.NodeProto) -> dict[str, Known]:
