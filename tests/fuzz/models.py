@@ -118,7 +118,8 @@ def _calibrated(case: Case, imported: Imported) -> list[str]:
             continue
         q = tensor.quantisation
         low, high = (q.scale * (end - q.zero_point) for end in (-128, 127))
-        if seen[name].low.min() < low - q.scale or seen[name].high.max() > high + q.scale:
+        certain = seen[name].high.min(), seen[name].low.max()  # what is beyond, wherever it lies
+        if certain[0] < low - q.scale or certain[1] > high + q.scale:
             wrong.append(f"{name} does not fit its range [{low}, {high}]")
     limits = _limits(case.model)
     for image in images(case.images):
