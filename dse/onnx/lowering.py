@@ -18,7 +18,7 @@ from dse.onnx.findings import Problem
 from dse.onnx.gather import Gatherer
 from dse.onnx.hosted import Hosted, Use, Went, require_host
 from dse.onnx.node_shapes import Misfit, infer, known_constant
-from dse.onnx.places import COMPUTE, HEAD, MOVED_AT_THE_END, MOVES
+from dse.onnx.places import COMPUTE, HEAD, MOVED_AT_THE_END, MOVES, before_compute
 from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
 from dse.onnx.source import (
     MALFORMED,
@@ -90,7 +90,7 @@ class Lowering:
         self._layers: set[str] = set()
         graph = source.model.graph
         self._makers = {name: n for n, node in enumerate(graph.node) for name in node.output}
-        self._feeds_compute = _before_compute(graph.node)
+        self._feeds_compute = before_compute(graph.node)
         self._functions = Functions(source, self._feeds_compute)
         self._read = {name for node in graph.node for name in node_inputs(node)}
         self._read.update(source.outputs)
@@ -488,16 +488,3 @@ def _unique(name: str, taken: set[str]) -> str:
         candidate, number = f"{name}_{number}", number + 1
     taken.add(candidate)
     return candidate
-
-
-def _before_compute(nodes: Sequence[onnx.NodeProto]) -> set[int]:
-    """Indices of the nodes from which a compute operator can be reached."""
-    needed: set[str] = set()
-    found = set()
-    for index, node in reversed(list(enumerate(nodes))):
-        feeds = any(name in needed for name in node.output)
-        if feeds:
-            found.add(index)
-        if feeds or operator(node) in COMPUTE:
-            needed.update(node_inputs(node))
-    return found

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import onnx
+
+from dse.onnx.source import node_inputs, operator
+
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -42,3 +48,16 @@ RANDOM = _names(
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"
 )
 """Operators whose output is not constant though all inputs are."""
+
+
+def before_compute(nodes: Sequence[onnx.NodeProto]) -> set[int]:
+    """Indices of the nodes from which a compute operator can be reached."""
+    needed: set[str] = set()
+    found = set()
+    for index, node in reversed(list(enumerate(nodes))):
+        feeds = any(name in needed for name in node.output)
+        if feeds:
+            found.add(index)
+        if feeds or operator(node) in COMPUTE:
+            needed.update(node_inputs(node))
+    return found
