@@ -21,8 +21,9 @@ from dse.network.inputs import images, join
 from dse.onnx.importer import Imported
 from sim import functional, golden
 from tests.fuzz.campaign import Verdict, command
-from tests.fuzz.drawing import Case, draw
+from tests.fuzz.drawing import draw
 from tests.fuzz.meaning import Array, Bounds, evaluate
+from tests.fuzz.spelling import Case
 
 
 def judge(seed: int) -> Verdict:

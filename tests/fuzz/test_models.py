@@ -10,9 +10,10 @@ import onnxruntime
 import pytest
 
 from tests.fuzz.campaign import campaign
-from tests.fuzz.drawing import Case, draw
+from tests.fuzz.drawing import draw
 from tests.fuzz.meaning import evaluate
 from tests.fuzz.models import _beyond, judge
+from tests.fuzz.spelling import Case
 
 
 def test_models_answer_as_they_mean() -> None:
