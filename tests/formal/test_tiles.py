@@ -15,7 +15,7 @@ from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import of_transform
 from hw.lib.tiles import SIZE, Axis, Tiles, place_layout
 from tests.formal.kit import Proof, Verdict, mutated, seeded
-from tests.hw.test_winograd_layers import config as overlay_config
+from tests.rtl.test_winograd_layers import config as overlay_config
 
 AXES = ("chunks", "pixels", "channels")
 FLAGS = ("first", "last")

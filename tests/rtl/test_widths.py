@@ -3,7 +3,7 @@
 The overlay as it is computes that layer right, and the narrowed one still one that does not need
 the bit: so it is the bit that is missing.  All are slow, since they take builds of their own; fast
 ones, by unit: `tests/hw/winograd/test_widths.py` (the steps of the output transform),
-`test_input_transform.py` (its lines), `tests/hw/array/test_element.py`.
+`test_input_transform.py` (its lines), `tests/hw/conv/array/test_element.py`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dse.network.graph import Window
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
-from tests.hw.algorithms import check, layer
+from tests.rtl.algorithms import check, layer
 from tests.rtl.overlays import OVERLAYS
 
 pytestmark = pytest.mark.rtl

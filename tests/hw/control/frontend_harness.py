@@ -16,7 +16,7 @@ from hw.isa import CONV, POOL, Error, Opcode
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import REGISTERS, WEIGHT_BASES, Control, Status
 from tests.hw.bus.protocol import FaultyMemory
-from tests.hw.engines.programs import Program, random_program
+from tests.hw.control.programs import Program, random_program
 
 CONFIG = OverlayConfig.from_json(json.loads(os.environ["CONFIG"]))
 BASES = {

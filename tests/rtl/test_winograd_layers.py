@@ -17,7 +17,7 @@ from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.transforms import F2, F4
 from sim.functional_taps import FunctionalError
-from tests.hw.algorithms import check, layer
+from tests.rtl.algorithms import check, layer
 from tests.rtl.overlays import OVERLAYS
 
 pytestmark = pytest.mark.rtl

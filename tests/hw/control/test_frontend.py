@@ -10,7 +10,7 @@ import pytest
 from hw.isa.config import OverlayConfig
 from hw.lib.emit import emit
 from sim.cocotb_runner import run_bench
-from tests.hw.engines.frontend_design import FrontendDesign
+from tests.hw.control.frontend_design import FrontendDesign
 
 pytestmark = pytest.mark.rtl
 
@@ -37,7 +37,7 @@ def test_frontend(axi_bytes: int, weight_ports: int, tmp_path: Path) -> None:
     made = config(axi_bytes, weight_ports)
     run_bench(
         emit(FrontendDesign(config=made), "frontend"),
-        "tests.hw.engines.frontend_bench",
+        "tests.hw.control.frontend_bench",
         folder=tmp_path,
         environment={"CONFIG": json.dumps(made.to_json()), "PYTHONWARNINGS": "ignore"},
     )

@@ -20,8 +20,8 @@ from hw.isa.register_map import (
 )
 from hw.isa.timing import RESET_CYCLES
 from tests.hw.bus.protocol import PAGE
-from tests.hw.engines.frontend_harness import BASES, CONFIG, Bench
-from tests.hw.engines.programs import Program, random_program
+from tests.hw.control.frontend_harness import BASES, CONFIG, Bench
+from tests.hw.control.programs import Program, random_program
 
 WATCHDOG = 400
 
