@@ -16,6 +16,7 @@ from dse.network.graph import INT8_MAX, INT8_MIN, NetworkError, Quantisation
 from dse.onnx import float_model as emit
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.draft_passes import limits
+from dse.onnx.saturation import Arguments, arguments, told_apart
 from dse.onnx.source import first_line
 
 Range = tuple[float, float]
@@ -35,6 +36,7 @@ def quantise(
     ``images``: the draft's inputs, NCHW, one image at a time.
     """
     seen = _calibrate(draft, name, images)
+    told = arguments(draft)
     for tensor in draft.inputs:
         if tensor.quantisation is None:
             low, high = _with_zero(seen[tensor])
@@ -46,16 +48,17 @@ def quantise(
             continue
         joined = layer.inputs if layer.kind == "concat" else [tensor]
         exceed = any(seen[part][0] == seen[part][1] for part in joined)
-        own = _quantisation(*_range(layer, seen[tensor]), exceed)
+        own = _quantisation(*_range(layer, seen[tensor], told), exceed)
         tensor.quantisation = _passed_on(layer) or own
 
 
 def by_reach(draft: Draft) -> None:
     """Give every tensor that has no quantisation one that holds all that its layer can reach."""
+    told = arguments(draft)
     for layer in draft.layers:
         tensor = layer.output
         if tensor.quantisation is None:
-            own = _quantisation(*_range(layer, (0.0, 0.0)), exceed=False)
+            own = _quantisation(*_range(layer, (0.0, 0.0), told), exceed=False)
             tensor.quantisation = _passed_on(layer) or own
 
 
@@ -96,8 +99,15 @@ def _passed_on(layer: DraftLayer) -> Quantisation | None:
     return known.pop() if gives_on and len(known) == 1 else None
 
 
-def _range(layer: DraftLayer, seen: Range) -> Range:
-    """The range that a layer's output shall hold: what it reached, or else all it can reach."""
+def _range(layer: DraftLayer, seen: Range, told: Arguments) -> Range:
+    """The range that a layer's output shall hold, as far as functions tell its values apart."""
+    low, high = _reached(layer, seen)
+    functions = told.get(layer.output, ())
+    return _with_zero(told_apart(functions, low, high)) if functions else (low, high)
+
+
+def _reached(layer: DraftLayer, seen: Range) -> Range:
+    """What a layer's output reached, or else all it can reach."""
     low, high = _with_zero(seen)
     least, most = _with_zero(tuple(np.clip(_reach(layer), layer.low, layer.high)))
     if high - low > (most - least) * _UNSEEN:
