@@ -11,10 +11,13 @@ from dse.network.graph import Window
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
 from dse.onnx.elements import PixelGrid, Positions, channel_order, grids, plain, runs
-from dse.onnx.values import OverlayValue, Unsupported, extents
+from dse.onnx.values import OverlayValue, Unmovable, extents
 
 MOST_COPIES = 8
 """Ranges of channels that are copied one by one; more are permuted by the array."""
+
+MOST_PARTS = 64
+"""Of an image that are moved one by one: blocks of 8 x 8 pixels, but no transposed matrix."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,7 @@ class Gatherer:
         arrange = Arranger(self.add, self.name, self.origin, value.is_quantised)
         made = self._image(arrange, value, image) or self._phases(arrange, value, image)
         if made is None:
-            raise Unsupported(
-                f"a view before it, as {value.shape}, mixes channels and pixels",
-                "only whole channels and pixels at even steps can be moved",
-            )
+            raise Unmovable(value.shape)
         return arrange.reshaped(made, (height, width, channels))
 
     def channels(self, value: OverlayValue, order: tuple[int, ...]) -> DraftTensor:
@@ -61,7 +61,7 @@ class Gatherer:
         if order is not None:
             return self._picked(arrange, value, tensor, order)
         found = grids(image, tensor.shape)
-        if found is None:
+        if found is None or len(found) > MOST_PARTS:
             return None
         _, height, width = image.shape
         parts = [self._grid(arrange, value, grid, (height, width)) for grid in found]
@@ -91,7 +91,7 @@ class Gatherer:
         _, height, width = image.shape
         tensor = value.tensor
         down, right = max(1, height // tensor.height), max(1, width // tensor.width)
-        if down * right == 1 or height % down or width % right:
+        if not 1 < down * right <= MOST_PARTS or height % down or width % right:
             return None
         rows = []
         for y in range(down):

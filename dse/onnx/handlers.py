@@ -6,6 +6,7 @@ from dse.onnx import lower_dense as dense
 from dse.onnx import lower_enlarge as enlarge
 from dse.onnx import lower_pad as padding
 from dse.onnx import lower_pointwise as pointwise
+from dse.onnx import lower_pool as pool
 from dse.onnx import lower_quantised as quantised
 from dse.onnx import lower_shape as shape
 from dse.onnx import lower_view as view
@@ -15,7 +16,7 @@ from dse.onnx.lowering import Handler
 
 HANDLERS: dict[str, Handler] = {
     "Add": pointwise.arithmetic,
-    "AveragePool": window.average_pool,
+    "AveragePool": pool.average_pool,
     "BatchNormalization": pointwise.batch_normalisation,
     "Clip": pointwise.clip,
     "Concat": pointwise.concat,
@@ -28,11 +29,11 @@ HANDLERS: dict[str, Handler] = {
     "Flatten": shape.flatten,
     "Gather": view.gather,
     "Gemm": dense.gemm,
-    "GlobalAveragePool": window.global_average_pool,
-    "GlobalMaxPool": window.global_max_pool,
+    "GlobalAveragePool": pool.global_average_pool,
+    "GlobalMaxPool": pool.global_max_pool,
     "Identity": pointwise.identity,
     "MatMul": dense.matmul,
-    "MaxPool": window.max_pool,
+    "MaxPool": pool.max_pool,
     "Mul": pointwise.arithmetic,
     "Pad": padding.pad,
     "PRelu": slopes.prelu,
@@ -45,7 +46,7 @@ HANDLERS: dict[str, Handler] = {
     "QLinearMatMul": quantised.qlinear_matmul,
     "QLinearMul": quantised.qlinear_mul,
     "QuantizeLinear": quantised.quantize_linear,
-    "ReduceMean": window.reduce_mean,
+    "ReduceMean": pool.reduce_mean,
     "Relu": pointwise.relu,
     "Reshape": shape.reshape,
     "Resize": enlarge.resize,

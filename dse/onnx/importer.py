@@ -180,6 +180,8 @@ def _walk(model: Source) -> _Walked:
 
 def _more(lowering: Lowering, kind: Kind) -> Mapping[int, Unsupported | None]:
     """Nodes on the overlay that had better be the host's, by index, and why."""
+    if lowering.movers:  # what else is left to do shows when they are the host's
+        return lowering.movers
     found = {**dict.fromkeys(idle(lowering)), **walked.refusals(lowering)}
     if found or kind == "float":
         return found

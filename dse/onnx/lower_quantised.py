@@ -14,7 +14,8 @@ from dse.onnx.draft import Coefficients
 from dse.onnx.lower_dense import connect, gemm_weight, matmul_weight
 from dse.onnx.lower_join import join
 from dse.onnx.lower_pointwise import add, affine, multiply, per_channel
-from dse.onnx.lower_window import convolve, global_pool, pool, require_weights
+from dse.onnx.lower_pool import global_pool, pool
+from dse.onnx.lower_window import convolve, require_weights
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
 from dse.onnx.values import Const, HostValue, OverlayValue, Unsupported, quantisation

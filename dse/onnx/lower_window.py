@@ -1,11 +1,11 @@
-"""Lowering of the operators with a sliding window: convolution and pooling."""
+"""Lowering of convolutions, and what all operators with a sliding window share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import onnx
@@ -16,10 +16,8 @@ from dse.onnx.elements import plain
 from dse.onnx.gather import Gatherer
 from dse.onnx.lowering import Lowering
 from dse.onnx.permute import as_they_lie, permuted
-from dse.onnx.remedies import UNKNOWN_REMEDY
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import REQUANTISE_WEIGHTS, Illegal, OverlayValue, Unsupported, extents, require
-from dse.tiling.window_reach import all_touch
 
 WIDEST = 255
 """The largest weight, around its zero point, of uint8 and int8 ones."""
@@ -74,7 +72,7 @@ def convolve(
     if order is not None:
         weight, bias, filters = permuted(weight, bias, order, groups)
     kernel = weight.values.shape[2:]
-    window, size = _window(node, x.tensor, kernel)
+    window, size = window_of(node, x.tensor, kernel)
     values = weight.values.reshape(*weight.values.shape[:2], *window.kernel)
     result = DraftTensor(node.output[0], *size, weight.values.shape[0], output)
     lowering.add(
@@ -117,107 +115,6 @@ def _require_fit(
         attribute(node, "kernel_shape", kernel) == kernel,
         f"its kernel_shape is not that of its weights, {kernel}",
     )
-
-
-def max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    pool(lowering, node, "max", lowering.operand(node))
-
-
-def average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    pool(lowering, node, "average", lowering.operand(node))
-
-
-def global_max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    global_pool(lowering, node, "max", lowering.operand(node))
-
-
-def global_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    global_pool(lowering, node, "average", lowering.operand(node))
-
-
-def reduce_mean(lowering: Lowering, node: onnx.NodeProto) -> None:
-    """A mean over height and width is a global average."""
-    x = lowering.operand(node)
-    listed = attribute(node, "axes")
-    axes = lowering.array(node, 1) if listed is None else np.array(listed)
-    if axes is None or sorted(int(a) % len(x.shape) for a in axes) != [*range(2, len(x.shape))]:
-        raise Unsupported("it reduces other axes than height and width", UNKNOWN_REMEDY)
-    keep = attribute(node, "keepdims", 1)
-    global_pool(lowering, node, "average", x)
-    if not keep:
-        pooled = lowering.values[node.output[0]]
-        assert isinstance(pooled, OverlayValue)
-        lowering.set(node, OverlayValue(pooled.tensor, pooled.shape[:2], pooled.dtype))
-
-
-def pool(
-    lowering: Lowering,
-    node: onnx.NodeProto,
-    kind: Literal["max", "average"],
-    x: OverlayValue,
-    output: Quantisation | None = None,
-) -> None:
-    """Add a pooling layer; on quantised tensors the output keeps the input's quantisation."""
-    x = spatial(lowering, node, x)
-    kernel = attribute(node, "kernel_shape")
-    if attribute(node, "channels_last", 0):
-        raise Unsupported("it works channels last", "export it in NCHW order")
-    if not isinstance(kernel, list) or len(kernel) != len(x.shape) - 2:
-        raise Unsupported(
-            f"its kernel is {kernel}", "only pooling along one or two axes is supported"
-        )
-    window, size = _window(node, x.tensor, tuple(kernel))
-    require(
-        all(pad < window.kernel[axis % 2] for axis, pad in enumerate(window.padding)),
-        f"its padding {window.padding} is not smaller than its kernel {kernel}",
-    )
-    if not all_touch(window, x.tensor.shape[:2], size):
-        raise Illegal("one of its windows lies wholly in the padding", "reduce the padding")
-    include = bool(attribute(node, "count_include_pad", 0)) and kind == "average"
-    _add_pool(lowering, node, kind, x, window, size, include, output)
-
-
-def global_pool(
-    lowering: Lowering,
-    node: onnx.NodeProto,
-    kind: Literal["max", "average"],
-    x: OverlayValue,
-    output: Quantisation | None = None,
-) -> None:
-    """Add a pooling layer whose window is the whole image."""
-    x = spatial(lowering, node, x)
-    if attribute(node, "channels_last", 0):
-        raise Unsupported("it works channels last", "export it in NCHW order")
-    window = Window(kernel=(x.tensor.height, x.tensor.width))
-    _add_pool(lowering, node, kind, x, window, (1, 1), False, output)
-
-
-def _add_pool(
-    lowering: Lowering,
-    node: onnx.NodeProto,
-    kind: Literal["max", "average"],
-    x: OverlayValue,
-    window: Window,
-    size: tuple[int, int],
-    include: bool,
-    output: Quantisation | None,
-) -> None:
-    if output is None and x.is_quantised:
-        output = x.tensor.quantisation
-    result = DraftTensor(node.output[0], *size, x.tensor.channels, output)
-    lowering.add(
-        DraftLayer(
-            kind,
-            node_name(node),
-            node.op_type,
-            [x.tensor],
-            result,
-            window,
-            count_include_pad=include,
-            integers=kind == "max" and x.is_quantised,
-        )
-    )
-    show(lowering, node, result, x.dtype, len(x.shape) - 2)
 
 
 def show(
@@ -271,7 +168,7 @@ def require_weights(weight: Coefficients) -> None:
         )
 
 
-def _window(
+def window_of(
     node: onnx.NodeProto, x: DraftTensor, extent: Sequence[int]
 ) -> tuple[Window, tuple[int, int]]:
     """The window of a node and its output size; one along a single axis slides along the columns.

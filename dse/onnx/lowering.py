@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +37,7 @@ from dse.onnx.values import (
     OverlayValue,
     StepValue,
     UnknownValue,
+    Unmovable,
     Unsupported,
     Value,
     extents,
@@ -58,8 +59,9 @@ class Lowering:
     Afterwards ``draft`` holds the layers, ``problems`` the nodes that no one can execute,
     ``entries`` the ONNX tensor behind each draft input, ``exits`` the overlay's tensors that the
     host reads, by ONNX name, ``hosted`` the nodes that the host runs, ``made`` the node of each
-    layer and of its output, ``uses`` what each node on the overlay uses, by index, and ``went``
-    what became of each node.
+    layer and of its output, ``uses`` what each node on the overlay uses, by index, ``went``
+    what became of each node, and ``movers`` nodes that the host had better run, by index: they
+    move values as the overlay cannot, for a layer of the overlay.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Lowering:
         self.made: dict[DraftLayer | DraftTensor, int] = {}
         self.uses: dict[int, Use] = {}
         self.went: list[Went] = []
+        self.movers: dict[int, Unsupported] = {}
         self.values: dict[str, Value] = {}
         self.known: dict[str, Known] = {}
         self.stand_ins: set[DraftTensor] = set()
@@ -345,6 +348,8 @@ class Lowering:
             raise
         except Unsupported as error:
             refusal = error
+            if isinstance(error, Unmovable) and op in COMPUTE:
+                self.movers.update(dict.fromkeys(self._movers(node), error.mover))
         self._undo(inputs, layers)
         return self._leave_to_host(index, node, refusal)
 
@@ -375,6 +380,14 @@ class Lowering:
         if step is None or not isinstance(self.values[step.argument], HostValue | OverlayValue):
             return None
         return step
+
+    def _movers(self, node: onnx.NodeProto) -> Iterator[int]:
+        """The nodes that show a layer its operands otherwise than they lie."""
+        for name in node_inputs(node):
+            index = self._makers.get(name, -1)
+            maker = self.source.model.graph.node[index]
+            if index >= 0 and operator(maker) in MOVES and index not in self._left:
+                yield index
 
     def _undo(self, inputs: int, layers: int) -> None:
         """Take back what a handler had done before it refused."""

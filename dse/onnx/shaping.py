@@ -19,6 +19,7 @@ def shape(model: onnx.ModelProto, shapes: Shapes, where: str) -> None:
 
     An axis that the model gives a name has the same extent wherever that name stands.
     """
+    free(model)
     inputs = {value.name: value for value in variables(model)}
     named: dict[str, int] = {}
     for name, extents in shapes.items():
@@ -27,10 +28,21 @@ def shape(model: onnx.ModelProto, shapes: Shapes, where: str) -> None:
                 f"{where}: --shape: the model has no input {name!r}; it has {', '.join(inputs)}"
             )
         _set(inputs[name], extents, named, where)
+    for dim in _axes(model):
+        if dim.dim_param in named:
+            dim.dim_value = named[dim.dim_param]
+
+
+def free(model: onnx.ModelProto) -> None:
+    """Say of free axes that nothing is known of them: exporters write -1 there, or the name "?"."""
+    for dim in _axes(model):
+        if dim.dim_value < 0 or dim.dim_param == "?":
+            dim.Clear()
+
+
+def _axes(model: onnx.ModelProto) -> Iterator[onnx.TensorShapeProto.Dimension]:
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_param in named:
-                dim.dim_value = named[dim.dim_param]
+        yield from value.type.tensor_type.shape.dim
 
 
 def fix(model: onnx.ModelProto, shapes: Shapes, where: str, path: str | Path) -> Shapes:

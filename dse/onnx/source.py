@@ -20,7 +20,7 @@ from dse.files.bounded import read_bounded
 from dse.network.graph import NetworkError
 from dse.network.ports import ModelPort
 from dse.onnx import external
-from dse.onnx.shaping import Shapes, shape
+from dse.onnx.shaping import Shapes, free, shape
 
 IR_VERSION = 10
 """Written on every model handed to ONNX Runtime, which lags behind onnx's newest."""
@@ -127,6 +127,7 @@ def from_model(model: onnx.ModelProto, name: str, where: str, sha256: str = "") 
 def _single(model: onnx.ModelProto, name: str, where: str, sha256: str) -> Source:
     single = onnx.ModelProto()
     single.CopyFrom(model)
+    free(single)
     del single.graph.value_info[:]
     _lighten(single.graph)
     _check(single, where)
@@ -320,9 +321,9 @@ def known_type(value: onnx.TypeProto) -> Known:
     tensor = value.tensor_type
     if not tensor.elem_type:
         return Known(None, None)
-    shape = None
-    if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
-        shape = tuple(dim.dim_value for dim in tensor.shape.dim)
+    shape, dims = None, tensor.shape.dim
+    if tensor.HasField("shape") and all(d.HasField("dim_value") and d.dim_value >= 0 for d in dims):
+        shape = tuple(dim.dim_value for dim in dims)
     return Known(shape, np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
 
 

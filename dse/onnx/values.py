@@ -34,6 +34,15 @@ class Illegal(Unsupported):
     """A node that no one can execute: not the host either."""
 
 
+class Unmovable(Unsupported):
+    """A node reads a view that the overlay cannot make; the host can (``mover``: why it does)."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        remedy = "only whole channels and pixels at even steps can be moved"
+        super().__init__(f"a view before it, as {shape}, mixes channels and pixels", remedy)
+        self.mover = Unsupported(f"as {shape} it mixes channels and pixels", remedy)
+
+
 def require(legal: bool, reason: str) -> None:
     """Refuse a node that no one can execute."""
     if not legal:

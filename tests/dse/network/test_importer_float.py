@@ -197,7 +197,7 @@ def test_reshape_that_mixes_channels_is_reported(builder, save) -> None:
     y = b.conv(b.relu(x), "conv2", 4, 3, 1)
     y = b.node("Reshape", [y, b.constant("t", np.array([0, 2, 8, 10]))], "mixed2")
     report = check(save(b.model(b.conv(y, "conv3", 2, 2, 1))), strict=True)
-    assert [problem.name for problem in report.problems] == ["conv3"]
+    assert [problem.name for problem in report.problems] == ["mixed2"]
     assert "mixes channels and pixels" in report.problems[0].reason
 
 
@@ -278,3 +278,13 @@ def test_import_is_deterministic(builder, save) -> None:
     for a, b in zip(first.convolutions(), second.convolutions(), strict=True):
         assert a.weight.tobytes() == b.weight.tobytes() and a.bias.tobytes() == b.bias.tobytes()
     assert first.source_sha256 == second.source_sha256 != ""
+
+
+@pytest.mark.parametrize("op", ["GlobalMaxPool", "GlobalAveragePool"])
+def test_a_pooling_over_all_of_a_long_signal(builder, follow, op: str) -> None:
+    """Longer than an instruction's window: the signal is folded into an image."""
+    b = builder
+    x = b.node("Conv", [b.input(3, 600), b.weight("w", 4, 3, 3)], "conv", pads=[1, 1])
+    imported = follow(b.model(b.node(op, [x], "pooled")), {"x": normal(4, 3, 600)})
+    (pool,) = (one for one in imported.network.operators if isinstance(one, Pool))
+    assert pool.window.kernel == (3, 200)

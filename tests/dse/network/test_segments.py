@@ -70,7 +70,22 @@ def recurrent(b: Builder) -> str:
     return b.conv(x, "b", 5, 1, 1)
 
 
-COUNTS = {in_the_middle: 2, twice: 3, on_one_branch: 2, two_crossings: 2, recurrent: 2}
+def across(b: Builder) -> str:
+    """Channels and columns change places, as in networks of sequences: only the host does that."""
+    x = b.relu(b.conv(b.input(3, 8, 72), "a", 96, 3, 3, strides=[8, 1]))
+    x = b.node("Squeeze", [x, b.constant("two", np.int64([2]))], "row")
+    x = b.node("Transpose", [x], "across", perm=[0, 2, 1])
+    return b.node("Conv", [x, b.weight("w", 5, 70, 3)], "b")
+
+
+COUNTS = {
+    in_the_middle: 2,
+    twice: 3,
+    on_one_branch: 2,
+    two_crossings: 2,
+    recurrent: 2,
+    across: 2,
+}
 
 
 def calibration(path: Path, count: int = 3) -> dict[str, np.ndarray]:
@@ -115,6 +130,12 @@ def test_what_runs_where_and_what_a_crossing_costs(builder, save: Save) -> None:
     assert crossing.nodes == (("length", "LpNormalization"), ("s", "Softmax"))
     assert [one.name for one in crossing.refused] == ["length", "s"]
     assert crossing.stored == crossing.loaded == 2 * 6 * 6 * 4
+
+
+def test_the_host_moves_what_a_layer_reads_and_leaves_it_the_layer(builder, save: Save) -> None:
+    report = check(save(builder.model(across(builder))))
+    assert report.middle == ("across",)
+    assert [kind for _, kind in report.layers] == ["conv", "conv"]
 
 
 def test_a_branch_that_waits_is_stored_and_loaded(builder, save: Save) -> None:

@@ -67,6 +67,16 @@ def test_free_image_sizes_are_refused(builder, save) -> None:
     fails(path, r"axis 2 of input 'x' is free \(height\)")
 
 
+@pytest.mark.parametrize("free", [-1, "?"])
+def test_axes_that_exporters_mark_as_free(builder, save, free: int | str) -> None:
+    """Without a name: two of them may have two sizes."""
+    b = builder
+    path = save(b.model(b.relu(b.input(3, free, free))))
+    fails(path, r"axis 2 of input 'x' is free \(unnamed\)")
+    (port,) = source.read(path, {"x": (1, 3, 6, 8)}).inputs
+    assert port.shape == (1, 3, 6, 8)
+
+
 def test_the_batch_becomes_one_image(builder, save) -> None:
     b = builder
     b.input(3, 8, 8)

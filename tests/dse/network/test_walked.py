@@ -49,8 +49,8 @@ BEYOND = {
     "height": convolution((70_000, 1), 1),
     "out_width": convolution((1, 70_000), 1),
     "row_step": convolution((900, 3), 3, stride=256, pad=1),
-    "POOL.tap_rows": pooling((256, 2)),
-    "POOL.tap_columns": pooling((2, 256)),
+    "POOL.tap_rows": pooling((257, 1)),  # a prime: it cannot be folded
+    "POOL.tap_columns": pooling((1, 257)),
     "POOL.row_step": pooling((900, 3), 3, 256),
 }
 
