@@ -25,7 +25,9 @@ pytestmark = pytest.mark.rtl
 CONFIG = OVERLAYS["3x4"]
 
 
-@pytest.mark.parametrize(("stall", "cut"), [(0, None), (40, 1500)])
+@pytest.mark.parametrize(
+    ("stall", "cut"), [pytest.param(0, None, marks=pytest.mark.slow), (40, 1500)]
+)
 def test_a_network(stall: int, cut: int | None, tmp_path: Path) -> None:
     """Also behind a run that a reset has cut."""
     case = Case(branchy(), tuple(map(Choice, Dataflow)), Timing(stall=stall, seed=3), images=2)

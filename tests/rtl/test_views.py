@@ -37,7 +37,7 @@ def network(draw: Draw, seed: int, folder: Path) -> Network:
     return load(folder / "model.onnx").network
 
 
-@pytest.mark.parametrize("name", ["3x4", "winograd1"])
+@pytest.mark.parametrize("name", ["3x4", pytest.param("winograd1", marks=pytest.mark.slow)])
 def test_views(name: str, tmp_path: Path) -> None:
     choices = tuple(all_choices(OVERLAYS[name]))
     cases = [

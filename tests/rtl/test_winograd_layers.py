@@ -24,6 +24,7 @@ pytestmark = pytest.mark.rtl
 
 
 FLOWS = [Dataflow.WS, Dataflow.IS]
+LANES = [pytest.param(1, marks=pytest.mark.slow), 2]
 
 
 def config(lanes: int, winograd: str = "both") -> OverlayConfig:
@@ -47,13 +48,14 @@ def windows(draw: st.DrawFn) -> tuple[tuple[int, int], Window]:
     return (h, w), Window((ky, kx), padding=(top, left, bottom, right))
 
 
+@pytest.mark.parametrize("lanes", LANES)
 @settings(max_examples=35, deadline=None, suppress_health_check=list(HealthCheck))
 @given(windows(), st.integers(1, 14), st.integers(1, 11), st.data())
-def test_layers_match_the_golden_model(case, cin, cout, data) -> None:
+def test_layers_match_the_golden_model(lanes, case, cin, cout, data) -> None:
     (height, width), window = case
     network = layer((height, width, cin), cout, window, seed=cin * cout)
     flow, tile = data.draw(st.sampled_from(FLOWS)), data.draw(st.sampled_from([2, 4]))
-    check(network, config(data.draw(st.integers(1, 2))), winograd(flow, tile))
+    check(network, config(lanes), winograd(flow, tile))
 
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
@@ -65,7 +67,7 @@ WORST = {
 }
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("flow", FLOWS)
 @pytest.mark.parametrize("tile", [2, 4])
 def test_worst_case_operands(flow: Dataflow, tile: int, lanes: int) -> None:
