@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
 from hw.conv.array.parameter_chain import ParameterMemory
-from hw.conv.array.primitive import BEHAVIOURAL, Primitive
+from hw.conv.array.primitive import Primitive, suited
 from hw.conv.convolution import ConvEngine
 from hw.frontend import Frontend
 from hw.isa import HEAD, Engine
@@ -54,7 +54,7 @@ class Overlay(wiring.Component):
     ----------
     config : its parameters.
     ram_style : the vendor's attribute on the tensor memory's banks, such as "ultra", or None.
-    primitive : what the PEs are made of.
+    primitive : what the PEs are made of; None: what suits the platform.
 
     Members
     -------
@@ -69,7 +69,7 @@ class Overlay(wiring.Component):
         *,
         config: OverlayConfig,
         ram_style: str | None = None,
-        primitive: Primitive = BEHAVIOURAL,
+        primitive: Primitive | None = None,
     ) -> None:
         self._config = config
         self._ram_style = ram_style
@@ -94,7 +94,8 @@ class Overlay(wiring.Component):
         config = self._config
         m.submodules.frontend = frontend = Frontend(config=config)
         core = self._core_domain(m, frontend)
-        conv, pool = ConvEngine(config=config, primitive=self._primitive), PoolEngine(config=config)
+        primitive = suited(platform) if self._primitive is None else self._primitive
+        conv, pool = ConvEngine(config=config, primitive=primitive), PoolEngine(config=config)
         readers = READERS[config.tensor_copies]
         memory = TensorMemory(config=config, readers=readers, writers=3, ram_style=self._ram_style)
         parameters = ParameterMemory(config=config)
@@ -130,7 +131,7 @@ class Overlay(wiring.Component):
         m.domains.core = ClockDomain("core")
         m.d.comb += [
             ClockSignal("core").eq(ClockSignal("sync")),
-            ResetSignal("core").eq(ResetSignal("sync") | frontend.o_reset),
+            ResetSignal("core").eq(ResetSignal("sync", allow_reset_less=True) | frontend.o_reset),
         ]
         return DomainRenamer("core")
 

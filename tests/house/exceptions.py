@@ -7,6 +7,9 @@ from tests.house.rule import Exceptions
 EXCEPTIONS = Exceptions(
     entries={
         "sim.demo": "make demo",
+        "boards.kcu1500": "python -m boards.kcu1500 writes the board's first projects",
+        "boards.u200": "python -m boards.u200",
+        "boards.u250": "python -m boards.u250",
         "boards.host.pyxrt_run": "a script for the card's host",
         "boards.host.xdma_run": "a script for the card's host",
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -85,16 +85,17 @@ class Element(wiring.Component):
         s = [self.o_stream.word_select(i, width).as_signed() for i in range(self.lanes)]
         t = [active.word_select(i, width).as_signed() for i in range(self.lanes)]
         left, right = (s[0], t[0]) if self.lanes == 1 else (s[0] + t[1], s[1] + t[0])
-        a = Signal(signed(width + self.lanes - 1), reset_less=True)
-        b = Signal.like(a)
-        product = Signal(signed(2 * len(a)), reset_less=True)
+        product = self.product(m, left, right)
         base = Signal.like(self.o_sum)
         own = Mux(self.o_clear, 0, self.o_sum)
         m.d.comb += base.eq(Mux(self.o_local, own, self.i_sum))
-        m.d.sync += [
-            a.eq(left),
-            b.eq(right),
-            product.eq(a * b),
-            self.o_sum.eq(base + product),
-        ]
+        m.d.sync += self.o_sum.eq(base + product)
         return m
+
+    def product(self, m: Module, left: Value, right: Value) -> Value:
+        """Two factors of ``operand_bits + lanes - 1`` bits multiplied, two cycles later."""
+        a = Signal(signed(self.operand_bits + self.lanes - 1), reset_less=True)
+        b = Signal.like(a)
+        product = Signal(signed(2 * len(a)), reset_less=True)
+        m.d.sync += [a.eq(left), b.eq(right), product.eq(a * b)]
+        return product

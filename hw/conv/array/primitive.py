@@ -7,9 +7,10 @@ from typing import Any
 
 from hw.conv.array.dsp48 import Above, DspElement
 from hw.conv.array.element import Element
+from hw.conv.array.mult18 import MultElement
 from hw.lib.emit import Shared
 
-NAMES = ("behavioural", "dsp48e2")
+NAMES = ("behavioural", "dsp48e2", "mult18x18d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Primitive:
 
     Parameters
     ----------
-    name : "behavioural", for simulation and any device, or "dsp48e2".
+    name : "behavioural", for simulation and any device, "dsp48e2" or "mult18x18d".
     cascade : dsp48e2: rows whose sums stay on the dedicated wires of one DSP column before they
         hop over the fabric to another; 0: all rows of a column.
     """
@@ -47,6 +48,8 @@ class Primitive:
             "operand_bits": operand_bits,
         }
         name = f"element_{lanes}_{accumulator_bits}_{operand_bits}"
+        if self.name == "mult18x18d":
+            return Shared(MultElement(**size), f"{name}_mult")
         if not self.cascades:
             return Shared(Element(**size), name)
         above = self._above(row)
@@ -59,3 +62,15 @@ class Primitive:
 
 
 BEHAVIOURAL = Primitive()
+
+_SUITED = {
+    "ultrascale": "dsp48e2",
+    "ultrascaleplus": "dsp48e2",
+    "ecp5": "mult18x18d",
+}
+"""Names by the families of Amaranth's platforms."""
+
+
+def suited(platform: Any) -> Primitive:
+    """What PEs are made of on a platform of Amaranth; behavioural if it is none that is known."""
+    return Primitive(name=_SUITED.get(getattr(platform, "family", ""), "behavioural"))

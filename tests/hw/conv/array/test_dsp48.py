@@ -1,4 +1,4 @@
-"""A column of DSP48E2 elements does in every cycle what the behavioural column does."""
+"""Columns of devices' multipliers do in every cycle what the behavioural column does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,11 @@ from amaranth.sim import Simulator
 
 from hw.conv.array.column import Column, column_ports
 from hw.conv.array.dsp48 import Above, DspElement
+from hw.conv.array.mult18 import MultElement
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import CONTROL_LAG, ELEMENT_LATENCY
-from hw.lib.emit import emit
+from hw.lib.emit import Verilog, emit
 from sim.verilator import build, lint
 
 pytestmark = pytest.mark.rtl
@@ -34,7 +36,9 @@ RIVALS = {
     "behavioural": BEHAVIOURAL,
     "cascaded": Primitive(name="dsp48e2"),
     "hopping": Primitive(name="dsp48e2", cascade=3),
+    "multipliers": Primitive(name="mult18x18d"),
 }
+MODELS = ("dsp48e2.v", "mult18x18d.v")
 SIZE = {"rows": ROWS, "columns": 2}
 CONFIGS = {
     "plain": OverlayConfig(**SIZE, lanes=1, accumulator_bits=27),
@@ -119,9 +123,13 @@ class Stimuli:
 @cache
 def executable(case: str) -> Path:
     verilog = emit(Rivals(case), "rivals")
-    model = (HERE / "dsp48e2.v").read_text()
-    whole = dataclasses.replace(verilog, text=f"{model}\n{verilog.text}")
-    return build(whole, sources=[HERE / "dsp48_bench.cpp"])
+    return build(with_models(verilog), sources=[HERE / "dsp48_bench.cpp"])
+
+
+def with_models(verilog: Verilog) -> Verilog:
+    """The design with models of the cells that it is made of."""
+    models = [(HERE / name).read_text() for name in MODELS]
+    return dataclasses.replace(verilog, text="\n".join([*models, verilog.text]))
 
 
 def observe(stimuli: Stimuli, case: str) -> dict[str, Integers]:
@@ -268,12 +276,23 @@ def test_emitted_column_is_clean_and_has_one_module_a_place(case: str, tmp_path:
     elements = {name for name in verilog.modules if name.startswith("element")}
     size = f"{config.lanes}_{config.accumulator_bits}_{config.operand_bits}"
     assert elements == {f"element_{size}_dsp_{above.value}" for above in Above}
-    model = (HERE / "dsp48e2.v").read_text()
-    lint(dataclasses.replace(verilog, text=f"{model}\n{verilog.text}"), folder=tmp_path)
+    lint(verilog, folder=tmp_path)
 
 
-def test_python_simulation_is_refused() -> None:
-    element = DspElement(lanes=2, accumulator_bits=27, above=Above.CASCADE)
+def test_emitted_column_of_multipliers_is_clean_and_has_one_module(tmp_path: Path) -> None:
+    verilog = emit(Column(config=CONFIGS["f4 2"], primitive=RIVALS["multipliers"]), "column")
+    elements = [name for name in verilog.modules if name.startswith("element")]
+    assert elements == ["element_2_40_15_mult"]
+    lint(verilog, folder=tmp_path)
+
+
+SIZES = {"lanes": 2, "accumulator_bits": 27}
+
+
+@pytest.mark.parametrize(
+    "element", [DspElement(**SIZES, above=Above.CASCADE), MultElement(**SIZES)]
+)
+def test_python_simulation_is_refused(element: Any) -> None:
     with pytest.raises(TypeError, match="cannot be simulated in Python"):
         Simulator(element)
 
@@ -281,9 +300,10 @@ def test_python_simulation_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "dsp58"}, r"primitive must be one of behavioural, dsp48e2, not 'dsp58'"),
+        ({"name": "dsp58"}, r"primitive must be one of behavioural, dsp48e2, mult18x18d, not"),
         ({"name": "dsp48e2", "cascade": -1}, r"cascade must be a number of rows, not -1"),
         ({"cascade": 4}, r"behavioural elements have no cascade"),
+        ({"name": "mult18x18d", "cascade": 4}, r"mult18x18d elements have no cascade"),
     ],
 )
 def test_illegal_primitives_are_refused(arguments: dict, message: str) -> None:
@@ -294,3 +314,8 @@ def test_illegal_primitives_are_refused(arguments: dict, message: str) -> None:
 def test_sums_wider_than_the_slice_are_refused() -> None:
     with pytest.raises(ValueError, match=r"accumulator_bits must be .* in \[1, 48\], not 49"):
         DspElement(lanes=1, accumulator_bits=49, above=Above.NOTHING)
+
+
+def test_factors_wider_than_the_multiplier_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"factor_bits must be .* in \[1, 18\], not 19"):
+        MultElement(lanes=2, accumulator_bits=40, operand_bits=18)
