@@ -15,6 +15,7 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 import hw
+from hw.conv.array.column import Column
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
 from hw.overlay import Overlay
@@ -73,6 +74,8 @@ def all_made() -> dict[type, Made]:
             patch.setattr(kind, "__init__", _recording(kind, found))
         for design in DESIGNS:
             Fragment.get(Overlay(**design), platform=object())
+        column = Column(config=DESIGNS[0]["config"], primitive=Primitive(name="mult18x18d"))
+        Fragment.get(column, platform=object())
     return found
 
 
