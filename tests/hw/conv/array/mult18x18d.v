@@ -2,6 +2,7 @@
 // the processing element uses: signed factors, registers clocked by CLK0 or left out, no shift
 // chains. Registers start at zero, as after configuration.
 
+/* verilator lint_off UNUSEDPARAM */
 module MULT18X18D #(
     parameter REG_INPUTA_CLK = "NONE",
     parameter REG_INPUTB_CLK = "NONE",
@@ -52,3 +53,4 @@ module MULT18X18D #(
 
   assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = REG_OUTPUT_CLK == "CLK0" ? kept : product;
 endmodule
+/* verilator lint_on UNUSEDPARAM */
