@@ -179,15 +179,11 @@ class Frontend(wiring.Component):
             (masters.store.error, Error.BUS_WRITE, flow.o_tags.store),
         ]
         for failure, (valid, code, tag) in zip(supervisor.i_failures, failures, strict=True):
-            found = [
+            m.d.comb += [
                 failure.valid.eq(valid),
                 failure.payload.code.eq(code),
                 failure.payload.tag.eq(tag),
             ]
-            if valid is flow.o_failed:  # the verdict on the program has its time
-                m.d.comb += found
-            else:
-                m.d.sync += found
         # What happened is told a cycle later: it comes from all over the overlay.
         moved = [masters.o_moved, self.i_progress]
         moved += [event.start | event.retire for event in flow.o_events]

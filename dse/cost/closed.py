@@ -21,6 +21,7 @@ from hw.isa.timing import (
     RETIRE_LATENCY,
     TAP_CHUNK,
     TAPS_LATER,
+    THERE_LATENCY,
 )
 
 
@@ -41,12 +42,14 @@ def fill_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
     pixels = np.minimum(tiles.pixels, tiles.pixel_tile)
     match flow:
         case Dataflow.WS:
-            loaded = ACCEPTED + np.maximum(grid.least - 1, grid.margin + READY_LATENCY)
+            loaded = ACCEPTED + np.maximum(
+                THERE_LATENCY + grid.least - 1, grid.margin + READY_LATENCY
+            )
             if tiles.taps is not None:
                 return np.maximum(loaded + grid.lanes - 1, FED + TAPS_LATER)
             return np.maximum(loaded, FED)
         case Dataflow.IS:
-            return FED + pixels - 1 + grid.least - 1
+            return FED + pixels - 1 + THERE_LATENCY + grid.least - 1
         case Dataflow.NS:
             return FED + grid.rows - 1
 

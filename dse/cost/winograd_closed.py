@@ -25,6 +25,7 @@ from hw.isa.timing import (
     PARAMETER_START,
     PATCH_LATENCY,
     RETIRE_LATENCY,
+    THERE_LATENCY,
     output_latency,
 )
 from hw.isa.transforms import Transform
@@ -52,7 +53,7 @@ def fill_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     """From the start of the CONV to its first sums: a whole block is transformed."""
     words = shape.transform.elements * np.minimum(shape.tiles, shape.pixel_tile)
     block = FED + words + _block_latency(shape)
-    return block + grid.least + grid.lanes if flow is Dataflow.IS else block
+    return block + THERE_LATENCY + grid.least + grid.lanes if flow is Dataflow.IS else block
 
 
 def array_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:

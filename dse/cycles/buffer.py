@@ -15,6 +15,7 @@ class Buffer:
     def __init__(self, depth: int) -> None:
         self._depth = depth
         self.level = 0
+        self.seen = 0  # of them, those that are not new in this cycle
         self._used = 0
         self.pops = False  # in this cycle; the following too
         self.holds = False
@@ -29,7 +30,8 @@ class Buffer:
         """One word a cycle is taken, and kept or not."""
         self.pops, self.holds = True, holds
 
-    def step(self, cycles: int, written: int) -> None:
+    def step(self, cycles: int, written: int, fresh: int) -> None:
+        """``fresh`` : of the words written, those of the last cycle."""
         self._used += written
         self.level += written
         if self.pops:
@@ -38,6 +40,7 @@ class Buffer:
                 self._used = self.level
             elif self.rewinds:
                 self.level = self._used
+        self.seen = self.level - fresh
         self.pops = self.holds = self.rewinds = self.releases = False
 
 
@@ -81,5 +84,5 @@ class Scratch(Buffer):
             written = self._blocks.popleft()
         gives_up = self.pops and not self.holds
         kept = self._used - self.level + 1  # with the last cycle's word
-        self.step(cycles, written)
+        self.step(cycles, written, written)
         self._freed.append((1 if cycles > 1 else kept) if gives_up else 0)

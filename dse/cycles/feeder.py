@@ -135,7 +135,7 @@ class Feeder:
         if self._takes and not patches:
             self._room -= cycles
             self._arrivals.push(now, cycles)
-        self._activations.step(cycles, cycles if arrived else 0)
+        self._activations.step(cycles, cycles if arrived else 0, int(arrived))
         self._scratch.arrive(now, cycles)
         if self._transform is not None and self._completes:
             self._scratch.complete(now + block_latency(self._transform))

@@ -19,6 +19,7 @@ class Loader:
         self._activations, self._scratch, self._weights = activations, scratch, weights
         self._layer: ConvWork | None = None
         self._nest: Nest | None = None  # None: not active
+        self._fresh = False  # the nest has not been looked at
         self._ahead = 0
         self._flow = Dataflow.WS
         self._settle = 0
@@ -58,9 +59,8 @@ class Loader:
             winograd = layer.transform is not None
             self._burst = nest.tile_pixels
             self._source = self._scratch if winograd else self._activations
-        missing = self._burst - self._source.level
-        if missing > 0:
-            return missing
+        if self._fresh or self._source.seen < self._burst:
+            return max(1, self._burst - self._source.level)
         self._starts = True
         self._choose_ends(nest)
         return 1
@@ -96,6 +96,7 @@ class Loader:
         if self._words:
             self._words -= cycles
         self._ahead -= finish
+        self._fresh = False
         if self._starts:
             self._start()
 
@@ -114,4 +115,4 @@ class Loader:
         self._flow = layer.dataflow
         self._ahead += 1
         if layer.dataflow is not Dataflow.NS:
-            self._nest = Nest(layer)
+            self._nest, self._fresh = Nest(layer), True

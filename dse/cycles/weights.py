@@ -126,14 +126,16 @@ class WeightReader:
 
     def step(self, cycles: int) -> None:
         reader, jobs = self._reader, self._jobs
-        written = 0
+        written = fresh = 0
         self._retires = False
         if self._word and self._fits:
-            written = 1
+            written, fresh = 1, int(cycles == 1)
             self._retires = self._final
             self._word = False
         if reader.take:
             job = jobs[0]
+            if cycles > 1:
+                fresh = int((self._beat + cycles - 1) % job.beats_per_word == 0)
             ended, self._beat = divmod(self._beat + cycles, job.beats_per_word)
             self._left -= cycles
             self._word = ended > 0 and self._beat == 0
@@ -144,7 +146,7 @@ class WeightReader:
                 self._start()
             elif ended:
                 self._final = False
-        self._buffer.step(cycles, written)
+        self._buffer.step(cycles, written, fresh)
         if self._taken:
             assert self._segments.job is not None
             jobs.append(self._segments.job)

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.control.field_check import FAILURE
 from hw.isa import Error
-from hw.isa.timing import RESET_CYCLES, VERDICT_LATENCY
+from hw.isa.timing import FAILURE_LATENCY, RESET_CYCLES, VERDICT_LATENCY
 from hw.lib.sizes import check_sizes
 
 
@@ -31,7 +31,8 @@ class Supervisor(wiring.Component):
     i_start : a run is asked for (level); accepted when IDLE.
     o_accept : pulse, the run begins: fetch may start.
     i_finished : the program has ended, every engine is idle.
-    i_failures : streams of (code, tag), in order of precedence within a cycle.
+    i_failures : streams of (code, tag), in order of precedence within a cycle; the run ends
+        ``FAILURE_LATENCY`` cycles later.
     i_abort : the host ends the run with ``Error.ABORTED``.
     i_cycle_limit : cycles after which a run ends with ``Error.CYCLE_LIMIT``; 0: none.
     i_watchdog : cycles without ``i_progress`` before ``Error.WATCHDOG``; 0: never.
@@ -71,7 +72,8 @@ class Supervisor(wiring.Component):
         m = Module()
         still = Signal(32)
         drained = Signal(range(RESET_CYCLES + 1))
-        verdict = Signal(range(VERDICT_LATENCY))
+        checks = VERDICT_LATENCY + FAILURE_LATENCY  # cycles of VERDICT
+        verdict = Signal(range(checks))
         failed, first = self._first_failure(m, still)
         with m.FSM():
             with m.State("IDLE"):
@@ -82,7 +84,7 @@ class Supervisor(wiring.Component):
             with m.State("RUNNING"):
                 m.d.comb += self.o_running.eq(1)
                 self._count(m, still)
-                m.d.sync += verdict.eq(VERDICT_LATENCY - 1)
+                m.d.sync += verdict.eq(checks - 1)
                 with m.If(failed):
                     self._end(m, drained, first)
                 with m.Elif(self.i_finished):
@@ -105,22 +107,29 @@ class Supervisor(wiring.Component):
     def _first_failure(self, m: Module, still: Signal) -> tuple[Signal, Any]:
         """Whether the run fails in this cycle, and by what: the units' own faults come first.
 
+        All of it is looked at a cycle late, since it comes from all over the overlay.
         ``still`` : cycles without progress.
         """
         failed, first = Signal(), Signal(FAILURE)
-        expired = Signal()
+        expired, overdue = Signal(), Signal()
         limited = self.o_running & (self.i_cycle_limit != 0)
-        m.d.sync += expired.eq(limited & (self.o_cycles >= self.i_cycle_limit))
+        watched = self.o_running & (self.i_watchdog != 0)
+        m.d.sync += [
+            expired.eq(limited & (self.o_cycles >= self.i_cycle_limit)),
+            overdue.eq(watched & (still >= self.i_watchdog)),
+        ]
         for condition, code in (
-            ((self.i_watchdog != 0) & (still >= self.i_watchdog), Error.WATCHDOG),
+            (overdue, Error.WATCHDOG),
             (expired, Error.CYCLE_LIMIT),
             (self.i_abort, Error.ABORTED),
         ):
             with m.If(condition):
                 m.d.comb += [failed.eq(1), first.code.eq(code), first.tag.eq(self.i_oldest_tag)]
-        for failure in reversed(list(self.i_failures)):
-            with m.If(failure.valid):
-                m.d.comb += [failed.eq(1), first.eq(failure.payload)]
+        for number, failure in reversed(list(enumerate(self.i_failures))):
+            found, what = Signal(name=f"found_{number}"), Signal(FAILURE, name=f"what_{number}")
+            m.d.sync += [found.eq(failure.valid), what.eq(failure.payload)]
+            with m.If(found):
+                m.d.comb += [failed.eq(1), first.eq(what)]
         return failed, first
 
     def _clear(self, m: Module, still: Signal) -> None:

@@ -29,6 +29,7 @@ CHECK_LATENCY = 3  # from the last beat of a program to the checksum's verdict
 VERDICT_LATENCY = CHECK_LATENCY - 1  # from END's arrival to ``failed``: of the checksum
 PART_LATENCY = 1  # from a part's acceptance of an instruction to its first cycle of work
 DISPATCH = 1  # from a retirement to the start of what waits for its token
+FAILURE_LATENCY = 1  # from a unit's failure to the end of its run
 RESET_CYCLES = 16  # at least, of reset between two runs: answers of the memories arrive and drop
 
 # Requantisation.
@@ -58,6 +59,7 @@ REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
 SETTLE_CYCLES = REUSE_DISTANCE + 1  # until a tile's last sums are in their accumulators
 BURST_START = 1  # from the last wave's parameters at the feet to the start of the next burst
 READY_LATENCY = 1  # behind a burst's margin, to the first wave that may use it
+THERE_LATENCY = 1  # from a burst's last word in a reader's level to the burst
 TURN_LATENCY = 2  # from a word's reservation in the output turn to the word
 
 # Writing.

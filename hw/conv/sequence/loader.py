@@ -42,10 +42,10 @@ def nest_of(instruction: Any) -> Any:
 class Loader(wiring.Component):
     """Starts a burst into the shadow chains as soon as the previous shadow has been swapped in.
 
-    A burst is atomic: it starts when all its words are there, at the earliest in the cycle after
-    the swap.  WS: R weight words; IS: one activation word a pixel through the corner turn, whose
-    serialisers are then busy for a multiple of R cycles.  Two swaps are `tile_cycles` apart.
-    In NS the streamer drives the chains itself.  An instruction of another dataflow than its
+    A burst is atomic: it starts `THERE_LATENCY` cycles after all its words are there, at the
+    earliest in the cycle after the swap.  WS: R weight words; IS: one activation word a pixel
+    through the corner turn, whose serialisers are then busy for a multiple of R cycles.  Two swaps
+    are `tile_cycles` apart.  In NS the streamer drives the chains itself.  An instruction of another dataflow than its
     predecessor waits until the streamer has finished that, since the two pop other words.
 
     Members
@@ -88,11 +88,11 @@ class Loader(wiring.Component):
         m.submodules.tiles = tiles = Tiles()
         instruction, active, start = Signal(SEQUENCE), Signal(), Signal()
         self._accept(m, tiles, instruction, active)
-        burst, there = self._burst(m, tiles)
-        words, phase = self._pops(m, start, burst)
-        free = self._settle(m, start) & ~words.some & (phase == 0)
+        burst = self._burst(m, tiles)
+        words, turning = self._pops(m, start, burst)
+        there = self._there(m, tiles, active, words.some)
         m.d.comb += [
-            start.eq(active & free & there),
+            start.eq(self._settle(m, start) & ~words.some & ~turning & there),
             tiles.i_advance.eq(start),
         ]
         with m.If(start):
@@ -123,18 +123,38 @@ class Loader(wiring.Component):
             m.d.sync += active.eq(~streaming)
         m.d.sync += ahead.eq(ahead + accept - self.i_finish)
 
-    def _burst(self, m: Module, tiles: Tiles) -> tuple[Any, Any]:
-        """Words of the next burst, and whether all of them are there."""
-        rows = self._config.rows
-        pixels = tiles.o_pixels[: bits_for(self._config.columns)]  # IS: a column each
+    def _burst(self, m: Module, tiles: Tiles) -> Any:
+        """Words of the next burst."""
+        rows, pixels = self._config.rows, self._pixels(tiles)
         burst = Signal(data.StructLayout({"words": range(self._most + 1), "single": 1}))
         m.d.comb += [
             burst.words.eq(Mux(self._by_pixel, pixels, rows)),
             burst.single.eq(Mux(self._by_pixel, tiles.o_single_pixel, rows == 1)),
         ]
-        # What is compared is not chosen first: comparisons are side by side.
-        pixels_there = Mux(self._winograd, self.i_scratch >= pixels, self.i_activations >= pixels)
-        return burst, Mux(self._by_pixel, pixels_there, self.i_weights >= rows)
+        return burst
+
+    def _pixels(self, tiles: Tiles) -> Any:
+        """IS: words of a burst, one a column."""
+        return tiles.o_pixels[: bits_for(self._config.columns)]
+
+    def _there(self, m: Module, tiles: Tiles, active: Any, pops: Any) -> Any:
+        """Whether a burst's words were there a cycle ago, without the one that was popped then.
+
+        What is compared is not chosen first: comparisons are side by side.  A segment that is read
+        again is there.
+        """
+        again = self.o_weight_pop.rewind | self.o_scratch_pop.rewind
+        rows, pixels = self._config.rows, self._pixels(tiles)
+
+        def enough(level: Any, words: Any) -> Any:
+            return Mux(pops, level > words, level >= words)
+
+        scratch, activations = (enough(n, pixels) for n in (self.i_scratch, self.i_activations))
+        weights = enough(self.i_weights, rows)
+        there = Signal()
+        of_pixels = Mux(self._winograd, scratch, activations)
+        m.d.sync += there.eq(active & (again | Mux(self._by_pixel, of_pixels, weights)))
+        return there
 
     def _settle(self, m: Module, start: Any) -> Any:
         """The shadow is loaded `tile_cycles` after its start, until the swap; may it be filled?"""
@@ -152,26 +172,27 @@ class Loader(wiring.Component):
         return ~settles & ~loaded
 
     def _pops(self, m: Module, start: Any, burst: Any) -> tuple[Any, Any]:
-        """Words still to pop, and the phase of the serialisers: column c has number c mod R."""
+        """Words still to pop, and whether the serialisers turn: column c has number c mod R."""
         rows = self._config.rows
         count = range(self._most + 1)
         words = Signal(data.StructLayout({"left": count, "some": 1, "last": 1}))
-        phase = Signal(range(rows))
+        phase, turning = Signal(range(rows)), Signal()  # it is not zero
         with m.If(words.some):
             m.d.sync += [
                 words.left.eq(words.left - 1),
                 words.some.eq(~words.last),
                 words.last.eq(words.left == 2),
             ]
-        with m.If(start | words.some | (phase != 0)):
-            m.d.sync += phase.eq(Mux(phase == rows - 1, 0, phase + 1))
+        with m.If(start | words.some | turning):
+            last = phase == rows - 1
+            m.d.sync += [phase.eq(Mux(last, 0, phase + 1)), turning.eq(~last)]
         with m.If(start):
             m.d.sync += [
                 words.left.eq(burst.words - 1),
                 words.some.eq(~burst.single),
                 words.last.eq(burst.words == 2),
             ]
-        return words, phase
+        return words, turning
 
     def _kind(self, m: Module, tiles: Tiles, instruction: Any, start: Any) -> Any:
         """What holds of the burst under way, from its first cycle on."""

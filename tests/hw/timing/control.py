@@ -73,19 +73,30 @@ def verdict() -> int:
     return when(failed) - when(done)
 
 
-@measures("PART_LATENCY")
-def part() -> int:
-    """The loader's first burst, whose words are there."""
+def _burst(words_at: int) -> int:
+    """The loader's first burst, whose words are there from ``words_at`` on."""
     dut = Loader(config=PLAIN)
     nest = dict.fromkeys(("pixels", "pixel_tile", "channels", "channel_tile", "chunks"), 1)
     fields = {"dataflow": Dataflow.WS, **nest}
     steps = [
         *hold(dut.i.payload, dut.i.payload.shape().const(fields)),
-        *hold(dut.i_weights, 100),
+        (words_at, dut.i_weights, 100),
         *pulse(AT, dut.i.valid),
     ]
     (start,) = play(dut, steps, dut.o_start)
-    return when(start) - AT
+    return when(start)
+
+
+@measures("THERE_LATENCY")
+def there() -> int:
+    late = AT + 10
+    return _burst(late) - late
+
+
+@measures("PART_LATENCY")
+def part() -> int:
+    """The loader's first burst, whose words are there: it sees so once it has its tile."""
+    return _burst(0) - AT - there()
 
 
 @measures("DISPATCH")
@@ -109,6 +120,14 @@ def dispatch() -> int:
     ]
     (starts,) = play(m, steps, pool.o.valid)
     return when(starts) - (AT + 10)
+
+
+@measures("FAILURE_LATENCY")
+def failure() -> int:
+    dut = Supervisor(failures=1)
+    steps = [*pulse(AT, dut.i_start), *pulse(AT + 5, dut.i_failures[0].valid)]
+    (done,) = play(dut, steps, dut.o_done)
+    return when(done) - (AT + 5)
 
 
 @measures("RESET_CYCLES")
