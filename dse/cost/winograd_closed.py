@@ -21,6 +21,7 @@ from hw.isa.timing import (
     DRAINED_LATENCY,
     FED,
     FEED_LATENCY,
+    FITS_LATENCY,
     INPUT_LATENCY,
     PARAMETER_START,
     PATCH_LATENCY,
@@ -52,7 +53,7 @@ class WinogradTiles:
 def fill_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     """From the start of the CONV to its first sums: a whole block is transformed."""
     words = shape.transform.elements * np.minimum(shape.tiles, shape.pixel_tile)
-    block = FED + words + _block_latency(shape)
+    block = FED + FITS_LATENCY + words + _block_latency(shape)
     return block + THERE_LATENCY + grid.least + grid.lanes if flow is Dataflow.IS else block
 
 

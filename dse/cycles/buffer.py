@@ -51,7 +51,8 @@ class Scratch(Buffer):
         super().__init__(depth)
         self._blocks: deque[int] = deque()  # words, reserved
         self._complete: deque[int] = deque()  # cycles
-        self._freed = deque([0], SCRATCH_LATENCY - 1)  # words, in the cycles before
+        ago = SCRATCH_LATENCY - 1
+        self._freed = deque([0] * ago, ago)  # words, in the cycles before
 
     def wait(self, words: int) -> int:
         """Cycles for which a block cannot be reserved; 0: it can be now."""
@@ -83,6 +84,7 @@ class Scratch(Buffer):
             self._complete.popleft()
             written = self._blocks.popleft()
         gives_up = self.pops and not self.holds
-        kept = self._used - self.level + 1  # with the last cycle's word
+        kept = self._used - self.level + 1  # with the first cycle's word
         self.step(cycles, written, written)
-        self._freed.append((1 if cycles > 1 else kept) if gives_up else 0)
+        for cycle in range(max(0, cycles - len(self._freed)), cycles):
+            self._freed.append((1 if cycle else kept) if gives_up else 0)

@@ -134,7 +134,7 @@ class Drain:
     def _plan_unit(self, job: FinishedTile, returned: bool) -> int:
         self._begins = self._has_room(job, self._unit)
         if not self._begins:
-            return 1 if returned else FOREVER
+            return 1 if returned or self._results.seen < self._results.room else FOREVER
         self._next = _State.ELEMENTS
         return 1
 
@@ -159,7 +159,7 @@ class Drain:
     def _has_room(self, job: FinishedTile, unit: int) -> bool:
         """Whether the unit can begin."""
         if not job.by_channel:
-            return self._results.room >= job.transform.pixels
+            return self._results.seen >= job.transform.pixels
         return unit % self._config.columns != 0 or self._groups < GROUPS
 
     def step(self, now: int, cycles: int) -> None:

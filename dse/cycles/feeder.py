@@ -14,6 +14,7 @@ from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.isa.timing import (
     FEED_LATENCY,
+    FITS_LATENCY,
     PATCH_LATENCY,
     TAP_BEGIN,
     TAP_CHUNK,
@@ -48,7 +49,7 @@ def runs(layer: ConvWork, config: OverlayConfig) -> Iterator[Stretch]:
 
 def _blocks(layer: ConvWork, elements: int) -> Iterator[Stretch]:
     """Patches, a patch walk behind the window walk."""
-    pause = WALK_LATENCY + PATCH_LATENCY
+    pause = WALK_LATENCY + FITS_LATENCY + PATCH_LATENCY
     for first in range(0, layer.pixels, layer.pixel_tile):
         words = min(layer.pixel_tile, layer.pixels - first) * elements
         for _ in range(layer.patches):

@@ -12,7 +12,7 @@ from dse.cycles.flow import Issuer
 from dse.cycles.line import FOREVER, Line
 from hw.isa import MemorySpace
 from hw.isa.config import PARAMETER_BYTES, OverlayConfig, ceil_div
-from hw.isa.timing import READ_LATENCY
+from hw.isa.timing import READ_LATENCY, STORE_LATENCY
 from hw.move.load import AHEAD
 from hw.move.store import ROOM
 
@@ -173,6 +173,8 @@ class Store:
         self._transfer = Transfer(self._bytes)
         self._busy = False  # from the instruction to its retirement
         self._moves = False
+        self._done = False
+        self._retires = deque([False] * STORE_LATENCY, STORE_LATENCY)  # the next one first
         self._to_ask = 0  # beats
         self._to_write = 0
         self._room = ROOM
@@ -182,7 +184,8 @@ class Store:
     def look(self, now: int) -> None:
         self._issuer.accepts = not self._busy and self._transfer.ready
         done = self._moves and not self._to_write and self._transfer.command is None
-        self._issuer.retires = done and self._channel.idle
+        self._done = done and self._channel.idle
+        self._issuer.retires = self._retires[0]
         self._answers.look(now)
 
     @property
@@ -196,7 +199,7 @@ class Store:
         self._taken = self._busy and not self._moves and transfer.job is not None
         horizon = min(transfer.plan(), channel.plan(now, offered=self._level > 0))
         self._asked = self.reads and granted
-        if self._commanded or self._taken:
+        if self._commanded or self._taken or self._done or any(self._retires):
             return 1
         horizon = min(horizon, self._answers.horizon(now, enters=self._asked))
         if self._asked:
@@ -231,7 +234,10 @@ class Store:
             channel.command(*transfer.command)
         transfer.step(commanded=self._commanded, taken=self._taken)
         if self._issuer.retires:
-            self._busy = self._moves = False
+            self._busy = False
+        self._retires.append(self._done)
+        if self._done:
+            self._moves = False
         if self._issuer.started is not None:
             self._busy = True
             transfer.accept(self._issuer.started)

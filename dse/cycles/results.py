@@ -16,6 +16,7 @@ class Results:
         self._words = Line(latencies.word - 1)  # of the collector
         self._turned = Line(latencies.turned - 1)  # of the output turn
         self.room = config.output_depth
+        self.seen = self.room  # of it, what was free a cycle ago
         self.spacing = 0  # cycles until the collector's output is free
         self.waves = False  # a word is reserved by each of this span's cycles: a wave's
         self.turns = False  # likewise, of the output turn
@@ -47,6 +48,7 @@ class Results:
         if self.turns:
             self.room -= cycles
             self._turned.push(now, cycles)
+        self.seen = self.room - returned
 
     def close(self, now: int, pixels: int) -> None:
         """IS: the group's last wave; after ``step``."""

@@ -150,11 +150,14 @@ class ConvEngine(wiring.Component):
             operand_bits=config.operand_bits,
         )
         m.submodules.scratch = scratch = Scratch(config=config)
-        connect(m, feeder.o_block, scratch.i_block)
         connect(m, scratch.o, sequencer.scratch)
         m.d.comb += [
             transform.i_valid.eq(feeder.o_patch_valid),
             transform.i_transform.eq(feeder.o_transform),
+            scratch.i_asks.eq(feeder.o_asks),
+            scratch.i_block.eq(feeder.o_block),
+            feeder.i_fits.eq(scratch.o_fits),
+            scratch.i_reserve.eq(feeder.o_reserve),
             scratch.i_valid.eq(transform.o_valid),
             scratch.i_last.eq(transform.o_last),
             scratch.i_word.eq(transform.o_word.as_value()),

@@ -20,11 +20,13 @@ WRITE_TO_READ = 3  # a read accepted this many cycles after a write's acceptance
 PARAMETER_LATENCY = 2  # from a record's address to the record
 TABLE_LATENCY = 2  # from a value to its entry; in the shadow of reads that begin with the value
 LEVEL_LATENCY = 1  # from a word's write into a replay buffer to the reader's level
-SCRATCH_LATENCY = 2  # from a release in the scratch memory to a block in the freed words
+SCRATCH_LATENCY = 3  # from a release in the scratch memory to a block in the freed words
+FITS_LATENCY = 1  # from a block that is asked for to its reservation
 COUNT_LATENCY = 1  # from a block's last word in the scratch memory to the reader's level
 
 # Buses and control.
 READER_LATENCY = BLOCK_QUEUE_LATENCY  # from the R channel to a burst reader's `o`
+STORE_LATENCY = 1  # from a writer without work to the retirement of STORE
 CHECK_LATENCY = 3  # from the last beat of a program to the checksum's verdict
 VERDICT_LATENCY = CHECK_LATENCY - 1  # from END's arrival to ``failed``: of the checksum
 PART_LATENCY = 1  # from a part's acceptance of an instruction to its first cycle of work

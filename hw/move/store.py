@@ -37,7 +37,8 @@ class Store(wiring.Component):
     i_writer_idle : that writer has nothing under way.
     o_read : tensor memory reads.
     i_read, i_read_valid : their answers, ``READ_LATENCY`` cycles later.
-    o_retire : pulse, the oldest instruction is done: DRAM has acknowledged every byte.
+    o_retire : pulse, the oldest instruction is done: ``STORE_LATENCY`` after DRAM has acknowledged
+        every byte.
     o_failed : ``o_failure`` has code and tag; stays until reset.
     """
 
@@ -86,8 +87,10 @@ class Store(wiring.Component):
                     m.next = "MOVE"
             with m.State("MOVE"):
                 with m.If((self._to_write == 0) & ~self.o_command.valid & self.i_writer_idle):
-                    m.d.comb += self.o_retire.eq(1)
-                    m.next = "IDLE"
+                    m.next = "RETIRE"
+            with m.State("RETIRE"):
+                m.d.comb += self.o_retire.eq(1)
+                m.next = "IDLE"
         return m
 
     def _begin(self, m: Module, job: Any) -> None:

@@ -62,7 +62,7 @@ class Feeder(wiring.Component):
     o_valid, o_word : words for the activation FIFO, which has room for them.
     o_last : kn2row in WS: the word is its chunk's last.
     o_patch_valid, o_transform : Winograd: the word is of a patch, for this transform.
-    o_block : Winograd: a chunk's words follow.
+    o_asks, o_block, i_fits, o_reserve : Winograd: a chunk's words follow; see `Scratch`.
     i_popped : a word has left the activation FIFO.
     o_busy : an instruction is under way.
     """
@@ -80,7 +80,10 @@ class Feeder(wiring.Component):
                 "o_last": Out(1),
                 "o_patch_valid": Out(1),
                 "o_transform": Out(1),
-                "o_block": Out(stream.Signature(block_layout(config))),
+                "o_asks": Out(1),
+                "o_block": Out(block_layout(config)),
+                "i_fits": In(1),
+                "o_reserve": Out(1),
                 "i_popped": In(1),
                 "o_busy": Out(1),
             }
@@ -287,8 +290,8 @@ class Feeder(wiring.Component):
         config = self._config
         m.submodules.patches = patches = Patches()
         winograd, index = self._winograd, self._index
-        base, block = walker.o.payload, self.o_block
-        free = ~base.extra.first | block.ready
+        base = walker.o.payload
+        free = ~base.extra.first | self.i_fits
         m.d.comb += [
             patches.i_edge.eq(of_transform(config, index, lambda t: t.alpha - 1)),
             patches.i_height.eq(instruction.height),
@@ -299,8 +302,9 @@ class Feeder(wiring.Component):
             patches.i.payload.position.eq(base.position),
             patches.i.valid.eq(walker.o.valid & winograd & free),
             patches.o.ready.eq(self.o_read.ready & winograd),
-            block.valid.eq(walker.o.valid & winograd & base.extra.first & patches.i.ready),
-            block.payload.eq(base.extra.block),
+            self.o_asks.eq(walker.o.valid & winograd & base.extra.first),
+            self.o_block.eq(base.extra.block),
+            self.o_reserve.eq(self.o_asks & self.i_fits & patches.i.ready),
         ]
         with m.If(winograd):
             m.d.comb += walker.o.ready.eq(patches.i.ready & free)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -42,7 +42,8 @@ class Scratch(wiring.Component):
 
     Words come tile by tile, in each the elements ascending; word (element, tile) stands at
     ``element * tiles + tile`` of its block.  A block can be read when all of it has been written;
-    what the reader gives up has room for a block `SCRATCH_LATENCY` cycles later.
+    what the reader gives up has room for a block `SCRATCH_LATENCY` cycles later.  A block that is
+    asked for can be reserved `FITS_LATENCY` cycles later at the earliest.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class Scratch(wiring.Component):
 
     Members
     -------
-    i_block : a block to come; taken when there is room for all of it.
+    i_asks, i_block : a block to come; held until it is reserved.
+    o_fits, i_reserve : there is room for all of it; it is reserved, only while it fits.
     i_valid, i_last, i_word : a word; the last one of its tile.
     o : the reader's side, see `WeightRead`.
     """
@@ -60,7 +62,10 @@ class Scratch(wiring.Component):
         depth, bits = config.scratch_words, config.activation_bits
         super().__init__(
             {
-                "i_block": In(stream.Signature(block_layout(config))),
+                "i_asks": In(1),
+                "i_block": In(block_layout(config)),
+                "o_fits": Out(1),
+                "i_reserve": In(1),
                 "i_valid": In(1),
                 "i_last": In(1),
                 "i_word": In(bits),
@@ -75,18 +80,21 @@ class Scratch(wiring.Component):
         blocks: Any = Queue(shape=block_layout(self._config), depth=BLOCKS)
         m.submodules.queue = blocks
         free = Signal(range(depth + 1), init=depth)  # words that no block has reserved
-        block = self.i_block
-        fits = free >= block.payload.words
+        fits = Signal()
         complete = self._write(m, memory.write_port(), blocks.o)
         arrived = Mux(complete, blocks.o.payload.words, 0)
         freed = self._read(m, memory.read_port(), complete, arrived)
         m.d.comb += [
-            blocks.i.payload.eq(block.payload),
-            blocks.i.valid.eq(block.valid & fits),
-            block.ready.eq(blocks.i.ready & fits),
+            blocks.i.payload.eq(self.i_block),
+            blocks.i.valid.eq(self.i_reserve),
+            self.o_fits.eq(blocks.i.ready & fits),
         ]
-        left = Mux(block.valid & block.ready, (free - block.payload.words)[: len(free)], free)
-        m.d.sync += free.eq(left + freed)
+        words = self.i_block.words
+        left = Mux(self.i_reserve, (free - words)[: len(free)], free)
+        m.d.sync += [
+            free.eq(left + freed),
+            fits.eq(self.i_asks & ~self.i_reserve & (free >= words)),
+        ]
         return m
 
     def _write(self, m: Module, write: Any, blocks: Any) -> Any:

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.conv.array.output_turn import GROUPS
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import multiple, of_transform
+from hw.lib.occupancy import Occupancy
 
 
 class UnitWalk(wiring.Component):
@@ -69,7 +70,8 @@ class UnitRoom(wiring.Component):
     i_by_channel, i_last_unit, i_transform : of the tile and the unit; held while it lasts.
     i_active : a unit is under way. i_begin : the next one begins. i_end : one ends.
     i_room : free words of the output FIFO. i_turn_done : the output turn has delivered a group.
-    o_room : the next unit may begin. o_reserve : words that it reserves as it begins.
+    o_room : the next unit may begin; of the output FIFO, it had room a cycle ago. o_reserve : words
+    that a unit reserves, the cycle after it begins.
     o_close : the unit is the last of its group. o_empty : no group is under way.
     """
 
@@ -92,18 +94,28 @@ class UnitRoom(wiring.Component):
         m = Module()
         columns = self._config.columns
         pixels = of_transform(self._config, self.i_transform, lambda t: t.pixels)
+        m.submodules.groups = groups = Occupancy(depth=GROUPS)
         member = Signal(range(columns))  # of the group
-        groups = Signal(range(GROUPS + 1))
-        fresh = Mux(self.i_active, self.o_close, member == 0)  # the next unit starts a group
+        opens, closes = Signal(init=1), Signal(init=columns == 1)  # it is the first; or the last
+        fits = Signal()
+        fresh = Mux(self.i_active, self.o_close, opens)  # the next unit starts a group
         starts = self.i_begin & self.i_by_channel & fresh
-        m.d.sync += groups.eq(groups + starts - self.i_turn_done)
         with m.If(self.i_end):
-            m.d.sync += member.eq(Mux(self.o_close, 0, member + 1))
-        turn = ~fresh | (groups != GROUPS)
-        m.d.comb += [
-            self.o_close.eq((member == columns - 1) | self.i_last_unit),
-            self.o_room.eq(Mux(self.i_by_channel, turn, self.i_room >= pixels)),
+            m.d.sync += [
+                member.eq(Mux(self.o_close, 0, member + 1)),
+                opens.eq(self.o_close),
+                closes.eq(Mux(self.o_close, columns == 1, member == columns - 2)),
+            ]
+        # Units last: what one reserves is seen long before the next one asks.
+        m.d.sync += [
+            fits.eq(self.i_room >= pixels),
             self.o_reserve.eq(Mux(self.i_begin & ~self.i_by_channel, pixels, 0)),
-            self.o_empty.eq(groups == 0),
+        ]
+        m.d.comb += [
+            groups.i_enters.eq(starts),
+            groups.i_leaves.eq(self.i_turn_done),
+            self.o_close.eq(closes | self.i_last_unit),
+            self.o_room.eq(Mux(self.i_by_channel, ~fresh | groups.o_room, fits)),
+            self.o_empty.eq(~groups.o_some),
         ]
         return m

@@ -45,8 +45,9 @@ class Loader(wiring.Component):
     A burst is atomic: it starts `THERE_LATENCY` cycles after all its words are there, at the
     earliest in the cycle after the swap.  WS: R weight words; IS: one activation word a pixel
     through the corner turn, whose serialisers are then busy for a multiple of R cycles.  Two swaps
-    are `tile_cycles` apart.  In NS the streamer drives the chains itself.  An instruction of another dataflow than its
-    predecessor waits until the streamer has finished that, since the two pop other words.
+    are `tile_cycles` apart.  In NS the streamer drives the chains itself.  An instruction of
+    another dataflow than its predecessor waits until the streamer has finished that, since the two
+    pop other words.
 
     Members
     -------
@@ -149,10 +150,10 @@ class Loader(wiring.Component):
         def enough(level: Any, words: Any) -> Any:
             return Mux(pops, level > words, level >= words)
 
-        scratch, activations = (enough(n, pixels) for n in (self.i_scratch, self.i_activations))
-        weights = enough(self.i_weights, rows)
+        of_pixels, weights = enough(self.i_activations, pixels), enough(self.i_weights, rows)
+        if self._config.transforms:
+            of_pixels = Mux(self._winograd, enough(self.i_scratch, pixels), of_pixels)
         there = Signal()
-        of_pixels = Mux(self._winograd, scratch, activations)
         m.d.sync += there.eq(active & (again | Mux(self._by_pixel, of_pixels, weights)))
         return there
 

@@ -282,7 +282,6 @@ class Streamer(wiring.Component):
             m.d.comb += [parameters.i_begin.eq(1), parameters.i_record.eq(drain.o_record)]
         with m.If(drain.o_swap):
             m.d.comb += [parameters.i_swap.eq(1), parameters.i_more.eq(0)]
-        with m.If(drain.o_reserve != 0):
-            m.d.comb += room.i_reserve.eq(drain.o_reserve)
-        with m.If(self.i_turn_reserve):
-            m.d.comb += room.i_reserve.eq(1)
+        # Only one of them reserves while an instruction is under way.
+        reserve = self._request.reserve | drain.o_reserve | self.i_turn_reserve
+        m.d.comb += room.i_reserve.eq(reserve)

@@ -14,6 +14,7 @@ from hw.control.tokens import Tokens
 from hw.conv.sequence.loader import Loader
 from hw.isa import HEAD_LAYOUT, INSTRUCTION_BYTES, Dataflow, Engine, Opcode, encode
 from hw.isa.config import ISA_VERSION
+from hw.move.store import Store
 from tests.hw.timing.bench import Steps, hold, last, measures, play, pulse, when
 from tests.hw.timing.designs import PLAIN
 from tests.kit.sealing import sealed
@@ -37,6 +38,16 @@ def reader() -> int:
 def _program(configuration: int) -> bytes:
     begin = {"isa_version": ISA_VERSION, "configuration": configuration, "instructions": 2}
     return encode(Opcode.BEGIN, begin) + encode(Opcode.END, {})
+
+
+@measures("STORE_LATENCY")
+def store() -> int:
+    """Of no bytes, whose writer still has other work."""
+    dut = Store(config=PLAIN)
+    idle = AT + 20
+    steps = [*pulse(AT, dut.i.valid), *hold(dut.o_command.ready), (idle, dut.i_writer_idle, 1)]
+    (retires,) = play(dut, steps, dut.o_retire)
+    return when(retires) - idle
 
 
 @measures("CHECK_LATENCY")

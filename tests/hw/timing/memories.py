@@ -117,13 +117,21 @@ def count() -> int:
     dut = Scratch(config=WINOGRAD)
     final = AT + 5 + F2.elements - 1
     steps = [
-        *hold(dut.i_block.payload, _block(1)),
-        *pulse(AT, dut.i_block.valid),
+        *hold(dut.i_block, _block(1)),
+        *pulse(AT, dut.i_reserve),
         *pulse(AT + 5, dut.i_valid, count=F2.elements),
         *pulse(final, dut.i_last),
     ]
     (words,) = play(dut, steps, dut.o.level)
     return when(words) - final
+
+
+@measures("FITS_LATENCY")
+def fits() -> int:
+    dut = Scratch(config=WINOGRAD)
+    steps = [*hold(dut.i_block, _block(1)), *pulse(AT, dut.i_asks, count=5)]
+    (free,) = play(dut, steps, dut.o_fits)
+    return when(free) - AT
 
 
 @measures("SCRATCH_LATENCY")
@@ -135,11 +143,12 @@ def scratch() -> int:
     ends = [begin + (k + 1) * F2.elements - 1 for k in range(tiles)]
     released = begin + 2 * words
     steps = [
-        *hold(dut.i_block.payload, _block(tiles)),
-        *hold(dut.i_block.valid),
+        *hold(dut.i_block, _block(tiles)),
+        *hold(dut.i_asks),
+        *pulse(AT, dut.i_reserve),
         *pulse(begin, dut.i_valid, count=words),
         *(step for end in ends for step in pulse(end, dut.i_last)),
         *pulse(released + 1 - words, dut.o.pop, count=words),
     ]
-    (ready,) = play(dut, steps, dut.i_block.ready, cycles=released + 9)
+    (ready,) = play(dut, steps, dut.o_fits, cycles=released + 9)
     return when(ready[released:])
