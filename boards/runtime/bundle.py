@@ -1,8 +1,9 @@
 """A compiled model: its programs and the host's share, and the files of both.
 
-A model of one segment is the three files of its program.  One of several has a folder for each
-program, ``segment1`` and on, the host's stages as ONNX models, ``host0.onnx`` and on, and
-``model.json``, which says what goes where and knows the checksums of all others.
+Of a model of one segment the program's three files lie in the folder itself; one of several has a
+folder for each program, ``segment1`` and on.  Beside them are the host's stages as ONNX models,
+``host0.onnx`` and on, and ``model.json``, which says what goes where and knows the checksums of all
+others.
 """
 
 from __future__ import annotations
@@ -102,18 +103,15 @@ class Bundle:
     def save(self, folder: Path) -> None:
         """Write the files; those of another kind of model are gone afterwards."""
         with writing(folder) as files:
-            if len(self.programs) == 1:
-                self.programs[0].write(files)
-                files.absent(MODEL_FILE)
-                return
-            names = [_program(number) for number in range(len(self.programs))]
-            for name, program in zip(names, self.programs, strict=True):
-                program.write(files, f"{name}/")
-            names = [f"{name}/{MANIFEST_FILE}" for name in names] + self._write_host(files)
+            places = _places(len(self.programs))
+            for place, program in zip(places, self.programs, strict=True):
+                program.write(files, place)
+            names = [f"{place}{MANIFEST_FILE}" for place in places] + self._write_host(files)
             sums = {name: files.sha256(name) for name in names}
             files.json(MODEL_FILE, seal(asdict(self._entry(sums))))
-            for name in (PROGRAM_FILE, WEIGHTS_FILE, MANIFEST_FILE):
-                files.absent(name)
+            if len(places) > 1:
+                for name in (PROGRAM_FILE, WEIGHTS_FILE, MANIFEST_FILE):
+                    files.absent(name)
 
     def _write_host(self, files: Writing) -> list[str]:
         names = [_stage(number) for number in range(len(self.host.stages))]
@@ -138,7 +136,7 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: Path, config: OverlayConfig | None = None) -> Bundle:
-        """Read and check the files of a model of several segments; ProgramError if they are none.
+        """Read and check the files; ProgramError if they are not those of a model.
 
         ``config``: the overlay that the programs must be for.
         """
@@ -156,7 +154,7 @@ class Bundle:
             raise ProgramError(f"cannot read {error.filename}: {error.strerror}") from None
         except (DocumentError, ArraysError) as error:
             raise ProgramError(f"{MODEL_FILE}: {error}") from None
-        programs = [Program.load(folder / _program(n), config) for n in range(found.segments)]
+        programs = [Program.load(folder / place, config) for place in _places(found.segments)]
         host = Host(
             inputs=tuple(ModelPort(p.name, np.dtype(p.dtype), p.shape) for p in found.inputs),
             outputs=found.outputs,
@@ -168,8 +166,9 @@ class Bundle:
         return cls(found.network, tuple(programs), host)
 
 
-def _program(number: int) -> str:
-    return f"segment{number + 1}"
+def _places(programs: int) -> list[str]:
+    """Where the files of each program lie, below the model's folder."""
+    return [""] if programs == 1 else [f"segment{number + 1}/" for number in range(programs)]
 
 
 def _stage(number: int) -> str:

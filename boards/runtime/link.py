@@ -62,5 +62,5 @@ class CardRun:
     registers: Mapping[str, int]
 
 
-REPORT = ("status", "error", "error_tag")
-"""The registers that say how a run ended."""
+REPORT = ("status", "error", "error_tag", "cycles")
+"""The registers that say how a run ended; of the cycles the low word."""

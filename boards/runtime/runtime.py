@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -68,19 +70,38 @@ class Runtime(Generic[T]):
                 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImageRun:
+    """One image on a card.
+
+    Members
+    -------
+    outputs : the program's, by name.
+    cycles : by the overlay's own count, or None if the link cannot read it.
+    seconds : for the host, from the image to its outputs.
+    """
+
+    outputs: dict[str, np.ndarray]
+    cycles: int | None
+    seconds: float
+
+
 def run_images(
     link: Link[Ended], program: Program, images: Iterable[Tensors]
-) -> list[dict[str, np.ndarray]]:
-    """The outputs of each image, on a card; HostError if a run does not end well."""
+) -> Iterator[ImageRun]:
+    """Each image on a card, one after the other; HostError if a run does not end well."""
     runtime = Runtime(link, Setup.of(program))
     runtime.load()
-    results = []
     for image in images:
+        begun = time.perf_counter()
         ended = runtime.execute(input_region(program.manifest, image))
         outputs = output_tensors(ended, program)
         require_success(ended.registers, outputs)
-        results.append(outputs)
-    return results
+        yield ImageRun(
+            outputs=outputs,
+            cycles=ended.registers.get("cycles"),
+            seconds=time.perf_counter() - begun,
+        )
 
 
 def fault(registers: Mapping[str, int]) -> tuple[str, int] | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from boards.board import limited as limited
     from boards.packaging import scripts as scripts
     from boards.runtime.bundle import Bundle as Bundle
+    from boards.runtime.target import Target as Target
     from dse.assembly.disassemble import structure as structure
     from dse.assembly.program import Program as Program
     from dse.explore.defaults import configuration as configuration
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from polymap.api.models import read_instructions as read_instructions
     from polymap.api.models import read_mapping as read_mapping
     from polymap.api.models import simulate as simulate
+    from polymap.api.running import Answered as Answered
+    from polymap.api.running import run as run
     from polymap.report.save import save as save
     from sim.fast.simulated_run import DDR as DDR
     from sim.fast.simulated_run import IDEAL as IDEAL
@@ -69,6 +72,7 @@ _HOMES = {
     "dse.network.graph": ("Network",),
     "dse.network.segments": ("segments",),
     "boards.runtime.bundle": ("Bundle",),
+    "boards.runtime.target": ("Target",),
     "dse.onnx.findings": ("Report",),
     "dse.onnx.importer": ("Imported",),
     "dse.onnx.reading": ("check", "fix", "load"),
@@ -83,6 +87,7 @@ _HOMES = {
         *("bundle", "compile", "disassemble", "simulate"),
         *("read_images", "read_instructions", "read_mapping"),
     ),
+    "polymap.api.running": ("Answered", "run"),
     "polymap.report.save": ("save",),
     "sim.fast.simulated_run": ("DDR", "IDEAL", "Timing"),
     "sim.simulation": ("Result",),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from boards.runtime.bundle import MODEL_FILE, Bundle
 from dse.assembly.disassemble import text
 from dse.assembly.instruction import Instruction
-from dse.assembly.program import Program, program_bytes, read_program
+from dse.assembly.program import PROGRAM_FILE, Program, program_bytes, read_program
 from dse.compile.compiler import compile_network
 from dse.files.about import about
 from dse.network.inputs import read_inputs, validate
@@ -80,7 +80,7 @@ def read_instructions(
     """
     path = Path(path)
     with about(path):
-        if (path / MODEL_FILE).exists():
+        if (path / MODEL_FILE).exists() and not (path / PROGRAM_FILE).exists():
             raise InputError(f"it holds a program for each segment: name one, {path}/segment1")
         if path.is_dir():
             return Program.load(path, config).instructions

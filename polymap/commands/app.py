@@ -23,6 +23,7 @@ from polymap.commands.elaborate import elaborate
 from polymap.commands.explore import explore
 from polymap.commands.package import package
 from polymap.commands.pipeline import pipeline
+from polymap.commands.run import run
 from polymap.commands.simulate import simulate
 
 INTERRUPTED = 130
@@ -120,7 +121,18 @@ def polymap(
         typer.echo(context.get_help())
 
 
-for _command in (check, compile, elaborate, package, simulate, disasm, explore, pipeline, doctor):
+for _command in (
+    check,
+    compile,
+    elaborate,
+    package,
+    simulate,
+    run,
+    disasm,
+    explore,
+    pipeline,
+    doctor,
+):
     app.command(cls=OneCommand)(_command)
 
 

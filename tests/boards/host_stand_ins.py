@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ import pytest
 
 from boards.kernel import KERNEL
 from boards.runtime import xdma_link
+from boards.runtime.runtime import ImageRun
 from boards.runtime.setup import FILL, WATCHDOG_CYCLES, Setup
 from dse.assembly.program import Program
 from dse.network.graph import Conv, Network, Numbers, Quantisation, Tensor, Window
@@ -159,6 +160,9 @@ class Xrt:
         return make
 
 
+CYCLES = 4321  # of each run
+
+
 def registers(program: Program, error: int) -> dict[int, int]:
     """What an overlay that the program is for tells after a run, by offset."""
     values = {
@@ -167,6 +171,7 @@ def registers(program: Program, error: int) -> dict[int, int]:
         "status": bool(error) << Status.ERROR,
         "error": error,
         "error_tag": 0,
+        "cycles": CYCLES,
     }
     return {REGISTERS[name].offset: value for name, value in values.items()}
 
@@ -233,6 +238,6 @@ class Card(xdma_link.XdmaLink):
         return value
 
 
-def check(outputs: Sequence[object], images: Sequence[dict[str, npt.NDArray[np.int8]]]) -> None:
+def check(outputs: Iterable[ImageRun], images: Sequence[dict[str, npt.NDArray[np.int8]]]) -> None:
     for output, image in zip(outputs, images, strict=True):
-        np.testing.assert_array_equal(output["y"], golden.run(network(), image)["y"])
+        np.testing.assert_array_equal(output.outputs["y"], golden.run(network(), image)["y"])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from boards.host.image_batch import load_images, save_outputs
 from boards.runtime import xdma_link, xrt_link
+from boards.runtime.image_batch import load_images
 from boards.runtime.link import HostError
 from boards.runtime.regions import input_region
 from boards.runtime.runtime import Runtime, require_success, run_images
 from boards.runtime.setup import FILL, Setup
 from dse.assembly.manifest import HostTensor
-from dse.files.arrays import ArraysError
+from dse.files.arrays import ArraysError, write_arrays
 from tests.boards.host_stand_ins import Card, Xrt
 
 
@@ -37,7 +35,7 @@ def test_hosts_refuse_another_overlay(program, images, tmp_path, link, changes, 
         else Card(tmp_path, program)
     )
     with pytest.raises(HostError, match=message):
-        run_images(accesses, other, images)
+        list(run_images(accesses, other, images))
     assert accesses.names == ["place", "read_registers"]
 
 
@@ -149,7 +147,8 @@ def test_status_without_error_passes() -> None:
 @pytest.mark.parametrize("name", ["x", "file", "allow_pickle", "a/../b", "漢字"])
 def test_batches_survive_files(images, tmp_path, name: str) -> None:
     places = [HostTensor(name, 0, (5, 4, 3), 0.5, 0)]
-    save_outputs(str(tmp_path / "batch.npz"), [{name: image["x"]} for image in images])
+    with (tmp_path / "batch.npz").open("wb") as file:
+        write_arrays(file, {name: np.stack([image["x"] for image in images])})
     again = load_images(str(tmp_path / "batch.npz"), places)
     for image, other in zip(images, again, strict=True):
         np.testing.assert_array_equal(image["x"], other[name])
@@ -171,32 +170,3 @@ def test_bad_batches(program, tmp_path, arrays, message) -> None:
     with pytest.raises(ArraysError, match=message) as caught:
         load_images(tmp_path / "x.npz", program.manifest.inputs)
     assert str(caught.value).startswith(f"{tmp_path / 'x.npz'}: ")
-
-
-def command(*arguments: object) -> tuple[int, str]:
-    """Exit code and stderr of a host's command line."""
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    assert done.stdout == ""
-    return done.returncode, done.stderr
-
-
-def test_command_lines_fail_in_one_line(program, images, tmp_path) -> None:
-    folder, inputs = tmp_path / "program", tmp_path / "x.npz"
-    save_outputs(inputs, images)
-    device = tmp_path / "xdma7"
-    xdma = "boards.host.xdma_run"
-    said = [
-        command(xdma, "--device", device, folder, inputs, tmp_path / "y.npz"),
-        command(xdma, tmp_path / "nowhere", inputs, tmp_path / "y.npz"),
-        command(xdma, folder, tmp_path / "nowhere.npz", tmp_path / "y.npz"),
-        command("boards.host.pyxrt_run", "x.xclbin", folder, inputs, tmp_path / "y.npz"),
-    ]
-    assert [code for code, _ in said] == [1, 2, 2, 1]
-    assert all(text.count("\n") == 1 and text.endswith("\n") for _, text in said)
-    assert said[0][1].startswith(f"xdma_run: {device}_user: no such device: load the driver")
-    assert said[1][1].startswith("xdma_run: cannot read ")
-    assert said[2][1] == f"xdma_run: {tmp_path / 'nowhere.npz'}: No such file or directory\n"
-    assert said[3][1].startswith("pyxrt_run: XRT's Python binding is missing")
-    assert not (tmp_path / "y.npz").exists()

@@ -27,7 +27,7 @@ def test_xdma_host_reports_the_error_register(program, images, tmp_path) -> None
         Card(tmp_path, program, error=Error.CONFIGURATION) as card,
         pytest.raises(HostError, match=message),
     ):
-        run_images(card, program, images)
+        list(run_images(card, program, images))
 
 
 def test_xdma_host_gives_up(program, images, tmp_path, monkeypatch) -> None:
@@ -35,7 +35,7 @@ def test_xdma_host_gives_up(program, images, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(handshake, "TIMEOUT_S", 0.0)
     with Card(tmp_path, program, hangs=True) as card:
         with pytest.raises(HostError, match="did not end within 0 s"):
-            run_images(card, program, images)
+            list(run_images(card, program, images))
         assert card.aborts == 1
         card.hangs = False
         check(run_images(card, program, images), images)
@@ -63,7 +63,7 @@ def test_xdma_host_cannot_use_an_overlay_that_stays_busy(
         busy = 1 << Control.START
         monkeypatch.setattr(card, "read_register", lambda at: busy if at == control else read(at))
         with pytest.raises(HostError, match="the overlay is busy"):
-            run_images(card, program, images)
+            list(run_images(card, program, images))
 
 
 def test_words_are_written_whole() -> None:

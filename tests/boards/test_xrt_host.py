@@ -36,13 +36,13 @@ def test_xrt_host_reports_the_error_register(program, images) -> None:
     """Although the output was written: a wrong checksum shows at the end."""
     card = xrt_link.XrtLink(Xrt(program, error=Error.CHECKSUM), "polymap.xclbin")
     with pytest.raises(HostError, match="error CHECKSUM in an instruction of layer 0"):
-        run_images(card, program, images)
+        list(run_images(card, program, images))
 
 
 def test_xrt_host_without_registers_sees_that_nothing_was_written(program, images) -> None:
     card = xrt_link.XrtLink(Xrt(program, fails=True, blind=True), "polymap.xclbin")
     with pytest.raises(HostError, match="output 'y' was not written"):
-        run_images(card, program, images)
+        list(run_images(card, program, images))
 
 
 def test_xrt_host_passes_no_number_that_the_binding_leaves_out(program, images) -> None:
@@ -80,16 +80,16 @@ def test_xrt_that_fails(program, images, monkeypatch, part, message) -> None:
         monkeypatch.setattr(Xrt, part, boom)
     boom.normal = boom.exclusive = ""  # type: ignore[attr-defined]
     with pytest.raises(HostError, match=message):
-        run_images(xrt_link.XrtLink(xrt, "x.xclbin", device=3), program, images)
+        list(run_images(xrt_link.XrtLink(xrt, "x.xclbin", device=3), program, images))
 
 
 def test_xrt_that_times_out(program, images, monkeypatch) -> None:
     monkeypatch.setattr(Xrt._Kernel, "__call__", lambda *a: SimpleNamespace(wait=lambda ms: "late"))
     with pytest.raises(HostError, match="the run did not end: late"):
-        run_images(xrt_link.XrtLink(Xrt(program), "x.xclbin"), program, images)
+        list(run_images(xrt_link.XrtLink(Xrt(program), "x.xclbin"), program, images))
 
 
 def test_xrt_that_delivers_little(program, images, monkeypatch) -> None:
     monkeypatch.setattr(Xrt.bo, "read", lambda self, size, skip: self.data[: size // 2].copy())
     with pytest.raises(HostError, match=r"the card delivered \d+ of \d+ bytes"):
-        run_images(xrt_link.XrtLink(Xrt(program), "x.xclbin"), program, images)
+        list(run_images(xrt_link.XrtLink(Xrt(program), "x.xclbin"), program, images))

@@ -10,8 +10,6 @@ EXCEPTIONS = Exceptions(
         "boards.kcu1500": "python -m boards.kcu1500 writes the board's first projects",
         "boards.u200": "python -m boards.u200",
         "boards.u250": "python -m boards.u250",
-        "boards.host.pyxrt_run": "a script for the card's host",
-        "boards.host.xdma_run": "a script for the card's host",
     },
     mirrors={
         f"dse.cycles.{unit}": f"the cycles of {home}.{unit}"

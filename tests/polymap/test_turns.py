@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 import polymap
-from boards.host.host_task import HostTask
+from boards.runtime.batch_task import BatchTask
 from boards.runtime.bundle import Bundle
 from boards.runtime.link import CardRun
 from boards.runtime.setup import FILL
@@ -92,15 +92,16 @@ def folder(model: Path, batch: dict) -> Path:
 
 
 def test_a_card_answers_as_the_golden_model(model: Path, folder: Path, batch: dict) -> None:
-    task = HostTask.read(folder, str(model.with_name("images.npz")))
-    out = model.with_name("outputs.npz")
-    task.run(Card(Bundle.load(folder).programs), str(out))
+    task = BatchTask.read(folder, model.with_name("images.npz"))
+    told: list[tuple[int, int]] = []
+    answers = task.run(Card(task.programs), lambda done, whole: told.append((done, whole)))
+    assert told == [(0, 4), (1, 4), (2, 4), (2, 4), (3, 4), (4, 4)]  # two programs, two images
+    assert answers.cycles is None and len(answers.seconds) == 2
     loaded = polymap.load(model, batch)
     expected = join([loaded.answer(image, golden.run) for image in images(batch)])
-    with np.load(out) as found:
-        assert found.files == list(expected)
-        for name, values in expected.items():
-            np.testing.assert_array_equal(found[name], values)
+    assert list(answers.outputs) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(answers.outputs[name], values)
 
 
 def test_what_the_command_writes(invoke: Callable[..., Any], model: Path, folder: Path) -> None:
@@ -119,12 +120,15 @@ def test_what_the_command_writes(invoke: Callable[..., Any], model: Path, folder
     assert invoke("compile", model, *arguments, "--out", out, "--strict").code == 2
 
 
-def test_one_program_takes_the_place_of_several(folder: Path, tmp_path: Path) -> None:
+def test_one_program_takes_the_place_of_several(
+    folder: Path, quantised: Path, tmp_path: Path
+) -> None:
     shutil.copytree(folder, tmp_path / "copy")
-    bundle = Bundle.load(tmp_path / "copy")
-    Bundle(bundle.network, bundle.programs[:1], bundle.host).save(tmp_path / "copy")
-    Program.load(tmp_path / "copy")
-    assert not (tmp_path / "copy" / "model.json").exists()
+    loaded = polymap.load(quantised)
+    bundle = polymap.bundle(loaded, polymap.fit(loaded, CONFIG))
+    bundle.save(tmp_path / "copy")
+    (program,) = Bundle.load(tmp_path / "copy").programs
+    assert program == bundle.programs[0] == Program.load(tmp_path / "copy")
 
 
 def test_compile_of_the_api_names_bundle(model: Path, batch: dict) -> None:

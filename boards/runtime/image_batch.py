@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from boards.runtime.link import HostError
 from boards.runtime.regions import Tensors
 from dse.assembly.manifest import HostTensor
-from dse.files.arrays import ArraysError, read_npz, write_arrays
-from dse.files.writing import writing
+from dse.files.arrays import ArraysError, read_npz
 
 
 def load_images(path: str | Path, inputs: Sequence[HostTensor]) -> list[Tensors]:
@@ -40,17 +38,3 @@ def load_images(path: str | Path, inputs: Sequence[HostTensor]) -> list[Tensors]
     except ArraysError as error:
         raise ArraysError(f"{path}: {error}") from None
     return [{name: array[k] for name, array in arrays.items()} for k in range(counts[0])]
-
-
-def save_outputs(path: str | Path, outputs: Sequence[Tensors]) -> None:
-    """The inverse, for outputs."""
-    if not outputs:
-        raise HostError("there are no images")
-    save_batch(path, {n: np.stack([image[n] for image in outputs]) for n in outputs[0]})
-
-
-def save_batch(path: str | Path, batch: Tensors) -> None:
-    """Arrays by name, image axis first."""
-    path = Path(path)
-    with writing(path.parent) as files, files.open(path.name) as stream:
-        write_arrays(stream, batch)
