@@ -23,7 +23,7 @@ from polymap.commands.elaborate import elaborate
 from polymap.commands.explore import explore
 from polymap.commands.package import package
 from polymap.commands.pipeline import pipeline
-from polymap.commands.run import run
+from polymap.commands.run_program import run
 from polymap.commands.simulate import simulate
 
 INTERRUPTED = 130
