@@ -110,6 +110,11 @@ class DraftLayer:
         return self.moves or self.kind in ("max", "reshape", "concat", "slice")
 
     @property
+    def moves_values(self) -> bool:
+        """Whether it is part of a movement: a view, a copy, a permutation."""
+        return self.moves or self.kind in ("reshape", "concat", "slice")
+
+    @property
     def is_padding(self) -> bool:
         """Whether it puts zeros around an image, and does nothing else."""
         return self.moves and self.kind == "average"

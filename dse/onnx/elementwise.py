@@ -218,10 +218,19 @@ class _Trims:
         return "" if node is None else operator(node)
 
     def _without_roundings(self, chain: list[str]) -> bool:
-        """Drop roundings at the end, which the table writes; whether there is one."""
-        rounded = False
-        while len(chain) > 1 and self._op(chain[-1]) in _ROUNDINGS:
-            rounded |= self._op(chain.pop()) == "QuantizeLinear"
+        """Drop roundings at the end, which the table writes; whether there is one.
+
+        Identities do not hide them, but stay where no rounding is before them.
+        """
+        rounded, kept = False, len(chain)
+        for place in range(len(chain) - 1, 0, -1):
+            op = self._op(chain[place])
+            if op not in _ROUNDINGS | {"Identity"}:
+                break
+            if op in _ROUNDINGS:
+                rounded |= op == "QuantizeLinear"
+                kept = place
+        del chain[kept:]
         return rounded
 
     def _start(self, chain: Sequence[str]) -> int:

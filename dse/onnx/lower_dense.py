@@ -1,19 +1,21 @@
-"""Lowering of fully connected layers: convolutions whose kernel is the whole image."""
+"""Lowering of fully connected layers: convolutions whose kernel is the whole image, or a pixel."""
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
 import onnx
 
 from dse.network.graph import Quantisation, Window
+from dse.onnx.arrange import Arranger
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
-from dse.onnx.elements import plain
+from dse.onnx.elements import Positions, plain
 from dse.onnx.lower_window import require_weights
 from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
-from dse.onnx.values import Const, OverlayValue, Unsupported, require
+from dse.onnx.values import Const, OverlayValue, Unmovable, Unsupported, require
 
 
 def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -35,7 +37,9 @@ def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
 def matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
     weight = lowering.constant(node, 1)
     assert weight is not None
-    connect(lowering, node, lowering.seen(node), matmul_weight(weight), None)
+    known = lowering.known[node.input[0]].shape or ()
+    x = lowering.in_order(node) if len(known) > 2 else lowering.seen(node)
+    connect(lowering, node, x, matmul_weight(weight), None)
 
 
 def check_gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -89,16 +93,19 @@ def connect(
 ) -> None:
     """Add a fully connected layer; ``weight`` [Cout, K] with K in the order of the vector x.
 
-    Values that x does not show have weights of zero.
+    Values that x does not show have weights of zero.  Many vectors, side by side, are pixels.
     """
-    height, width, channels = x.tensor.shape
     shown = plain(x.tensor.shape, x.shape) if x.elements is None else x.elements
-    if x.shape[-1] != shown.size or weight.values.shape[1:] != (shown.size,):
+    if weight.values.shape[1:] != x.shape[-1:]:
         raise Unsupported(
             f"it multiplies {x.shape} by weights for {weight.values.shape[1:]} values",
-            "flatten the image before it; only one vector at a time is supported",
+            "flatten the image before it",
         )
     require_weights(weight)
+    if x.shape[-1] < shown.size:
+        _connect_pixels(lowering, node, x, shown, weight, bias, output, dtype)
+        return
+    height, width, channels = x.tensor.shape
     outputs = weight.values.shape[0]
     kernel = np.zeros((outputs, height * width * channels), weight.values.dtype)
     if len(np.unique(shown)) < shown.size:
@@ -119,3 +126,30 @@ def connect(
         )
     )
     lowering.set(node, OverlayValue(result, (*x.shape[:-1], outputs), dtype or x.dtype))
+
+
+def _connect_pixels(
+    lowering: Lowering,
+    node: onnx.NodeProto,
+    x: OverlayValue,
+    shown: Positions,
+    weight: Coefficients,
+    bias: Coefficients | None,
+    output: Quantisation | None,
+    dtype: np.dtype | None,
+) -> None:
+    """Each vector is a pixel: as NHWC has them, its values lie side by side."""
+    if not np.array_equal(shown.reshape(-1), np.arange(math.prod(x.tensor.shape))):
+        raise Unmovable(x.shape)
+    outputs, inputs = weight.values.shape
+    rows, columns = x.shape[1], shown.size // inputs // x.shape[1]
+    if len(x.shape) == 3:
+        rows, columns = 1, rows
+    arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    pixels = arrange.reshaped(x.tensor, (rows, columns, inputs))
+    result = DraftTensor(node.output[0], rows, columns, outputs, output)
+    layer = DraftLayer("conv", node_name(node), node.op_type, [pixels], result, bias=bias)
+    layer.weight = Coefficients(weight.values.reshape(outputs, 1, 1, inputs), weight.scale)
+    shape = (*x.shape[:-1], outputs)
+    elements = np.arange(rows * columns * outputs, dtype=np.int32).reshape(shape)
+    lowering.set(node, OverlayValue(lowering.add(layer), shape, dtype or x.dtype, elements))

@@ -90,10 +90,10 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
         if op not in ("Add", "Mul"):
             raise Unsupported("the overlay cannot combine two tensors this way", UNKNOWN_REMEDY)
         combine = add if op == "Add" else multiply
-        combine(lowering, node, [lowering.operand(node, 0), lowering.operand(node, 1)])
+        combine(lowering, node, operands(lowering, node))
         return
     variable = constants.index(False)
-    x = lowering.operand(node, variable)
+    x = lowering.permuted(node, variable)
     if op == "Div" and variable == 1:
         raise unknown(op)
     array = lowering.array(node, 1 - variable)
@@ -111,7 +111,21 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def sum_(lowering: Lowering, node: onnx.NodeProto) -> None:
-    add(lowering, node, [lowering.operand(node, index) for index in range(len(node.input))])
+    add(lowering, node, operands(lowering, node))
+
+
+def operands(lowering: Lowering, node: onnx.NodeProto) -> list[OverlayValue]:
+    """All inputs as tensors; as they lie, if they all show all of one alike."""
+    indices = range(len(node.input))
+    views = [lowering.permuted(node, index) for index in indices]
+    if any(one.elements is None or not _alike(one, views[0]) for one in views):
+        return [lowering.operand(node, index) for index in indices]
+    return views
+
+
+def _alike(one: OverlayValue, other: OverlayValue) -> bool:
+    same = one.tensor.shape == other.tensor.shape
+    return same and np.array_equal(one.elements, other.elements)  # type: ignore[arg-type]
 
 
 def add(
@@ -134,7 +148,7 @@ def add(
         layer = DraftLayer("add", node_name(node) + suffix, node.op_type, inputs, result)
         layer.partial = not last
         total = lowering.add(layer)
-    lowering.set(node, OverlayValue(total, first.shape, first.dtype))
+    lowering.set(node, replace(first, tensor=total))
 
 
 def multiply(
@@ -155,7 +169,7 @@ def multiply(
     result = DraftTensor(node.output[0], *one.tensor.shape, output)
     inputs = [one.tensor, other.tensor]
     layer = DraftLayer("multiply", node_name(node), node.op_type, inputs, result)
-    lowering.set(node, OverlayValue(lowering.add(layer), one.shape, one.dtype))
+    lowering.set(node, replace(one, tensor=lowering.add(layer)))
 
 
 def concat(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -193,7 +207,7 @@ def affine(
             affine=True,
         )
     )
-    lowering.set(node, OverlayValue(result, x.shape, dtype or x.dtype))
+    lowering.set(node, replace(x, tensor=result, dtype=dtype or x.dtype))
 
 
 def per_channel(x: OverlayValue, array: npt.NDArray) -> Reals:
@@ -205,7 +219,11 @@ def per_channel(x: OverlayValue, array: npt.NDArray) -> Reals:
         legal = False
     if not legal:
         raise Unsupported(f"its constant of shape {array.shape} enlarges its input", UNKNOWN_REMEDY)
-    if x.shape[:2] == (1, channels):  # an image as it is: no need to enlarge the constant
+    if x.elements is not None:  # all of the tensor, in another order
+        values = np.empty(height * width * channels, array.dtype)
+        values[x.elements] = np.broadcast_to(array, x.shape)
+        columns = values.reshape(height * width, channels).T
+    elif x.shape[:2] == (1, channels):  # an image as it is: no need to enlarge the constant
         aligned = array.reshape((1,) * (len(x.shape) - array.ndim) + array.shape)
         columns = np.broadcast_to(aligned[0], (channels, *aligned.shape[2:])).reshape(channels, -1)
     else:

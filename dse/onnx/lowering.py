@@ -10,7 +10,9 @@ import numpy as np
 import onnx
 
 from dse.network.graph import Quantisation
+from dse.network.tensor import Shape
 from dse.onnx import folding, lower_table
+from dse.onnx.arrange import Arranger
 from dse.onnx.batch import SINGLE, Together
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.elementwise import Functions, FunctionStep
@@ -109,7 +111,7 @@ class Lowering:
             value = self.values[name]
             if isinstance(value, OverlayValue):
                 self._exit(name, value)
-                if _is_shown(value):  # the host makes it
+                if name not in self.exits:
                     self._make_on_host(name, value)
             refusal = self._together.refusal(name, isinstance(value, Const))
             if refusal is not None and not self.problems:
@@ -148,8 +150,18 @@ class Lowering:
             )
         return value
 
-    def enter(self, value: HostValue, known: Quantisation | None = None) -> OverlayValue:
-        """Make a value of the host an input of the network."""
+    def in_order(self, node: onnx.NodeProto) -> OverlayValue:
+        """The first input as it is; what comes from the host lies in the order of its last axis."""
+        value = self.values[node.input[0]]
+        if not isinstance(value, HostValue):
+            return self.seen(node)
+        shape = self.known[value.name].shape
+        return self.enter(value, lies=None if shape is None else (1, math.prod(shape), 1))
+
+    def enter(
+        self, value: HostValue, known: Quantisation | None = None, lies: Shape | None = None
+    ) -> OverlayValue:
+        """Make a value of the host an input of the network; ``lies``: other extents than ONNX's."""
         shape, dtype = self.known[value.name].shape, self.known[value.name].dtype
         if shape is None or dtype is None:
             raise Unsupported(
@@ -167,13 +179,13 @@ class Lowering:
             )
         if value.refusal is not None:
             raise value.refusal
-        quantised = value.quantisation or known
+        quantised, lies = value.quantisation or known, lies or extents(shape)
         for tensor, entry in self.entries.items():
             root = self.values[entry]
             assert isinstance(root, HostValue)
-            if root.root == value.root and tensor.quantisation == quantised:
+            if (root.root, quantised, lies) == (value.root, tensor.quantisation, tensor.shape):
                 return OverlayValue(tensor, shape, dtype)
-        tensor = DraftTensor(_unique(value.root, self._names), *extents(shape), quantised)
+        tensor = DraftTensor(_unique(value.root, self._names), *lies, quantised)
         tensor.integers = dtype in (np.int8, np.uint8)
         tensor.segment = value.segment
         self.draft.inputs.append(tensor)
@@ -342,7 +354,8 @@ class Lowering:
         try:
             went = self._handle(index, node, op)
             value = self.values[node.output[0]]
-            if not ends or self._step(index) or not _is_shown(value):
+            computes = any(not layer.moves_values for layer in self.draft.layers[layers:])
+            if not ends or self._step(index) or not _is_shown(value) or (computes and _lies(value)):
                 return went
         except Illegal:
             raise
@@ -440,8 +453,13 @@ class Lowering:
         return HostValue(name, value.root if same else name, segment, known)
 
     def _exit(self, name: str, view: OverlayValue) -> None:
-        """The host reads a tensor; of a view it reads what that is made of, and makes it."""
-        if _is_shown(view):
+        """The host reads a tensor; of a view it reads what that is made of, and makes it.
+
+        What lies in the order of the view needs no making.
+        """
+        if _lies(view):
+            view = self._in_a_row(name, view)
+        elif _is_shown(view):
             for source in node_inputs(self._maker(name)):
                 value = self.values[source]
                 if isinstance(value, OverlayValue):
@@ -451,6 +469,17 @@ class Lowering:
         if name in self.source.outputs and view.tensor.name not in self.source.outputs:
             self._names.discard(view.tensor.name)
             view.tensor.name = _unique(name, self._names)
+
+    def _in_a_row(self, name: str, view: OverlayValue) -> OverlayValue:
+        """All values of a tensor as they lie, as a row of pixels of one channel."""
+        index = self._makers[name]
+        arrange = Arranger(self.add, name, "Reshape", view.is_quantised)
+        row = arrange.reshaped(view.tensor, (1, math.prod(view.tensor.shape), 1))
+        self.made[row] = index
+        if index in self.uses:
+            use = self.uses[index]
+            self.uses[index] = replace(use, tensors=use.tensors | {row})
+        return OverlayValue(row, view.shape, view.dtype)
 
     def _make_on_host(self, name: str, view: OverlayValue) -> None:
         """An output of the model that is a view."""
@@ -491,6 +520,17 @@ def _is_shown(value: Value) -> bool:
     """Whether a value is no tensor of the overlay, but shown of one: a view, or within a table."""
     return isinstance(value, StepValue) or (
         isinstance(value, OverlayValue) and value.elements is not None
+    )
+
+
+def _lies(value: Value) -> bool:
+    """Whether a view shows all of its tensor in the order in which it lies, channels last."""
+    if not isinstance(value, OverlayValue) or isinstance(value, StepValue):
+        return False
+    size = math.prod(value.tensor.shape)
+    shown = value.elements
+    return (
+        shown is not None and shown.size == size and bool((shown.ravel() == np.arange(size)).all())
     )
 
 
