@@ -11,6 +11,7 @@ from dse.assembly.instruction import Instruction
 from dse.network.rounding import round_half_even_shift
 from hw.isa import PARAMETER, TRANSFORM_OF, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
+from hw.isa.squares import DROPPED_BITS, KEPT_BITS, REACH
 from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, TapPlaces, wrap
 from sim.functional_winograd import winograd_sums
 
@@ -139,6 +140,11 @@ def pool_results(
     if f("product"):
         record = unpack(parameters[f("parameters")][None])
         return _finish(_products(instruction, tensor) + record["bias"], record)
+    if f("normalise"):
+        assert table is not None
+        record = unpack(parameters[f("parameters")][None])
+        largest = _normalised(instruction, tensor, table).max(axis=(1, 2))
+        return _finish(largest + record["bias"], record)
     taps = TapPlaces.of(instruction).spread(f("channels"))
     value, inside = taps.read(instruction, tensor)
     window = (1, 2)  # axes
@@ -170,6 +176,27 @@ def _products(instruction: Instruction, tensor: Bytes) -> Int64s:
         for address, zero_point in ((own, "zero_point"), (other, "operand_zero_point"))
     )
     return np.prod(list(factors), axis=0)
+
+
+def _normalised(instruction: Instruction, tensor: Bytes, table: Bytes) -> Int64s:
+    """Each tap times its gain, [pixels, tap rows, tap columns, channels]; padding is never most."""
+    f = instruction.field
+    channels = f("channels")
+    taps = TapPlaces.of(instruction)
+    _, inside = taps.read(instruction, tensor)
+    bytes_ = (taps.start + taps.position)[..., None] + np.arange(channels + 2 * REACH)
+    value = tensor[bytes_ % tensor.size].view(np.int8).astype(np.int64)
+    known = np.arange(channels + 2 * REACH) - REACH
+    known = (known >= -f("channels_before")) & (known < channels + f("channels_after"))
+    relative = np.where(known, value - f("zero_point"), 0)
+    sums = np.zeros((*relative.shape[:-1], channels), np.int64)
+    for by in range(-f("before"), f("after") + 1):
+        sums += relative[..., REACH + by : REACH + by + channels] ** 2
+    rest = sums >> DROPPED_BITS
+    shift = np.maximum(np.frexp(rest)[1] - KEPT_BITS - 1, 0)
+    code = np.where(rest >> KEPT_BITS, ((shift + 1) << KEPT_BITS) + (rest >> shift) - 32, rest)
+    products = relative[..., REACH : REACH + channels] * table[code].astype(np.int64)
+    return np.where(inside[..., None], products, -(1 << 17))
 
 
 def _finish(acc: Int64s, record: Mapping[str, Int64s]) -> Int64s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ from dse.compile.strips import cuts
 from dse.compile.table_ring import TableRing
 from dse.compile.views import Layout
 from dse.compile.weight_stream import piece_chunks, piece_stream
-from dse.network.graph import Network
+from dse.network.graph import Network, Pool
 from dse.tiling.layer_mapping import Choice
 from hw.isa import POOL
 from hw.isa.config import OverlayConfig
@@ -103,6 +104,11 @@ class Emitter:
     def pool(self, time: int, layer: PoolLayer) -> tuple[list[Action], LayerCost]:
         """A pooling, strip by strip."""
         pool = layer.pool
+        if pool.normalisation is not None and not self.config.normalisation:
+            raise ProgramError(
+                f"layer {layer.name!r} normalises across channels, the overlay cannot: set"
+                " normalisation"
+            )
         counts = tap_counts(self.network, pool)
         actions: list[Action] = []
         cycles = 0
@@ -110,14 +116,26 @@ class Emitter:
             parameters, record = self._parameters(
                 time, layer.name, len(counts), lambda: pool_records(self.network, pool, counts)
             )
-            strip = PoolStrip(pool, move.rows[Role.SOURCE], move.rows[Role.TARGET], first, last)
-            loads, number = self.tables.place(layer.name, pool.table)
-            action = self.tables.applied(
-                pool_instruction.pool(self.network, strip, counts, record), number
-            )
-            actions += [*move.loads, *parameters, *loads, action, *move.stores]
-            cycles += self._pool_cycles(action)
+            source, target = move.rows[Role.SOURCE], move.rows[Role.TARGET]
+            table = pool.table if pool.normalisation is None else pool.normalisation.gains
+            loads, number = self.tables.place(layer.name, table)
+            actions += [*move.loads, *parameters, *loads]
+            for channels in self._blocks(pool):
+                strip = PoolStrip(pool, source, target, first, last, channels)
+                action = self.tables.applied(
+                    pool_instruction.pool(self.network, strip, counts, record), number
+                )
+                actions.append(action)
+                cycles += self._pool_cycles(action)
+            actions += move.stores
         return actions, LayerCost(pool.kind, "", cycles, 0)
+
+    def _blocks(self, pool: Pool) -> Iterator[range]:
+        """The channels of each instruction: all, but of a normalisation what one takes at once."""
+        channels = self.network.tensors[pool.input].channels
+        count = 1 if pool.normalisation is None else self.config.normalised_blocks(channels)
+        ends = [channels * k // count for k in range(count + 1)]
+        return itertools.starmap(range, itertools.pairwise(ends))
 
     def product(self, time: int, layer: ProductLayer) -> tuple[list[Action], LayerCost]:
         """A product, strip by strip."""

@@ -10,21 +10,26 @@ from dse.assembly.region import Memory, Region
 from dse.compile.strips import Rows
 from dse.compile.window_fields import WindowWalk
 from dse.network import constants
-from dse.network.graph import INT8_MIN, Network, Pool
+from dse.network.graph import INT8_MIN, Network, Normalisation, Pool, Tensor
 from hw.isa import Opcode
+from hw.isa.squares import REACH
 
 PARAMETER_INDEX = 1 << 16  # the record index of average pooling wraps here
 
 
 @dataclass(frozen=True)
 class PoolStrip:
-    """Output rows ``[first, last)`` of a pooling, with the rows that they need."""
+    """Output rows ``[first, last)`` of a pooling, with the rows that they need.
+
+    ``channels``: which it treats, all or, of a normalisation, as many as it can.
+    """
 
     pool: Pool
     source: Rows
     target: Rows
     first: int
     last: int
+    channels: range
 
 
 def tap_counts(network: Network, pool: Pool) -> range:
@@ -41,16 +46,19 @@ def tap_counts(network: Network, pool: Pool) -> range:
 
 def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> Action:
     """The POOL of one strip."""
-    pool, view = strip.pool, strip.source.view
+    pool, channels = strip.pool, strip.channels
+    source = _channels(strip.source, channels.start, channels.stop)
+    view = source.view
     average = pool.kind == "average"
     walk = WindowWalk(
         window=pool.window,
         taps=pool.window.kernel,
-        source=strip.source,
+        source=source,
         target=strip.target,
         first=strip.first,
         last=strip.last,
         zero_point=network.tensors[pool.input].zero_point if average else INT8_MIN,
+        channel=channels.start,
     )
     padded = average and pool.count_include_pad
     _, _, bottom, right = pool.window.padding
@@ -67,5 +75,34 @@ def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> 
         "channels": view.channels,
     }
     reads = (*walk.read(), Region(Memory.PARAMETER, parameters, len(counts)))
+    if pool.normalisation is not None:
+        x = network.tensors[pool.input]
+        fields |= {"zero_point": x.zero_point, **_normalised(pool.normalisation, channels, x)}
+        fields["address"] -= REACH
+        beside = _with_neighbours(strip, pool.normalisation, x)
+        reads = (*replace(walk, source=beside).read(), *reads)
     action = make(Opcode.POOL, pool.name, fields)
     return Action(action, pool.name, reads, (walk.written(view.channels),))
+
+
+def _normalised(normalisation: Normalisation, channels: range, x: Tensor) -> dict[str, int]:
+    return {
+        "normalise": 1,
+        "before": normalisation.before,
+        "after": normalisation.after,
+        "channels_before": min(channels.start, REACH),
+        "channels_after": min(x.channels - channels.stop, REACH),
+    }
+
+
+def _with_neighbours(strip: PoolStrip, normalisation: Normalisation, x: Tensor) -> Rows:
+    """What is read of the source: the channels with those beside them."""
+    first = max(0, strip.channels.start - normalisation.before)
+    last = min(x.channels, strip.channels.stop + normalisation.after)
+    return _channels(strip.source, first, last)
+
+
+def _channels(rows: Rows, first: int, last: int) -> Rows:
+    """Some of the channels of rows that lie where they are."""
+    view = rows.view
+    return replace(rows, view=replace(view, channel=view.channel + first, channels=last - first))

@@ -74,6 +74,7 @@ class Space:
                 parameter_depth=needs.parameter_depth,
                 tables=needs.tables,
                 products=needs.products,
+                normalisation=needs.normalisation,
                 accumulator_bits=needs.accumulator_bits(winograd),
             )
             for lanes in self.lanes
@@ -101,6 +102,7 @@ class Space:
             parameter_depth=needs.parameter_depth,
             tables=needs.tables,
             products=needs.products,
+            normalisation=needs.normalisation,
             accumulator_bits=needs.accumulator_bits(winograd),
             **deepest,
         )

@@ -38,8 +38,10 @@ def fit(
 
     The tensor memory then holds all activations, and the weight buffer every segment that would
     be streamed again, each up to its largest size. Nothing shrinks, so that usual networks share
-    one overlay.
+    one overlay. Normalisation, which few networks need, is there if this one does.
     """
+    if model.network.normalisations:
+        config = replace(config, normalisation=1)
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
     programs = compile_segments(model.network, ample, mapping)
     again = [

@@ -28,7 +28,8 @@ class Needs:
     sum_bits, raw_bits : of the sums of any weights, and of those that Winograd may compute, whose
         inputs are not relative to their zero point.
     tables : activation tables: one that is in use, one that is loaded; 0 if it applies none.
-    products : 1 if it multiplies tensors.
+    products : 1 if it multiplies tensors, or normalises them.
+    normalisation : 1 if it normalises across channels.
     """
 
     tensor_bytes: int
@@ -37,6 +38,7 @@ class Needs:
     raw_bits: int
     tables: int = 0
     products: int = 0
+    normalisation: int = 0
 
     def accumulator_bits(self, winograd: str) -> int:
         """Width of the accumulators, with the bits that the output transform drops."""
@@ -80,7 +82,8 @@ def _needs(network: Network) -> Needs:
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
         tables=OverlayConfig.tables if network.tables else 0,
-        products=int(network.has_products),
+        products=int(network.has_products or bool(network.normalisations)),
+        normalisation=int(bool(network.normalisations)),
     )
 
 

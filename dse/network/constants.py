@@ -66,7 +66,8 @@ def pool_constants(network: Network, pool: Pool) -> dict[int, Factor]:
         return {1: factor(1.0)}
     sx, sy = network.tensors[pool.input].scale, network.tensors[pool.output].scale
     if pool.kind == "max":
-        return {1: _factor(pool.name, sx / sy)}
+        unit = 1.0 if pool.normalisation is None else pool.normalisation.unit
+        return {1: _factor(pool.name, sx * unit / sy)}
     counts = np.unique(pool_counts(network, pool))
     return {int(count): _factor(pool.name, sx / (sy * int(count))) for count in counts}
 

@@ -20,6 +20,7 @@ from functools import cached_property
 
 from dse.network.activation_table import ActivationTable as ActivationTable
 from dse.network.conv_shape import ConvShape
+from dse.network.normalisation import Normalisation as Normalisation
 from dse.network.operators import Add as Add
 from dse.network.operators import Concat as Concat
 from dse.network.operators import Conv as Conv
@@ -93,9 +94,16 @@ class Network:
 
     @property
     def tables(self) -> list[ActivationTable]:
-        """The tables that its operators apply."""
-        tables = (op.table for op in self.operators if isinstance(op, Conv | Pool))
+        """The tables that its operators apply, those of gains included."""
+        tables = [op.table for op in self.operators if isinstance(op, Conv | Pool)]
+        tables += [one.gains for one in self.normalisations]
         return [table for table in tables if table is not None]
+
+    @property
+    def normalisations(self) -> list[Normalisation]:
+        """The normalisations of its poolings."""
+        pools = (op for op in self.operators if isinstance(op, Pool))
+        return [pool.normalisation for pool in pools if pool.normalisation is not None]
 
     @property
     def has_products(self) -> bool:

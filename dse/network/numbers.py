@@ -14,11 +14,13 @@ from dse.network.graph import (
     Conv,
     Multiply,
     Network,
+    Normalisation,
     Numbers,
     Operator,
     Pool,
     Quantisation,
 )
+from dse.network.normalisation import Gain
 from dse.network.prune import prune
 
 QUANTISATION = Quantisation(0.05, 0)
@@ -42,7 +44,9 @@ def _bare(op: Operator) -> Operator:
         case Conv():
             return replace(op, numbers=None, table=op.table and ActivationTable())
         case Pool():
-            return replace(op, low=INT8_MIN, high=INT8_MAX, table=op.table and ActivationTable())
+            bare = op.normalisation and op.normalisation.outline
+            table = op.table and ActivationTable()
+            return replace(op, low=INT8_MIN, high=INT8_MAX, table=table, normalisation=bare)
         case Add() | Multiply():
             return replace(op, low=INT8_MIN, high=INT8_MAX)
         case _:
@@ -68,6 +72,9 @@ def _numbered(network: Network, op: Operator, rng: np.random.Generator) -> Opera
     if isinstance(op, Conv | Pool) and op.table is not None:
         values = rng.permutation(np.arange(INT8_MIN, INT8_MAX + 1))
         op = replace(op, table=ActivationTable.of(QUANTISATION, values))
+    if isinstance(op, Pool) and (known := op.normalisation) is not None:
+        reach = known.before, known.after
+        op = replace(op, normalisation=Normalisation.of(reach, QUANTISATION, Gain(0.1, 0.75, 1.0)))
     return op
 
 

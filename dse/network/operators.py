@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.activation_table import ActivationTable
+from dse.network.normalisation import Normalisation
 from dse.network.tensor import INT8_MAX, INT8_MIN, NetworkError
 
 Limit = int | npt.NDArray[np.int8]
@@ -120,7 +121,8 @@ class Pool:
 
     Average: the sum over the taps inside the image of ``q - zero_point``, divided by the number of
     counted taps: those inside the image, or with ``count_include_pad`` inside image and padding.
-    ``table``: what becomes of a maximum, instead of its requantisation.
+    ``table``: what becomes of a maximum, instead of its requantisation.  ``normalisation``: what
+    becomes of each value before a maximum is chosen.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Pool:
     low: int = INT8_MIN
     high: int = INT8_MAX
     table: ActivationTable | None = None
+    normalisation: Normalisation | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:

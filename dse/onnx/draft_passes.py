@@ -77,7 +77,7 @@ def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
     return True
 
 
-_RANGED = ("conv", "max", "average", "add", "multiply", "table")
+_RANGED = ("conv", "max", "average", "normalise", "add", "multiply", "table")
 """Kinds of layers that can clip what they write."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dse.onnx import lower_dense as dense
 from dse.onnx import lower_enlarge as enlarge
+from dse.onnx import lower_normalise as normalise
 from dse.onnx import lower_pad as padding
 from dse.onnx import lower_pointwise as pointwise
 from dse.onnx import lower_pool as pool
@@ -32,6 +33,7 @@ HANDLERS: dict[str, Handler] = {
     "GlobalAveragePool": pool.global_average_pool,
     "GlobalMaxPool": pool.global_max_pool,
     "Identity": pointwise.identity,
+    "LRN": normalise.lrn,
     "MatMul": dense.matmul,
     "MaxPool": pool.max_pool,
     "Mul": pointwise.arithmetic,

@@ -18,6 +18,7 @@ from dse.network.graph import (
     Conv,
     Multiply,
     Network,
+    Normalisation,
     Numbers,
     Operator,
     Pool,
@@ -27,6 +28,7 @@ from dse.network.graph import (
     Tensor,
 )
 from dse.network.names import Names
+from dse.network.normalisation_fusion import into_maxima
 from dse.network.table_fusion import behind_convolutions
 from dse.onnx import draft_passes as passes
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
@@ -97,7 +99,7 @@ def _network(
         source_sha256=sha256,
         arrivals={tensor.name: tensor.segment for tensor in draft.inputs if tensor.segment},
     )
-    return behind_convolutions(whole)
+    return into_maxima(behind_convolutions(whole))
 
 
 def _tensors(draft: Draft) -> list[DraftTensor]:
@@ -120,6 +122,11 @@ def _operator(layer: DraftLayer, rounding: Rounding) -> Operator:
             return replace(conv, numbers=Numbers(*_convolution(layer), low, high))
         case Pool(table=ActivationTable()) as function:
             return replace(function, table=_table(layer, low, high))
+        case Pool(normalisation=Normalisation()) as normalising:
+            assert layer.gain is not None
+            values = _quantisation(layer.inputs[0])
+            gains = Normalisation.of(layer.reach, values, layer.gain)
+            return replace(normalising, low=low, high=high, normalisation=gains)
         case Pool() | Add() | Multiply() as ranged:
             return replace(ranged, low=low, high=high)
         case other:
@@ -137,6 +144,9 @@ def _shaped(layer: DraftLayer) -> Operator:
             return Pool(layer.name, inputs[0], output, layer.kind, layer.window, include)
         case "table":
             return Pool(layer.name, inputs[0], output, "max", layer.window, table=ActivationTable())
+        case "normalise":
+            bare = Normalisation(*layer.reach)
+            return Pool(layer.name, inputs[0], output, "max", layer.window, normalisation=bare)
         case "add":
             return Add(layer.name, inputs[0], inputs[1], output)
         case "multiply":

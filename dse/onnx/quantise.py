@@ -125,6 +125,8 @@ def _reach(layer: DraftLayer) -> Range:
     if layer.kind == "multiply":
         ends = np.outer((low[0], high[0]), (low[1], high[1]))
         return float(ends.min()), float(ends.max())
+    if layer.gain is not None:
+        return float(low[0] * layer.gain.largest), float(high[0] * layer.gain.largest)
     if layer.function is not None:
         known = layer.inputs[0].quantisation
         assert known is not None

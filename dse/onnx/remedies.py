@@ -21,7 +21,6 @@ _KNOWN = {
     "GroupNormalization": _NORMALISED,
     "InstanceNormalization": _NORMALISED,
     "LayerNormalization": _NORMALISED,
-    "LRN": _NORMALISED,
 }
 
 

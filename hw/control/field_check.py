@@ -89,6 +89,7 @@ class FieldCheck(wiring.Component):
             yield one.table > self._config.tables
         if opcode is Opcode.POOL:
             yield one.product > self._config.products
+            yield one.normalise > self._config.normalisation
         if opcode is Opcode.LOAD:
             record = exact_log2(PARAMETER_BYTES)
             yield (one.space == MemorySpace.PARAMETER) & one.bytes[:record].any()

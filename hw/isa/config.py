@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from hw.isa.errors import PolymapError
+from hw.isa.squares import REACH
 from hw.isa.timing import LEAST_TILE_CYCLES
 from hw.isa.transforms import F2, F4, Transform
 
@@ -22,7 +23,7 @@ PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
 TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
 MOST_TABLES = 4
-_LATER = ("tables", "products")  # parameters whose value 0 is the overlay of before
+_LATER = ("tables", "products", "normalisation")  # parameters whose value 0 is the overlay of before
 
 
 class ConfigError(PolymapError, ValueError):
@@ -64,6 +65,8 @@ class OverlayConfig:
         the other is in use.
     products : 1 for multipliers in the pooling engine, one a lane, for products of two tensors; 0
         to leave them out.
+    normalisation : 1 for normalisation across channels in the pooling engine, which takes a table
+        and the multipliers of products; 0 to leave it out.
     """
 
     rows: int = 16
@@ -83,6 +86,7 @@ class OverlayConfig:
     scratch_words: int = 0
     tables: int = 2
     products: int = 1
+    normalisation: int = 0
 
     def __post_init__(self) -> None:
         self._range("rows", 2, 1024)
@@ -100,6 +104,11 @@ class OverlayConfig:
         self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
         self._range("tables", 0, MOST_TABLES)
         self._range("products", 0, 1)
+        self._range("normalisation", 0, 1)
+        if self.normalisation and not (self.products and self.tables):
+            raise ConfigError("normalisation must be 0 without products or tables, not 1")
+        if self.normalisation and not self.normalised_channels:
+            raise ConfigError(f"normalisation must be 0 in words of {self.tensor_word} bytes, not 1")
         self._check_winograd()
         for name in (
             *("tensor_bytes", "accumulator_depth", "parameter_depth"),
@@ -226,6 +235,15 @@ class OverlayConfig:
     def pool_channels(self) -> int:
         """Channels the pooling engine handles per cycle."""
         return self.pool_lanes or min(self.columns, 32)
+
+    @property
+    def normalised_channels(self) -> int:
+        """Channels that the pooling engine can normalise in a cycle: with neighbours, in a word."""
+        return min(self.pool_channels, self.tensor_word - 2 * REACH)
+
+    def normalised_blocks(self, channels: int) -> int:
+        """Instructions that normalise so many channels."""
+        return ceil_div(channels, self.normalised_channels)
 
     @property
     def activation_depth(self) -> int:

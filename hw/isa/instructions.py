@@ -196,6 +196,14 @@ POOL = data.StructLayout(
         "operand_address": unsigned(32),  # of its pixel 0
         "operand_pitch": unsigned(24),  # 0: one pixel for all
         "operand_zero_point": signed(8),
+        # A normalisation: each tap is its value times the gain that ``table`` has for the squares
+        # of channels around it (hw.isa.squares).  ``address`` is that of the second channel before
+        # the first one; one block of channels at most.
+        "normalise": unsigned(1),
+        "before": unsigned(2),  # channels that are summed with a value's own, 0 to 2
+        "after": unsigned(2),
+        "channels_before": unsigned(2),  # of the tensor, beside the instruction's own; 2 or more: 2
+        "channels_after": unsigned(2),
     }
 )
 
