@@ -15,7 +15,6 @@ import numpy.typing as npt
 from dse.network import constants
 from dse.network.blocks import space_to_depth
 from dse.network.graph import (
-    INT8_MIN,
     Add,
     Concat,
     Conv,

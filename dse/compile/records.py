@@ -107,8 +107,9 @@ def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
     source, target = network.tensors[pool.input], network.tensors[pool.output]
     result = Range(target.zero_point, pool.low, pool.high)
     factors = constants.pool_constants(network, pool)
+    folded = 0 if pool.normalisation else source.zero_point  # which is subtracted before the gain
     return b"".join(
-        record(-count * source.zero_point, factors.get(count, UNUSED), result) for count in counts
+        record(-count * folded, factors.get(count, UNUSED), result) for count in counts
     )
 
 

@@ -8,7 +8,13 @@ from dse.assembly.instruction import Instruction
 from dse.cycles.flow import Issuer
 from dse.cycles.line import FOREVER, Line
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.timing import FINISH_LATENCY, GROUP_LATENCY, READ_LATENCY, WINDOW_LATENCY
+from hw.isa.timing import (
+    FINISH_LATENCY,
+    GAIN_LATENCY,
+    GROUP_LATENCY,
+    READ_LATENCY,
+    WINDOW_LATENCY,
+)
 from hw.pool.cycles import _overlap as overlap
 from hw.pool.engine import RESULTS
 
@@ -50,6 +56,8 @@ class Pooling:
         self._placed = self._offered = False  # the walker's two stages
         self._more = 0
         self._spacing = 0
+        self._later = 0  # cycles that results take longer
+        self._room = RESULTS
         self._tickets = 0
         self._level = 0  # results
         self._left = 0  # results to write
@@ -86,7 +94,7 @@ class Pooling:
         assert steps is not None
         assert reads is not None
         active = steps.left > 0 and now >= self._begin
-        self._moves = active and self._walks and (steps.taps > 1 or self._tickets < RESULTS)
+        self._moves = active and self._walks and (steps.taps > 1 or self._tickets < self._room)
         if self._retires or self._accepted or (self._results.active and not self._level):
             return 1
         horizon = self._results.horizon(now, enters=False)
@@ -119,7 +127,7 @@ class Pooling:
             self._left -= 1
             self._retires = not self._left
         if self._granted and self._reads.advance(cycles):
-            self._results.push(now, 1, self._more)
+            self._results.push(now, 1, self._more + self._later)
             self._spacing = self._more
         placed = self._placed
         if self._walks:
@@ -146,6 +154,9 @@ class Pooling:
             PoolWindows(first, rows * fresh, width, windows, first) for _ in range(2)
         )
         self._more = columns - 1 if fresh < columns and not code.field("product") else 0
+        normalises = bool(code.field("normalise"))
+        self._later = GAIN_LATENCY if normalises else 0
+        self._room = 2 * RESULTS if normalises else RESULTS
         self._left = windows
         self._begin = now + measuring + 2
         self._busy = True

@@ -23,7 +23,11 @@ PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
 TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
 MOST_TABLES = 4
-_LATER = ("tables", "products", "normalisation")  # parameters whose value 0 is the overlay of before
+_LATER = (
+    "tables",
+    "products",
+    "normalisation",
+)  # parameters whose value 0 is the overlay of before
 
 
 class ConfigError(PolymapError, ValueError):
@@ -108,7 +112,9 @@ class OverlayConfig:
         if self.normalisation and not (self.products and self.tables):
             raise ConfigError("normalisation must be 0 without products or tables, not 1")
         if self.normalisation and not self.normalised_channels:
-            raise ConfigError(f"normalisation must be 0 in words of {self.tensor_word} bytes, not 1")
+            raise ConfigError(
+                f"normalisation must be 0 in words of {self.tensor_word} bytes, not 1"
+            )
         self._check_winograd()
         for name in (
             *("tensor_bytes", "accumulator_depth", "parameter_depth"),

@@ -83,6 +83,8 @@ GROUP_LATENCY = 2  # from a group's last tap to its result
 WINDOW_LATENCY = 3  # from a window's last group to its result, and one for each other group
 FINISH_LATENCY = 1 + PARAMETER_LATENCY + 1 + REQUANTISE_LATENCY  # from a window to its bytes
 FACTOR_LATENCY = GROUP_LATENCY + WINDOW_LATENCY + 1 + PARAMETER_LATENCY  # from a tap to its product
+CODE_LATENCY = 5  # from a word's bytes to the codes of its gains
+GAIN_LATENCY = CODE_LATENCY + TABLE_LATENCY + PRODUCT_LATENCY  # from a tap to itself, normalised
 POOL_DONE = 1  # from the last write's acceptance to ``o_done``
 
 # Sums along a way.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.timing import POOL_LATENCY
+from hw.isa.timing import GAIN_LATENCY, POOL_LATENCY
 from hw.pool.pool_layouts import RING
 
 
@@ -36,9 +36,10 @@ def pool_cost(config: OverlayConfig, fields: Mapping[str, int]) -> PoolCost:
     later = max(rows * fresh, columns) if reduces else rows * fresh
     lines = fields["pixels"] // width * ceil_div(fields["channels"], config.pool_channels)
     more = columns - 1 if reduces else 0
+    latency = POOL_LATENCY + (GAIN_LATENCY if fields.get("normalise") else 0)
     return PoolCost(
         reads=lines * rows * (columns + (width - 1) * fresh),
-        cycles=lines * (rows * columns + (width - 1) * later) + measuring + more + POOL_LATENCY,
+        cycles=lines * (rows * columns + (width - 1) * later) + measuring + more + latency,
     )
 
 

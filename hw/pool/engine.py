@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.isa import HEAD, PARAMETER, POOL
 from hw.isa.config import OverlayConfig
+from hw.isa.timing import GAIN_LATENCY
+from hw.lib.pipelining import delayed
 from hw.lib.queue import Queue
 from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
+from hw.pool.gain_codes import GainCodes
 from hw.pool.overlap import Overlap
 from hw.pool.pool_finish import PoolFinish
-from hw.pool.pool_layouts import ticket
+from hw.pool.pool_layouts import PRODUCT, ticket
 from hw.pool.pool_taps import TapReader
 from hw.pool.pool_walk import PoolWalk
 from hw.pool.product import ProductLanes
 from hw.pool.reduce import GroupReducer, WindowReducer
 
-RESULTS = 32  # windows under way: more than the cycles from a window's last tap to its write
+RESULTS = 32  # windows under way: more than the cycles from a window's last tap to its write;
+# twice as many in a normalisation, which takes longer
 
 
 class PoolEngine(wiring.Component):
@@ -76,8 +80,9 @@ class PoolEngine(wiring.Component):
         m.submodules.overlap = overlap = Overlap()
         m.submodules.walk = walk = PoolWalk(config=self._config)
         m.submodules.reader = reader = TapReader(config=self._config)
-        m.submodules.group = group = GroupReducer(lanes=lanes)
-        m.submodules.window = window = WindowReducer(lanes=lanes)
+        bits = self._bits
+        m.submodules.group = group = GroupReducer(lanes=lanes, bits=bits)
+        m.submodules.window = window = WindowReducer(lanes=lanes, bits=bits)
         m.submodules.finish = finish = PoolFinish(config=self._config)
         more = Mux(overlap.o_slides & ~pool.product, pool.tap_columns - 1, 0)
         connect(m, walk.o_tap, reader.i)
@@ -90,9 +95,6 @@ class PoolEngine(wiring.Component):
             reader.i_spacing.eq(more),
             group.i_average.eq(pool.average),
             group.i_zero_point.eq(pool.zero_point),
-            group.i_valid.eq(reader.o_valid),
-            group.i_tap.eq(reader.o_tap),
-            group.i_data.eq(self.i_data),
             window.i_average.eq(pool.average),
             window.i_more.eq(more),
             window.i_valid.eq(group.o_valid),
@@ -104,23 +106,61 @@ class PoolEngine(wiring.Component):
             finish.i_table.eq(self.i_table),
             self.o_record_address.eq(finish.o_record_address),
         ]
-        self._multiply(m, pool, reader, finish)
+        if not self._config.normalisation:
+            m.d.comb += [
+                group.i_valid.eq(reader.o_valid),
+                group.i_tap.eq(reader.o_tap),
+                group.i_data.eq(self.i_data),
+            ]
+        if self._config.products:
+            products = self._multiply(m, pool, reader, finish)
+            if self._config.normalisation:
+                self._normalise(m, pool, reader, products, group, finish)
         m.d.sync += self.o_progress.eq(walk.o_tap.valid & walk.o_tap.ready)
-        self._write(m, walk, finish)
+        self._write(m, pool, walk, finish)
         self._sequence(m, pool, overlap, walk)
         return m
 
-    def _multiply(self, m: Module, pool: Any, reader: TapReader, finish: PoolFinish) -> None:
+    @property
+    def _bits(self) -> int:
+        """Of a tap's value at the reducers."""
+        return Shape.cast(PRODUCT).width if self._config.normalisation else 8
+
+    def _multiply(self, m: Module, pool: Any, reader: TapReader, finish: PoolFinish) -> Any:
         """Products, beside the reducers."""
-        if not self._config.products:
-            return
-        m.submodules.product = product = ProductLanes(lanes=self._config.pool_channels)
+        m.submodules.product = product = ProductLanes(config=self._config)
         m.d.comb += [
             product.i_instruction.eq(pool),
             product.i_valid.eq(reader.o_valid),
             product.i_tap.eq(reader.o_tap),
             product.i_data.eq(self.i_data),
+            product.i_gains.eq(finish.o_gains),
             finish.i_products.eq(product.o_products),
+        ]
+        return product.o_products
+
+    def _normalise(
+        self,
+        m: Module,
+        pool: Any,
+        reader: TapReader,
+        products: Any,
+        group: GroupReducer,
+        finish: PoolFinish,
+    ) -> None:
+        """Taps on their way to the reducers: as they are, or later as products with their gains."""
+        m.submodules.codes = codes = GainCodes(config=self._config)
+        valid = delayed(m, reader.o_valid, GAIN_LATENCY, name="valid", reset_less=False)
+        tap = delayed(m, reader.o_tap, GAIN_LATENCY, name="tap")
+        for lane, product in enumerate(products):
+            value = Mux(pool.normalise, product, self.i_data.word_select(lane, 8).as_signed())
+            m.d.comb += group.i_data.word_select(lane, self._bits).eq(value)
+        m.d.comb += [
+            codes.i_instruction.eq(pool),
+            codes.i_data.eq(self.i_data),
+            finish.i_codes.eq(codes.o_codes),
+            group.i_valid.eq(Mux(pool.normalise, valid, reader.o_valid)),
+            group.i_tap.eq(Mux(pool.normalise, tap, reader.o_tap)),
         ]
 
     def _sequence(self, m: Module, pool: Any, overlap: Overlap, walk: PoolWalk) -> None:
@@ -143,11 +183,19 @@ class PoolEngine(wiring.Component):
                 with m.If(self.o_done):
                     m.next = "IDLE"
 
-    def _write(self, m: Module, walk: PoolWalk, finish: PoolFinish) -> None:
+    def _write(self, m: Module, pool: Any, walk: PoolWalk, finish: PoolFinish) -> None:
         """Joins tickets and results."""
-        m.submodules.tickets = tickets = Queue(shape=ticket(self._config), depth=RESULTS)
-        m.submodules.results = results = Queue(shape=len(finish.o_result), depth=RESULTS)
-        connect(m, walk.o_ticket, tickets.i)
+        depth = 2 * RESULTS if self._config.normalisation else RESULTS
+        m.submodules.tickets = tickets = Queue(shape=ticket(self._config), depth=depth)
+        m.submodules.results = results = Queue(shape=len(finish.o_result), depth=depth)
+        room = tickets.i.ready
+        if self._config.normalisation:
+            room &= pool.normalise | (tickets.o_level < RESULTS)
+        m.d.comb += [
+            tickets.i.payload.eq(walk.o_ticket.payload),
+            tickets.i.valid.eq(walk.o_ticket.valid & room),
+            walk.o_ticket.ready.eq(room),
+        ]
         accepted = self.o_write.valid & self.o_write.ready
         m.d.comb += [
             results.i.valid.eq(finish.o_valid),

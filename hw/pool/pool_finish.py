@@ -37,6 +37,8 @@ class PoolFinish(wiring.Component):
     i_record : In, ``PARAMETER_LATENCY`` cycles after the address.
     i_table : In, writes of the tables.
     i_products : In. Of a window that is a product, with its record.
+    i_codes, o_gains : In, Out. A normalisation has its gains in the table: of taps on their way to
+        the reducers, ``TABLE_LATENCY`` later.
     o_valid, o_result : Out. Bytes, ``FINISH_LATENCY`` after the window.
     """
 
@@ -52,6 +54,8 @@ class PoolFinish(wiring.Component):
                 "i_record": In(PARAMETER),
                 "i_table": In(table_write(config)),
                 "i_products": In(data.ArrayLayout(PRODUCT, lanes)),
+                "i_codes": In(8 * lanes),
+                "o_gains": Out(8 * lanes),
                 "o_valid": Out(1),
                 "o_result": Out(8 * lanes),
             }
@@ -89,19 +93,20 @@ class PoolFinish(wiring.Component):
         """Each maximum's entry, or the window as it is."""
         if not self._config.tables:
             return window
+        pool = self.i_instruction
         m.submodules.table = table = TableLanes(config=self._config, lanes=self._lanes)
+        word, passes = Cat(value[:8] for value in self.i_window.lanes), pool.table == 0
+        if self._config.normalisation:
+            word, passes = Mux(pool.normalise, self.i_codes, word), passes | pool.normalise
         m.d.comb += [
             table.i_write.eq(self.i_table),
-            table.i_table.eq(self.i_instruction.table),
-            table.i_word.eq(Cat(value[:8] for value in self.i_window.lanes)),
+            table.i_table.eq(pool.table),
+            table.i_word.eq(word),
+            self.o_gains.eq(table.o_word),
         ]
         entries = delayed(m, table.o_word, 1 + PARAMETER_LATENCY - TABLE_LATENCY, name="entries")
         return [
-            Mux(
-                self.i_instruction.table == 0,
-                window[lane],
-                entries.word_select(lane, 8).as_signed(),
-            )
+            Mux(passes, window[lane], entries.word_select(lane, 8).as_signed())
             for lane in range(self._lanes)
         ]
 

@@ -1,49 +1,54 @@
-"""Products of two tensors, element by element."""
+"""Products of two tensors, element by element, and of a tensor's values and their gains."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa import POOL
-from hw.isa.timing import FACTOR_LATENCY, PRODUCT_LATENCY
+from hw.isa.config import OverlayConfig
+from hw.isa.squares import REACH
+from hw.isa.timing import FACTOR_LATENCY, GAIN_LATENCY, PRODUCT_LATENCY
 from hw.lib.pipelining import delayed
-from hw.lib.sizes import check_sizes
 from hw.pool.pool_layouts import PRODUCT, TAP
 
 _FACTOR = signed(9)  # int8 relative to a zero point
 _SUBTRACTION = 1
+_OWN = GAIN_LATENCY - PRODUCT_LATENCY - _SUBTRACTION  # cycles that a value waits for its gain
 
 
 class ProductLanes(wiring.Component):
     """Holds the latest tap of the other operand, and multiplies each further tap with it.
 
     One multiplier a lane, in a DSP slice.  It works beside the reducers, and its products come
-    later than theirs: with the record that they are requantised by.
+    later than theirs: with the record that they are requantised by.  In a normalisation each tap is
+    multiplied with its gain, on its way to the reducers.
 
     Parameters
     ----------
-    lanes : channels.
+    config : the overlay's.
 
     Members
     -------
     i_instruction : In, held while taps are under way.
     i_valid, i_tap, i_data : In. A tap and its bytes; any number of cycles apart.
-    o_products : Out. ``FACTOR_LATENCY`` after the tap.
+    i_gains : In. Of the bytes, ``CODE_LATENCY + TABLE_LATENCY`` later.
+    o_products : Out. ``FACTOR_LATENCY`` after the tap; of a normalisation, ``GAIN_LATENCY``.
     """
 
-    def __init__(self, *, lanes: int) -> None:
-        check_sizes(1, lanes=lanes)
-        self._lanes = lanes
+    def __init__(self, *, config: OverlayConfig) -> None:
+        self._lanes = lanes = config.pool_channels
+        self._normalised = config.normalised_channels if config.normalisation else 0
         super().__init__(
             {
                 "i_instruction": In(POOL),
                 "i_valid": In(1),
                 "i_tap": In(TAP),
-                "i_data": In(8 * lanes),
+                "i_data": In(8 * config.tensor_word),
+                "i_gains": In(8 * lanes),
                 "o_products": Out(data.ArrayLayout(PRODUCT, lanes)),
             }
         )
@@ -52,7 +57,8 @@ class ProductLanes(wiring.Component):
         m = Module()
         pool = self.i_instruction
         early = FACTOR_LATENCY - PRODUCT_LATENCY - _SUBTRACTION
-        word = delayed(m, self.i_data, early, name="word")
+        word = delayed(m, self._bytes, early, name="word")
+        later = delayed(m, word[8 * REACH :], _OWN - early, name="own")
         comes = delayed(m, self.i_valid & self.i_tap.operand, early, name="comes", reset_less=False)
         zero_point = Mux(comes, pool.operand_zero_point, pool.zero_point)
         holds = Signal()
@@ -61,12 +67,24 @@ class ProductLanes(wiring.Component):
             relative = Signal(_FACTOR, reset_less=True)
             value, held = Signal.like(relative), Signal.like(relative)
             product = Signal(PRODUCT, reset_less=True)
+            byte = word.word_select(lane, 8)
+            if lane < self._normalised:
+                byte = Mux(pool.normalise, later.word_select(lane, 8), byte)
             m.d.sync += [
-                relative.eq(word.word_select(lane, 8).as_signed() - zero_point),
+                relative.eq(byte.as_signed() - zero_point),
                 value.eq(relative),
                 product.eq(value * held),
                 result.eq(product),
             ]
             with m.If(holds):
                 m.d.sync += held.eq(relative)
+            if lane < self._normalised:
+                with m.If(pool.normalise):
+                    m.d.sync += held.eq(self.i_gains.word_select(lane, 8))
         return m
+
+    @property
+    def _bytes(self) -> Value:
+        """Those of the word that some lane takes."""
+        beyond = 2 * REACH if self._normalised else 0
+        return self.i_data[: 8 * max(self._lanes, self._normalised + beyond)]

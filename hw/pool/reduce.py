@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import C, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.sizes import check_sizes
 from hw.pool.pool_layouts import RING, TAP, partial_result
-
-LOWEST = -128
 
 
 class GroupReducer(wiring.Component):
@@ -21,25 +19,27 @@ class GroupReducer(wiring.Component):
     Parameters
     ----------
     lanes : channels.
+    bits : of a tap's value.
 
     Members
     -------
     i_average : In. Sum, else maximum; held while taps are under way.
     i_zero_point : In. What counted padding reads, likewise.
-    i_valid, i_tap, i_data : In. A tap and its bytes.
+    i_valid, i_tap, i_data : In. A tap and its values.
     o_valid, o_window_last, o_group : Out. ``GROUP_LATENCY`` after the group's last tap.
     """
 
-    def __init__(self, *, lanes: int) -> None:
-        check_sizes(1, lanes=lanes)
+    def __init__(self, *, lanes: int, bits: int = 8) -> None:
+        check_sizes(1, lanes=lanes, bits=bits)
         self._lanes = lanes
+        self._bits = bits
         super().__init__(
             {
                 "i_average": In(1),
                 "i_zero_point": In(8),
                 "i_valid": In(1),
                 "i_tap": In(TAP),
-                "i_data": In(8 * lanes),
+                "i_data": In(bits * lanes),
                 "o_valid": Out(1),
                 "o_window_last": Out(1),
                 "o_group": Out(partial_result(lanes)),
@@ -48,16 +48,17 @@ class GroupReducer(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        nothing = Mux(self.i_average, 0, LOWEST)
-        padding = Mux(self.i_tap.counted, self.i_zero_point, nothing)[:8]
+        bits = self._bits
+        nothing = Mux(self.i_average, 0, C(-1 << (bits - 1), signed(bits)))
+        padding = Mux(self.i_tap.counted, self.i_zero_point.as_signed(), nothing)
         tap = Signal(partial_result(self._lanes), reset_less=True)
         flags = Signal(TAP, reset_less=True)
         valid = Signal()
         starts = Signal(init=1)
         m.d.sync += [valid.eq(self.i_valid), flags.eq(self.i_tap), tap.count.eq(self.i_tap.counted)]
         for lane in range(self._lanes):
-            byte = Mux(self.i_tap.inside, self.i_data.word_select(lane, 8), padding)
-            m.d.sync += tap.lanes[lane].eq(byte.as_signed())
+            value = self.i_data.word_select(lane, bits).as_signed()
+            m.d.sync += tap.lanes[lane].eq(Mux(self.i_tap.inside, value, padding))
 
         m.d.sync += [
             self.o_valid.eq(valid & flags.group_last),
@@ -65,7 +66,8 @@ class GroupReducer(wiring.Component):
         ]
         with m.If(valid):
             m.d.sync += starts.eq(flags.group_last)
-            accumulate(m, self.o_group, tap, starts=starts, average=self.i_average)
+            average = self.i_average
+            accumulate(m, self.o_group, tap, starts=starts, average=average, bits=bits)
         return m
 
 
@@ -76,7 +78,7 @@ class WindowReducer(wiring.Component):
 
     Parameters
     ----------
-    lanes : channels.
+    lanes, bits : As ``GroupReducer``'s.
 
     Members
     -------
@@ -86,9 +88,10 @@ class WindowReducer(wiring.Component):
     o_valid, o_window : Out. ``WINDOW_LATENCY + i_more`` after the window's last group.
     """
 
-    def __init__(self, *, lanes: int) -> None:
-        check_sizes(1, lanes=lanes)
+    def __init__(self, *, lanes: int, bits: int = 8) -> None:
+        check_sizes(1, lanes=lanes, bits=bits)
         self._shape = partial_result(lanes)
+        self._bits = bits
         super().__init__(
             {
                 "i_average": In(1),
@@ -134,14 +137,18 @@ class WindowReducer(wiring.Component):
             group_ends.eq(active & (left == 0)),
             self.o_valid.eq(group_ends),
         ]
-        accumulate(m, self.o_window, group, starts=group_starts, average=self.i_average)
+        average, bits = self.i_average, self._bits
+        accumulate(m, self.o_window, group, starts=group_starts, average=average, bits=bits)
         return m
 
 
-def accumulate(m: Module, total: Any, term: Any, *, starts: Any, average: Any) -> None:
-    """Registers ``total``: the term where a reduction starts, else their sum or maximum."""
+def accumulate(m: Module, total: Any, term: Any, *, starts: Any, average: Any, bits: int) -> None:
+    """Registers ``total``: the term where a reduction starts, else their sum or maximum.
+
+    ``bits``: of what a maximum is chosen from.
+    """
     m.d.sync += total.count.eq(Mux(starts, 0, total.count) + term.count)
-    for before, byte in zip(total.lanes, term.lanes, strict=True):
-        largest = Mux(before[:8].as_signed() > byte[:8].as_signed(), before[:8], byte[:8])
-        grown = Mux(average, before + byte, largest.as_signed())
-        m.d.sync += before.eq(Mux(starts, byte, grown))
+    for before, value in zip(total.lanes, term.lanes, strict=True):
+        one, other = before[:bits].as_signed(), value[:bits].as_signed()
+        grown = Mux(average, before + value, Mux(one > other, one, other))
+        m.d.sync += before.eq(Mux(starts, value, grown))

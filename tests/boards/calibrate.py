@@ -81,7 +81,7 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
     "buses": [lambda c: Frontend(config=c)],
     "pooling": [lambda c: PoolEngine(config=c)],
     "products": [
-        lambda c: ProductLanes(lanes=c.pool_channels),
+        lambda c: ProductLanes(config=c),
         lambda c: BlockWalk(config=c),
     ],
     "overlay": [lambda c: Overlay(config=c)],

@@ -41,6 +41,7 @@ def draw(seed: int) -> OverlayConfig:
     winograd = rng.choice(tuple(TRANSFORMS))
     elements = max((transform.elements for transform in TRANSFORMS[winograd]), default=0)
     word = power_of_two(max(lanes * rows, columns, axi_bytes, pool_lanes or min(columns, 32)))
+    tables, products = rng.randint(0, MOST_TABLES), rng.randint(0, 1)
     return OverlayConfig(
         rows=rows,
         columns=columns,
@@ -57,8 +58,9 @@ def draw(seed: int) -> OverlayConfig:
         watchdog_cycles=rng.choice((1 << 8, 1 << 20, (1 << 32) - 1)),
         winograd=winograd,
         scratch_words=power_of_two(2 * elements) << rng.randint(0, 1) if elements else 0,
-        tables=rng.randint(0, MOST_TABLES),
-        products=rng.randint(0, 1),
+        tables=tables,
+        products=products,
+        normalisation=rng.randint(0, 1) if tables and products and word > 4 else 0,
     )
 
 

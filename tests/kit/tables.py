@@ -23,7 +23,7 @@ def with_tables(network: Network, rng: np.random.Generator, share: float = 1.0) 
         if isinstance(op, Conv) and not network.tensors[op.output].parts:
             known = network.tensors[op.output].quantisation
             return replace(op, table=random_table(known, rng))
-        if isinstance(op, Pool) and op.kind == "max":
+        if isinstance(op, Pool) and op.kind == "max" and op.normalisation is None:
             known = network.tensors[op.input].quantisation
             return replace(op, table=random_table(known, rng))
         return op

@@ -43,13 +43,14 @@ def _winograd(lanes: int) -> OverlayConfig:
         watchdog_cycles=5000,
         winograd="both",
         scratch_words=1024,
+        normalisation=lanes - 1,
     )
 
 
 # Both PE kinds, bus words narrower and wider than everything else, one to four weight ports, sides
 # that share no factor.
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
-# with transforms have one, the other, or both; "3x4" is "winograd2" without them.
+# with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -75,6 +76,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         parameter_depth=128,
         axi_bytes=32,
         accumulator_bits=27,
+        normalisation=1,
     ),
     "4x7": OverlayConfig(
         rows=4,
@@ -96,6 +98,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         parameter_depth=32,
         axi_bytes=8,
         weight_ports=4,
+        normalisation=1,
     ),
     "f2": OverlayConfig(
         rows=3,

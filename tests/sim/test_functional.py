@@ -20,6 +20,7 @@ from dse.network.graph import (
     Conv,
     Multiply,
     Network,
+    Normalisation,
     Numbers,
     Operator,
     Pool,
@@ -28,6 +29,7 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
+from dse.network.normalisation import Gain
 from dse.network.prune import prune
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow, Engine, Opcode
@@ -107,6 +109,19 @@ class Builder:
         self.operators.append(Multiply(f"multiply{len(self.operators)}", a, b, out, low=-110))
         return out
 
+    def normalise(
+        self, source: str, reach: tuple[int, int] = (2, 2), window: Window | None = None
+    ) -> str:
+        """A maximum of normalised values; the gains fall from 1 to about a third."""
+        window = window or Window()
+        x = self.tensors[source]
+        out = self.tensor((*window.output(x.height, x.width), x.channels))
+        gain = Gain(1 / (20000 * x.scale**2), 0.75, 1.0)
+        known = Normalisation.of(reach, x.quantisation, gain)
+        name = f"normalise{len(self.operators)}"
+        self.operators.append(Pool(name, source, out, "max", window, normalisation=known))
+        return out
+
     def concat(self, *names: str) -> str:
         """Concatenates; operands of another quantisation are requantised first."""
         inputs = [names[0]]
@@ -159,7 +174,7 @@ def networks(draw: st.DrawFn) -> Network:
         x = b.tensors[source]
         alike = [n for n in names if b.tensors[n].shape == x.shape]
         even = [n for n in names if b.tensors[n].shape[:2] == x.shape[:2]]
-        kinds = ["conv", "same", "group", "pool", "add", "multiply", "concat", "fc"]
+        kinds = ["conv", "same", "group", "pool", "add", "multiply", "normalise", "concat", "fc"]
         match draw(st.sampled_from(kinds)):
             case "conv":
                 window = draw(windows(x.height, x.width))
@@ -183,6 +198,10 @@ def networks(draw: st.DrawFn) -> Network:
                 if draw(st.booleans()):
                     gate = b.pool(source, "average", Window((x.height, x.width)))
                     names += [gate, b.multiply(source, gate)]
+            case "normalise":
+                reach = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+                window = draw(st.sampled_from([Window(), draw(windows(x.height, x.width))]))
+                names.append(b.normalise(source, reach, window))
             case "concat":
                 more = draw(st.lists(st.sampled_from(even), min_size=1, max_size=2))
                 names.append(b.concat(source, *more))
@@ -201,7 +220,7 @@ def networks(draw: st.DrawFn) -> Network:
 def configs(draw: st.DrawFn) -> OverlayConfig:
     """Small arrays and memories."""
     rows, columns = draw(st.integers(2, 9)), draw(st.integers(2, 9))
-    least = 2 * max(rows, columns)
+    least, axi_bytes = 2 * max(rows, columns), 1 << draw(st.integers(3, 4))
     return OverlayConfig(
         rows=rows,
         columns=columns,
@@ -211,7 +230,8 @@ def configs(draw: st.DrawFn) -> OverlayConfig:
         weight_words=draw(st.integers(least, 8 * least)),
         parameter_depth=1 << draw(st.integers(5, 8)),
         tensor_copies=draw(st.integers(1, 2)),
-        axi_bytes=1 << draw(st.integers(2, 4)),
+        axi_bytes=axi_bytes,
+        normalisation=1,
         tables=draw(st.integers(1, 3)),
     )
 

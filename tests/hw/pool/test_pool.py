@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dse.network.rounding import factor, requantise
-from hw.isa.config import OverlayConfig
+from hw.isa.config import PARAMETER_BYTES, TABLE_RECORDS, OverlayConfig
 from hw.isa.timing import WRITE_TO_READ
 from hw.lib.tensor_memory import TensorMemory
 from hw.pool.cycles import pool_cost
@@ -25,7 +25,12 @@ RECORDS = 1 << 16
 Stall = tuple[float, float]  # probabilities that a read, a write is refused
 
 
-def small(columns: int = 3, pool_lanes: int = 0, axi_bytes: int = 8) -> OverlayConfig:
+GAINS = random.Random(7).randbytes(256)  # those of all normalisations, in table 2
+
+
+def small(
+    columns: int = 3, pool_lanes: int = 0, axi_bytes: int = 8, normalisation: int = 0
+) -> OverlayConfig:
     return OverlayConfig(
         rows=2,
         columns=columns,
@@ -35,6 +40,7 @@ def small(columns: int = 3, pool_lanes: int = 0, axi_bytes: int = 8) -> OverlayC
         pool_lanes=pool_lanes,
         weight_words=64,
         parameter_depth=64,
+        normalisation=normalisation,
     )
 
 
@@ -186,6 +192,63 @@ class Product(Layer):
         return out
 
 
+@dataclass(frozen=True, kw_only=True)
+class Normalised(Layer):
+    """The maximum of values times their gains, on some channels of a tensor.
+
+    ``reach``: channels before and behind a value that count; ``beside``: channels of the tensor
+    there, of which the slack has two at least.
+    """
+
+    reach: tuple[int, int] = (2, 2)
+    beside: tuple[int, int] = (0, 0)
+    slack: tuple[int, int] = (2, 2)
+
+    def fields(self, *, address: int, out_address: int, out_pitch: int, tag: int) -> dict[str, int]:
+        fields = super().fields(
+            address=address, out_address=out_address, out_pitch=out_pitch, tag=tag
+        )
+        return fields | {
+            "address": fields["address"] - 2,
+            "normalise": 1,
+            "table": 2,
+            "before": self.reach[0],
+            "after": self.reach[1],
+            "channels_before": self.beside[0],
+            "channels_after": self.beside[1],
+        }
+
+    def record(self, count: int) -> dict[str, int]:
+        scale = factor(1 / 300)
+        return super().record(count) | {"bias": 0, "mantissa": scale.mantissa, "shift": scale.shift}
+
+    def run(self, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        first, last = self.slack[0], self.slack[0] + self.channels
+        products = np.zeros((*self.size, self.channels), dtype=np.int64)
+        for y, x, c in np.ndindex(*products.shape):
+            at = range(first + c - self.reach[0], first + c + self.reach[1] + 1)
+            known = range(first - self.beside[0], last + self.beside[1])
+            pixel = [int(v) - self.zero_point for v in image[y, x]]
+            total = sum(pixel[k] ** 2 for k in at if k in known) // 128
+            shift = max(0, total.bit_length() - 6)
+            code = total if total < 32 else 32 * shift + (total >> shift)
+            products[y, x, c] = pixel[first + c] * GAINS[code]
+        wide = np.pad(
+            products,
+            [(b, a) for b, a in zip(self.before, self.after, strict=True)] + [(0, 0)],
+            constant_values=-(10**9),
+        )
+        out = np.zeros((*self.out_size(), self.channels), dtype=np.int64)
+        record = self.record(0)
+        record.pop("bias")
+        for oy, ox in np.ndindex(*self.out_size()):
+            y, x = oy * self.stride[0], ox * self.stride[1]
+            rows = slice(y, y + self.dilation[0] * (self.kernel[0] - 1) + 1, self.dilation[0])
+            columns = slice(x, x + self.dilation[1] * (self.kernel[1] - 1) + 1, self.dilation[1])
+            out[oy, ox] = requantise(wide[rows, columns].max(axis=(0, 1)), **record)
+        return out
+
+
 @dataclass(kw_only=True)
 class Bench:
     """A memory full of random bytes, its image in numpy, and instructions to run on it."""
@@ -251,6 +314,7 @@ class Bench:
                 await self.tick(ctx, memory, engine)
             ctx.set(memory.i_write_0.payload, {"address": 5, "low": 0, "high": 0, "data": -1})
             ctx.set(memory.i_write_0.valid, 0)
+            await self.load_gains(ctx, memory, engine)
             for _, fields in self.tasks:
                 ctx.set(engine.i.payload, fields)
                 await self.execute(ctx, memory, engine, stall)
@@ -263,6 +327,15 @@ class Bench:
         sim.run()
         assert [tag for tag, _, _ in self.log] == [fields["tag"] for _, fields in self.tasks]
         assert self.seen.tolist() == self.expected.tolist()
+
+    async def load_gains(self, ctx: Any, memory: Any, engine: Any) -> None:
+        """Writes the second table."""
+        for record in range(TABLE_RECORDS):
+            entries = GAINS[record * PARAMETER_BYTES :][:PARAMETER_BYTES]
+            write = {"valid": 1, "record": TABLE_RECORDS + record}
+            ctx.set(engine.i_table, write | {"entries": int.from_bytes(entries, "little")})
+            await self.tick(ctx, memory, engine)
+        ctx.set(engine.i_table, {})
 
     async def execute(self, ctx: Any, memory: Any, engine: Any, stall: Stall) -> None:
         ctx.set(engine.i.valid, 1)
@@ -361,6 +434,29 @@ PRODUCTS = [
 def test_products_between_poolings(stall: Stall) -> None:
     kinds = [PRODUCTS[0], EVERY_KIND[0], *PRODUCTS[1:], EVERY_KIND[3]]
     check(small(), [replace(x, seed=i) for i, x in enumerate(kinds)], stall=stall, seed=5)
+
+
+NORMALISED = [
+    Normalised(kernel=(1, 1), channels=3, size=(4, 60), zero_point=-128),
+    Normalised(kernel=(3, 3), stride=(2, 2), size=(7, 8), channels=3, beside=(2, 1), zero_point=5),
+    Normalised(kernel=(2, 3), before=(1, 2), after=(1, 0), channels=4, beside=(1, 2), reach=(1, 2)),
+    Normalised(kernel=(1, 1), channels=1, zero_point=127, slack=(3, 4), beside=(2, 2)),
+    Normalised(kernel=(2, 2), dilation=(2, 1), channels=2, reach=(0, 1), zero_point=-3),
+]
+
+
+@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+def test_normalisations_between_others(stall: Stall) -> None:
+    kinds = [
+        EVERY_KIND[0],
+        *NORMALISED[:2],
+        PRODUCTS[5],
+        *NORMALISED[2:],
+        EVERY_KIND[3],
+        PRODUCTS[4],
+    ]
+    config = small(columns=4, normalisation=1)
+    check(config, [replace(x, seed=i) for i, x in enumerate(kinds)], stall=stall, seed=5)
 
 
 @st.composite

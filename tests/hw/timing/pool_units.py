@@ -54,7 +54,7 @@ def window() -> int:
 @measures("FACTOR_LATENCY")
 def product() -> int:
     """From a tap to its product with the one before it."""
-    dut = ProductLanes(lanes=1)
+    dut = ProductLanes(config=PLAIN)
     steps = [*pulse(AT, dut.i_valid), *pulse(AT, dut.i_tap.operand), *pulse(AT, dut.i_data, 3)]
     steps += [*pulse(AT + 1, dut.i_valid), *pulse(AT + 1, dut.i_data, 5)]
     (found,) = play(dut, steps, dut.o_products[0] == 15)
