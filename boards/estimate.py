@@ -52,6 +52,7 @@ def breakdown(
         "buses": buses(config),
         "pooling": pooling(config),
         "products": products(config),
+        "normalisation": normalisation(config),
     }
 
 
@@ -251,6 +252,14 @@ def products(config: OverlayConfig) -> Resources:
     return Resources(
         dsp=lanes, lut=84 * config.products + 16 * lanes, ff=54 * config.products + 63 * lanes
     )
+
+
+def normalisation(config: OverlayConfig) -> Resources:
+    """Squares, their sums and codes, and what is wider for them in the pooling engine."""
+    if not config.normalisation:
+        return Resources()
+    lanes = config.normalised_channels
+    return Resources(lut=0 * lanes, ff=0 * lanes)
 
 
 def fifo(depth: int, bits: int) -> Resources:

@@ -101,6 +101,7 @@ _REMEDIES = {
     "writer": "fewer columns",
     "tables": "fewer tables",
     "products": "no products",
+    "normalisation": "no normalisation",
     "sequencer": "a larger board",
     "feeder": "fewer rows",
     "activations": "fewer rows",

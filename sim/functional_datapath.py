@@ -186,11 +186,11 @@ def _normalised(instruction: Instruction, tensor: Bytes, table: Bytes) -> Int64s
     _, inside = taps.read(instruction, tensor)
     bytes_ = (taps.start + taps.position)[..., None] + np.arange(channels + 2 * REACH)
     value = tensor[bytes_ % tensor.size].view(np.int8).astype(np.int64)
-    known = np.arange(channels + 2 * REACH) - REACH
-    known = (known >= -f("channels_before")) & (known < channels + f("channels_after"))
+    channel = np.arange(channels + 2 * REACH) - REACH
+    known = (channel >= -f("channels_before")) & (channel < channels + f("channels_after"))
     relative = np.where(known, value - f("zero_point"), 0)
     sums = np.zeros((*relative.shape[:-1], channels), np.int64)
-    for by in range(-f("before"), f("after") + 1):
+    for by in range(-f("reach"), f("reach") + 1):
         sums += relative[..., REACH + by : REACH + by + channels] ** 2
     rest = sums >> DROPPED_BITS
     shift = np.maximum(np.frexp(rest)[1] - KEPT_BITS - 1, 0)

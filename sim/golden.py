@@ -116,8 +116,9 @@ def pool(network: Network, operator: Pool, x: Int8s) -> Int8s:
     acc = np.empty(output.shape, np.int64)
     if operator.kind == "max":
         counts = np.ones(output.shape[:2], np.int64)
-        if operator.normalisation is not None:
-            centred = operator.normalisation(centred)
+        gains = constants.pool_gains(network, operator)
+        if gains is not None:
+            centred = gains(centred)
         for rows, taps in _windows(centred, operator.window, output, np.iinfo(np.int64).min):
             acc[rows] = taps.max(axis=(2, 3))
         if operator.table is not None:

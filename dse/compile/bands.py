@@ -113,6 +113,8 @@ def _conv_cycles(
 
 def _pool_cycles(layer: PoolLayer, layout: Layout, config: OverlayConfig) -> int:
     target, window = layout.views[layer.output], layer.window
+    normalise = layer.pool.normalisation is not None
+    blocks = config.normalised_blocks(target.channels) if normalise else 1
     fields = {
         "tap_rows": window.kernel[0],
         "tap_columns": window.kernel[1],
@@ -120,6 +122,7 @@ def _pool_cycles(layer: PoolLayer, layout: Layout, config: OverlayConfig) -> int
         "column_step": window.stride[1],
         "out_width": target.width,
         "pixels": target.height * target.width,
-        "channels": target.channels,
+        "channels": ceil_div(target.channels, blocks),
+        "normalise": int(normalise),
     }
-    return pool_cost(config, fields).cycles
+    return blocks * pool_cost(config, fields).cycles

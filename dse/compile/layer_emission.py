@@ -28,6 +28,7 @@ from dse.compile.strips import cuts
 from dse.compile.table_ring import TableRing
 from dse.compile.views import Layout
 from dse.compile.weight_stream import piece_chunks, piece_stream
+from dse.network import constants
 from dse.network.graph import Network, Pool
 from dse.tiling.layer_mapping import Choice
 from hw.isa import POOL
@@ -74,6 +75,7 @@ class Emitter:
         pixels = self._height(time, layer) * target.width
         pieces = cut(layer.conv, source, pixels, self.config, choice)
         values = ConvConstants.of(self.network, layer.conv, choice.algorithm)
+        entries = layer.conv.table.entries if layer.conv.table else b""
         actions: list[Action] = []
         cycles = beats = 0
         for first, last, move in self._strips(time, layer):
@@ -90,7 +92,7 @@ class Emitter:
                 offset = self._conv_weights(time, layer, piece, pixels)
                 stripe = offset // self.config.weight_ports
                 weights = conv_instruction.weights(layer.name, stripe, tiling)
-                loads, number = self.tables.place(layer.name, layer.conv.table)
+                loads, number = self.tables.place(layer.name, entries)
                 applied = self.tables.applied(conv, number)
                 actions += [*parameters, *loads, weights, applied]
                 cycles += tiling.cycles
@@ -110,6 +112,7 @@ class Emitter:
                 " normalisation"
             )
         counts = tap_counts(self.network, pool)
+        table = pool.table or constants.pool_gains(self.network, pool)
         actions: list[Action] = []
         cycles = 0
         for first, last, move in self._strips(time, layer):
@@ -117,8 +120,7 @@ class Emitter:
                 time, layer.name, len(counts), lambda: pool_records(self.network, pool, counts)
             )
             source, target = move.rows[Role.SOURCE], move.rows[Role.TARGET]
-            table = pool.table if pool.normalisation is None else pool.normalisation.gains
-            loads, number = self.tables.place(layer.name, table)
+            loads, number = self.tables.place(layer.name, table.entries if table else b"")
             actions += [*move.loads, *parameters, *loads]
             for channels in self._blocks(pool):
                 strip = PoolStrip(pool, source, target, first, last, channels)

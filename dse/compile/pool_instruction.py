@@ -88,8 +88,7 @@ def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> 
 def _normalised(normalisation: Normalisation, channels: range, x: Tensor) -> dict[str, int]:
     return {
         "normalise": 1,
-        "before": normalisation.before,
-        "after": normalisation.after,
+        "reach": normalisation.reach,
         "channels_before": min(channels.start, REACH),
         "channels_after": min(x.channels - channels.stop, REACH),
     }
@@ -97,8 +96,8 @@ def _normalised(normalisation: Normalisation, channels: range, x: Tensor) -> dic
 
 def _with_neighbours(strip: PoolStrip, normalisation: Normalisation, x: Tensor) -> Rows:
     """What is read of the source: the channels with those beside them."""
-    first = max(0, strip.channels.start - normalisation.before)
-    last = min(x.channels, strip.channels.stop + normalisation.after)
+    first = max(0, strip.channels.start - normalisation.reach)
+    last = min(x.channels, strip.channels.stop + normalisation.reach)
     return _channels(strip.source, first, last)
 
 

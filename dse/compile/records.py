@@ -108,9 +108,7 @@ def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
     result = Range(target.zero_point, pool.low, pool.high)
     factors = constants.pool_constants(network, pool)
     folded = 0 if pool.normalisation else source.zero_point  # which is subtracted before the gain
-    return b"".join(
-        record(-count * folded, factors.get(count, UNUSED), result) for count in counts
-    )
+    return b"".join(record(-count * folded, factors.get(count, UNUSED), result) for count in counts)
 
 
 def product_record(network: Network, multiply: Multiply) -> bytes:

@@ -9,7 +9,6 @@ from dse.assembly.program_error import ProgramError
 from dse.assembly.region import Memory, Region
 from dse.compile.movement import load_parameters
 from dse.compile.stores import Blob, ParameterRing
-from dse.network.activation_table import ActivationTable
 from hw.isa.config import TABLE_RECORDS, OverlayConfig
 
 
@@ -22,22 +21,21 @@ class TableRing:
         self._none = config.tables == 0
         self._parameters = parameters
 
-    def place(self, layer: str, table: ActivationTable | None) -> tuple[list[Action], int]:
+    def place(self, layer: str, entries: bytes) -> tuple[list[Action], int]:
         """The LOAD of a table, unless it is still there, and its number; 0: no table."""
-        if table is None:
+        if not entries:
             return [], 0
         if self._none:
             raise ProgramError(
                 f"layer {layer!r} applies an activation table, the overlay has none: raise tables"
             )
-        key = table.entries
-        first = self._ring.find(key)
+        first = self._ring.find(entries)
         if first is not None:
             return [], self._number(first)
-        offset = self._parameters.offset(key)
+        offset = self._parameters.offset(entries)
         if offset is None:
-            offset = self._parameters.add(key, key)
-        first = self._ring.place(key, layer, TABLE_RECORDS)
+            offset = self._parameters.add(entries, entries)
+        first = self._ring.place(entries, layer, TABLE_RECORDS)
         action = load_parameters(layer, offset, self._behind + first, TABLE_RECORDS)
         return [action], self._number(first)
 

@@ -28,8 +28,9 @@ def pool_lanes(columns: Count, template: OverlayConfig) -> Count:
 
 
 def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Count:
-    """[A]: of one POOL, as ``hw.pool.cycles`` says."""
+    """[A]: of one POOL, as ``hw.pool.cycles`` says; of a normalisation, of all of its blocks."""
     height, width, channels = pool.output
+    normalise = int(pool.kind == "normalise")
     fields = {
         "tap_rows": pool.kernel[0],
         "tap_columns": pool.kernel[1],
@@ -39,9 +40,15 @@ def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Cou
         "pixels": height * width,
         "channels": channels,
         "product": int(pool.kind == "product"),
+        "normalise": normalise,
     }
     lanes, index = np.unique(pool_lanes(columns, template), return_inverse=True)
-    costs = [pool_cost(replace(template, pool_lanes=int(n)), fields).cycles for n in lanes]
+    configs = [replace(template, pool_lanes=int(n)) for n in lanes]
+    blocks = [config.normalised_blocks(channels) if normalise else 1 for config in configs]
+    parts = [fields | {"channels": -(-channels // count)} for count in blocks]
+    costs = [
+        n * pool_cost(one, part).cycles for one, part, n in zip(configs, parts, blocks, strict=True)
+    ]
     return np.array(costs, np.float64)[index]
 
 

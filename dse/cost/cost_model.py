@@ -38,12 +38,12 @@ class Label:
 
 @dataclass(frozen=True)
 class PoolShape:
-    """A pooling that a tensor passes on its way, or a product.
+    """A pooling that a tensor passes on its way, a normalisation included, or a product.
 
     A product's windows have a tap of each tensor; those that slide share the other one's.
     """
 
-    kind: Literal["max", "average", "product"]
+    kind: Literal["max", "average", "product", "normalise"]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     input: Shape

@@ -81,7 +81,7 @@ def _needs(network: Network) -> Needs:
         parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
-        tables=OverlayConfig.tables if network.tables else 0,
+        tables=OverlayConfig.tables if network.tables or network.normalisations else 0,
         products=int(network.has_products or bool(network.normalisations)),
         normalisation=int(bool(network.normalisations)),
     )

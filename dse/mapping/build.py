@@ -261,6 +261,7 @@ class _Builder:
         before = self._ends[pool.input]
         source, target = (self._network.tensors[name].shape for name in (pool.input, pool.output))
         window = pool.window
-        passed = PoolShape(pool.kind, window.kernel, window.stride, source, target)
+        kind = "normalise" if pool.normalisation else pool.kind
+        passed = PoolShape(kind, window.kernel, window.stride, source, target)
         readers = before.readers or len(self._readers(pool.input))
         return _End(before.vertex, (*before.pools, passed), readers)

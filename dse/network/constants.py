@@ -18,6 +18,7 @@ from dse.network.graph import (
     Pool,
     Tensor,
 )
+from dse.network.normalisation import Gains
 from dse.network.rounding import Factor, factor, factor_pair
 
 Integers = npt.NDArray[np.int64]
@@ -66,10 +67,18 @@ def pool_constants(network: Network, pool: Pool) -> dict[int, Factor]:
         return {1: factor(1.0)}
     sx, sy = network.tensors[pool.input].scale, network.tensors[pool.output].scale
     if pool.kind == "max":
-        unit = 1.0 if pool.normalisation is None else pool.normalisation.unit
-        return {1: _factor(pool.name, sx * unit / sy)}
+        gains = pool_gains(network, pool)
+        return {1: _factor(pool.name, sx * (gains.unit if gains else 1.0) / sy)}
     counts = np.unique(pool_counts(network, pool))
     return {int(count): _factor(pool.name, sx / (sy * int(count))) for count in counts}
+
+
+def pool_gains(network: Network, pool: Pool) -> Gains | None:
+    """The gains of a maximum that normalises."""
+    values = network.tensors[pool.input].quantisation
+    if pool.normalisation is None or values is None:
+        return None
+    return pool.normalisation.gains(values)
 
 
 def pool_counts(network: Network, pool: Pool) -> Integers:

@@ -20,6 +20,7 @@ from functools import cached_property
 
 from dse.network.activation_table import ActivationTable as ActivationTable
 from dse.network.conv_shape import ConvShape
+from dse.network.normalisation import Gain as Gain
 from dse.network.normalisation import Normalisation as Normalisation
 from dse.network.operators import Add as Add
 from dse.network.operators import Concat as Concat
@@ -94,9 +95,8 @@ class Network:
 
     @property
     def tables(self) -> list[ActivationTable]:
-        """The tables that its operators apply, those of gains included."""
-        tables = [op.table for op in self.operators if isinstance(op, Conv | Pool)]
-        tables += [one.gains for one in self.normalisations]
+        """The tables that its operators apply."""
+        tables = (op.table for op in self.operators if isinstance(op, Conv | Pool))
         return [table for table in tables if table is not None]
 
     @property

@@ -3,74 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from dse.network.activation_table import ActivationTable
 from dse.network.tensor import NetworkError, Quantisation
 from hw.isa.squares import CODES, REACH, least_sum
 
 Int64s = npt.NDArray[np.int64]
 
 _GAIN_MAX = 255
-_STARTS = np.array([least_sum(code) for code in range(CODES)])
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """Each value, relative to its zero point, times the gain of a sum of squares.
-
-    Parameters
-    ----------
-    before, after : how many channels on either side of a value are summed with its own.
-    gains : a byte without sign for each code of a sum (``hw.isa.squares``), and what the values
-        mean whose squares are summed.  An outline's has neither.
-    unit : what a gain of 1 stands for.
-    """
-
-    before: int
-    after: int
-    gains: ActivationTable = ActivationTable()
-    unit: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= min(self.before, self.after) <= max(self.before, self.after) <= REACH:
-            raise NetworkError(
-                f"a normalisation over {self.before} and {self.after} channels beside a value: at"
-                f" most {REACH} are possible"
-            )
-
-    @property
-    def outline(self) -> Normalisation:
-        """The same without numbers."""
-        return Normalisation(self.before, self.after)
-
-    @classmethod
-    def of(cls, reach: tuple[int, int], values: Quantisation, gain: Gain) -> Normalisation:
-        """With the gains of a response."""
-        ends = np.array([least_sum(code + 1) for code in range(CODES)])
-        real = gain((_STARTS + ends - 1) / 2 * values.scale**2)
-        unit = float(real.max()) / _GAIN_MAX
-        bytes_ = np.rint(real / unit).astype(np.uint8).tobytes()
-        return cls(*reach, ActivationTable(values, bytes_), unit)
-
-    def __call__(self, centred: Int64s) -> Int64s:
-        """The products of values [height, width, channels] and their gains, in ``unit``."""
-        sums = sum(self._shifted(centred**2, by) for by in range(-self.before, self.after + 1))
-        return centred * self._bytes[np.searchsorted(_STARTS, sums, side="right") - 1]
-
-    @cached_property
-    def _bytes(self) -> Int64s:
-        return np.frombuffer(self.gains.entries, np.uint8).astype(np.int64)
-
-    @staticmethod
-    def _shifted(squares: Int64s, by: int) -> Int64s:
-        """Of each channel, the one that lies ``by`` behind it; beyond the ends, zero."""
-        channels = squares.shape[2]
-        padded = np.pad(squares, ((0, 0), (0, 0), (REACH, REACH)))
-        return padded[:, :, REACH + by : REACH + by + channels]
+_STARTS = np.array([least_sum(code) for code in range(CODES + 1)])
 
 
 @dataclass(frozen=True)
@@ -89,3 +32,51 @@ class Gain:
     def largest(self) -> float:
         """Of no squares at all."""
         return self.bias**-self.beta
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Each value, relative to its zero point, times the gain of the squares around it.
+
+    Parameters
+    ----------
+    reach : how many channels on either side of a value are summed with its own.
+    gain : of a sum.
+    """
+
+    reach: int
+    gain: Gain
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reach <= REACH:
+            raise NetworkError(
+                f"a normalisation over {self.reach} channels on either side: at most {REACH} are"
+                " possible"
+            )
+
+    def gains(self, values: Quantisation) -> Gains:
+        """The gains of integers of a quantisation: each code's is that of its middle sum."""
+        middles = (_STARTS[:-1] + _STARTS[1:] - 1) / 2
+        real = self.gain(middles * values.scale**2)
+        unit = float(real.max()) / _GAIN_MAX
+        return Gains(self.reach, np.rint(real / unit).astype(np.uint8).tobytes(), unit)
+
+
+@dataclass(frozen=True)
+class Gains:
+    """A normalisation in integers.
+
+    ``entries``: a byte without sign for each code of a sum (``hw.isa.squares``), in units of
+    ``unit``.
+    """
+
+    reach: int
+    entries: bytes
+    unit: float
+
+    def __call__(self, centred: Int64s) -> Int64s:
+        """The products of values [height, width, channels] and their gains."""
+        squares = np.pad(centred**2, ((0, 0), (0, 0), (self.reach, self.reach)))
+        near = np.lib.stride_tricks.sliding_window_view(squares, 2 * self.reach + 1, axis=2)
+        code = np.searchsorted(_STARTS, near.sum(axis=-1), side="right") - 1
+        return centred * np.frombuffer(self.entries, np.uint8).astype(np.int64)[code]

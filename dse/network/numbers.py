@@ -14,13 +14,11 @@ from dse.network.graph import (
     Conv,
     Multiply,
     Network,
-    Normalisation,
     Numbers,
     Operator,
     Pool,
     Quantisation,
 )
-from dse.network.normalisation import Gain
 from dse.network.prune import prune
 
 QUANTISATION = Quantisation(0.05, 0)
@@ -44,9 +42,7 @@ def _bare(op: Operator) -> Operator:
         case Conv():
             return replace(op, numbers=None, table=op.table and ActivationTable())
         case Pool():
-            bare = op.normalisation and op.normalisation.outline
-            table = op.table and ActivationTable()
-            return replace(op, low=INT8_MIN, high=INT8_MAX, table=table, normalisation=bare)
+            return replace(op, low=INT8_MIN, high=INT8_MAX, table=op.table and ActivationTable())
         case Add() | Multiply():
             return replace(op, low=INT8_MIN, high=INT8_MAX)
         case _:
@@ -72,9 +68,6 @@ def _numbered(network: Network, op: Operator, rng: np.random.Generator) -> Opera
     if isinstance(op, Conv | Pool) and op.table is not None:
         values = rng.permutation(np.arange(INT8_MIN, INT8_MAX + 1))
         op = replace(op, table=ActivationTable.of(QUANTISATION, values))
-    if isinstance(op, Pool) and (known := op.normalisation) is not None:
-        reach = known.before, known.after
-        op = replace(op, normalisation=Normalisation.of(reach, QUANTISATION, Gain(0.1, 0.75, 1.0)))
     return op
 
 

@@ -83,8 +83,6 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
                 require(same, "the table is not of the input's quantisation")
             if op.normalisation is not None:
                 require(op.kind == "max" and op.table is None, "only a maximum alone normalises")
-                same = op.normalisation.gains.quantisation == ins[0].quantisation
-                require(same, "the gains are not of the input's quantisation")
             require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
         case Add():
             require(ins[0].shape == ins[1].shape == out.shape, "shapes disagree")

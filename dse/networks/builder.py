@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dse.network.graph import Add, Concat, Conv, Network, Operator, Pool, Tensor, Window
+from dse.network.graph import (
+    Add,
+    Concat,
+    Conv,
+    Network,
+    Normalisation,
+    Operator,
+    Pool,
+    Tensor,
+    Window,
+)
 from dse.network.tensor import Shape
 
 Padding = Literal["same", "valid"]
@@ -58,6 +68,7 @@ class OutlineBuilder:
         stride: int = 1,
         kind: Literal["max", "average"] = "max",
         padding: Padding = "same",
+        normalisation: Normalisation | None = None,
     ) -> str:
         """Pooling; ``same`` gives ceil(size / stride) outputs, ``valid`` only whole windows."""
         source = self._tensors[x]
@@ -66,7 +77,8 @@ class OutlineBuilder:
             pads = _pads((source.height, source.width), (kernel, kernel), stride)
         window = Window((kernel, kernel), (stride, stride), padding=pads)
         extents = _extents(window, source)
-        return self._add(Pool(name, x, name, kind, window), *extents, source.channels)
+        pool = Pool(name, x, name, kind, window, normalisation=normalisation)
+        return self._add(pool, *extents, source.channels)
 
     def global_average(self, x: str, name: str) -> str:
         """Average over the whole image."""

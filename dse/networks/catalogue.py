@@ -13,6 +13,7 @@ from dse.networks.weightless import light
 BENCHMARKS: dict[str, Callable[[], Network]] = {
     "alexnet": partial(light, "bvlc_alexnet"),
     "googlenet": googlenet,
+    "googlenet-lrn": partial(googlenet, normalised=True),
     "inception-v2": partial(light, "inception_v2"),
     "inception-v4": inception_v4,
     "resnet-50": partial(light, "resnet50"),

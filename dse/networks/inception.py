@@ -9,7 +9,7 @@ Residual Connections on Learning", 2016, figures 3 to 9: 149 convolutions, 12.25
 
 from __future__ import annotations
 
-from dse.network.graph import Network
+from dse.network.graph import Gain, Network, Normalisation
 from dse.networks.builder import OutlineBuilder
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection: channels, table 1 of the paper.
@@ -25,15 +25,22 @@ _GOOGLENET = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 
+_RESPONSE = Normalisation(2, Gain(1e-4 / 5, 0.75, 1.0))  # of five channels
 
-def googlenet() -> Network:
-    """GoogLeNet (Inception-v1) at 224 x 224, without the auxiliary classifiers."""
+
+def googlenet(*, normalised: bool = False) -> Network:
+    """GoogLeNet (Inception-v1) at 224 x 224, without the auxiliary classifiers.
+
+    ``normalised``: as published, with responses normalised across channels.
+    """
     net = OutlineBuilder("googlenet", (224, 224, 3))
     x = net.conv("input", "conv1/7x7_s2", 64, 7, stride=2)
     x = net.pool(x, "pool1", 3, stride=2)
+    if normalised:
+        x = net.pool(x, "norm1", 1, normalisation=_RESPONSE)
     x = net.conv(x, "conv2/3x3_reduce", 64, 1)
     x = net.conv(x, "conv2/3x3", 192, 3)
-    x = net.pool(x, "pool2", 3, stride=2)
+    x = net.pool(x, "pool2", 3, stride=2, normalisation=_RESPONSE if normalised else None)
     for name, channels in _GOOGLENET.items():
         if name in ("4a", "5a"):
             x = net.pool(x, f"pool{int(name[0]) - 1}", 3, stride=2)

@@ -20,8 +20,8 @@ _IGNORED = "LRN"
 def light(name: str) -> Network:
     """The outline of a weightless model that the onnx package ships, e.g. ``resnet50``.
 
-    Layers are named after their weights, since the nodes have no telling names.  Normalisations by
-    statistics of the input (LRN), which the overlay cannot execute, are left out and noted.
+    Layers are named after their weights, since the nodes have no telling names.  Normalisations
+    (LRN), which what is compared with leaves out, are left out here, too, and noted.
     """
     path = _LIGHT / f"light_{name}.onnx"
     if not path.is_file():

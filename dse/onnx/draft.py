@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from dse.network.graph import Quantisation, Window
-from dse.network.normalisation import Gain
+from dse.network.graph import Normalisation, Quantisation, Window
 from dse.onnx.functions import Function
 
 Kind = Literal[
@@ -84,7 +83,7 @@ class DraftLayer:
     ``moves``: it computes nothing: every result is a value of its input, or zero.
     ``transposed``: the convolution is ONNX's ConvTranspose, until ``enlarge`` replaces it.
     ``function``: what a table computes.
-    ``gain``, ``reach``: of a normalisation, and how many channels before and behind a value count.
+    ``normalisation``: what a layer of this kind does.
     """
 
     kind: Kind
@@ -107,8 +106,7 @@ class DraftLayer:
     high: float = np.inf
     held: tuple[float, float] = (-np.inf, np.inf)
     function: Function | None = None
-    gain: Gain | None = None
-    reach: tuple[int, int] = (0, 0)
+    normalisation: Normalisation | None = None
 
     def restrict(self, low: float, high: float) -> None:
         """Clip the output to [low, high] after the range it already has."""

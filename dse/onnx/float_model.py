@@ -113,8 +113,8 @@ def _constants(layer: DraftLayer) -> dict[str, np.ndarray]:
 def _attributes(layer: DraftLayer) -> dict[str, Any]:
     if layer.kind == "concat":
         return {"axis": 1}
-    if layer.gain is not None:
-        gain, size = layer.gain, sum(layer.reach) + 1
+    if layer.normalisation is not None:
+        gain, size = layer.normalisation.gain, 2 * layer.normalisation.reach + 1
         return {"alpha": gain.alpha * size, "beta": gain.beta, "bias": gain.bias, "size": size}
     if layer.kind not in ("conv", "max", "average") or layer.is_padding:
         return {}

@@ -18,7 +18,6 @@ from dse.network.graph import (
     Conv,
     Multiply,
     Network,
-    Normalisation,
     Numbers,
     Operator,
     Pool,
@@ -122,11 +121,6 @@ def _operator(layer: DraftLayer, rounding: Rounding) -> Operator:
             return replace(conv, numbers=Numbers(*_convolution(layer), low, high))
         case Pool(table=ActivationTable()) as function:
             return replace(function, table=_table(layer, low, high))
-        case Pool(normalisation=Normalisation()) as normalising:
-            assert layer.gain is not None
-            values = _quantisation(layer.inputs[0])
-            gains = Normalisation.of(layer.reach, values, layer.gain)
-            return replace(normalising, low=low, high=high, normalisation=gains)
         case Pool() | Add() | Multiply() as ranged:
             return replace(ranged, low=low, high=high)
         case other:
@@ -145,8 +139,8 @@ def _shaped(layer: DraftLayer) -> Operator:
         case "table":
             return Pool(layer.name, inputs[0], output, "max", layer.window, table=ActivationTable())
         case "normalise":
-            bare = Normalisation(*layer.reach)
-            return Pool(layer.name, inputs[0], output, "max", layer.window, normalisation=bare)
+            known = layer.normalisation
+            return Pool(layer.name, inputs[0], output, "max", layer.window, normalisation=known)
         case "add":
             return Add(layer.name, inputs[0], inputs[1], output)
         case "multiply":

@@ -1,23 +1,25 @@
-"""Lowering of local response normalisation."""
+"""Lowering of local response normalisation, as one node or written out."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import onnx
 
-from dse.network.normalisation import Gain
+from dse.network.graph import Gain, Normalisation
 from dse.onnx.draft import DraftLayer, DraftTensor
-from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
-from dse.onnx.values import OverlayValue, Unsupported, require
+from dse.onnx.values import OverlayValue, StepValue, Unsupported, require
+from dse.onnx.written_response import WrittenResponse
 from hw.isa.squares import REACH
+
+if TYPE_CHECKING:
+    from dse.onnx.lowering import Lowering
 
 
 def lrn(lowering: Lowering, node: onnx.NodeProto) -> None:
     """A value times a power of the mean square around it; channels beyond the ends are zero."""
-    x = lowering.operand(node)
     size = cast(int, attribute(node, "size", 0))
     alpha, beta, bias = (
         cast(float, attribute(node, name, usual))
@@ -27,13 +29,29 @@ def lrn(lowering: Lowering, node: onnx.NodeProto) -> None:
     sound = bool(np.isfinite((alpha, beta, bias)).all()) and min(alpha, beta) >= 0 and bias > 0
     if not sound:
         raise Unsupported("its gains are no falling function", "use the published parameters")
-    reach = (size - 1) // 2, size // 2
-    before, after = (min(one, x.tensor.channels - 1) for one in reach)
-    if after > REACH:
-        raise Unsupported(
-            f"it sums {size} channels", f"retrain with a size of at most {2 * REACH + 1}"
-        )
+    _normalise(lowering, node, lowering.operand(node), size, Gain(alpha / size, beta, bias))
+
+
+def written(lowering: Lowering, node: onnx.NodeProto, response: WrittenResponse) -> None:
+    """A node of a normalisation that is written out; the last one adds the layer."""
+    x = lowering.values[response.argument]
+    assert isinstance(x, OverlayValue)
+    if node.output[0] == response.result:
+        x = x if x.elements is None else lowering.gathered(response.argument, x)
+        _normalise(lowering, node, x, response.size, response.gain)
+        return
+    known = lowering.known[node.output[0]]
+    lowering.set(node, StepValue(x.tensor, known.shape or x.shape, x.dtype, x.elements))
+
+
+def _normalise(
+    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, size: int, gain: Gain
+) -> None:
+    reach = min(size // 2, x.tensor.channels - 1)
+    if size % 2 == 0 or reach > REACH:
+        odd = ", ".join(str(2 * n + 1) for n in range(REACH + 1))
+        raise Unsupported(f"it sums {size} channels", f"retrain with a size of {odd}")
     result = DraftTensor(node.output[0], *x.tensor.shape)
     layer = DraftLayer("normalise", node_name(node), node.op_type, [x.tensor], result)
-    layer.gain, layer.reach = Gain(alpha / size, beta, bias), (before, after)
+    layer.normalisation = Normalisation(reach, gain)
     lowering.set(node, OverlayValue(lowering.add(layer), x.shape, x.dtype))

@@ -11,7 +11,7 @@ import onnx
 
 from dse.network.graph import Quantisation
 from dse.network.tensor import Shape
-from dse.onnx import folding, lower_table
+from dse.onnx import folding, lower_normalise, lower_table
 from dse.onnx.arrange import Arranger
 from dse.onnx.batch import SINGLE, Together
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
@@ -46,6 +46,7 @@ from dse.onnx.values import (
     quantisation,
     stand_in,
 )
+from dse.onnx.written_response import WrittenResponse, written_responses
 
 _ON_THE_OVERLAY = (np.int8, np.uint8, np.float16, np.float32, np.float64)
 """Types of tensors that can enter the overlay: integers as they are, reals quantised."""
@@ -97,6 +98,9 @@ class Lowering:
         self._makers = {name: n for n, node in enumerate(graph.node) for name in node.output}
         self._feeds_compute = before_compute(graph.node)
         self._functions = Functions(source, self._feeds_compute)
+        responses = written_responses(source, self._functions.scalars)
+        self._responses = {index: one for one in responses for index in one.inner}
+        self._judged: dict[WrittenResponse, bool] = {}
         self._read = {name for node in graph.node for name in node_inputs(node)}
         self._read.update(source.outputs)
         for port in source.inputs:
@@ -369,7 +373,9 @@ class Lowering:
     def _handle(self, index: int, node: onnx.NodeProto, op: str) -> Went:
         layers = len(self.draft.layers)
         step = self._step(index)
-        if step is not None:
+        if isinstance(step, WrittenResponse):
+            lower_normalise.written(self, node, step)
+        elif step is not None:
             lower_table.lower(self, node, step, self._functions.scalars)
         elif op not in self._handlers:
             raise unknown(op)
@@ -387,8 +393,11 @@ class Lowering:
         self.uses[index] = Use.of(self.draft.layers[layers:], touched)
         return "overlay"
 
-    def _step(self, index: int) -> FunctionStep | None:
-        """The node's place in a function that a table computes, if it has one."""
+    def _step(self, index: int) -> FunctionStep | WrittenResponse | None:
+        """The node's place in a normalisation, or a function that a table computes, if any."""
+        response = self._responses.get(index)
+        if response is not None and self._is_response(response):
+            return response
         step = self._functions.steps.get(index)
         if step is None or not isinstance(self.values[step.argument], HostValue | OverlayValue):
             return None
@@ -401,6 +410,15 @@ class Lowering:
             maker = self.source.model.graph.node[index]
             if index >= 0 and operator(maker) in MOVES and index not in self._left:
                 yield index
+
+    def _is_response(self, response: WrittenResponse) -> bool:
+        """Whether nodes with the ends of an LRN are one, of a tensor of the overlay."""
+        x = self.values[response.argument]
+        if not isinstance(x, OverlayValue) or x.is_quantised or len(x.shape) < 2:
+            return False
+        if response not in self._judged:
+            self._judged[response] = response.is_one(x.shape, self.source.model.opset_import)
+        return self._judged[response]
 
     def _undo(self, inputs: int, layers: int) -> None:
         """Take back what a handler had done before it refused."""

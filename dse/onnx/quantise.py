@@ -125,8 +125,9 @@ def _reach(layer: DraftLayer) -> Range:
     if layer.kind == "multiply":
         ends = np.outer((low[0], high[0]), (low[1], high[1]))
         return float(ends.min()), float(ends.max())
-    if layer.gain is not None:
-        return float(low[0] * layer.gain.largest), float(high[0] * layer.gain.largest)
+    if layer.normalisation is not None:
+        largest = layer.normalisation.gain.largest
+        return float(low[0] * largest), float(high[0] * largest)
     if layer.function is not None:
         known = layer.inputs[0].quantisation
         assert known is not None

@@ -200,8 +200,7 @@ POOL = data.StructLayout(
         # of channels around it (hw.isa.squares).  ``address`` is that of the second channel before
         # the first one; one block of channels at most.
         "normalise": unsigned(1),
-        "before": unsigned(2),  # channels that are summed with a value's own, 0 to 2
-        "after": unsigned(2),
+        "reach": unsigned(2),  # channels on either side that are summed with a value's own: 0 to 2
         "channels_before": unsigned(2),  # of the tensor, beside the instruction's own; 2 or more: 2
         "channels_after": unsigned(2),
     }

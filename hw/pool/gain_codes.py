@@ -57,8 +57,8 @@ class GainCodes(wiring.Component):
             total = Signal(SUM_BITS, name=f"total_{channel}", reset_less=True)
             m.d.sync += [
                 own.eq(near[2]),
-                inner.eq(Mux(pool.before != 0, near[1], 0) + Mux(pool.after != 0, near[3], 0)),
-                outer.eq(Mux(pool.before[1], near[0], 0) + Mux(pool.after[1], near[4], 0)),
+                inner.eq(Mux(pool.reach != 0, near[1] + near[3], 0)),
+                outer.eq(Mux(pool.reach[1], near[0] + near[4], 0)),
                 total.eq(own + inner + outer),
             ]
             self._encode(m, total, self.o_codes.word_select(channel, 8))

@@ -38,6 +38,7 @@ from hw.lib.tensor_memory import TensorMemory
 from hw.overlay import READERS, Overlay
 from hw.pool.block_walk import BlockWalk
 from hw.pool.engine import PoolEngine
+from hw.pool.gain_codes import GainCodes
 from hw.pool.product import ProductLanes
 from hw.winograd.input_transform import InputTransform
 
@@ -84,6 +85,7 @@ BLOCKS: dict[str, list[Callable[[OverlayConfig], Any]]] = {
         lambda c: ProductLanes(config=c),
         lambda c: BlockWalk(config=c),
     ],
+    "normalisation": [lambda c: GainCodes(config=c)],
     "overlay": [lambda c: Overlay(config=c)],
 }
 TENSOR_BLOCK = "tensor_block"  # left out: its memory is counted by size, for two kinds of RAM

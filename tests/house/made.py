@@ -31,7 +31,7 @@ SMALL = {
     "accumulator_depth": 16,
 }
 DESIGNS = (
-    {"config": OverlayConfig(**SMALL, winograd="both", scratch_words=128)},
+    {"config": OverlayConfig(**SMALL, winograd="both", scratch_words=128, normalisation=1)},
     {"config": OverlayConfig(**SMALL, lanes=1), "primitive": Primitive(name="dsp48e2", cascade=2)},
 )
 

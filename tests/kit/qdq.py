@@ -91,7 +91,13 @@ class _Writer:
             if op.window.dilation == (1, 1):
                 del attributes["dilations"]  # onnxruntime's quantised average does not know them
         kind = "MaxPool" if op.kind == "max" else "AveragePool"
-        self._quantised(op, kind, [self._dequantise(op, op.input)], **attributes)
+        source = self._dequantise(op, op.input)
+        if (known := op.normalisation) is not None:
+            gain, size = known.gain, 2 * known.reach + 1
+            response = {"alpha": gain.alpha * size, "beta": gain.beta, "bias": gain.bias}
+            name = f"{op.name}/response"
+            source = self._node("LRN", [source], name, name, size=size, **response)
+        self._quantised(op, kind, [source], **attributes)
 
     def _coefficients(self, op: Conv) -> list[str]:
         """The names of the dequantised weights and bias."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from benchmarks.choices import all_choices
 from dse.compile.compiler import compile_network
-from dse.network.graph import ActivationTable, Network, Quantisation, Window
+from dse.network.graph import Gain, Network, Quantisation, Window
 from hw.isa import Error
 from sim.fast.simulated_run import DDR, IDEAL, Timing
 from sim.simulation import make_job, output_tensors
@@ -29,10 +29,10 @@ def normalised(seed: int, size: int = 6) -> Network:
     b = Builder(np.random.default_rng(seed))
     x = b.normalise(b.conv(b.input(size, size, 5), 9, SAME))
     left, right = b.conv(x, 4, SAME), b.conv(x, 3, Window())
-    joined = b.concat(left, b.normalise(left, (1, 2), SAME), right)
-    y = b.normalise(joined, (2, 1), Window((3, 3), stride=(2, 2)))
-    gate = b.pool(y, "average", Window((2, 2)))
-    return b.build(b.multiply(y, b.normalise(gate, (0, 1))), b.normalise(right, (2, 2)))
+    joined = b.concat(left, b.normalise(left, 1, SAME), right)
+    y = b.normalise(joined, 2, Window((3, 3), stride=(2, 2)))
+    gate = b.pool(y, "average", Window(b.tensors[y].shape[:2]))
+    return b.build(b.multiply(y, b.normalise(gate, 1)), b.normalise(right, 0))
 
 
 @pytest.mark.parametrize("name", swept(NORMALISING))
@@ -59,6 +59,16 @@ def gain_of(total: int, gains: bytes) -> int:
     return gains[int(digits[1:6], 2) + 32 * (len(digits) - 5)]
 
 
+@dataclass(frozen=True)
+class Drawn(Gain):
+    """Gains that no response has, in 256ths."""
+
+    bytes_: bytes
+
+    def __call__(self, sums: np.ndarray) -> np.ndarray:
+        return np.frombuffer(self.bytes_, np.uint8) / 256
+
+
 @pytest.mark.parametrize("zero_point", [-128, 127, 3])
 def test_any_sum_and_any_gain(zero_point: int) -> None:
     """Random gains, which no response has; values from a few small ones to all extreme."""
@@ -70,9 +80,9 @@ def test_any_sum_and_any_gain(zero_point: int) -> None:
     b.tensors[x] = replace(b.tensors[x], quantisation=Quantisation(1.0, zero_point))
     y = b.normalise(x)
     (op,) = b.operators
-    gains = rng.bytes(256)
-    known = replace(op.normalisation, gains=ActivationTable(Quantisation(1.0, zero_point), gains))
-    b.operators = [replace(op, normalisation=replace(known, unit=1 / 256), low=-128, high=127)]
+    gains = bytes([255]) + rng.bytes(255)
+    known = replace(op.normalisation, gain=Drawn(0.0, 0.0, 1.0, gains))
+    b.operators = [replace(op, normalisation=known, low=-128, high=127)]
     b.tensors[y] = replace(b.tensors[y], quantisation=Quantisation(2.0, 0))
     network = b.build(y)
     reach = rng.integers(0, 257, (1, pixels, channels)) * (rng.random((1, pixels, 1)) ** 2)
@@ -88,7 +98,7 @@ def test_any_sum_and_any_gain(zero_point: int) -> None:
         total = sum(v * v for v in centred)  # within two channels of each of three: all
         seen.add(total // 128)
         for c in range(channels):
-            exact = centred[c] * gain_of(total, gains) / 512
+            exact = centred[c] * gain_of(total, gains) / 256 / 2
             wanted[0, pixel, c] = np.clip(np.rint(exact), -128, 127)
     assert len(seen) > 50
     np.testing.assert_array_equal(output_tensors(run, program)[y], wanted)

@@ -18,6 +18,7 @@ from dse.network.graph import (
     Add,
     Concat,
     Conv,
+    Gain,
     Multiply,
     Network,
     Normalisation,
@@ -29,7 +30,6 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
-from dse.network.normalisation import Gain
 from dse.network.prune import prune
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow, Engine, Opcode
@@ -109,15 +109,12 @@ class Builder:
         self.operators.append(Multiply(f"multiply{len(self.operators)}", a, b, out, low=-110))
         return out
 
-    def normalise(
-        self, source: str, reach: tuple[int, int] = (2, 2), window: Window | None = None
-    ) -> str:
+    def normalise(self, source: str, reach: int = 2, window: Window | None = None) -> str:
         """A maximum of normalised values; the gains fall from 1 to about a third."""
         window = window or Window()
         x = self.tensors[source]
         out = self.tensor((*window.output(x.height, x.width), x.channels))
-        gain = Gain(1 / (20000 * x.scale**2), 0.75, 1.0)
-        known = Normalisation.of(reach, x.quantisation, gain)
+        known = Normalisation(reach, Gain(1 / (20000 * x.scale**2), 0.75, 1.0))
         name = f"normalise{len(self.operators)}"
         self.operators.append(Pool(name, source, out, "max", window, normalisation=known))
         return out
@@ -199,7 +196,7 @@ def networks(draw: st.DrawFn) -> Network:
                     gate = b.pool(source, "average", Window((x.height, x.width)))
                     names += [gate, b.multiply(source, gate)]
             case "normalise":
-                reach = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+                reach = draw(st.integers(0, 2))
                 window = draw(st.sampled_from([Window(), draw(windows(x.height, x.width))]))
                 names.append(b.normalise(source, reach, window))
             case "concat":

@@ -12,15 +12,15 @@ from dse.onnx.findings import UnsupportedError
 from dse.onnx.importer import check, load
 
 LIGHT = {
-    "bvlc_alexnet": {"LRN": 2},
+    "bvlc_alexnet": {},
     "densenet121": {},
-    "inception_v1": {"LRN": 2},
+    "inception_v1": {},
     "inception_v2": {},
     "resnet50": {},
     "shufflenet": {},
     "squeezenet": {},
     "vgg19": {},
-    "zfnet512": {"LRN": 2},
+    "zfnet512": {},
 }
 """Operators that the host runs amid the overlay: response normalisation."""
 

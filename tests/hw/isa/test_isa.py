@@ -7,7 +7,7 @@ from amaranth.hdl import Shape
 
 from hw.isa import LAYOUTS, Algorithm, Base, Dataflow, MemorySpace, Opcode, decode, encode
 
-SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 757, "POOL": 510}
+SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 757, "POOL": 517}
 NAMED = {
     (Opcode.LOAD, "base"): (Base, 32, 2),
     (Opcode.LOAD, "space"): (MemorySpace, 34, 1),

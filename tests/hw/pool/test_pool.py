@@ -196,11 +196,11 @@ class Product(Layer):
 class Normalised(Layer):
     """The maximum of values times their gains, on some channels of a tensor.
 
-    ``reach``: channels before and behind a value that count; ``beside``: channels of the tensor
+    ``reach``: channels on either side of a value that count; ``beside``: channels of the tensor
     there, of which the slack has two at least.
     """
 
-    reach: tuple[int, int] = (2, 2)
+    reach: int = 2
     beside: tuple[int, int] = (0, 0)
     slack: tuple[int, int] = (2, 2)
 
@@ -212,8 +212,7 @@ class Normalised(Layer):
             "address": fields["address"] - 2,
             "normalise": 1,
             "table": 2,
-            "before": self.reach[0],
-            "after": self.reach[1],
+            "reach": self.reach,
             "channels_before": self.beside[0],
             "channels_after": self.beside[1],
         }
@@ -226,7 +225,7 @@ class Normalised(Layer):
         first, last = self.slack[0], self.slack[0] + self.channels
         products = np.zeros((*self.size, self.channels), dtype=np.int64)
         for y, x, c in np.ndindex(*products.shape):
-            at = range(first + c - self.reach[0], first + c + self.reach[1] + 1)
+            at = range(first + c - self.reach, first + c + self.reach + 1)
             known = range(first - self.beside[0], last + self.beside[1])
             pixel = [int(v) - self.zero_point for v in image[y, x]]
             total = sum(pixel[k] ** 2 for k in at if k in known) // 128
@@ -439,9 +438,9 @@ def test_products_between_poolings(stall: Stall) -> None:
 NORMALISED = [
     Normalised(kernel=(1, 1), channels=3, size=(4, 60), zero_point=-128),
     Normalised(kernel=(3, 3), stride=(2, 2), size=(7, 8), channels=3, beside=(2, 1), zero_point=5),
-    Normalised(kernel=(2, 3), before=(1, 2), after=(1, 0), channels=4, beside=(1, 2), reach=(1, 2)),
+    Normalised(kernel=(2, 3), before=(1, 2), after=(1, 0), channels=4, beside=(1, 2), reach=1),
     Normalised(kernel=(1, 1), channels=1, zero_point=127, slack=(3, 4), beside=(2, 2)),
-    Normalised(kernel=(2, 2), dilation=(2, 1), channels=2, reach=(0, 1), zero_point=-3),
+    Normalised(kernel=(2, 2), dilation=(2, 1), channels=2, reach=0, zero_point=-3),
 ]
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from hw.isa import POOL
+from hw.isa.config import OverlayConfig
 from hw.pool.engine import PoolEngine
+from hw.pool.gain_codes import GainCodes
 from hw.pool.pool_finish import PoolFinish
 from hw.pool.pool_walk import PoolWalk
 from hw.pool.product import ProductLanes
@@ -13,6 +18,7 @@ from tests.hw.timing.designs import PLAIN
 from tests.hw.timing.feeding import walk
 
 AT = 3
+NORMALISING = replace(PLAIN, axi_bytes=8, normalisation=1)
 _ONE = {
     **dict.fromkeys(("tap_rows", "tap_columns", "out_width", "pixels", "channels"), 1),
     **dict.fromkeys(("height", "row_pitch", "counted_height", "counted_bytes"), 1),
@@ -61,6 +67,22 @@ def product() -> int:
     return when(found) - (AT + 1)
 
 
+@measures("CODE_LATENCY")
+def code() -> int:
+    """The square of 127, of the first channel: 1 and 11111, and the place of the first 1."""
+    dut = GainCodes(config=NORMALISING)
+    steps = [*hold(dut.i_instruction, ONE), *pulse(AT, dut.i_data, 127 << 16)]
+    (found,) = play(dut, steps, dut.o_codes[:8] == 0x5F)
+    return when(found) - AT
+
+
+@measures("GAIN_LATENCY")
+def gain() -> int:
+    """A window of one tap takes so much longer if it is normalised."""
+    one = POOL.const({**_ONE, "normalise": 1, "table": 1})
+    return when(_engine(NORMALISING, one)[1]) - when(_engine(NORMALISING, ONE)[1])
+
+
 @measures("FINISH_LATENCY")
 def finish() -> int:
     """Valid comes with the result of the window's bytes."""
@@ -76,10 +98,10 @@ def finish() -> int:
     return when(valid) - (AT + 20)
 
 
-def _engine() -> tuple[Trace, Trace, int]:
+def _engine(config: OverlayConfig = PLAIN, one: Any = ONE) -> tuple[Trace, Trace, int]:
     """Writes and ends of one window of one tap, and the cycle in which it is measured."""
-    dut = PoolEngine(config=PLAIN)
-    steps = [*hold(dut.i.payload, ONE), *pulse(AT, dut.i.valid)]
+    dut = PoolEngine(config=config)
+    steps = [*hold(dut.i.payload, one), *pulse(AT, dut.i.valid)]
     steps += [*hold(dut.o_read.ready), *hold(dut.o_write.ready)]
     writes, done = play(dut, steps, meeting(dut.o_write), dut.o_done)
     return writes, done, AT + 1
