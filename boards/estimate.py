@@ -14,6 +14,7 @@ from hw.bus.masters import READ_DEPTH
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa import PARAMETER
 from hw.isa.config import PARAMETER_BYTES, TABLE_RECORDS, OverlayConfig, ceil_div
+from hw.isa.squares import REACH
 from hw.lib.banks import BLOCK_LANES, BLOCK_ROWS
 from hw.lib.requantise import DSP_FACTOR
 
@@ -259,7 +260,8 @@ def normalisation(config: OverlayConfig) -> Resources:
     if not config.normalisation:
         return Resources()
     lanes = config.normalised_channels
-    return Resources(lut=0 * lanes, ff=0 * lanes)
+    squares = lanes + 2 * REACH
+    return Resources(lut=58 * squares + 85 * lanes, ff=52 * squares + 61 * lanes)
 
 
 def fifo(depth: int, bits: int) -> Resources:
