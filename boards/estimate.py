@@ -242,9 +242,11 @@ def buses(config: OverlayConfig) -> Resources:
 
 
 def pooling(config: OverlayConfig) -> Resources:
-    """The pooling engine."""
+    """The pooling engine; maxima of normalised taps are wider, and more of them under way."""
     lanes = config.pool_channels
-    return Resources(dsp=lanes, lut=1560 + 338 * lanes, ff=1300 + 287 * lanes)
+    wider = Resources(lut=256 + 88 * lanes, ff=122 + 34 * lanes)
+    plain = Resources(dsp=lanes, lut=1560 + 338 * lanes, ff=1300 + 287 * lanes)
+    return plain + wider if config.normalisation else plain
 
 
 def products(config: OverlayConfig) -> Resources:
@@ -256,7 +258,7 @@ def products(config: OverlayConfig) -> Resources:
 
 
 def normalisation(config: OverlayConfig) -> Resources:
-    """Squares, their sums and codes, and what is wider for them in the pooling engine."""
+    """Squares, their sums and codes."""
     if not config.normalisation:
         return Resources()
     lanes = config.normalised_channels
