@@ -21,6 +21,7 @@ class Span:
     instruction: Instruction
     start: int = -1
     retire: int = -1
+    waits: Sequence[Engine] = ()
 
 
 class Tokens:
@@ -80,7 +81,7 @@ class Issuer:
             return
         head = self._queue[0].instruction
         if self._engine is not None:
-            self._waits = head.engines("wait")
+            self._waits = self._queue[0].waits
             self.blocked = not self._tokens.ready(self._engine, self._waits)
         if len(self._flight) < FLIGHT_DEPTH and not self.blocked:
             self.offered = head
@@ -104,7 +105,8 @@ class Issuer:
 
     def push(self, instruction: Instruction) -> None:
         """From fetch, after ``step``."""
-        span = Span(instruction)
+        waits = () if self._engine is None else instruction.engines("wait")
+        span = Span(instruction, waits=waits)
         self.spans.append(span)
         self._queue.append(span)
 

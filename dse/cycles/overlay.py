@@ -57,10 +57,9 @@ class Machine:
         ``longest``: of a span; 1 steps through every cycle.
         """
         while not self._ended if until is None else self.now < until:
-            horizon = min(self._look(), self._plan(), longest)
-            if until is not None:
-                horizon = min(horizon, until - self.now)
-            elif horizon >= FOREVER:
+            limit = longest if until is None else min(longest, until - self.now)
+            horizon = self._plan(min(self._look(), limit))
+            if horizon >= FOREVER:
                 raise RuntimeError(f"nothing moves any more in cycle {self.now}")
             self.convolution.set_ends(horizon)
             self._step(horizon)
@@ -84,17 +83,17 @@ class Machine:
         self._pool.look(now)
         return min(horizon, self.convolution.look(now))
 
-    def _plan(self) -> int:
-        """Who gets the tensor memory, and what follows."""
+    def _plan(self, horizon: int) -> int:
+        """Who gets the tensor memory, and what follows; at most ``horizon`` cycles."""
         now, conv, pool = self.now, self.convolution, self._pool
         residual, written = conv.writer.reads, conv.writer.writes
         pool_reads, pool_writes = pool.reads, pool.writes
-        horizon = self._fetch.plan(self.issuers)
-        horizon = min(horizon, pool.plan(now, read=not residual, write=not written))
+        horizon = min(horizon, self._fetch.plan(self.issuers))
         store_free = not (residual or pool_reads)
         store_reads = self._store.reads
         horizon = min(horizon, self._store.plan(now, granted=store_free))
         feeds = not self._shares or (store_free and not store_reads)
+        alone = not (self._shares or store_reads or self._load.writes)
         horizon = min(horizon, conv.feeder.plan(now, granted=feeds))
         horizon = min(horizon, self._load.plan(granted=not (written or pool_writes)))
         horizon = min(horizon, self._weights.plan())
@@ -102,7 +101,7 @@ class Machine:
             horizon = min(horizon, channel.plan(now))
         for issuer in self.issuers.values():
             horizon = min(horizon, issuer.plan())
-        return horizon
+        return pool.plan(now, horizon, read=not residual, write=not written, alone=alone)
 
     def _step(self, cycles: int) -> None:
         now = self.now
@@ -112,7 +111,7 @@ class Machine:
             issuer.step(now)
         self._load.step(cycles)
         self._store.step(now, cycles)
-        self._pool.step(now, cycles)
+        self._pool.finish(now, cycles)
         self._weights.step(cycles)
         self.convolution.step(now, cycles)
         self._fetch.step(cycles)

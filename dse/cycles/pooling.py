@@ -63,6 +63,7 @@ class Pooling:
         self._left = 0  # results to write
         self._results = Line(RESULT_LATENCY)
         self._retires = False
+        self._ahead = False  # the planned cycles are behind it
 
     def look(self, now: int) -> None:
         self._issuer.accepts = not self._busy
@@ -81,8 +82,30 @@ class Pooling:
     def writes(self) -> bool:
         return self._level > 0
 
-    def plan(self, now: int, *, read: bool, write: bool) -> int:
-        """``read``, ``write``: the memory grants."""
+    def plan(self, now: int, most: int, *, read: bool, write: bool, alone: bool) -> int:
+        """How many cycles the overlay goes on like this, of ``most``.
+
+        ``read``, ``write``: the memory grants, all the while.  ``alone``: nobody else notices when
+        the engine reads and writes, which then has these cycles behind it at once.
+        """
+        self._ahead = alone and self._busy
+        if not self._ahead:
+            return min(most, self._plan(now, read=read, write=write))
+        done, retires = 0, False
+        while done < most and not retires:
+            cycles = min(self._plan(now + done, read=read, write=write), most - done)
+            self._step(now + done, cycles)
+            done += cycles
+            self._results.look(now + done)
+            retires = self._retires or not self._busy
+        return done
+
+    def finish(self, now: int, cycles: int) -> None:
+        """The planned cycles, if they are not behind it."""
+        if not self._ahead:
+            self._step(now, cycles)
+
+    def _plan(self, now: int, *, read: bool, write: bool) -> int:
         self._accepted = self._level > 0 and write
         if not self._busy:
             return FOREVER
@@ -110,7 +133,7 @@ class Pooling:
             horizon = min(horizon, self._spacing)
         return horizon
 
-    def step(self, now: int, cycles: int) -> None:
+    def _step(self, now: int, cycles: int) -> None:
         if not self._busy:
             self._start(now)
             return

@@ -120,7 +120,7 @@ class WeightReader:
             return horizon
         words = max(1, buffer.free - 1)
         steady = 1 if buffer.free < 2 else words * jobs[0].beats_per_word
-        if buffer.pops and not buffer.holds and buffer.free > 1:
+        if buffer.pops and not buffer.holds and buffer.free > 0:
             steady = FOREVER
         return min(horizon, reader.offers, self._left, steady)
 
