@@ -10,10 +10,12 @@ from dse.compile.segmented import compile_segments
 from dse.cost import CostModel
 from dse.cost.clock import ClockStanding
 from dse.cost.overlay_model import OverlayModel
+from dse.explore.candidate import compiler_choices
 from dse.explore.card import Card
 from dse.explore.execution import Execution
 from dse.explore.memories import with_tensors
 from dse.explore.objectives import Objective
+from dse.explore.trials import Decision
 from dse.files.writing import Writing, writing
 from dse.mapping import LayerChoice, NetworkMapping, ParetoPoint, Restriction, SearchGrid
 from dse.network.graph import Network
@@ -39,7 +41,9 @@ class Exploration:
     configuration : of the overlay; None if the model's hardware is not ours.
     pareto : the designs that no other beats in latency and DSPs; empty if the array was given.
     grids : all arrays, by family of hardware.
-    certified_gap : cycles above the optimum that HiGHS finds; None: it was not asked.
+    certified_gap : cycles of the closed form's best mapping of the chosen hardware above the
+        optimum that HiGHS finds; None: it was not asked.
+    decision : why it is not that mapping that was chosen; None: the closed form alone decided.
     execution : the compiled program and its exact cycles, if asked for.
     """
 
@@ -56,6 +60,7 @@ class Exploration:
     grids: tuple[SearchGrid, ...]
     certified_gap: float | None
     seconds: float
+    decision: Decision | None = None
     execution: Execution | None = None
 
     @property
@@ -78,15 +83,7 @@ class Exploration:
         """The mapping as ``compile`` takes it; None if the labels are not the compiler's."""
         if not isinstance(self.model, OverlayModel):
             return None
-        ways = {layer.name: self.model.way(layer.label) for layer in self.mapping.layers}
-        choices = {name: replace(way.choice, fold=way.fold) for name, way in ways.items()}
-        return LayerMapping(
-            choices,
-            merge=self.merged,
-            space_to_depth=self.passes.space_to_depth,
-            pool_parts=self.passes.pool_parts,
-            concat_in_place=self.passes.concat_in_place,
-        )
+        return compiler_choices(self.model, self.mapping, self.merged, self.passes)
 
     def compiled(self, network: Network) -> Exploration:
         """The same with the program, its exact cycles, and tensor memory for its activations.
@@ -128,6 +125,7 @@ class Exploration:
             "mapping_seconds": mapping.seconds,
             "explore_seconds": self.seconds,
             "certified_gap": self.certified_gap,
+            "decision": None if self.decision is None else self.decision.to_json(),
             "exact": self._exact_json(),
             "merged": [list(group) for group in self.merged],
             "layers": [_layer_json(layer) for layer in mapping.layers],

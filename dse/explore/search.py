@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -14,6 +14,7 @@ from dse.cost import Dynamap, as_arrays
 from dse.cost.array_budget import rectangles
 from dse.cost.cost_model import IntArray
 from dse.cost.overlay_model import LEAST_SIDE, OverlayModel
+from dse.explore.candidate import Candidate, mapped
 from dse.explore.card import Card
 from dse.explore.exploration import Exploration
 from dse.explore.families import Space
@@ -21,25 +22,23 @@ from dse.explore.merging import Merges
 from dse.explore.needs import Needs, needs
 from dse.explore.objectives import CostModelName, Objective
 from dse.explore.subject import Subject
+from dse.explore.trials import Decision, Trials
 from dse.mapping import (
     Executor,
     Hardware,
-    NetworkMapping,
     ParetoPoint,
     Restriction,
     Single,
     Sweep,
     certify_mapping,
-    map_network,
     sweep,
 )
 from dse.mapping.front import front
-from dse.mapping.sweep import NEAR
+from dse.mapping.sweep import NEAR, processes
 from dse.network.graph import Conv, Multiply, Network, Pool
 from dse.network.numbers import with_random_numbers, without_numbers
 from dse.onnx.importer import Imported
 from dse.passes import Passes, apply, layer_shapes
-from dse.passes.merge import Group
 from dse.tiling.legality import ConvAlgorithm, against_multiplying, against_pooling, against_walking
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import InputError
@@ -62,6 +61,7 @@ def explore(
     space: Space | None = None,
     passes: Passes | None = None,
     certify: bool = True,
+    trials: bool = True,
     executor: Executor | None = None,
     whole: Network | None = None,
 ) -> Exploration:
@@ -77,6 +77,8 @@ def explore(
     space : which hardware may be chosen, of our overlay.
     passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays, on
         each of the arrays that are fastest without, and those that ``objective`` looks into.
+    trials : whether the exact model decides between the closed form's best few mappings, and makes
+        a better one of them, see ``Trials``; for our overlay on a board.
     executor : where the search's numpy calls run; by default one process per core.
     whole : the network that the overlay must hold, if ``network`` is a part of it.
     """
@@ -108,17 +110,26 @@ def explore(
         executor=executor,
     )
     merges = Merges(network, passes) if ours and passes.merge else None
-    mapped = partial(_mapped, network, passes if ours else None, merges, restriction)
-    candidates = [mapped(point) for point in found.fastest]
-    best = min(candidates, key=lambda one: one.mapping.cycles)
+    on = partial(mapped, network, passes if ours else None, merges, restriction)
+    candidates = sorted((on(point) for point in found.fastest), key=lambda one: one.mapping.cycles)
+    best = candidates[0]
     if objective is Objective.DSP:
         limit = latency_ms or SLACK * best.mapping.latency_ms
-        best = _fewest_dsps(found, best, limit, mapped)
-        candidates.append(best)
-    mapping, chosen = best.mapping, best.point.model
+        best = _fewest_dsps(found, best, limit, on)
+        candidates = [best, *candidates]
+    optimum, decided = best, None
+    if trials and ours and board is not None:
+        runners = candidates if objective is Objective.LATENCY else [best]
+        decided = _decided(network, board, asked, passes, on, runners, executor)
+    if decided is not None:
+        best = decided.candidate
+        optimum = next(one for one in candidates if one.point.design == best.point.design)
     gap = None
     if certify:
-        gap = certify_mapping(best.network, chosen, mapping, restriction=restriction).gap
+        gap = certify_mapping(
+            optimum.network, optimum.point.model, optimum.mapping, restriction=restriction
+        ).gap
+    mapping, chosen = best.mapping, best.point.model
     return Exploration(
         board=board,
         objective=objective,
@@ -134,8 +145,26 @@ def explore(
         else (),
         grids=found.grids,
         certified_gap=gap,
+        decision=decided,
         seconds=perf_counter() - start,
     )
+
+
+def _decided(
+    network: Network,
+    board: Card,
+    asked: Needs,
+    passes: Passes,
+    on: Callable[[ParetoPoint], Candidate],
+    candidates: Sequence[Candidate],
+    executor: Executor | None,
+) -> Decision | None:
+    """The fastest by the exact model; None if programs are too long for it."""
+    with processes() as pool:
+        found = Trials(
+            network, passes, lambda one: _configuration(one, board, asked), on, executor or pool
+        )
+        return found.best(candidates)
 
 
 def _asked(network: Network, passes: Passes) -> Needs:
@@ -144,7 +173,7 @@ def _asked(network: Network, passes: Passes) -> Needs:
     return needs(apply(without_numbers(network), passes, ()), numbers)
 
 
-def _configuration(best: _Candidate, board: Card | None, asked: Needs) -> OverlayConfig | None:
+def _configuration(best: Candidate, board: Card | None, asked: Needs) -> OverlayConfig | None:
     """The chosen overlay, with memory for what merging has joined if the board has room."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, OverlayModel):
@@ -210,43 +239,9 @@ def _legal(board: Card | None, ours: bool) -> IntArray | None:
     return arrays[(arrays >= LEAST_SIDE).all(axis=1)]
 
 
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A design, and the network with some siblings merged, mapped on it."""
-
-    point: ParetoPoint
-    groups: tuple[Group, ...]
-    network: Network
-    mapping: NetworkMapping
-
-
-def _mapped(
-    network: Network,
-    passes: Passes | None,
-    merges: Merges | None,
-    restriction: Restriction | None,
-    point: ParetoPoint,
-) -> _Candidate:
-    """The network on a design, with the siblings merged that are worth it.
-
-    ``passes``: None if the hardware is not ours.
-    """
-    model, array = point.model, (point.rows, point.columns)
-    offers: list[tuple[Group, ...]] = [()]
-    if merges is not None:
-        offers.append(merges.worth(model, *array, restriction or Restriction()))
-    found: list[_Candidate] = []
-    for groups in dict.fromkeys(offers):
-        changed = network if passes is None else apply(network, passes, groups)
-        mapping = map_network(changed, model, *array, restriction=restriction)
-        merged = replace(point, cycles=mapping.cycles, latency_ms=mapping.latency_ms)
-        found.append(_Candidate(merged, groups, changed, mapping))
-    return min(found, key=lambda one: one.mapping.cycles)
-
-
 def _fewest_dsps(
-    found: Sweep, fastest: _Candidate, limit: float, mapped: Callable[[ParetoPoint], _Candidate]
-) -> _Candidate:
+    found: Sweep, fastest: Candidate, limit: float, mapped: Callable[[ParetoPoint], Candidate]
+) -> Candidate:
     """The design of fewest DSPs within a latency; Infeasible if none is that fast.
 
     Designs that are slower by more than merging could make up for are not looked into.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isinf
 from time import perf_counter
 from typing import Literal
 
 import numpy as np
 
-from dse.cost.cost_model import CostModel, FloatArray, IntArray, as_arrays, split
+from dse.cost.cost_model import CostModel, FloatArray, IntArray, Label, as_arrays, split
 from dse.cost.infeasible import Infeasible
 from dse.mapping.build import CostGraph, Restriction, cost_graph
 from dse.mapping.greedy import solve_greedily
@@ -18,7 +19,7 @@ from dse.mapping.problem import PbqpProblem
 from dse.mapping.result import LayerChoice, NetworkMapping, StoreChoice
 from dse.network.graph import Network
 
-Method = Literal["optimal", "greedy"]
+Method = Literal["optimal", "greedy", "chosen"]
 
 
 def map_network(
@@ -39,6 +40,29 @@ def map_network(
     if isinf(solution.cost[0]):
         raise unmappable(graph, as_arrays(rows, columns))
     return _mapping(graph, problem, solution, rows, columns, method, seconds)
+
+
+def chosen_mapping(
+    network: Network, model: CostModel, rows: int, columns: int, labels: Mapping[str, Label]
+) -> NetworkMapping:
+    """The mapping of given labels by layer; what is no layer takes its first. KeyError: one lacks.
+
+    ``method`` of the result is "chosen".
+    """
+    start = perf_counter()
+    graph = cost_graph(network, model, None)
+    problem = graph.problem(as_arrays(rows, columns))
+    choice = [
+        0 if vertex.conv is None else vertex.labels.index(labels[vertex.name])
+        for vertex in graph.vertices
+    ]
+    cost = sum(float(costs[0, label]) for costs, label in zip(problem.costs, choice, strict=True))
+    cost += sum(
+        float(edge.costs[0, choice[edge.source], choice[edge.target]]) for edge in problem.edges
+    )
+    solution = Solution(np.array([choice]), np.array([cost]), 0)
+    seconds = perf_counter() - start
+    return _mapping(graph, problem, solution, rows, columns, "chosen", seconds)
 
 
 def certify_mapping(

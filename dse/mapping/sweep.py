@@ -43,6 +43,11 @@ class ParetoPoint:
     latency_ms: float
     model: CostModel
 
+    @property
+    def design(self) -> tuple[int, int, CostModel]:
+        """The hardware: rows, columns and all the rest."""
+        return self.rows, self.columns, self.model
+
 
 @dataclass(frozen=True, eq=False)
 class Sweep:

@@ -24,6 +24,7 @@ def test_spans_change_nothing(lanes: int, timing: MemoryTiming) -> None:
         rows=3,
         columns=4,
         lanes=lanes,
+        tensor_copies=lanes,
         tensor_bytes=1 << 14,
         accumulator_depth=64,
         weight_words=64,
