@@ -2,35 +2,48 @@
 
 Array and pooling engine are concurrent, but a pooling needs its rows.  Cut into bands of rows, the
 pooling follows the convolution band by band, so that only its last band is left when the array is
-done.  Every band streams the weights anew, so there are only as many as pay.
+done; and the next convolution, if it reads the pooling, starts with the rows that are there.  Every
+band streams the weights anew, so there are only as many as pay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from dse.compile.layers import ConvLayer, Layer, PoolLayer
+import numpy as np
+
+from dse.compile.layers import ConvLayer, Layer, PoolLayer, Role
 from dse.compile.lifetime import completions
 from dse.compile.packing import cut
-from dse.compile.strips import cuts
+from dse.compile.strips import cuts, source_rows
 from dse.compile.views import Layout
 from dse.network.graph import Network, Window
 from dse.tiling.layer_mapping import LayerMapping
+from dse.tiling.legality import ConvAlgorithm
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.pool.cycles import pool_cost
 
-BANDS = (2, 4, 8)
+BANDS = (2, 4, 8, 16)
+LEAST_CYCLES = 1024
+"""Of the array for a band, so that the queue in front of the pooling engine never stops fetch."""
+
+Ends = tuple[int, ...]
+"""The output rows at which a layer's bands end."""
 
 
 @dataclass(frozen=True)
 class Bands:
-    """A pair of layers by their numbers, and the output rows of a band of each."""
+    """A convolution and a pooling by their numbers; the bands of these and of a layer behind.
+
+    ``tail``: cycles from the convolution's end to the pooling's.
+    """
 
     conv: int
     pool: int
-    conv_rows: int
-    pool_rows: int
+    ends: Mapping[int, Ends]
+    tail: int
 
 
 def find_bands(
@@ -41,18 +54,36 @@ def find_bands(
     mapping: LayerMapping,
 ) -> tuple[Bands, ...]:
     """All pairs of a convolution and a pooling that gain by it."""
-    found = (
-        _best(time, conv, follower, pool, layout, config, mapping)
+    found = [
+        bands
         for time, conv, follower, pool in pairs(network, layers)
-    )
-    return tuple(bands for bands in found if bands is not None)
+        if (bands := _best(time, conv, follower, pool, layout, config, mapping))
+    ]
+    taken = {time for bands in found for time in bands.ends}
+    for index, bands in enumerate(found):
+        behind = _behind(network, layers, bands, layout, config, mapping)
+        if behind and not taken & behind.keys():
+            found[index] = Bands(bands.conv, bands.pool, {**bands.ends, **behind}, bands.tail)
+    return tuple(found)
 
 
-def pool_rows(window: Window, rows: int) -> int:
-    """Output rows of a pooling's band, whose n-th needs no more than n bands of ``rows`` rows."""
-    stride, top = window.stride[0], window.padding[0]
-    reach = (window.kernel[0] - 1) * window.dilation[0] + 1
-    return min(rows + stride + top - reach, rows) // stride
+def pool_ends(window: Window, height: int, rows: Sequence[int], pool_height: int) -> Ends:
+    """The rows of a pooling that can follow each band of its input, which ends at ``rows``.
+
+    As many as there are for those rows, and all behind the last band; no band is empty.
+    """
+    ends: list[int] = []
+    for end in rows[:-1]:
+        ends.append(ready_rows(window, height, end, pool_height))
+    return tuple(dict.fromkeys([*(end for end in ends if 0 < end < pool_height), pool_height]))
+
+
+def ready_rows(window: Window, height: int, rows: int, outputs: int) -> int:
+    """Of a layer's output rows those that read no more than the first rows of its input."""
+    found = 0
+    while found < outputs and source_rows(window, height, 0, found + 1)[1] <= rows:
+        found += 1
+    return found
 
 
 def _best(
@@ -68,20 +99,61 @@ def _best(
     pooling = _pool_cycles(pool, layout, config)
     best, least = None, _conv_cycles(conv, height, layout, config, mapping) + pooling
     for count in BANDS:
-        rows = ceil_div(height, count)
-        following = pool_rows(pool.window, rows)
-        if following < 1:
+        ends = tuple(end for _, _, end in cuts(height, ceil_div(height, count)))
+        following = pool_ends(pool.window, height, ends, pool_height)
+        if len(following) < 2:
             continue
         array = [
-            _conv_cycles(conv, last - first, layout, config, mapping)
-            for _, first, last in cuts(height, rows)
+            _conv_cycles(conv, end - first, layout, config, mapping)
+            for first, end in pairwise((0, *ends))
         ]
-        rest = pool_height - (len(array) - 1) * following  # rows that need the last band
-        behind = sum(array) + ceil_div(pooling * rest, pool_height)
-        latency = max(behind, array[0] + pooling)
-        if latency < least:
-            best, least = Bands(time, follower, rows, following), latency
+        if min(array[:-1]) < LEAST_CYCLES:
+            break
+        done = 0
+        for end, rows in zip(following, np.diff((0, *following)).tolist(), strict=True):
+            needed = sum(ready_rows(pool.window, height, r, pool_height) < end for r in ends[:-1])
+            done = max(done, sum(array[: needed + 1])) + ceil_div(pooling * rows, pool_height)
+        if done < least:
+            cuts_of = {time: ends, follower: following}
+            best, least = Bands(time, follower, cuts_of, done - sum(array)), done
     return best
+
+
+def _behind(
+    network: Network,
+    layers: Sequence[Layer],
+    bands: Bands,
+    layout: Layout,
+    config: OverlayConfig,
+    mapping: LayerMapping,
+) -> dict[int, Ends]:
+    """The bands of the array's next layer, if it reads the pooling: one beside its last band."""
+    after = range(max(bands.conv, bands.pool) + 1, len(layers))
+    time = next((time for time in after if isinstance(layers[time], ConvLayer)), None)
+    if time is None:
+        return {}
+    layer = layers[time]
+    assert isinstance(layer, ConvLayer)
+    complete = completions(network, layers)
+    needed = set().union(
+        *(complete[name] for role, name in layer.operands.items() if role is not Role.TARGET)
+    )
+    winograd = mapping.choice(layer.name).algorithm is ConvAlgorithm.WINOGRAD
+    if needed != {bands.pool} or winograd:
+        return {}
+    height = layout.views[layer.output].height
+    pooled = bands.ends[bands.pool]
+    source = layout.views[layer.conv.input].height
+    first = ready_rows(layer.window, source, pooled[-2], height)
+    if not 0 < first < height:
+        return {}
+    whole, early, late = (
+        _conv_cycles(layer, rows, layout, config, mapping)
+        for rows in (height, first, height - first)
+    )
+    if max(bands.tail, early) + late < bands.tail + whole:
+        return {time: (first, height)}
+    return {}
 
 
 def pairs(

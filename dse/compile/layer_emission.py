@@ -24,7 +24,7 @@ from dse.compile.records import (
     product_record,
 )
 from dse.compile.stores import Blob, ParameterRing
-from dse.compile.strips import cuts
+from dse.compile.strips import StripPlan
 from dse.compile.table_ring import TableRing
 from dse.compile.views import Layout
 from dse.compile.weight_stream import piece_chunks, piece_stream
@@ -172,7 +172,8 @@ class Emitter:
 
     def _strips(self, time: int, layer: Layer) -> Iterator[tuple[int, int, StripMove]]:
         height = self.layout.views[layer.output].height
-        for index, first, last in cuts(height, self._height(time, layer)):
+        plan = self.plan.strips.get(time, StripPlan(height, {}))
+        for index, first, last in plan.cuts(height):
             yield first, last, move_strip(layer, self.layout, self.plan, time, index, (first, last))
 
     def _conv_parameters(

@@ -87,8 +87,9 @@ def plan_memory(
         if bands is not None:
             return plan_memory(network, layers, layout, config)
         spilled |= {_victim(demands, live, sources & results, layers, config)}
-    strips = {pair.conv: StripPlan(pair.conv_rows, {}) for pair in bands or ()}
-    strips |= {pair.pool: StripPlan(pair.pool_rows, {}) for pair in bands or ()}
+    strips = {
+        time: StripPlan.of_bands(ends) for pair in bands or () for time, ends in pair.ends.items()
+    }
     strips |= {
         time: _strips(layer, time, layout, spilled, demands, placed, config)
         for time, layer in enumerate(layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dse.compile.layers import Layer, Role
 from dse.compile.views import Layout, View
@@ -28,13 +29,27 @@ class Rows:
 
 @dataclass(frozen=True)
 class StripPlan:
-    """How a layer is cut: rows a strip, and the strip buffers of the tensors in DRAM.
+    """How a layer is cut: rows of the tallest strip, and the strip buffers of the tensors in DRAM.
 
     ``addresses``: by role, one buffer, or two that take turns, so that loads run ahead.
+    ``ends``: of bands that differ in height, the output rows at which they end.
     """
 
     rows: int
     addresses: Mapping[Role, tuple[int, ...]]
+    ends: tuple[int, ...] = ()
+
+    @classmethod
+    def of_bands(cls, ends: tuple[int, ...]) -> StripPlan:
+        """Of a layer all of whose tensors are on chip."""
+        return cls(max(end - first for first, end in pairwise((0, *ends))), {}, ends)
+
+    def cuts(self, height: int) -> Iterator[tuple[int, int, int]]:
+        """(index, first, end) of each strip of so many output rows."""
+        if not self.ends:
+            return cuts(height, self.rows)
+        bands = pairwise((0, *self.ends))
+        return ((index, first, end) for index, (first, end) in enumerate(bands))
 
 
 def source_rows(window: Window, height: int, first: int, last: int) -> tuple[int, int]:

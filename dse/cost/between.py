@@ -12,7 +12,9 @@ from dse.tiling.grid import Count
 from hw.isa.config import OverlayConfig
 from hw.pool.cycles import pool_cost
 
-REST = 4  # a pooling's share that needs the convolution's last band of eight: about a quarter
+REST = 4
+"""A pooling's share behind the convolution: its last band of eight or more is an eighth at most,
+but the results of the array are written first, which can double it."""
 POOL_LANES = 32  # of the pooling engine, at most, unless the template says otherwise
 
 

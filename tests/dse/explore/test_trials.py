@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from boards.board import U200
 from dse.compile.segmented import compile_segments
+from dse.cost.overlay_model import OverlayModel
 from dse.cycles.whole_program import LayerCycles, program_cycles
 from dse.explore import trials
+from dse.explore.families import Space
 from dse.explore.search import explore
 from dse.explore.stretches import durations, stretches
 from dse.mapping.optimise import chosen_mapping, map_network
@@ -49,9 +49,9 @@ def test_a_stretch_lasts_from_the_end_of_the_one_before() -> None:
 def test_the_fastest_trial_is_what_the_compiler_makes_of_it() -> None:
     """What is said of the first and the chosen mapping comes true; the first is certified."""
     network = benchmark("squeezenet")
-    board = replace(U200, dsp=4000)
-    alone = explore(network, board, array=(32, 64), trials=False)
-    found = explore(network, board, array=(32, 64))
+    given = {"array": (32, 64), "space": Space(lanes=(2,), winograd=("f2",))}
+    alone = explore(network, U200, trials=False, **given)
+    found = explore(network, U200, **given)
     decision = found.decision
     assert decision is not None
     assert alone.decision is None
@@ -67,13 +67,14 @@ def test_the_fastest_trial_is_what_the_compiler_makes_of_it() -> None:
 
 def test_long_programs_are_left_to_the_closed_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "LONGEST", 1000)
-    assert explore(benchmark("squeezenet"), U200, array=(32, 64)).decision is None
+    space = Space(lanes=(2,), winograd=("none",))
+    assert explore(benchmark("squeezenet"), U200, array=(32, 64), space=space).decision is None
 
 
 def test_a_chosen_mapping_costs_what_the_optimum_does() -> None:
     """The optimum's labels, chosen, have its cycles, and another label adds what was foretold."""
     network = without_dense(benchmark("googlenet"))
-    model = explore(network, U200, array=(32, 64), trials=False, certify=False).model
+    model = OverlayModel()
     best = map_network(network, model, 32, 64)
     same = chosen_mapping(network, model, 32, 64, best.choice)
     assert (same.cycles, same.layers) == (best.cycles, best.layers)

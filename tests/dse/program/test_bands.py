@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.compile import bands as module
-from dse.compile.bands import pool_rows
+from dse.compile.bands import pool_ends, ready_rows
 from dse.compile.compiler import compile_network
 from dse.compile.schedule import INPUT_PIECES
-from dse.compile.strips import source_rows
+from dse.compile.strips import cuts, source_rows
 from dse.cycles.whole_program import program_cycles
 from dse.network.graph import Network, Window
 from hw.isa import Base, Opcode
@@ -44,16 +44,21 @@ def network(pool: Window, kind: str = "max", channels: int = 8) -> Network:
 
 @given(st.data())
 def test_a_band_needs_no_later_band(data: st.DataObject) -> None:
+    """Bands end with the last row that there is input for, and the last one with the image."""
     kernel, stride = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 4))
     padding = data.draw(st.integers(0, kernel - 1))
-    rows, count = data.draw(st.integers(1, 30)), data.draw(st.integers(2, 4))
+    height, count = data.draw(st.integers(kernel, 60)), data.draw(st.integers(2, 6))
     window = Window((kernel, 1), stride=(stride, 1), padding=(padding, 0, padding, 0))
-    height = rows * count
-    following = pool_rows(window, rows)
-    for band in range(1, count):
-        last = min(band * following, window.output(height, 1)[0])
-        if last > 0:
-            assert source_rows(window, height, 0, last)[1] <= band * rows
+    outputs = window.output(height, 1)[0]
+    rows = tuple(end for _, _, end in cuts(height, -(-height // count)))
+    ends = pool_ends(window, height, rows, outputs)
+    assert ends[-1] == outputs
+    assert list(ends) == sorted(set(ends))
+    ready = [ready_rows(window, height, end, outputs) for end in rows]
+    assert set(ends[:-1]) <= set(ready[:-1])
+    for end, found in zip(rows, ready, strict=True):
+        reads = [source_rows(window, height, row, row + 1)[1] for row in range(outputs)]
+        assert found == sum(max(reads[: row + 1]) <= end for row in range(outputs))
 
 
 @pytest.mark.parametrize("kind", ["max", "average"])
@@ -69,6 +74,7 @@ def test_a_band_needs_no_later_band(data: st.DataObject) -> None:
 def test_the_pooling_runs_beside_the_convolution(
     pool: Window, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "LEAST_CYCLES", 128)
     banded = check(network(pool, kind), CONFIG)
     cycles = program_cycles(banded, CONFIG)
     first = next(i for i in cycles.instructions if i.opcode is Opcode.POOL)
@@ -93,6 +99,16 @@ def test_the_first_band_does_not_wait_for_the_whole_image() -> None:
     assert len(image) == INPUT_PIECES
     assert sum(i.retire < first.start for i in image) < INPUT_PIECES / 2
     assert len(loads) > len(image)
+
+
+def test_the_next_convolution_starts_beside_the_last_band() -> None:
+    """It reads the pooling, and the rows that are there first."""
+    program = check(network(Window((2, 2), stride=(2, 2))), CONFIG)
+    found = program_cycles(program, CONFIG).instructions
+    last = max(i.retire for i in found if i.opcode is Opcode.POOL)
+    behind = [i for i in found if i.opcode is Opcode.CONV and i.tag == 2]
+    assert len(behind) == 2
+    assert behind[0].start < last < behind[1].start
 
 
 def test_without_room_nothing_is_cut() -> None:
