@@ -26,7 +26,7 @@ from hw.isa.config import OverlayConfig, ceil_div
 from hw.pool.cycles import pool_cost
 
 BANDS = (2, 4, 8, 16)
-LEAST_CYCLES = 1024
+SHORTEST = 1024
 """Of the array for a band, so that the queue in front of the pooling engine never stops fetch."""
 
 Ends = tuple[int, ...]
@@ -107,7 +107,7 @@ def _best(
             _conv_cycles(conv, end - first, layout, config, mapping)
             for first, end in pairwise((0, *ends))
         ]
-        if min(array[:-1]) < LEAST_CYCLES:
+        if min(array[:-1]) < SHORTEST:
             break
         done = 0
         for end, rows in zip(following, np.diff((0, *following)).tolist(), strict=True):

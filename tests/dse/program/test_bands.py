@@ -74,7 +74,7 @@ def test_a_band_needs_no_later_band(data: st.DataObject) -> None:
 def test_the_pooling_runs_beside_the_convolution(
     pool: Window, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LEAST_CYCLES", 128)
+    monkeypatch.setattr(module, "SHORTEST", 128)
     banded = check(network(pool, kind), CONFIG)
     cycles = program_cycles(banded, CONFIG)
     first = next(i for i in cycles.instructions if i.opcode is Opcode.POOL)
