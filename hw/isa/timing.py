@@ -87,6 +87,15 @@ CODE_LATENCY = 5  # from a word's bytes to the codes of its gains
 GAIN_LATENCY = CODE_LATENCY + TABLE_LATENCY + PRODUCT_LATENCY  # from a tap to itself, normalised
 POOL_DONE = 1  # from the last write's acceptance to ``o_done``
 
+# Stages of a layer pipeline.
+ROTATE_LEVELS = 4  # choices between two words, one behind the other, between two registers
+TAP_LATENCY = 4  # from a wave to the turn of the banks that it reads
+BANK_LATENCY = 2  # from a bank's address to its word
+DOT_LATENCY = 3  # from the operands of a product to the sum of all, less a cycle a product
+DRAIN_LATENCY = 3  # from a beat's sums at the chain's end to their requantisation: parameters, bias
+ROW_LATENCY = 3  # from a row's last beat to the words in their banks
+STEP_TURN_CYCLES = 16  # bound of what hands a step's, or a pass's, room back to the sequencer
+
 # Sums along a way.
 ACCEPTED = QUEUE_LATENCY + PART_LATENCY  # from an engine's start to its parts at work
 FED = ACCEPTED + WALK_START + WALK_LATENCY + FEED_LATENCY + LEVEL_LATENCY  # to a word to pop
@@ -105,6 +114,22 @@ POOL_LATENCY = (  # from the overlap's measure to ``o_done``, less a cycle a tap
     + QUEUE_LATENCY
     + POOL_DONE
 )
+
+
+def rotate_latency(words: int) -> int:
+    """Of a rotation of so many words."""
+    return -(-(words - 1).bit_length() // ROTATE_LEVELS)
+
+
+def bank_address_latency(segments: int, *, edges: bool) -> int:
+    """From a wave to the addresses at the banks; edges: the segments tell the banks where."""
+    return 1 + (max(TAP_LATENCY, TAP_LATENCY - 1 + rotate_latency(segments)) if edges else TAP_LATENCY)
+
+
+def operand_latency(segments: int, *, edges: bool, sliced: bool) -> int:
+    """From a wave to its operands: banks, choice of a slice, rotation to the segments, mask."""
+    address = bank_address_latency(segments, edges=edges)
+    return address + BANK_LATENCY + sliced + rotate_latency(segments) + 1
 
 
 def foot_delay(rows: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Requantisation: an integer times a positive factor, rounded half to even and clipped to int8.
+"""Requantisation: an integer times a positive factor, rounded half to even and clipped.
 
 The contract is ``clip(round_half_even(value * mantissa / 2**shift) + zero_point, low, high)``,
 exact for every value and every shift; ``low`` must not exceed ``high``.
@@ -22,28 +22,36 @@ INT8 = signed(8)
 
 DSP_FACTOR = 27  # bits of a DSP slice's wider factor
 
-_WINDOW = 10  # 9 bits of the quotient and a guard bit: beyond them every zero point clips
+_MORE = 2  # bits of the quotient beside the result's: one more, and a guard bit; with more, all clips
 _COARSE = 16
 
-_ROUNDED = {
-    "i_shift": In(SHIFT),
-    "i_zero_point": In(INT8),
-    "i_low": In(INT8),
-    "i_high": In(INT8),
-}
+
+
+def _rounded(result: Any = INT8) -> dict[str, Any]:
+    """The parameters of a rounding to results of that shape."""
+    return {
+        "i_shift": In(SHIFT),
+        "i_zero_point": In(result),
+        "i_low": In(result),
+        "i_high": In(result),
+    }
+
+
+_ROUNDED = _rounded()
 _SCALED = {"i_mantissa": In(MANTISSA), **_ROUNDED}
 
 
 class Round(wiring.Component):
     """``clip(round_half_even(value / 2**shift) + zero_point, low, high)``, one a cycle.
 
-    A shifter keeps only the quotient's lowest 9 bits, the bit below and whether any bit below that
-    was set; a quotient of more bits saturates. Parameters enter when they are needed, so that lanes
-    with common parameters share the delays.
+    A shifter keeps only the quotient's lowest bits, one more than the result's, the bit below and
+    whether any bit below that was set; a quotient of more bits saturates. Parameters enter when
+    they are needed, so that lanes with common parameters share the delays.
 
     Parameters
     ----------
     bits : width of the value, at most 64.
+    result_bits : width of the result, at most 16.
 
     Members
     -------
@@ -53,32 +61,34 @@ class Round(wiring.Component):
     o_result : Out. ``ROUND_LATENCY`` cycles after the value.
     """
 
-    def __init__(self, *, bits: int) -> None:
+    def __init__(self, *, bits: int, result_bits: int = 8) -> None:
         check_sizes(1, 64, bits=bits)
+        check_sizes(2, 16, result_bits=result_bits)
+        self._window = result_bits + _MORE
         super().__init__(
             {
                 "i_value": In(signed(bits)),
-                **_ROUNDED,
-                "o_result": Out(INT8),
+                **_rounded(signed(result_bits)),
+                "o_result": Out(signed(result_bits)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         guarded = Cat(0, self.i_value).as_signed()
-        coarse_window = _WINDOW + _COARSE - 1
+        coarse_window = self._window + _COARSE - 1
         coarse = self._shift(m, "coarse", guarded, self.i_shift[4:], _COARSE, coarse_window)
         fine_shift = delayed(m, self.i_shift[:4], 1, name="fine_shift")
-        fine = self._shift(m, "fine", coarse.window, fine_shift, 1, _WINDOW)
+        fine = self._shift(m, "fine", coarse.window, fine_shift, 1, self._window)
         sign = delayed(m, self.i_value[-1], 2, name="sign")
         sticky = fine.sticky | delayed(m, coarse.sticky, 1, name="sticky")
         large = fine.large | delayed(m, coarse.large, 1, name="large")
 
         guard, kept = fine.window[0], fine.window[1:]
-        limit = Cat((~sign).replicate(_WINDOW - 2), sign)
+        limit = Cat((~sign).replicate(self._window - 2), sign)
         quotient = Mux(large, limit, kept).as_signed()
         up = guard & (sticky | kept[0])
-        total = Signal(signed(_WINDOW), reset_less=True)
+        total = Signal(signed(self._window), reset_less=True)
         m.d.sync += [
             total.eq(quotient + self.i_zero_point + up),
             self.o_result.eq(

@@ -1,0 +1,187 @@
+"""The passes of a stage, one after the other, image after image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import Out
+
+from hw.stages.shape import StageShape
+
+
+def below(count: int) -> Shape:
+    """A number below ``count``, of one bit at least."""
+    return unsigned(max(1, (count - 1).bit_length()))
+
+
+def ring_sum(turn: Any, words: int, ring: int) -> Any:
+    """``turn + words`` around a ring of words."""
+    words %= ring
+    if words == 0:
+        return turn
+    return Mux(turn >= ring - words, turn - (ring - words), turn + words)
+
+
+def pass_layout(shape: StageShape) -> data.StructLayout:
+    """What is to be known of a pass.
+
+    Members
+    -------
+    x, y : pixel of segment 0; the others' are those behind it.
+    turn : of the banks with that pixel's cell, as the first word of it.
+    edge : group of edge entries with the image's first row.
+    tile : of output channels.
+    weights : first row of the tile's weights.
+    needs : rows of cells of the image that must be there.
+    frees : rows of cells that are done with when the pass is.
+    first, last : of a tile's passes within a step.
+    step : first pass of a step.
+    ends : last pass of an image.
+    """
+    return data.StructLayout(
+        {
+            "x": below(shape.size_out),
+            "y": below(shape.size_out + 1),
+            "turn": below(shape.turns * shape.cell_words),
+            "edge": below(shape.edge_groups),
+            "tile": below(shape.tiles),
+            "weights": below(shape.weight_depth),
+            "needs": range(shape.cells + 1),
+            "frees": range(shape.cells + 1),
+            "first": 1,
+            "last": 1,
+            "step": 1,
+            "ends": 1,
+        }
+    )
+
+
+class PassWalk(wiring.Component):
+    """Tells of every pass: for each step, for each tile, for each pass of the step.
+
+    Rows are freed in the last tile, as soon as no pixel to come reads them.
+
+    Parameters
+    ----------
+    shape : of the stage.
+
+    Members
+    -------
+    o : stream of passes (`pass_layout`), without end; one a cycle.
+    """
+
+    def __init__(self, *, shape: StageShape) -> None:
+        self._shape = shape
+        super().__init__({"o": Out(stream.Signature(pass_layout(shape)))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        shape = self._shape
+        place = data.StructLayout(
+            {name: pass_layout(shape)[name].shape for name in ("x", "y", "turn")}
+        )
+        now, begin, onward = (Signal(place, name=name) for name in ("now", "begin", "onward"))
+        ring = shape.turns * shape.cell_words
+        image, following = (Signal(place["turn"].shape, name=n) for n in ("image", "following"))
+        m.d.comb += following.eq(ring_sum(image, shape.map_turns * shape.cell_words, ring))
+        step_pass = Signal(below(shape.step_passes))
+        step = Signal(below(shape.steps))
+        tile, weights, edge = (
+            Signal(pass_layout(shape)[name].shape, name=name)
+            for name in ("tile", "weights", "edge")
+        )
+        freed = Signal(range(shape.cells + 1))
+        last_pass, last_step, last_tile = (Signal(name=f"last_{n}") for n in ("p", "s", "t"))
+        rest = shape.passes - (shape.steps - 1) * shape.step_passes
+        m.d.comb += [
+            last_step.eq(step == shape.steps - 1),
+            last_pass.eq(step_pass == Mux(last_step, rest, shape.step_passes) - 1),
+            last_tile.eq(tile == shape.tiles - 1),
+        ]
+        self._onward(m, now, onward)
+        ends = Signal()
+        frees = Signal(range(shape.cells + 1))
+        m.d.comb += ends.eq(last_pass & last_step & last_tile)
+        target = Mux(ends, shape.cells, _clip(onward.y, -shape.before, shape.cells))
+        with m.If(last_tile):
+            m.d.comb += frees.eq(target - freed)
+
+        with m.If(~self.o.valid | self.o.ready):
+            told = self.o.payload
+            m.d.sync += [
+                self.o.valid.eq(1),
+                told.x.eq(now.x),
+                told.y.eq(now.y),
+                told.turn.eq(now.turn),
+                told.edge.eq(edge),
+                told.tile.eq(tile),
+                told.weights.eq(weights),
+                told.needs.eq(self._needs(now)),
+                told.frees.eq(frees),
+                told.first.eq(step_pass == 0),
+                told.last.eq(last_pass),
+                told.step.eq((step_pass == 0) & (tile == 0)),
+                told.ends.eq(ends),
+                freed.eq(Mux(ends, 0, freed + frees)),
+                now.eq(onward),
+                step_pass.eq(step_pass + 1),
+            ]
+            with m.If(last_pass):
+                m.d.sync += [
+                    step_pass.eq(0),
+                    now.eq(begin),
+                    tile.eq(tile + 1),
+                    weights.eq(self._next_weights(weights)),
+                ]
+                with m.If(last_tile):
+                    m.d.sync += [
+                        tile.eq(0),
+                        now.eq(onward),
+                        begin.eq(onward),
+                        step.eq(step + 1),
+                    ]
+                    with m.If(last_step):
+                        m.d.sync += [
+                            step.eq(0),
+                            now.eq(0),
+                            begin.eq(0),
+                            now.turn.eq(following),
+                            begin.turn.eq(following),
+                            image.eq(following),
+                            edge.eq(edge + shape.map_edge_groups),
+                        ]
+        return m
+
+    def _onward(self, m: Module, now: Any, onward: Any) -> None:
+        """The place ``para_seg`` pixels further."""
+        shape = self._shape
+        x = Signal(range(2 * shape.size_out))
+        rows, columns = divmod(shape.para_seg, shape.size_out)
+        wraps = x >= shape.size_out
+        m.d.comb += [
+            x.eq(now.x + columns),
+            onward.x.eq(Mux(wraps, x - shape.size_out, x)),
+            onward.y.eq(now.y + rows + wraps),
+            onward.turn.eq(ring_sum(now.turn, shape.cell_words, shape.turns * shape.cell_words)),
+        ]
+
+    def _needs(self, now: Any) -> Any:
+        """Rows of cells up to the last pixel's lowest."""
+        shape = self._shape
+        rows, columns = divmod(shape.para_seg - 1, shape.size_out)
+        below = now.x >= shape.size_out - columns if columns else 0
+        return _clip(now.y + below, rows + shape.reach + 1, shape.cells)
+
+    def _next_weights(self, weights: Any) -> Any:
+        """The next tile's rows: behind these, or the other half."""
+        shape = self._shape
+        end = shape.weight_depth - shape.wave_cycles
+        return Mux(weights == end, 0, weights + shape.wave_cycles)
+
+
+def _clip(value: Any, more: int, high: int) -> Any:
+    """``value + more`` within [0, ``high``]."""
+    low = Mux(value < -more, 0, value + more) if more < 0 else value + more
+    return Mux(value + more >= high if more >= 0 else value >= high - more, high, low)

@@ -1,0 +1,497 @@
+"""What a stage of a layer pipeline is: its layer, its parallelisms, and all that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd, lcm
+
+from hw.isa.timing import (
+    DOT_LATENCY,
+    DRAIN_LATENCY,
+    REQUANTISE_LATENCY,
+    STEP_TURN_CYCLES,
+    operand_latency,
+)
+from hw.lib.sizes import check_sizes
+from hw.stages.scheme import Scheme, step_passes
+
+BLOCK_PRODUCTS = 8  # from so many on, a dot product is worth a simulator's block of its own
+ACCUMULATOR_LIMIT = 47  # bits: what a DSP slice's 48 hold with the sign of a bias to spare
+
+
+def ceil_div(a: int, b: int) -> int:
+    """Ceiling of a / b."""
+    return -(-a // b)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolShape:
+    """A maximum over windows; what lies outside of the map counts for nothing.
+
+    Parameters
+    ----------
+    kernel, stride, pad : window, step and padding before the first pixel.
+    size_out : height and width of the result; the last window may reach beyond the map.
+    """
+
+    kernel: int
+    stride: int
+    size_out: int
+    pad: int = 0
+
+    def __post_init__(self) -> None:
+        check_sizes(1, kernel=self.kernel, stride=self.stride, size_out=self.size_out)
+        check_sizes(0, self.kernel - 1, pad=self.pad)
+
+    @property
+    def overlap(self) -> int:
+        """Windows of one direction that a pixel may lie in."""
+        return ceil_div(self.kernel, self.stride)
+
+    def walked(self, size: int) -> int:
+        """Pixels of one direction that are walked: those of the map, and those behind it that the
+        last window covers."""
+        return max(size, (self.size_out - 1) * self.stride - self.pad + self.kernel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapLink:
+    """How feature maps travel from a stage to the next.
+
+    A beat carries ``width`` neighbouring channels of one pixel.  All pixels of a tile of channels
+    follow each other in rows; then comes the next tile.  Lanes beyond the last channel are garbage.
+
+    Parameters
+    ----------
+    channels, size : of the map.
+    tile : channels of a tile; all of them: pixel after pixel.
+    width : channels of a beat.
+    """
+
+    channels: int
+    size: int
+    tile: int
+    width: int
+
+    def __post_init__(self) -> None:
+        check_sizes(1, channels=self.channels, size=self.size, width=self.width)
+        check_sizes(1, self.channels, tile=self.tile)
+        if self.tile < self.channels and self.tile % self.width:
+            raise ValueError(f"width must divide the tile of {self.tile}, not {self.width!r}")
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of channels."""
+        return ceil_div(self.channels, self.tile)
+
+    @property
+    def beats(self) -> int:
+        """Beats of a map."""
+        last = self.channels - (self.tiles - 1) * self.tile
+        full = ceil_div(self.tile, self.width) * (self.tiles - 1)
+        return (full + ceil_div(last, self.width)) * self.size**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageShape:
+    """One stage.
+
+    Parameters
+    ----------
+    name : of the layer.
+    n_in : input channels of one group.
+    n_out, groups : output channels of all groups; groups.
+    size_in, size_out, kernel, stride, pad : maps and kernels are square; padding all around.
+    pool : behind the convolution, or None.
+    para_in, para_out, para_seg : input channels of a group, output channels and segments (pixels of
+        the output map) that are worked on at once.
+    scheme : what stays on chip.
+    bits : width of weights and activations, 8 or 16.
+    scaled : results are multiplied by a mantissa before they are shifted.
+    packed : two products of 8 bits in a multiplier.
+    source : how the input arrives.
+    out_width : channels of a beat to the next stage.
+    """
+
+    name: str
+    n_in: int
+    n_out: int
+    size_in: int
+    size_out: int
+    kernel: int
+    stride: int
+    pad: int
+    groups: int
+    pool: PoolShape | None
+    para_in: int
+    para_out: int
+    para_seg: int
+    scheme: Scheme
+    bits: int
+    source: MapLink
+    out_width: int
+    scaled: bool = False
+    packed: bool = False
+
+    def __post_init__(self) -> None:
+        check_sizes(
+            1,
+            n_in=self.n_in,
+            n_out=self.n_out,
+            size_in=self.size_in,
+            size_out=self.size_out,
+            kernel=self.kernel,
+            stride=self.stride,
+            groups=self.groups,
+        )
+        check_sizes(0, self.kernel - 1, pad=self.pad)
+        check_sizes(1, self.n_in, para_in=self.para_in)
+        check_sizes(1, self.n_out, para_out=self.para_out)
+        check_sizes(1, self.pixels, para_seg=self.para_seg)
+        if self.bits not in (8, 16):
+            raise ValueError(f"bits must be 8 or 16, not {self.bits!r}")
+        if self.size_out != (self.size_in + 2 * self.pad - self.kernel) // self.stride + 1:
+            raise ValueError(f"size_out must follow from the window, not {self.size_out!r}")
+        if self.n_out % self.groups:
+            raise ValueError(f"groups must divide {self.n_out} channels, not {self.groups!r}")
+        if (self.source.channels, self.source.size) != (self.n_in * self.groups, self.size_in):
+            raise ValueError(f"source must carry the layer's input, not {self.source!r}")
+        if self.groups > 1 and self.n_in % self.source.width:
+            raise ValueError(
+                f"a source's width must divide {self.n_in} channels, not {self.source.width!r}"
+            )
+        if self.scheme is Scheme.MAP and self.drain_segments > 1:
+            raise ValueError(
+                f"stage {self.name}: {self.para_seg} segments need {self.para_seg} cycles to leave,"
+                f" a pass has {self.wave_cycles}; take fewer segments or another scheme"
+            )
+        if self.source.tile < self.source.channels and self.scheme is not Scheme.MAP:
+            raise ValueError(f"stage {self.name}: a map that comes in tiles needs scheme MAP")
+        if self.beat_channels % self.out_width:
+            raise ValueError(
+                f"out_width must divide a beat of {self.beat_channels}, not {self.out_width!r}"
+            )
+        if self.accumulator_bits > ACCUMULATOR_LIMIT:
+            raise ValueError(f"stage {self.name}: sums of {self.accumulator_bits} bits")
+
+    # Loops.
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the convolution's output map."""
+        return self.size_out**2
+
+    @cached_property
+    def in_steps(self) -> int:
+        """Steps over the input channels of a group."""
+        return ceil_div(self.n_in, self.para_in)
+
+    @cached_property
+    def taps(self) -> int:
+        """Taps of the kernel."""
+        return self.kernel**2
+
+    @cached_property
+    def wave_cycles(self) -> int:
+        """Cycles of a pass: one tile of output channels of one pixel for each segment."""
+        return self.in_steps * self.taps
+
+    @cached_property
+    def tiles(self) -> int:
+        """Tiles of output channels."""
+        return ceil_div(self.n_out, self.para_out)
+
+    @cached_property
+    def passes(self) -> int:
+        """Passes over the map for one tile: pixels of one segment."""
+        return ceil_div(self.pixels, self.para_seg)
+
+    @cached_property
+    def step_passes(self) -> int:
+        """Passes of a step: all tiles are made of them before the next step."""
+        return step_passes(self.scheme, self.passes)
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps of an image."""
+        return ceil_div(self.passes, self.step_passes)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of an image."""
+        return self.wave_cycles * self.tiles * self.passes
+
+    # Input ring: cells of stride x stride pixels, `size_out` cells to a row of the banks.
+
+    @cached_property
+    def used(self) -> int:
+        """Rows, and columns, of the input that any output depends on."""
+        return min(self.size_in, (self.size_out - 1) * self.stride + self.kernel - self.pad)
+
+    @cached_property
+    def cells(self) -> int:
+        """Cells of a row, and rows of cells."""
+        return ceil_div(self.used, self.stride)
+
+    @cached_property
+    def before(self) -> int:
+        """Rows of cells above its own that an output row reads."""
+        return ceil_div(self.pad, self.stride)
+
+    @cached_property
+    def reach(self) -> int:
+        """Rows of cells below its own that an output row reads."""
+        return (self.kernel - 1 - self.pad) // self.stride
+
+    @cached_property
+    def row_span(self) -> int:
+        """Most output rows that a step touches."""
+        count, width = self.para_seg * self.step_passes, self.size_out
+        if count % width == 0 or width % count == 0:
+            return min(ceil_div(count, width), width)
+        return min((count - 2) // width + 2 if count > 1 else 1, width)
+
+    @cached_property
+    def live_rows(self) -> int:
+        """Rows of cells that the ring holds.
+
+        MAP holds two maps.  LINE and BAND hold what the last step of an image still needs, and what
+        the first step of the next image needs.
+        """
+        whole = 2 * self.cells
+        if self.scheme is Scheme.MAP:
+            return whole
+        below = max(0, self.cells - self.size_out)
+        held = self.row_span + self.before + below
+        return min(whole, held + self.row_span + self.reach)
+
+    @cached_property
+    def map_turns(self) -> int:
+        """Turns around the banks that a map takes."""
+        return ceil_div(self.cells * self.size_out, self.para_seg)
+
+    @cached_property
+    def turns(self) -> int:
+        """Turns around the banks that the ring holds."""
+        whole = 2 * self.map_turns
+        if self.scheme is Scheme.MAP:
+            return whole
+        cells = self.live_rows * self.size_out
+        aligned = self.size_out % self.para_seg == 0
+        return min(whole, cells // self.para_seg if aligned else (cells - 1) // self.para_seg + 3)
+
+    @cached_property
+    def edge_columns(self) -> int:
+        """Columns of cells right of the last output column: they lie beside the turns."""
+        return max(0, self.cells - self.size_out)
+
+    @cached_property
+    def edge_log(self) -> int:
+        """Rows that share an edge entry, as a power of two: a bank meets a column once in them."""
+        return (self.para_seg // gcd(self.size_out, self.para_seg)).bit_length() - 1
+
+    @cached_property
+    def map_edge_groups(self) -> int:
+        """Groups of rows of a map that share an edge entry."""
+        return ceil_div(self.cells, 1 << self.edge_log)
+
+    @cached_property
+    def edge_groups(self) -> int:
+        """Groups of rows that the ring holds, a power of two."""
+        if not self.edge_columns:
+            return 0
+        groups = 2 * self.map_edge_groups
+        if self.scheme is not Scheme.MAP:
+            groups = min(groups, ((self.live_rows - 1) >> self.edge_log) + 3)
+        return 1 << (groups - 1).bit_length()
+
+    @cached_property
+    def edges(self) -> int:
+        """Edge entries of a bank."""
+        return self.edge_groups * self.edge_columns
+
+    @cached_property
+    def touched(self) -> int:
+        """Most groups that one tile of output channels reads."""
+        return max(groups[-1] - groups[0] + 1 for groups in self.column_groups)
+
+    @cached_property
+    def column_groups(self) -> tuple[tuple[int, ...], ...]:
+        """For each tile, the groups of its channels; those beyond the last have the last one's."""
+        size = self.n_out // self.groups
+        return tuple(
+            tuple(
+                min(tile * self.para_out + column, self.n_out - 1) // size
+                for column in range(self.para_out)
+            )
+            for tile in range(self.tiles)
+        )
+
+    @cached_property
+    def row_lanes(self) -> int:
+        """Channels of a stored word."""
+        return lcm(self.para_in, self.source.width)
+
+    @cached_property
+    def group_words(self) -> int:
+        """Stored words of a pixel of a group."""
+        return ceil_div(self.n_in, self.row_lanes)
+
+    @cached_property
+    def pixel_words(self) -> int:
+        """Words of a pixel in one bank."""
+        return self.group_words * ceil_div(self.groups, self.touched)
+
+    @cached_property
+    def cell_words(self) -> int:
+        """Words of a cell in one bank."""
+        return self.pixel_words * self.stride**2
+
+    @cached_property
+    def bank_depth(self) -> int:
+        """Words of a bank."""
+        return (self.turns + self.edges) * self.cell_words
+
+    # Weights.
+
+    @cached_property
+    def weight_depth(self) -> int:
+        """Rows of weights: all of them, or two tiles."""
+        return self.wave_cycles * (self.tiles if self.scheme is Scheme.LINE else 2)
+
+    @cached_property
+    def weight_beat(self) -> int:
+        """Weights that arrive in a cycle: enough that a tile is there before it is needed."""
+        lanes = self.para_in * self.para_out
+        if self.scheme is Scheme.LINE:
+            return 1
+        last = self.passes - (self.steps - 1) * self.step_passes
+        least = ceil_div(lanes, min(self.step_passes, last))
+        return min(lanes, 1 << (least - 1).bit_length())
+
+    @cached_property
+    def weight_pieces(self) -> int:
+        """Beats of a row of weights."""
+        return ceil_div(self.para_in * self.para_out, self.weight_beat)
+
+    # Results.
+
+    @cached_property
+    def accumulator_bits(self) -> int:
+        """Bits of a sum with its bias."""
+        terms = self.n_in * self.taps
+        return 2 * self.bits + (terms - 1).bit_length()
+
+    @cached_property
+    def drain_segments(self) -> int:
+        """Segments whose results leave at once."""
+        return ceil_div(self.para_seg, self.wave_cycles)
+
+    @cached_property
+    def drain_channels(self) -> int:
+        """Channels that leave at once: the least divisor of a tile that is fast enough."""
+        fit = (
+            width
+            for width in range(1, self.para_out + 1)
+            if self.para_out % width == 0
+            and self.para_seg * (self.para_out // width) <= self.wave_cycles
+        )
+        return next(fit, self.para_out)
+
+    @cached_property
+    def parameter_rows(self) -> int:
+        """Beats of channels of all tiles."""
+        return self.tiles * (self.para_out // self.drain_channels)
+
+    @cached_property
+    def drain_beats(self) -> int:
+        """Cycles in which the results of a pass leave."""
+        channels = self.para_out // self.drain_channels
+        return ceil_div(self.para_seg, self.drain_segments) * channels
+
+    @property
+    def weights_stay(self) -> bool:
+        """Weights are loaded once."""
+        return self.scheme is Scheme.LINE
+
+    @property
+    def reorders(self) -> bool:
+        """Results of a step are put in the order of pixels."""
+        return self.scheme is not Scheme.MAP
+
+    @cached_property
+    def beat_channels(self) -> int:
+        """Channels of a beat behind the drain and the step buffer."""
+        return self.drain_channels * self.drain_segments
+
+    @cached_property
+    def pixel_beats(self) -> int:
+        """Such beats of a pixel, of all channels or of a tile."""
+        return ceil_div(self.n_out if self.reorders else self.para_out, self.beat_channels)
+
+    @cached_property
+    def short_channels(self) -> int:
+        """Channels of the beat that holds the map's last one."""
+        return (
+            (self.n_out - 1) % self.para_out % self.beat_channels + 1
+            if not self.reorders
+            else ((self.n_out - 1) % self.beat_channels + 1)
+        )
+
+    @property
+    def hier_segments(self) -> bool:
+        """A simulator builds segments apart, not dot products."""
+        return self.para_in < BLOCK_PRODUCTS
+
+    @cached_property
+    def step_words(self) -> int:
+        """Words of a step in one bank of the step buffer."""
+        pixels = ceil_div(self.para_seg, self.drain_segments) * self.step_passes
+        return pixels * self.stored_beats
+
+    @cached_property
+    def stored_beats(self) -> int:
+        """Words of a pixel in the step buffer."""
+        if self.drain_segments > 1:
+            return ceil_div(self.tiles, self.drain_segments)
+        return self.tiles * (self.para_out // self.drain_channels)
+
+    @cached_property
+    def result_latency(self) -> int:
+        """From a pass's last wave, bound, to its last result in the buffer behind the drain."""
+        fixed = DOT_LATENCY + DRAIN_LATENCY + REQUANTISE_LATENCY
+        return self.operand_latency + self.para_in + fixed + self.drain_beats
+
+    @cached_property
+    def slices(self) -> int:
+        """Parts of a stored word, one of which is read at a time."""
+        return self.row_lanes // self.para_in
+
+    @cached_property
+    def operand_latency(self) -> int:
+        """From a wave to its operands."""
+        return operand_latency(self.para_seg, edges=bool(self.edge_columns), sliced=self.slices > 1)
+
+    @cached_property
+    def step_slots(self) -> int:
+        """Steps that the step buffer holds: one being written, and those not yet read."""
+        step = self.wave_cycles * self.tiles * self.step_passes
+        reading = self.para_seg * self.step_passes * self.pixel_beats
+        return 1 + ceil_div(self.result_latency + reading + STEP_TURN_CYCLES, step)
+
+    @cached_property
+    def queue_depth(self) -> int:
+        """Beats that the queue of a MAP stage holds: a pass, and those under way."""
+        turns = ceil_div(self.result_latency + STEP_TURN_CYCLES, self.wave_cycles)
+        return max(2, self.drain_beats * (1 + turns))
+
+    @cached_property
+    def target(self) -> MapLink:
+        """How the result leaves."""
+        return MapLink(
+            channels=self.n_out,
+            size=self.pool.size_out if self.pool else self.size_out,
+            tile=self.n_out if self.reorders else min(self.para_out, self.n_out),
+            width=self.out_width,
+        )
