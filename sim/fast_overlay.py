@@ -28,7 +28,7 @@ def emit_overlay(config: OverlayConfig) -> Verilog:
         verilog = emit(Overlay(config=config), TOP, clock="ap_clk", reset="ap_rst_n")
         (parts / VERILOG).write_bytes(pickle.dumps(verilog))
 
-    name = f"{TOP}-{config.hash:08x}-{_sources()}"
+    name = f"{TOP}-{config.hash:08x}-{hardware_hash()}"
     cache = Cache(build_folder())
     entry = cache.find(name) or cache.keep(name, make)
     verilog: Verilog = pickle.loads((entry / VERILOG).read_bytes())
@@ -46,7 +46,7 @@ def build_overlay(config: OverlayConfig, *, waves: bool = False) -> FastSimulati
 
 
 @functools.cache
-def _sources() -> str:
+def hardware_hash() -> str:
     """A hash of all that the Verilog depends on beside the configuration."""
     folder = Path(hw.__path__[0])
     digest = hashlib.sha256(metadata.version("amaranth").encode())

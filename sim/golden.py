@@ -25,13 +25,13 @@ from dse.network.graph import (
     Reshape,
     Slice,
     SpaceToDepth,
-    Tensor,
     Window,
 )
 from dse.network.rounding import requantise
 
 Int8s = npt.NDArray[np.int8]
 Int64s = npt.NDArray[np.int64]
+Shape = tuple[int, int, int]
 
 _CHUNK_VALUES = 2**23
 """Input values gathered at a time for a matrix product: 64 MiB in float64."""
@@ -95,16 +95,37 @@ def conv_accumulators(network: Network, operator: Conv, x: Int8s) -> Int64s:
     output = network.tensors[operator.output]
     zero_point = network.tensors[operator.input].zero_point
     centred = x.astype(np.float64) - zero_point
-    groups = operator.groups
-    weight = operator.weight.reshape(groups, output.channels // groups, -1).astype(np.float64)
-    acc = np.empty(output.shape, np.int64)
-    for rows, taps in _windows(centred, operator.window, output, 0.0):
+    return (
+        window_sums(centred, operator.weight, operator.window, operator.groups, output.shape)
+        + operator.bias
+    )
+
+
+def window_sums(
+    centred: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.integer],
+    window: Window,
+    groups: int,
+    shape: Shape,
+) -> Int64s:
+    """The exact sums of products over windows, [height, width, Cout]; nothing lies outside."""
+    weight = weight.reshape(groups, shape[2] // groups, -1).astype(np.float64)
+    acc = np.empty(shape, np.int64)
+    for rows, taps in _windows(centred, window, shape, 0.0):
         height, width = taps.shape[:2]
-        grouped = taps.reshape(height * width, -1, groups, x.shape[2] // groups)
+        grouped = taps.reshape(height * width, -1, groups, centred.shape[2] // groups)
         columns = grouped.transpose(2, 0, 1, 3).reshape(groups, height * width, -1)
         product = columns @ weight.transpose(0, 2, 1)
         acc[rows] = product.transpose(1, 0, 2).reshape(height, width, -1)
-    return acc + operator.bias
+    return acc
+
+
+def window_maxima(x: Int64s, window: Window, shape: Shape) -> Int64s:
+    """The maxima over windows; nothing lies outside."""
+    result = np.empty(shape, np.int64)
+    for rows, taps in _windows(x, window, shape, np.iinfo(np.int64).min):
+        result[rows] = taps.max(axis=(2, 3))
+    return result
 
 
 def pool(network: Network, operator: Pool, x: Int8s) -> Int8s:
@@ -119,13 +140,12 @@ def pool(network: Network, operator: Pool, x: Int8s) -> Int8s:
         gains = constants.pool_gains(network, operator)
         if gains is not None:
             centred = gains(centred)
-        for rows, taps in _windows(centred, operator.window, output, np.iinfo(np.int64).min):
-            acc[rows] = taps.max(axis=(2, 3))
+        acc = window_maxima(centred, operator.window, output.shape)
         if operator.table is not None:
             return operator.table((acc + zero_point).astype(np.int8))
     else:
         counts = constants.pool_counts(network, operator)
-        for rows, taps in _windows(centred, operator.window, output, 0):
+        for rows, taps in _windows(centred, operator.window, output.shape, 0):
             acc[rows] = taps.sum(axis=(2, 3))
     mantissa, shift = (
         np.vectorize(table.__getitem__, otypes=[np.int64])(counts)[:, :, None]
@@ -158,7 +178,7 @@ def multiply(network: Network, operator: Multiply, a: Int8s, b: Int8s) -> Int8s:
 
 
 def _windows(
-    x: npt.NDArray, window: Window, output: Tensor, outside: float
+    x: npt.NDArray, window: Window, shape: Shape, outside: float
 ) -> Iterator[tuple[slice, npt.NDArray]]:
     """Chunks of output rows with what their windows see: [rows, width, Ky, Kx, channels].
 
@@ -167,9 +187,7 @@ def _windows(
     top, left, _, _ = window.padding
     reach = [
         (n - 1) * s + d * (k - 1) + 1
-        for n, s, d, k in zip(
-            output.shape[:2], window.stride, window.dilation, window.kernel, strict=True
-        )
+        for n, s, d, k in zip(shape[:2], window.stride, window.dilation, window.kernel, strict=True)
     ]
     padded = np.full(
         (max(reach[0], top + x.shape[0]), max(reach[1], left + x.shape[1]), x.shape[2]),
@@ -181,8 +199,8 @@ def _windows(
     view = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(0, 1))
     taps = view[
         :: window.stride[0], :: window.stride[1], :, :: window.dilation[0], :: window.dilation[1]
-    ][: output.height, : output.width].transpose(0, 1, 3, 4, 2)
+    ][: shape[0], : shape[1]].transpose(0, 1, 3, 4, 2)
     rows = max(1, _CHUNK_VALUES // (taps[0].size or 1))
-    for start in range(0, output.height, rows):
-        chunk = slice(start, min(start + rows, output.height))
+    for start in range(0, shape[0], rows):
+        chunk = slice(start, min(start + rows, shape[0]))
         yield chunk, taps[chunk]

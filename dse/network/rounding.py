@@ -79,5 +79,17 @@ def requantise(
     high: npt.NDArray[np.int8] | int,
 ) -> npt.NDArray[np.int8]:
     """The overlay's requantisation of integers ``acc``; all else broadcasts against it."""
+    return rescaled(acc, mantissa, shift, zero_point, low, high).astype(np.int8)
+
+
+def rescaled(
+    acc: npt.NDArray[np.int64],
+    mantissa: npt.NDArray[np.int64] | int,
+    shift: npt.NDArray[np.int64] | int,
+    zero_point: npt.NDArray[np.int64] | int,
+    low: npt.NDArray[np.int8] | int,
+    high: npt.NDArray[np.int8] | int,
+) -> npt.NDArray[np.int64]:
+    """The same for results of any width."""
     scaled = round_half_even_shift(acc.astype(np.int64) * np.asarray(mantissa), shift)
-    return np.clip(scaled + zero_point, low, high).astype(np.int8)
+    return np.asarray(np.clip(scaled + zero_point, low, high))

@@ -9,7 +9,7 @@ from dse.pipeline.exact import Exact, search_exact
 from dse.pipeline.filtered import Filtered, search_filtered
 from dse.pipeline.model.cost import StageModel, cost_model
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Chain, ConvStage, StagePool
+from dse.pipeline.model.layer import Chain, ConvStage, StagePool, resized
 from dse.pipeline.model.loads import load_device, load_devices, load_network
 from dse.pipeline.model.parallelism import Granule
 from dse.pipeline.model.search_error import (
@@ -47,6 +47,7 @@ __all__ = [
     "load_device",
     "load_devices",
     "load_network",
+    "resized",
     "run",
     "search_exact",
     "search_filtered",

@@ -123,7 +123,9 @@ def rotate_latency(words: int) -> int:
 
 def bank_address_latency(segments: int, *, edges: bool) -> int:
     """From a wave to the addresses at the banks; edges: the segments tell the banks where."""
-    return 1 + (max(TAP_LATENCY, TAP_LATENCY - 1 + rotate_latency(segments)) if edges else TAP_LATENCY)
+    return 1 + (
+        max(TAP_LATENCY, TAP_LATENCY - 1 + rotate_latency(segments)) if edges else TAP_LATENCY
+    )
 
 
 def operand_latency(segments: int, *, edges: bool, sliced: bool) -> int:

@@ -22,9 +22,10 @@ INT8 = signed(8)
 
 DSP_FACTOR = 27  # bits of a DSP slice's wider factor
 
-_MORE = 2  # bits of the quotient beside the result's: one more, and a guard bit; with more, all clips
+_MORE = (
+    2  # bits of the quotient beside the result's: one more, and a guard bit; with more, all clips
+)
 _COARSE = 16
-
 
 
 def _rounded(result: Any = INT8) -> dict[str, Any]:

@@ -56,5 +56,5 @@ class BeatSplit(wiring.Component):
                 left.eq(Mux(self.i.payload.short, self._short, self._parts) - 1),
             ]
         with m.Elif(self.o.ready):
-            m.d.sync += [word.eq(word >> self._bits), left.eq(left - 1)]
+            m.d.sync += [word.eq(word[self._bits :]), left.eq(left - 1)]
         return m

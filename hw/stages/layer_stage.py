@@ -81,7 +81,8 @@ class LayerStage(wiring.Component):
             ring.i_padding.eq(drain.o_padding),
             issue.i_row.eq(ring.o_row),
             issue.i_tile.eq(weights.o_tile),
-            issue.i_room.eq(results.o_room & drain.o_there),
+            issue.i_there.eq(drain.o_there),
+            issue.i_room.eq(results.o_room),
             weights.i_row.eq(delayed(m, issue.o.weights, weight_row, name="weight_row")),
             weights.i_done.eq(
                 delayed(m, issue.o_done, weight_row, name="row_done", reset_less=False)

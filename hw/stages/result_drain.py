@@ -59,7 +59,7 @@ class ResultDrain(wiring.Component):
         segments = -(-shape.para_seg // shape.drain_segments) * shape.drain_segments
         chain = Signal(segments * shape.para_out * bits, reset_less=True)
         left = Signal(range(shape.drain_beats + 1))
-        m.d.sync += chain.eq(Mux(self.i_load, self.i.as_value(), chain >> step))
+        m.d.sync += chain.eq(Mux(self.i_load, self.i.as_value(), chain[step:]))
         with m.If(self.i_load):
             m.d.sync += left.eq(shape.drain_beats)
         with m.Elif(left != 0):

@@ -98,16 +98,9 @@ class RingWrite(wiring.Component):
         """Room for the row of cells that the next beat begins, if it begins one."""
         shape = self._shape
         rows = Signal(range(shape.live_rows + 1), init=shape.live_rows)
-        open_ = Signal()  # the row has its room
         room = Signal()
-        m.d.comb += room.eq(~begins | open_)
-        taken = self.i.valid & room
-        opens = begins & ~open_ & (rows != 0)
-        m.d.sync += rows.eq(rows + self.i_frees - opens)
-        with m.If(opens):
-            m.d.sync += open_.eq(1)
-        with m.Elif(taken):
-            m.d.sync += open_.eq(0)
+        m.d.comb += room.eq(~begins | (rows != 0))
+        m.d.sync += rows.eq(rows + self.i_frees - (begins & room & self.i.valid))
         return room
 
     def _channel(self, m: Module, taken: Any, pixel: Any, tile: Any, image: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def ceil_div(a: int, b: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolShape:
+class MaximumShape:
     """A maximum over windows; what lies outside of the map counts for nothing.
 
     Parameters
@@ -123,7 +123,7 @@ class StageShape:
     stride: int
     pad: int
     groups: int
-    pool: PoolShape | None
+    pool: MaximumShape | None
     para_in: int
     para_out: int
     para_seg: int

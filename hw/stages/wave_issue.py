@@ -50,7 +50,9 @@ class WaveIssue(wiring.Component):
     i : stream of passes.
     i_row : In. A row of cells has arrived.
     i_tile : In. A tile of weights has arrived.
-    i_room : In. There is room for the results of a pass; of a step, if the next pass begins one.
+    i_there : In. Parameters are there.
+    i_room : In. There is room for the results of a pass or, if steps are put in the order of
+        pixels, of a step.
     o : Out. Waves.
     o_pass, o_step : Out. A pass, a step begins: its room is taken.
     o_frees : Out. Rows of cells that are done with, in the cycle of a pass's last wave.
@@ -65,6 +67,7 @@ class WaveIssue(wiring.Component):
                 "i": In(stream.Signature(pass_layout(shape))),
                 "i_row": In(1),
                 "i_tile": In(1),
+                "i_there": In(1),
                 "i_room": In(1),
                 "o": Out(wave_layout(shape)),
                 "o_pass": Out(1),
@@ -79,10 +82,11 @@ class WaveIssue(wiring.Component):
         m = Module()
         told, wave = self.i.payload, self.o
         over = Signal()
-        go = Signal()
+        go, room = Signal(), Signal()
         m.d.comb += [
             over.eq(~wave.valid | wave.last),
-            go.eq(self.i.valid & self._ready(m, told) & self.i_room & over),
+            room.eq(self.i_room | ~told.step if self._shape.reorders else self.i_room),
+            go.eq(self.i.valid & self._ready(m, told) & self.i_there & room & over),
             self.i.ready.eq(go),
             self.o_pass.eq(go),
             self.o_step.eq(go & told.step),

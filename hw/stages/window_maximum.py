@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hw.lib.sizes import check_sizes
 from hw.stages.pass_walk import below
 from hw.stages.result_beat import result_layout
-from hw.stages.shape import PoolShape
+from hw.stages.shape import MaximumShape
 from hw.stages.window_track import WindowTrack
 
 
@@ -35,7 +35,7 @@ class WindowMaximum(wiring.Component):
     i, o : streams of beats (`result_layout`), at most one a cycle.
     """
 
-    def __init__(self, *, pool: PoolShape, size: int, beats: int, width: int, bits: int) -> None:
+    def __init__(self, *, pool: MaximumShape, size: int, beats: int, width: int, bits: int) -> None:
         check_sizes(2, size=size)
         check_sizes(1, beats=beats, width=width, bits=bits)
         self._pool = pool
@@ -50,9 +50,8 @@ class WindowMaximum(wiring.Component):
         m = Module()
         go, done = Signal(), Signal()
         kept = {name: Signal(name=f"kept_{name}") for name in ("valid", "short", "empty")}
-        track = {"pool": self._pool, "size": self._size}
-        m.submodules.column = column = WindowTrack(**track)
-        m.submodules.row = row = WindowTrack(**track)
+        m.submodules.column = column = WindowTrack(pool=self._pool, size=self._size)
+        m.submodules.row = row = WindowTrack(pool=self._pool, size=self._size)
         beat = Signal(below(self._beats))
         outside = Signal()
         last_beat = beat == self._beats - 1

@@ -10,11 +10,11 @@ from amaranth.lib.wiring import In, Out
 
 from hw.lib.sizes import check_sizes
 from hw.stages.pass_walk import below
-from hw.stages.shape import PoolShape
+from hw.stages.shape import MaximumShape
 
 
 class WindowTrack(wiring.Component):
-    """Walks over ``PoolShape.walked`` pixels, again and again; window w has phase w mod overlap.
+    """Walks over ``MaximumShape.walked`` pixels, again and again; window w has phase w mod overlap.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class WindowTrack(wiring.Component):
     o_outside : Out. The pixel lies behind the map. o_last : Out. It is the walk's last.
     """
 
-    def __init__(self, *, pool: PoolShape, size: int) -> None:
+    def __init__(self, *, pool: MaximumShape, size: int) -> None:
         check_sizes(1, size=size)
         self._pool = pool
         self._size = size

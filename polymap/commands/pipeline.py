@@ -18,9 +18,12 @@ from dse.pipeline import (
     device_budget,
     load_device,
     load_network,
+    resized,
     run,
 )
 from dse.pipeline.search_report import check_clock, summary, to_json, to_tables
+from dse.process.progress import Progress
+from hw.isa.errors import FAILURE
 from polymap.commands import output
 
 
@@ -54,9 +57,21 @@ def pipeline(
     out: Annotated[
         Path | None, typer.Option(help="directory for pipeline.json and pipeline.html")
     ] = None,
+    elaborate: Annotated[
+        bool, typer.Option("--elaborate", help="write the stages as Verilog to --out")
+    ] = False,
+    simulate: Annotated[
+        int | None,
+        typer.Option(min=1, help="run so many drawn images through the stages' RTL"),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="height and width of the images instead of the network's")
+    ] = None,
 ) -> None:
     """Find the parallelisms of a layer-pipelined accelerator with the least slowest stage."""
     check_clock(mhz)
+    if elaborate and out is None:
+        raise SearchError("--elaborate needs --out: the directory that the Verilog goes to")
     part = load_device(device)
     part = replace(
         part,
@@ -66,7 +81,7 @@ def pipeline(
     with output.progress() as progress:
         progress.stage("searching")
         outcome = run(
-            load_network(network),
+            resized(load_network(network), size),
             part,
             cost_model(part, bits=bits, granule=granularity, per_dsp=per_dsp),
             device_budget(part, ram_limit=bram_limit),
@@ -74,13 +89,52 @@ def pipeline(
             windows=_windows(alpha, beta),
             progress=progress.note,
         )
-    result = to_json(outcome, mhz=mhz)
+        result = to_json(outcome, mhz=mhz)
+        told = _build(outcome, elaborate, simulate, out, progress, result)
     _write(outcome, result, plot=plot, out=out)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     else:
         output.show(to_tables(outcome))
-        typer.echo(summary(outcome, mhz=mhz))
+        typer.echo("\n".join([summary(outcome, mhz=mhz), *told]))
+    if (result.get("rtl") or {}).get("mismatches"):
+        raise typer.Exit(FAILURE)
+
+
+def _build(
+    outcome: Outcome,
+    elaborate: bool,
+    simulate: int | None,
+    out: Path | None,
+    progress: Progress,
+    result: dict[str, Any],
+) -> list[str]:
+    """The stages as hardware, as far as it is asked for; what came of it is added to ``result``."""
+    if not elaborate and simulate is None:
+        return []
+    from polymap.api import built_pipeline  # numpy's and Verilator's part takes a while to import
+
+    progress.stage("elaborating")
+    built = built_pipeline.build(outcome.design)
+    told = []
+    if elaborate and out is not None:
+        progress.stage("checking")
+        result["lint"] = built.lint()
+        built.save(output.folder(out))
+        told.append(f"lint: {result['lint']}; {built_pipeline.PIPELINE_VERILOG} in {out}")
+    if simulate is not None:
+        progress.stage("building the RTL")
+        run = built_pipeline.run_images(
+            built, simulate, progress=lambda now, end: progress.share("simulating", now, end)
+        )
+        result["rtl"] = run.to_json()
+        measured = "none of one image" if run.period is None else f"{run.period:,} cycles"
+        told.append(
+            f"RTL: {run.images} image(s), {run.mismatches} values differ from the golden model; "
+            f"period {measured}, predicted {run.predicted:,}; first image after {run.fill:,}"
+            + ("" if run.r1 is None else f"; R1 {run.r1:.4f}")
+        )
+    return told
 
 
 def _windows(alpha: float | None, beta: float | None) -> Windows | None:

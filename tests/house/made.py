@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -19,6 +19,9 @@ from hw.conv.array.column import Column
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
 from hw.overlay import Overlay
+from hw.stages.layer_pipeline import LayerPipeline
+from hw.stages.scheme import Scheme
+from hw.stages.shape import MapLink, MaximumShape, StageShape
 
 SMALL = {
     "rows": 3,
@@ -34,6 +37,39 @@ DESIGNS = (
     {"config": OverlayConfig(**SMALL, winograd="both", scratch_words=128, normalisation=1)},
     {"config": OverlayConfig(**SMALL, lanes=1), "primitive": Primitive(name="dsp48e2", cascade=2)},
 )
+LINK = MapLink(channels=2, size=6, tile=2, width=1)
+FIRST = StageShape(
+    name="first",
+    n_in=2,
+    n_out=4,
+    size_in=6,
+    size_out=6,
+    kernel=3,
+    stride=1,
+    pad=1,
+    groups=1,
+    pool=MaximumShape(kernel=2, stride=2, size_out=3),
+    para_in=1,
+    para_out=2,
+    para_seg=2,
+    scheme=Scheme.LINE,
+    bits=8,
+    source=LINK,
+    out_width=1,
+    scaled=True,
+)
+SECOND = replace(
+    FIRST,
+    name="second",
+    n_in=4,
+    size_in=3,
+    size_out=3,
+    pool=None,
+    scheme=Scheme.MAP,
+    source=FIRST.target,
+    scaled=False,
+)
+STAGES = (FIRST, SECOND)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +112,7 @@ def all_made() -> dict[type, Made]:
             Fragment.get(Overlay(**design), platform=object())
         column = Column(config=DESIGNS[0]["config"], primitive=Primitive(name="mult18x18d"))
         Fragment.get(column, platform=object())
+        Fragment.get(LayerPipeline(stages=STAGES), platform=object())
     return found
 
 

@@ -16,23 +16,13 @@ banks serve ``para_seg`` segments without conflict. See ``docs/pipeline.md``.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, ceil_div
 from dse.pipeline.model.ram import IntArray, Ram
-
-BANDS = 8
-
-
-class Scheme(Enum):
-    """What a stage keeps on chip."""
-
-    LINE = "line"
-    BAND = "band"
-    MAP = "map"
+from hw.stages.scheme import Scheme, step_passes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,14 +121,12 @@ def weight_reads(scheme: Scheme, par: Parallelism) -> IntArray:
         return np.zeros_like(par.run)
     if scheme is Scheme.MAP:
         return np.ones_like(par.run)
-    return ceil_div(par.run, ceil_div(par.run, BANDS))
+    return ceil_div(par.run, step_passes(scheme, par.run))
 
 
 def _step(scheme: Scheme, par: Parallelism) -> IntArray:
     """Granules of one step: those which all segments make before the channels start again."""
-    if scheme is Scheme.BAND:
-        return par.para_seg * ceil_div(par.run, BANDS)
-    return par.para_seg
+    return par.para_seg if scheme is Scheme.MAP else par.para_seg * step_passes(scheme, par.run)
 
 
 def _row_span(stage: ConvStage, granule: Granule, count: IntArray) -> IntArray:

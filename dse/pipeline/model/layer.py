@@ -1,6 +1,6 @@
 """A network as the chain of convolution stages which a layer-pipelined accelerator builds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dse.pipeline.model.search_error import ChainError
 
@@ -19,6 +19,8 @@ class StagePool:
         Window and step, in pixels.
     size_out : int
         Height and width of the pooled map.
+    pad : int
+        Padding before the first pixel; it never is a maximum.
 
     Raises
     ------
@@ -30,10 +32,16 @@ class StagePool:
     kernel: int
     stride: int
     size_out: int
+    pad: int = 0
 
     def __post_init__(self) -> None:
         for field in ("kernel", "stride", "size_out"):
             _positive(self.name, field, getattr(self, field))
+        if not isinstance(self.pad, int) or not 0 <= self.pad < self.kernel:
+            raise ChainError(
+                f"layer {self.name}: pad must be an integer from 0 to {self.kernel - 1}, "
+                f"not {self.pad!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +152,32 @@ class Chain:
     def macs(self) -> int:
         """Multiply-accumulates of all stages for one image."""
         return sum(stage.macs for stage in self.stages)
+
+
+def resized(network: Chain, size: int | None) -> Chain:
+    """The same layers on images of another height and width; None leaves them.
+
+    Raises
+    ------
+    ChainError
+        When a window no longer fits.
+    """
+    if size is None:
+        return network
+    stages = []
+    for stage in network.stages:
+        size_out = (size + 2 * stage.pad - stage.kernel) // stage.stride + 1
+        pool = stage.pool
+        if pool is not None:
+            rest = size_out + 2 * pool.pad - pool.kernel
+            whole = stage.size_out + 2 * pool.pad - pool.kernel
+            up = pool.size_out > whole // pool.stride + 1  # the last window reaches beyond the map
+            pool = replace(
+                pool, size_out=max(0, -(-rest // pool.stride) if up else rest // pool.stride) + 1
+            )
+        stages.append(replace(stage, size_in=size, size_out=size_out, pool=pool))
+        size = pool.size_out if pool else size_out
+    return Chain(name=network.name, stages=tuple(stages))
 
 
 def _positive(name: str, field: str, value: object) -> None:

@@ -139,7 +139,13 @@ def _attach_pool(
             f"{layer.size_in} x {layer.size_in}, but {last.name} writes {last.n_out} of "
             f"{last.size_out} x {last.size_out}"
         )
-    pool = StagePool(name=layer.name, kernel=kernel, stride=layer.stride, size_out=layer.size_out)
+    pool = StagePool(
+        name=layer.name,
+        kernel=kernel,
+        stride=layer.stride,
+        size_out=layer.size_out,
+        pad=layer.pad,
+    )
     return [*stages[:-1], replace(last, pool=pool)]
 
 

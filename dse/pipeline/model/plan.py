@@ -1,7 +1,7 @@
 """Which stages keep their weights on chip, and which their maps."""
 
-from dse.pipeline.model.buffers import BANDS, Scheme
 from dse.pipeline.model.layer import Chain, ConvStage
+from hw.stages.scheme import BANDS, Scheme
 
 Plan = tuple[Scheme, ...]
 

@@ -201,7 +201,9 @@ def run_stage(
                     value,
                 )
                 ctx.set(port.valid, 1)
-                await ctx.tick().until(port.ready)
+                ready = 0
+                while not ready:
+                    _, _, ready = await ctx.tick().sample(port.ready)
                 ctx.set(port.valid, 0)
 
         return bench

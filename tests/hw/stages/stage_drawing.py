@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hw.stages.scheme import Scheme
-from hw.stages.shape import MapLink, PoolShape, StageShape
+from hw.stages.shape import MapLink, MaximumShape, StageShape
 
 PRODUCTS = 24
 """The most multipliers."""
@@ -69,7 +69,7 @@ def _draw(rng: np.random.Generator) -> StageShape:
     return StageShape(**common, out_width=int(rng.choice(widths)))
 
 
-def _draw_pool(rng: np.random.Generator, size: int) -> PoolShape:
+def _draw_pool(rng: np.random.Generator, size: int) -> MaximumShape:
     kernel = int(rng.integers(1, min(size, 4) + 1))
     stride = int(rng.integers(1, 4))
     pad = int(rng.integers(0, kernel))
@@ -78,4 +78,4 @@ def _draw_pool(rng: np.random.Generator, size: int) -> PoolShape:
         size_out = whole // stride + 1
     else:  # the last window reaches beyond the map, but begins in it
         size_out = min(-(-whole // stride) + 1, (size - 1 + pad) // stride + 1)
-    return PoolShape(kernel=kernel, stride=stride, pad=pad, size_out=size_out)
+    return MaximumShape(kernel=kernel, stride=stride, pad=pad, size_out=size_out)

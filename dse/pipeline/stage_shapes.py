@@ -1,0 +1,101 @@
+"""The stages of hardware that a design of the search stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import lcm
+
+from dse.pipeline.design import Design, Stage
+from dse.pipeline.model.layer import ConvStage, StagePool
+from dse.pipeline.model.parallelism import Granule
+from dse.pipeline.model.search_error import DeviceError
+from hw.stages.shape import MapLink, MaximumShape, StageShape
+
+
+def stage_shapes(design: Design, *, scaled: bool = False) -> tuple[StageShape, ...]:
+    """The stages, with links as wide as the period asks for.
+
+    Parameters
+    ----------
+    scaled : results are multiplied by a mantissa of their channel, not only shifted.
+
+    Raises
+    ------
+    DeviceError
+        When the design has segments of rows: such stages are only searched for.
+    """
+    if design.model.granule is not Granule.PIXEL:
+        raise DeviceError(
+            "segments of rows are only searched for, not built; leave --granularity row out"
+        )
+    layers, stages = design.network.stages, design.stages
+    link = _input(layers[0], stages[0], design.cycles)
+    shapes: list[StageShape] = []
+    for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
+        alone = _shape(layer, stage, link, design.model.bits, scaled)
+        reader = layers[number + 1 : number + 2], stages[number + 1 : number + 2]
+        widths = [w for w in _divisors(alone.beat_channels) if _keeps_up(alone, w, design.cycles)]
+        width = _choose(widths or [alone.beat_channels], *reader)
+        shapes.append(replace(alone, out_width=width))
+        link = shapes[-1].target
+    return tuple(shapes)
+
+
+def _shape(layer: ConvStage, stage: Stage, link: MapLink, bits: int, scaled: bool) -> StageShape:
+    return StageShape(
+        name=layer.name,
+        n_in=layer.n_in,
+        n_out=layer.n_out,
+        size_in=layer.size_in,
+        size_out=layer.size_out,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        pad=layer.pad,
+        groups=layer.groups,
+        pool=None if layer.pool is None else _pool(layer.pool),
+        para_in=stage.para_in,
+        para_out=stage.para_out,
+        para_seg=stage.para_seg,
+        scheme=stage.scheme,
+        bits=bits,
+        scaled=scaled,
+        source=link,
+        out_width=1,
+    )
+
+
+def _pool(pool: StagePool) -> MaximumShape:
+    return MaximumShape(
+        kernel=pool.kernel, stride=pool.stride, size_out=pool.size_out, pad=pool.pad
+    )
+
+
+def _input(layer: ConvStage, stage: Stage, period: int) -> MapLink:
+    """Images arrive pixel by pixel."""
+    channels, pixels = layer.channels, layer.size_in**2
+    widths = [w for w in range(1, channels + 1) if pixels * -(-channels // w) <= period]
+    width = _choose(widths or [channels], (layer,), (stage,))
+    return MapLink(channels=channels, size=layer.size_in, tile=channels, width=width)
+
+
+def _keeps_up(shape: StageShape, width: int, period: int) -> bool:
+    """Whether beats of ``width`` leave as fast as results come, in rows that give some, too."""
+    target = replace(shape, out_width=width).target
+    row = target.size * -(-target.tile // width)
+    tiles = 1 if target.tile < target.channels else shape.tiles
+    cycles = shape.size_out * shape.wave_cycles * tiles // shape.para_seg
+    return target.beats <= period and row <= cycles
+
+
+def _choose(widths: Iterable[int], layers: tuple[ConvStage, ...], stages: tuple[Stage, ...]) -> int:
+    """The width with which the reader's words are narrowest; it stays within a group."""
+    if not layers:
+        return min(widths)
+    layer, para_in = layers[0], stages[0].para_in
+    legal = [w for w in widths if layer.groups == 1 or layer.n_in % w == 0]
+    return min(legal or [1], key=lambda width: (lcm(para_in, width), width))
+
+
+def _divisors(number: int) -> list[int]:
+    return [width for width in range(1, number + 1) if number % width == 0]

@@ -1,0 +1,80 @@
+"""Drawn stages against plain loops of numpy: every lane that counts, with stalls at all ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw.stages.scheme import Scheme
+from hw.stages.shape import MapLink, MaximumShape, StageShape
+from tests.hw.stages.stage_bench import check_stage
+from tests.hw.stages.stage_drawing import draw_shape
+
+ALWAYS = (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_drawn_stages(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = draw_shape(rng)
+    rates = tuple(rng.choice([1.0, 0.7, 0.3], 3).tolist())
+    check_stage(shape, seed, rates=rates)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 400))
+def test_many_drawn_stages(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = draw_shape(rng)
+    rates = tuple(rng.choice([1.0, 1.0, 0.7, 0.3], 3).tolist())
+    check_stage(shape, seed, rates=rates)
+
+
+def stage(**changes: object) -> StageShape:
+    """A stage of 3 to 4 channels, with some things changed."""
+    given = {
+        "name": "given",
+        "n_in": 3,
+        "n_out": 4,
+        "size_in": 6,
+        "kernel": 3,
+        "stride": 1,
+        "pad": 1,
+        "groups": 1,
+        "pool": None,
+        "para_in": 1,
+        "para_out": 2,
+        "para_seg": 3,
+        "scheme": Scheme.LINE,
+        "bits": 16,
+        "out_width": 1,
+        "width": 1,
+        "tile": None,
+        **changes,
+    }
+    width, tile = given.pop("width"), given.pop("tile")
+    channels = given["n_in"] * given["groups"]
+    size = given["size_in"]
+    given["size_out"] = (size + 2 * given["pad"] - given["kernel"]) // given["stride"] + 1
+    source = MapLink(channels=channels, size=size, tile=tile or channels, width=width)
+    return StageShape(**given, source=source)
+
+
+WHOLE = {
+    "line": stage(),
+    "map": stage(scheme=Scheme.MAP),
+    "band": stage(scheme=Scheme.BAND),
+    "cells right of the last column": stage(kernel=5, stride=2, pad=0, size_in=13),
+    "two groups": stage(groups=2, n_in=2, n_out=6, para_in=2),
+    "tiles across groups": stage(groups=2, n_in=2, n_out=6, para_out=4, scheme=Scheme.MAP, tile=1),
+    "pooled": stage(pool=MaximumShape(kernel=3, stride=2, size_out=3, pad=1)),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_stage_takes_its_cycles(name: str) -> None:
+    """With input, weights and output in time, images follow each other without a cycle between."""
+    shape = WHOLE[name]
+    seen = check_stage(shape, 1, images=3, rates=ALWAYS)
+    assert seen.busy == 3 * shape.cycles
+    assert {b - a for a, b in zip(seen.ends, seen.ends[1:], strict=False)} == {shape.cycles}
