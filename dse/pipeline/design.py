@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from dse.pipeline.efficiency import gops, pipeline_efficiency
-from dse.pipeline.model.buffers import Scheme, buffers, weight_reads
+from dse.pipeline.model.buffers import buffers, weight_reads
 from dse.pipeline.model.cost import Candidates, StageModel
 from dse.pipeline.model.device import Device
 from dse.pipeline.model.layer import Chain, ConvStage
 from dse.pipeline.model.parallelism import Parallelism
 from dse.pipeline.model.plan import Plan
 from dse.pipeline.model.ram import IntArray
+from hw.stages.scheme import Scheme
 
 
 @dataclass(frozen=True, kw_only=True)

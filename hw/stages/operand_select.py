@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,7 +59,9 @@ class OperandSelect(wiring.Component):
             chosen = Signal(shape.para_seg * shape.touched * part, name="chosen", reset_less=True)
             m.d.sync += chosen.eq(
                 Cat(
-                    row.word_select(k, whole).word_select(slice_, part)
+                    Array(
+                        row.word_select(k, whole).word_select(n, part) for n in range(shape.slices)
+                    )[slice_]
                     for k in range(shape.para_seg * shape.touched)
                 )
             )

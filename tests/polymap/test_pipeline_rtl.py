@@ -1,4 +1,4 @@
-"""``polymap pipeline --elaborate --simulate``: found parallelisms as hardware, against the search."""
+"""``polymap pipeline --elaborate --simulate``: found parallelisms as hardware."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse.pipeline import cost_model, device_budget, load_device, load_network, run
+from dse.pipeline import Method, cost_model, device_budget, load_device, load_network, run
 from polymap.api import built_pipeline
 from sim.layer_build import build_pipeline
 from sim.layer_golden import drawn_numbers, pipeline_result
@@ -44,8 +44,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_images_through_the_rtl(invoke: Callable[..., Any], network: Path, tmp_path: Path) -> None:
-    arguments = ("--dsp", DSP, "--elaborate", "--simulate", 4, "--out", tmp_path, "--json")
-    answer = invoke("pipeline", network, *arguments)
+    arguments = ("--method", "exact", "--dsp", DSP, "--elaborate", "--simulate", 4, "--json")
+    answer = invoke("pipeline", network, *arguments, "--out", tmp_path)
     assert answer.code == 0, answer
     told = json.loads(answer.stdout)
     assert told["lint"] == "clean"
@@ -62,7 +62,8 @@ def test_images_through_the_rtl(invoke: Callable[..., Any], network: Path, tmp_p
 @pytest.mark.parametrize("rates", [(256, 100, 60), (40, 256, 256), (100, 100, 100)])
 def test_stalls_lose_nothing(network: Path, rates: tuple[int, int, int]) -> None:
     device = replace(load_device("kcu1500"), dsp=DSP)
-    found = run(load_network(str(network)), device, cost_model(device), device_budget(device))
+    chain, model = load_network(str(network)), cost_model(device)
+    found = run(chain, device, model, device_budget(device), method=Method.EXACT)
     stages = built_pipeline.build(found.design).stages
     rng = np.random.default_rng(sum(rates))
     images = [rng.integers(-(2**15), 2**15, (14, 14, 3)) for _ in range(3)]

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from dse.pipeline.model.buffers import Scheme, buffers
+from dse.pipeline.model.buffers import buffers
 from dse.pipeline.model.compute import cycles, dsp_blocks
 from dse.pipeline.model.device import Device, Pairing
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, parallelisms
 from dse.pipeline.model.ram import IntArray, Ram
 from dse.pipeline.model.search_error import DeviceError
+from hw.stages.scheme import Scheme
 
 BITS = (8, 16)
 

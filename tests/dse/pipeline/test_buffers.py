@@ -8,8 +8,6 @@ import pytest
 
 from dse.pipeline import Granule, StagePool
 from dse.pipeline.model.buffers import (
-    BANDS,
-    Scheme,
     bank_depth,
     buffers,
     groups_touched,
@@ -19,6 +17,7 @@ from dse.pipeline.model.buffers import (
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.loads import load_devices
 from dse.pipeline.model.parallelism import Parallelism, parallelisms
+from hw.stages.scheme import BANDS, Scheme
 
 RAMB18 = load_devices()["kcu1500"].ram
 M20K = load_devices()["arria10gt1150"].ram

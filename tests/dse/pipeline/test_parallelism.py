@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from dse.pipeline import ChainError, Granule
 from dse.pipeline.dominance import pareto_indices
-from dse.pipeline.model.buffers import Scheme, buffers
+from dse.pipeline.model.buffers import buffers
 from dse.pipeline.model.compute import cycles, dsp_blocks
 from dse.pipeline.model.device import Pairing
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.loads import load_device
 from dse.pipeline.model.parallelism import Parallelism, full_product, knees, parallelisms
+from hw.stages.scheme import Scheme
 
 
 @settings(deadline=None)

@@ -3,8 +3,8 @@
 import pytest
 
 from dse.pipeline import load_network
-from dse.pipeline.model.buffers import Scheme
 from dse.pipeline.model.plan import plans
+from hw.stages.scheme import Scheme
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg16", "resnet18"])
