@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
+from boards.ecp5_estimate import on_ecp5
 from boards.estimate import breakdown
 from boards.left import DSP_HEIGHT, LEFT, USABLE
 from dse.cost import Infeasible
@@ -21,7 +23,14 @@ DDR4_2400_CHANNEL = 8 * 2400e6
 """Bytes per second of one 64-bit DDR4-2400 channel."""
 
 DSP48E2 = Primitive(name="dsp48e2")
-"""The slice of all boards' devices; the length of its cascades takes no resources."""
+"""The slice of the cards' devices; the length of its cascades takes no resources."""
+
+
+class DeviceFamily(enum.StrEnum):
+    """A kind of device: its multipliers, its look-up tables, and who builds for it."""
+
+    ULTRASCALE = "ultrascale"
+    ECP5 = "ecp5"
 
 
 class BoardError(PolymapError, ValueError):
@@ -36,10 +45,10 @@ class Board:
 
     Members
     -------
-    dsp, bram36, uram, lut, ff : DSP48E2 slices, 36 kbit block RAMs, UltraRAMs, LUTs and flip-flops
-        that an overlay may take.
+    dsp, bram36, uram, lut, ff : DSP slices or multipliers, 36 kbit block RAMs, UltraRAMs, LUTs and
+        flip-flops that an overlay may take.
     dsp_columns : whole columns of DSP slices, by die; a cascade lies in one.
-    memory_channels : DDR4-2400 channels of 64 bits.
+    memory_channels : of ``channel_rate`` bytes per second each, such as DDR4-2400 of 64 bits.
     clock_hz : the clock that designs for this board aim at; ``clock_standing``: what supports it.
     source : who says what the card leaves; empty: the resources are those of the bare device.
     """
@@ -55,6 +64,8 @@ class Board:
     memory_channels: int
     clock_hz: float
     clock_standing: ClockStanding = ClockStanding.ASSUMED
+    family: DeviceFamily = DeviceFamily.ULTRASCALE
+    channel_rate: float = DDR4_2400_CHANNEL
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -65,7 +76,7 @@ class Board:
     @property
     def memory_bandwidth(self) -> float:
         """Peak bytes per second of all channels."""
-        return self.memory_channels * DDR4_2400_CHANNEL
+        return self.memory_channels * self.channel_rate
 
     @property
     def budget(self) -> dict[str, int]:
@@ -90,6 +101,8 @@ class Board:
 
     def blocks(self, config: OverlayConfig) -> dict[str, Resources]:
         """What each part of an overlay takes of the board, whether or not it has that much."""
+        if self.family is DeviceFamily.ECP5:
+            return on_ecp5(config)
         return breakdown(config, primitive=DSP48E2, uram=self.uram > 0)
 
     def fits(self, config: OverlayConfig) -> bool:
@@ -143,7 +156,21 @@ KCU1500 = Board(
     memory_channels=4,
     clock_hz=250e6,  # UltraScale, a process generation before the Alveos' UltraScale+
 )
-BOARDS = {board.name: board for board in (U200, U250, KCU1500)}
+ULX3S = Board(
+    name="ulx3s",
+    part="LFE5U-85F-6BG381C",
+    dsp=156,
+    dsp_columns=(1,),  # its multipliers have no cascades, so one column may hold all
+    bram36=104,  # 208 of 18 kbit
+    uram=0,
+    lut=83_640,
+    ff=83_640,
+    memory_channels=1,
+    clock_hz=25e6,
+    family=DeviceFamily.ECP5,
+    channel_rate=8 * 25e6,  # a word of eight bytes a cycle, on chip
+)
+BOARDS = {board.name: board for board in (U200, U250, KCU1500, ULX3S)}
 """The bare devices."""
 
 

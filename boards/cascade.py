@@ -7,7 +7,7 @@ over the fabric; a hop adds no cycle but takes routing between two slices within
 
 from __future__ import annotations
 
-from boards.board import Board, BoardError
+from boards.board import Board, BoardError, DeviceFamily
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig, ceil_div
 
@@ -18,13 +18,15 @@ def cascades(board: Board, length: int) -> int:
 
 
 def primitive(config: OverlayConfig, board: Board) -> Primitive:
-    """DSP48E2 elements in the longest cascades with which the array finds room on the board.
+    """What the array's elements are made of on the board; BoardError if they find no room.
 
-    Raises BoardError if it does not.
+    DSP48E2 elements lie in the longest cascades that do.
     """
     columns = config.columns + config.lanes - 1
     for length in range(min(config.rows, board.dsp_height), 0, -1):
         if columns * ceil_div(config.rows, length) <= cascades(board, length):
+            if board.family is DeviceFamily.ECP5:
+                return Primitive(name="mult18x18d")
             cascade = 0 if length == config.rows else length
             return Primitive(name="dsp48e2", cascade=cascade)
     needed, available = columns * config.rows, cascades(board, 1)

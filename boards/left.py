@@ -1,6 +1,7 @@
 """What a card leaves of its device to the overlay, and what of that stays free.
 
-A shell (Alveo) or a block design (KCU1500) holds the PCIe core, DMA and memory controllers.
+A shell (Alveo) or a block design (KCU1500) holds the PCIe core, DMA and memory controllers; on the
+ULX3S, `hw.bridge` holds the memory and the host's serial line.
 Figures are by die, the lowest first.  DSP slices are counted in whole DSP columns, since cascades
 need them.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-DSP_HEIGHT = {"u200": 120, "u250": 96, "kcu1500": 120}
-"""Slices of a DSP column of one die: clock regions x 24."""
+DSP_HEIGHT = {"u200": 120, "u250": 96, "kcu1500": 120, "ulx3s": 156}
+"""Slices of a DSP column of one die: clock regions x 24; all multipliers of an ECP5."""
 
 USABLE = {"dsp": 1.0, "lut": 0.7, "ff": 0.5, "bram36": 0.8, "uram": 0.8}
 """Shares of what a card leaves that an overlay may take; the rest is for place and route.
@@ -79,5 +80,9 @@ LEFT: Mapping[str, Left] = {
         source="assumed, for want of published figures: XDMA, SmartConnect and four DDR4 "
         "controllers take 100,000 LUTs, 200,000 flip-flops and 200 block RAMs, and slices of one "
         "DSP column a die",
+    ),
+    "ulx3s": Left(
+        dies=(Die(dsp_columns=1, lut=81_000, ff=82_000, bram36=71, uram=0),),
+        source="Yosys' counts of `hw.bridge`: memory of 128 KiB and the host's serial line",
     ),
 }

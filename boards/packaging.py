@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from boards import block_design, xrt
-from boards.board import Board, BoardError
+from boards.board import Board, BoardError, DeviceFamily
 from boards.kernel import KERNEL, kernel_verilog, weight_ports
 from dse.files.writing import writing
 from hw.lib.emit import Verilog
@@ -22,6 +22,10 @@ def scripts(board: Board, weight_ports: int) -> dict[str, str]:
         return xrt.files(board, weight_ports)
     if board.name in block_design.BOARD_PARTS:
         return block_design.files(board, weight_ports)
+    if board.family is DeviceFamily.ECP5:
+        raise BoardError(
+            f"board {board.name!r} needs no package: `polymap build` makes its bitstream"
+        )
     raise BoardError(
         f"board {board.name!r} has no packaging: name its platform in boards/xrt.py, or its board "
         "files in boards/block_design.py"

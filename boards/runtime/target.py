@@ -11,3 +11,4 @@ class Target(enum.StrEnum):
     SIMULATION = "simulation"
     XRT = "xrt"
     XDMA = "xdma"
+    ULX3S = "ulx3s"

@@ -163,14 +163,18 @@ def flat_members(prefix: str, member: wiring.Member) -> dict[str, wiring.Member]
 
 
 def connect_flat(m: Module, component: Any, prefix: str, port: Any) -> None:
-    """Connects an inner component's AXI ``port`` to the ``flat_members`` of the outer one."""
+    """Connects an AXI ``port`` to the ``flat_members`` of another component.
+
+    That component is the outer one, or one beside the port's: the port then is of the other side.
+    """
     for channel, part in port.signature.members.items():
         name = f"{prefix}_{channel}"
         inner = getattr(port, channel)
         pairs = [(name + field, inner.payload[field]) for field in inner.payload.shape().members]
         pairs.append((name + "valid", inner.valid))
-        for field, (width, value) in _constants(_unflipped(port.signature), channel).items():
-            pairs.append((name + field, Const(value, width)))
+        if part.flow == Out:
+            for field, (width, value) in _constants(_unflipped(port.signature), channel).items():
+                pairs.append((name + field, Const(value, width)))
         for pin, signal in pairs:
             outer = getattr(component, pin)
             m.d.comb += outer.eq(signal) if part.flow == Out else signal.eq(outer)

@@ -58,7 +58,8 @@ class ProductLanes(wiring.Component):
         pool = self.i_instruction
         early = FACTOR_LATENCY - PRODUCT_LATENCY - _SUBTRACTION
         word = delayed(m, self._bytes, early, name="word")
-        later = delayed(m, word[8 * REACH :], _OWN - early, name="own")
+        if self._normalised:
+            later = delayed(m, word[8 * REACH :], _OWN - early, name="own")
         comes = delayed(m, self.i_valid & self.i_tap.operand, early, name="comes", reset_less=False)
         zero_point = Mux(comes, pool.operand_zero_point, pool.zero_point)
         holds = Signal()

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from boards.board import board as board
     from boards.board import limited as limited
+    from boards.ecp5.built import Built as Built
+    from boards.ecp5.built import build as build
+    from boards.ecp5.built import require_flow as require_flow
     from boards.packaging import scripts as scripts
+    from boards.realise import realise as realise
     from boards.runtime.bundle import Bundle as Bundle
     from boards.runtime.target import Target as Target
     from dse.assembly.disassemble import structure as structure
@@ -59,7 +63,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "boards.board": ("board", "limited"),
+    "boards.ecp5.built": ("Built", "build", "require_flow"),
     "boards.packaging": ("scripts",),
+    "boards.realise": ("realise",),
     "dse.assembly.disassemble": ("structure",),
     "dse.assembly.program": ("Program",),
     "dse.explore.defaults": ("configuration",),

@@ -14,6 +14,7 @@ import numpy as np
 from boards.board import KCU1500, U200
 from boards.runtime.batch_task import BatchTask, Progress
 from boards.runtime.link import Ended, HostError, Link
+from boards.runtime.serial_link import SerialLink
 from boards.runtime.target import Target
 from boards.runtime.xdma_link import DEVICE, XdmaLink
 from boards.runtime.xrt_link import XrtLink
@@ -113,7 +114,8 @@ def run(
     ----------
     program : the folder.
     inputs : an ``.npz`` file, see `BatchTask.read`.
-    device : which card: a number (xrt), or the common part of the driver's files (xdma).
+    device : which card: a number (xrt), the common part of the driver's files (xdma), or a serial
+        port (ulx3s).
     xclbin : the linked design (xrt).
     progress : called with the runs done and the runs of all images.
     """
@@ -145,6 +147,9 @@ def _open(on: Target, task: BatchTask, device: str | None, xclbin: Path | None) 
         case Target.XDMA:
             with XdmaLink(DEVICE if device is None else Path(device)) as link:
                 yield Opened(link=link, clock_hz=KCU1500.clock_hz)
+        case Target.ULX3S:
+            with SerialLink.open(device) as link:
+                yield Opened(link=link, clock_hz=link.clock_hz)
 
 
 def _simulated(task: BatchTask) -> SimulatedCard:

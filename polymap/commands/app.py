@@ -15,6 +15,7 @@ from dse.process import interrupt
 from hw.isa.errors import BAD_INPUT, FAILURE
 from polymap.api.refusals import describe
 from polymap.commands import NAME, options
+from polymap.commands.build_bitstream import build
 from polymap.commands.check import check
 from polymap.commands.compile import compile
 from polymap.commands.disasm import disasm
@@ -126,6 +127,7 @@ for _command in (
     compile,
     elaborate,
     package,
+    build,
     simulate,
     run,
     disasm,

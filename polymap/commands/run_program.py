@@ -24,7 +24,7 @@ def run(
     out: Out,
     device: Annotated[
         str | None,
-        typer.Option(help="which card: a number (xrt), or /dev/xdma0 and the like (xdma)"),
+        typer.Option(help="which card: a number (xrt), /dev/xdma0 (xdma) or a serial port (ulx3s)"),
     ] = None,
     xclbin: Annotated[Path | None, typer.Option(help="the linked design (xrt)")] = None,
     as_json: Json = False,

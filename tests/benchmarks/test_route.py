@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.route.__main__ import read
-from benchmarks.route.tools import TOP, netlist, routed
+from benchmarks.route.__main__ import DEVICE, TOP
+from boards.ecp5.timing_report import read
+from boards.ecp5.toolchain import netlist, routed
 from dse.process.progress import Progress
 from hw.lib.emit import emit
 from hw.lib.queue import Queue
@@ -15,8 +16,10 @@ from hw.lib.queue import Queue
 
 def test_a_queue_is_routed(tmp_path: Path) -> None:
     with Progress("test") as progress:
-        mapped = netlist(emit(Queue(shape=4, depth=8), TOP), progress=progress, folder=tmp_path)
-        found = read(routed(mapped, seed=1, aim_mhz=100, progress=progress), 1)
+        sources = {"queue.v": emit(Queue(shape=4, depth=8), TOP).text}
+        mapped = netlist(sources, TOP, progress=progress, folder=tmp_path)
+        routing = routed(mapped, device=DEVICE, seed=1, aim_mhz=100, progress=progress)
+        found = read(routing.report, 1)
     assert mapped.parent == tmp_path
     period = found.share("logic") + found.share("routing")
     assert found.clock_mhz == pytest.approx(1e3 / period, rel=1e-3)

@@ -15,6 +15,7 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 import hw
+from hw.bridge.standalone import Standalone
 from hw.conv.array.column import Column
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
@@ -109,7 +110,11 @@ def all_made() -> dict[type, Made]:
         for kind in kinds():
             patch.setattr(kind, "__init__", _recording(kind, found))
         for design in DESIGNS:
-            Fragment.get(Overlay(**design), platform=object())
+            overlay = Overlay(**design)
+            board = Standalone(
+                config=design["config"], overlay=overlay, memory_bytes=4096, divisor=4, clock_hz=1
+            )
+            Fragment.get(board, platform=object())
         column = Column(config=DESIGNS[0]["config"], primitive=Primitive(name="mult18x18d"))
         Fragment.get(column, platform=object())
         Fragment.get(LayerPipeline(stages=STAGES), platform=object())

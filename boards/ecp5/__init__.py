@@ -1,0 +1,1 @@
+"""Designs for Lattice ECP5, built by Yosys, nextpnr and Project Trellis from PyPI."""

