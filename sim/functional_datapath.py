@@ -9,7 +9,7 @@ from amaranth.hdl import Shape
 
 from dse.assembly.instruction import Instruction
 from dse.network.rounding import round_half_even_shift
-from hw.isa import PARAMETER, TRANSFORM_OF, Algorithm, Dataflow
+from hw.isa import PARAMETER, TRANSFORM_OF, Algorithm, Combination, Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.squares import DROPPED_BITS, KEPT_BITS, REACH
 from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, TapPlaces, wrap
@@ -139,7 +139,7 @@ def pool_results(
     f = instruction.field
     if f("product"):
         record = unpack(parameters[f("parameters")][None])
-        return _finish(_products(instruction, tensor) + record["bias"], record)
+        return _finish(_combined(instruction, tensor) + record["bias"], record)
     if f("normalise"):
         assert table is not None
         record = unpack(parameters[f("parameters")][None])
@@ -164,18 +164,27 @@ def pool_results(
     return _finish(np.where(counted, value, 0).sum(axis=window) + record["bias"], record)
 
 
-def _products(instruction: Instruction, tensor: Bytes) -> Int64s:
-    """Each pixel's last tap times the other operand, [pixels, channels]."""
+def _combined(instruction: Instruction, tensor: Bytes) -> Int64s:
+    """Each pixel's last tap with the other operand, [pixels, channels]."""
     f = instruction.field
     places = TapPlaces.of(instruction).spread(f("channels"))
-    shape = f("pixels"), f("channels")
+    shape = f("pixels"), 1 if f("spread") else f("channels")
     own = (places.start + places.position)[:, -1, -1]
     other = pixel_bytes(shape, f("operand_address"), f("operand_pitch"))
-    factors = (
+    one, operand = (
         tensor[address % tensor.size].view(np.int8).astype(np.int64) - f(zero_point)
         for address, zero_point in ((own, "zero_point"), (other, "operand_zero_point"))
     )
-    return np.prod(list(factors), axis=0)
+    if f("combination") == Combination.PRODUCT:
+        return one * operand
+    scaled = one * f("factor"), operand * f("operand_factor")
+    match f("combination"):
+        case Combination.SUM:
+            return scaled[0] + scaled[1]
+        case Combination.MAXIMUM:
+            return np.maximum(*scaled)
+        case _:
+            return np.minimum(*scaled)
 
 
 def _normalised(instruction: Instruction, tensor: Bytes, table: Bytes) -> Int64s:

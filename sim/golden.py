@@ -16,9 +16,9 @@ from dse.network import constants
 from dse.network.blocks import space_to_depth
 from dse.network.graph import (
     Add,
+    Combine,
     Concat,
     Conv,
-    Multiply,
     Network,
     NetworkError,
     Pool,
@@ -59,8 +59,8 @@ def run(network: Network, inputs: Mapping[str, Int8s]) -> dict[str, Int8s]:
                 result = pool(network, operator, tensors[operator.input])
             case Add():
                 result = add(network, operator, tensors[operator.a], tensors[operator.b])
-            case Multiply():
-                result = multiply(network, operator, tensors[operator.a], tensors[operator.b])
+            case Combine():
+                result = combine(network, operator, tensors[operator.a], tensors[operator.b])
             case Concat():
                 result = np.concatenate([tensors[name] for name in operator.inputs], axis=2)
             case Slice(channel=first):
@@ -167,14 +167,26 @@ def add(network: Network, operator: Add, a: Int8s, b: Int8s) -> Int8s:
     return requantise(acc, 1, shift, zy, operator.low, operator.high)
 
 
-def multiply(network: Network, operator: Multiply, a: Int8s, b: Int8s) -> Int8s:
-    """The product of two tensors, rounded once."""
+def combine(network: Network, operator: Combine, a: Int8s, b: Int8s) -> Int8s:
+    """A function of two tensors, rounded once."""
     za, zb, zy = (
         network.tensors[name].zero_point for name in (operator.a, operator.b, operator.output)
     )
-    factor = constants.multiply_constants(network, operator)
-    acc = (a.astype(np.int64) - za) * (b.astype(np.int64) - zb)
+    factor_a, factor_b, factor = constants.combine_constants(network, operator)
+    one, other = factor_a * (a.astype(np.int64) - za), factor_b * (b.astype(np.int64) - zb)
+    acc = _COMBINED[operator.combination](one, other)
     return requantise(acc, factor.mantissa, factor.shift, zy, operator.low, operator.high)
+
+
+_COMBINED: Mapping[str, np.ufunc] = {
+    "product": np.multiply,
+    "sum": np.add,
+    "difference": np.add,
+    "reverse": np.add,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
+"""Of both operands times their factors, which have the signs."""
 
 
 def _windows(

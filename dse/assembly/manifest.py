@@ -70,7 +70,7 @@ class TensorPlace:
     tags: tuple[Count, ...]
 
 
-LayerKind = Literal["conv", "max", "average", "product"]
+LayerKind = Literal["conv", "max", "average", "product", "combine"]
 
 
 @dataclass(frozen=True)

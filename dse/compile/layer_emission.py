@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 from dse.assembly.instruction import Action
 from dse.assembly.program_error import ProgramError
-from dse.compile import conv_instruction, pool_instruction, product_instruction
+from dse.compile import conv_instruction, pair_instruction, pool_instruction
 from dse.compile.conv_instruction import ConvStrip
-from dse.compile.layers import ConvLayer, Layer, PoolLayer, ProductLayer, Role
+from dse.compile.layers import ConvLayer, Layer, PairLayer, PoolLayer, Role
 from dse.compile.memory import MemoryPlan
 from dse.compile.movement import StripMove, load_parameters, move_strip
 from dse.compile.packing import Piece, cut
+from dse.compile.pair_instruction import PairStrip
 from dse.compile.pool_instruction import PoolStrip, tap_counts
-from dse.compile.product_instruction import ProductStrip
 from dse.compile.records import (
     ConvConstants,
     check_accumulators,
     conv_records,
+    pair_record,
     pool_records,
-    product_record,
 )
 from dse.compile.stores import Blob, ParameterRing
 from dse.compile.strips import StripPlan
@@ -139,27 +139,32 @@ class Emitter:
         ends = [channels * k // count for k in range(count + 1)]
         return itertools.starmap(range, itertools.pairwise(ends))
 
-    def product(self, time: int, layer: ProductLayer) -> tuple[list[Action], LayerCost]:
-        """A product, strip by strip."""
-        multiply = layer.multiply
+    def combine(self, time: int, layer: PairLayer) -> tuple[list[Action], LayerCost]:
+        """A combination of two tensors, strip by strip."""
+        combine = layer.combine
         if not self.config.products:
             raise ProgramError(
-                f"layer {layer.name!r} multiplies two tensors, the overlay cannot: set products"
+                f"layer {layer.name!r} combines two tensors, the overlay cannot: set products"
+            )
+        if self.network.needs_pairs(combine) and not self.config.pairs:
+            raise ProgramError(
+                f"layer {layer.name!r} takes the {combine.combination} of two tensors, the overlay"
+                " cannot: set pairs"
             )
         actions: list[Action] = []
         cycles = 0
         for first, last, move in self._strips(time, layer):
             parameters, record = self._parameters(
-                time, layer.name, 1, lambda: product_record(self.network, multiply)
+                time, layer.name, 1, lambda: pair_record(self.network, combine)
             )
-            source, factor, target = (
-                move.rows[role] for role in (Role.SOURCE, Role.FACTOR, Role.TARGET)
+            source, operand, target = (
+                move.rows[role] for role in (Role.SOURCE, Role.OPERAND, Role.TARGET)
             )
-            strip = ProductStrip(multiply, source, factor, target, first, last)
-            action = product_instruction.product(self.network, strip, record)
+            strip = PairStrip(combine, source, operand, target, first, last)
+            action = pair_instruction.combine(self.network, strip, record)
             actions += [*move.loads, *parameters, action, *move.stores]
             cycles += self._pool_cycles(action)
-        return actions, LayerCost("product", "", cycles, 0)
+        return actions, LayerCost(combine.combination, "", cycles, 0)
 
     def _pool_cycles(self, action: Action) -> int:
         fields = {name: action.instruction.field(name) for name in POOL.members}

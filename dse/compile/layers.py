@@ -1,11 +1,11 @@
-"""What a program executes: convolutions, which may add a residual, poolings and products."""
+"""What a program executes: convolutions, which may add a residual, poolings, pairs of tensors."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
 
-from dse.network.graph import Add, Conv, Multiply, Pool, Window
+from dse.network.graph import Add, Combine, Conv, Pool, Window
 
 
 class Role(enum.Enum):
@@ -13,7 +13,7 @@ class Role(enum.Enum):
 
     SOURCE = "source"
     RESIDUAL = "residual"
-    FACTOR = "factor"
+    OPERAND = "operand"
     TARGET = "target"
 
 
@@ -75,31 +75,31 @@ class PoolLayer:
 
 
 @dataclass(frozen=True, eq=False)
-class ProductLayer:
-    """A product of two tensors, on the engine that pools."""
+class PairLayer:
+    """A combination of two tensors, on the engine that pools."""
 
-    multiply: Multiply
+    combine: Combine
 
     @property
     def name(self) -> str:
-        return self.multiply.name
+        return self.combine.name
 
     @property
     def output(self) -> str:
-        return self.multiply.output
+        return self.combine.output
 
     @property
     def operands(self) -> dict[Role, str]:
         """The tensors it reads and the one it writes."""
-        multiply = self.multiply
-        return {Role.SOURCE: multiply.a, Role.FACTOR: multiply.b, Role.TARGET: self.output}
+        combine = self.combine
+        return {Role.SOURCE: combine.a, Role.OPERAND: combine.b, Role.TARGET: self.output}
 
     @property
     def window(self) -> Window:
         return Window()
 
 
-BesideLayer = PoolLayer | ProductLayer
+BesideLayer = PoolLayer | PairLayer
 """What runs on the engine beside the array."""
 
 Layer = ConvLayer | BesideLayer

@@ -86,7 +86,7 @@ def move_strip(
         first, last = rows
         if role is Role.SOURCE:
             first, last = source_rows(layer.window, view.height, *rows)
-        elif role is Role.FACTOR and view.height == 1:
+        elif role is Role.OPERAND and view.height == 1:
             first, last = 0, 1
         buffers = plan.strips[time].addresses[role]
         held = Rows(view, buffers[index % len(buffers)], first, last - first)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from dse.compile.layers import ConvLayer, Layer, ProductLayer, Role
+from dse.compile.layers import ConvLayer, Layer, PairLayer, Role
 from dse.compile.lifetime import completions
 from dse.network.graph import Network
 from hw.isa.config import OverlayConfig, ceil_div
@@ -77,8 +77,9 @@ def _cycles(network: Network, layer: Layer, config: OverlayConfig) -> int:
         channels = network.tensors[layer.conv.input].channels // layer.conv.groups
         reduction = ceil_div(taps * channels, config.reduction)
         return pixels * reduction * ceil_div(output.channels, config.columns)
-    if isinstance(layer, ProductLayer):
-        taps = 1 + (network.tensors[layer.multiply.b].shape == output.shape)
+    if isinstance(layer, PairLayer):
+        other = network.tensors[layer.combine.b]
+        taps = 1 + (other.height * other.width > 1)
     return pixels * taps * ceil_div(output.channels, config.pool_channels)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dse.assembly.program_error import ProgramError
 from dse.compile.packing import Piece
 from dse.network import constants
-from dse.network.graph import INT8_MAX, INT8_MIN, Conv, Multiply, Network, Pool
+from dse.network.graph import INT8_MAX, INT8_MIN, Combine, Conv, Network, Pool
 from dse.network.rounding import Factor, factor
 from dse.tiling.layer_mapping import ConvAlgorithm
 from hw.isa import PARAMETER, Dataflow
@@ -111,11 +111,11 @@ def pool_records(network: Network, pool: Pool, counts: range) -> bytes:
     return b"".join(record(-count * folded, factors.get(count, UNUSED), result) for count in counts)
 
 
-def product_record(network: Network, multiply: Multiply) -> bytes:
-    """The record of all products of a layer."""
-    target = network.tensors[multiply.output]
-    result = Range(target.zero_point, multiply.low, multiply.high)
-    return record(0, constants.multiply_constants(network, multiply), result)
+def pair_record(network: Network, combine: Combine) -> bytes:
+    """The record of all results of a combination."""
+    target = network.tensors[combine.output]
+    result = Range(target.zero_point, combine.low, combine.high)
+    return record(0, constants.combine_constants(network, combine)[2], result)
 
 
 def needed_bits(network: Network, conv: Conv) -> tuple[int, int]:

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from dse.compile.layers import ConvLayer, Layer, PoolLayer, ProductLayer
+from dse.compile.layers import ConvLayer, Layer, PairLayer, PoolLayer
 from dse.network.graph import (
     Add,
+    Combine,
     Concat,
     Conv,
-    Multiply,
     Network,
     Numbers,
     Operator,
@@ -57,8 +57,8 @@ def fuse(network: Network) -> tuple[Layer, ...]:
                 layers.append(ConvLayer(op))
             case Pool():
                 layers.append(PoolLayer(op))
-            case Multiply():
-                layers.append(ProductLayer(op))
+            case Combine():
+                layers.append(PairLayer(op))
             case Add():
                 layers.append(ConvLayer(convs[fused[op.name]], op))
             case Conv() | Concat() | Reshape() | Slice():

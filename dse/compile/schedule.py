@@ -59,7 +59,7 @@ def schedule(
         elif isinstance(layer, PoolLayer):
             computed, cost = emitter.pool(time, layer)
         else:
-            computed, cost = emitter.product(time, layer)
+            computed, cost = emitter.combine(time, layer)
         emitted = [
             *_fed(list(_inputs(layout, plan, time)), computed),
             *_outputs(network, layers, layout, plan, time),

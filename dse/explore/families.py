@@ -74,6 +74,7 @@ class Space:
                 parameter_depth=needs.parameter_depth,
                 tables=needs.tables,
                 products=needs.products,
+                pairs=needs.pairs,
                 normalisation=needs.normalisation,
                 accumulator_bits=needs.accumulator_bits(winograd),
             )
@@ -102,6 +103,7 @@ class Space:
             parameter_depth=needs.parameter_depth,
             tables=needs.tables,
             products=needs.products,
+            pairs=needs.pairs,
             normalisation=needs.normalisation,
             accumulator_bits=needs.accumulator_bits(winograd),
             **deepest,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dse.assembly.program import Program
 from dse.compile.segmented import compile_segments
+from dse.explore.needs import needs
 from dse.network.graph import Network
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
@@ -38,10 +39,14 @@ def fit(
 
     The tensor memory then holds all activations, and the weight buffer every segment that would
     be streamed again, each up to its largest size. Nothing shrinks, so that usual networks share
-    one overlay. Normalisation, which few networks need, is there if this one does.
+    one overlay. What few networks need of the pooling engine is there if this one does.
     """
-    if model.network.normalisations:
-        config = replace(config, normalisation=1)
+    asked = needs(model.network)
+    config = replace(
+        config,
+        pairs=max(config.pairs, asked.pairs),
+        normalisation=max(config.normalisation, asked.normalisation),
+    )
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
     programs = compile_segments(model.network, ample, mapping)
     again = [

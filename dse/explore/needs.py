@@ -29,6 +29,7 @@ class Needs:
         inputs are not relative to their zero point.
     tables : activation tables: one that is in use, one that is loaded; 0 if it applies none.
     products : 1 if it multiplies tensors, or normalises them.
+    pairs : 1 if it combines them otherwise.
     normalisation : 1 if it normalises across channels.
     """
 
@@ -38,6 +39,7 @@ class Needs:
     raw_bits: int
     tables: int = 0
     products: int = 0
+    pairs: int = 0
     normalisation: int = 0
 
     def accumulator_bits(self, winograd: str) -> int:
@@ -82,7 +84,8 @@ def _needs(network: Network) -> Needs:
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
         tables=OverlayConfig.tables if network.tables or network.normalisations else 0,
-        products=int(network.has_products or bool(network.normalisations)),
+        products=int(bool(network.combines or network.normalisations)),
+        pairs=int(any(map(network.needs_pairs, network.combines))),
         normalisation=int(bool(network.normalisations)),
     )
 

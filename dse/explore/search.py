@@ -35,11 +35,11 @@ from dse.mapping import (
 )
 from dse.mapping.front import front
 from dse.mapping.sweep import NEAR, processes
-from dse.network.graph import Conv, Multiply, Network, Pool
+from dse.network.graph import Combine, Conv, Network, Pool
 from dse.network.numbers import with_random_numbers, without_numbers
 from dse.onnx.importer import Imported
 from dse.passes import Passes, apply, layer_shapes
-from dse.tiling.legality import ConvAlgorithm, against_multiplying, against_pooling, against_walking
+from dse.tiling.legality import ConvAlgorithm, against_combining, against_pooling, against_walking
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import InputError
 
@@ -272,8 +272,8 @@ def _check_walks(network: Network, families: Sequence[Hardware]) -> None:
         match op:
             case Pool():
                 why = against_pooling(network, op)
-            case Multiply():
-                why = against_multiplying(network, op)
+            case Combine():
+                why = against_combining(network, op)
             case Conv() if not any(f.bound.labels(shapes[op.name]) for f in families):
                 why = against_walking(shapes[op.name], ConvAlgorithm.IM2COL)
         if why:

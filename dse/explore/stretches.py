@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dse.cycles.whole_program import LayerCycles
-from dse.network.graph import Conv, Multiply, Network, Pool
+from dse.network.graph import Combine, Conv, Network, Pool
 from dse.passes.merge import Group, merged_name
 
 Stretches = Mapping[str, int]
@@ -28,7 +28,7 @@ def stretches(network: Network, groups: Sequence[Group] = ()) -> Stretches:
     alive = set(network.inputs)
     number = 0
     for index, op in enumerate(network.operators):
-        if isinstance(op, Conv | Pool | Multiply):
+        if isinstance(op, Conv | Pool | Combine):
             found[op.name] = number
         alive = {tensor for tensor in (*alive, op.output) if last.get(tensor, -1) > index}
         number += alive == {op.output}

@@ -19,7 +19,7 @@ from dse.cost.infeasible import Infeasible
 from dse.mapping.problem import Edge, PbqpProblem
 from dse.network.blocks import rearranged
 from dse.network.conv_shape import ConvShape
-from dse.network.graph import Add, Concat, Conv, Multiply, Network, Operator, Pool, SpaceToDepth
+from dse.network.graph import Add, Combine, Concat, Conv, Network, Operator, Pool, SpaceToDepth
 from dse.passes.layer_shapes import layer_shapes
 
 
@@ -171,7 +171,7 @@ class _Builder:
         for op in network.operators:
             self._ends[op.output] = self._end(op)
             kept = isinstance(
-                op, SpaceToDepth | Concat | Add | Multiply
+                op, SpaceToDepth | Concat | Add | Combine
             )  # once for all readers, as it is
             if len(self._readers(op.output)) > 1 and not kept:
                 end = self._store(op.output, f"{op.name}:store")
@@ -199,9 +199,9 @@ class _Builder:
                 for tensor in op.inputs:
                     self._arc(tensor, end, None, "add" if isinstance(op, Add) else "concat")
                 return end
-            case Multiply():
+            case Combine():
                 end = self._store(op.output, op.name)
-                self._arc(op.a, end, None, "product", (self._product(op),))
+                self._arc(op.a, end, None, "product", (self._pair(op),))
                 self._arc(op.b, end, None, "product")
                 return end
             case Pool():
@@ -250,11 +250,11 @@ class _Builder:
         )
         self._arcs.append(Arc(source.vertex, target.vertex, crossing))
 
-    def _product(self, multiply: Multiply) -> PoolShape:
-        """A product as the pooling engine walks it: one line, with windows of two taps."""
-        one, other = (self._network.tensors[name].shape for name in multiply.inputs)
+    def _pair(self, combine: Combine) -> PoolShape:
+        """A combination as the pooling engine walks it: one line, with windows of two taps."""
+        one, other = (self._network.tensors[name].shape for name in combine.inputs)
         height, width, channels = one
-        step = 2 if other == one else 1
+        step = 1 if other[:2] == (1, 1) else 2
         return PoolShape("product", (1, 2), (1, step), one, (1, height * width, channels))
 
     def _pooled(self, pool: Pool) -> _End:

@@ -11,8 +11,8 @@ from dse.network.graph import (
     INT8_MAX,
     INT8_MIN,
     Add,
+    Combine,
     Conv,
-    Multiply,
     Network,
     NetworkError,
     Pool,
@@ -107,11 +107,18 @@ def add_constants(network: Network, add: Add) -> tuple[int, int, int]:
         raise NetworkError(f"operator {add.name!r}: {error}") from None
 
 
-def multiply_constants(network: Network, multiply: Multiply) -> Factor:
-    """The factor of products of centred integers."""
-    names = multiply.a, multiply.b, multiply.output
+def combine_constants(network: Network, combine: Combine) -> tuple[int, int, Factor]:
+    """The factors of both centred operands, and that of their combination; of a product 1 and 1."""
+    names = combine.a, combine.b, combine.output
     sa, sb, sy = (network.tensors[name].scale for name in names)
-    return _factor(multiply.name, sa * sb / sy)
+    if combine.combination == "product":
+        return 1, 1, _factor(combine.name, sa * sb / sy)
+    try:
+        a, b, shift = factor_pair(sa / sy, sb / sy)
+    except ValueError as error:
+        raise NetworkError(f"operator {combine.name!r}: {error}") from None
+    signs = {"difference": (1, -1), "reverse": (-1, 1)}.get(combine.combination, (1, 1))
+    return signs[0] * a, signs[1] * b, Factor(1, shift)
 
 
 def verify(network: Network) -> None:
@@ -126,8 +133,8 @@ def verify(network: Network) -> None:
                 pool_constants(network, operator)
             case Add():
                 add_constants(network, operator)
-            case Multiply():
-                multiply_constants(network, operator)
+            case Combine():
+                combine_constants(network, operator)
 
 
 def _factor(name: str, real: float) -> Factor:

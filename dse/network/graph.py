@@ -23,9 +23,9 @@ from dse.network.conv_shape import ConvShape
 from dse.network.normalisation import Gain as Gain
 from dse.network.normalisation import Normalisation as Normalisation
 from dse.network.operators import Add as Add
+from dse.network.operators import Combine as Combine
 from dse.network.operators import Concat as Concat
 from dse.network.operators import Conv as Conv
-from dse.network.operators import Multiply as Multiply
 from dse.network.operators import Numbers as Numbers
 from dse.network.operators import Operator as Operator
 from dse.network.operators import Pool as Pool
@@ -106,9 +106,14 @@ class Network:
         return [pool.normalisation for pool in pools if pool.normalisation is not None]
 
     @property
-    def has_products(self) -> bool:
-        """Whether it multiplies tensors."""
-        return any(isinstance(op, Multiply) for op in self.operators)
+    def combines(self) -> tuple[Combine, ...]:
+        """Its combinations of two tensors."""
+        return tuple(op for op in self.operators if isinstance(op, Combine))
+
+    def needs_pairs(self, combine: Combine) -> bool:
+        """Whether multipliers of two values are not enough for a combination."""
+        a, b = (self.tensors[name].channels for name in combine.inputs)
+        return combine.combination != "product" or b < a
 
     def conv_shape(self, conv: Conv) -> ConvShape:
         """The shape of one of its convolutions."""

@@ -11,8 +11,8 @@ from dse.network.graph import (
     INT8_MIN,
     ActivationTable,
     Add,
+    Combine,
     Conv,
-    Multiply,
     Network,
     Numbers,
     Operator,
@@ -43,7 +43,7 @@ def _bare(op: Operator) -> Operator:
             return replace(op, numbers=None, table=op.table and ActivationTable())
         case Pool():
             return replace(op, low=INT8_MIN, high=INT8_MAX, table=op.table and ActivationTable())
-        case Add() | Multiply():
+        case Add() | Combine():
             return replace(op, low=INT8_MIN, high=INT8_MAX)
         case _:
             return op

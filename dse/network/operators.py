@@ -161,8 +161,18 @@ class Add(_Pair):
     """Elementwise sum of two tensors of the same shape."""
 
 
-class Multiply(_Pair):
-    """Elementwise product of two tensors; ``b`` has the shape of ``a``, or is one pixel for all."""
+Combination = Literal["product", "sum", "difference", "reverse", "maximum", "minimum"]
+"""What becomes of two values: ``a b``, ``a + b``, ``a - b``, ``b - a``, the one or other end."""
+
+
+@dataclass(frozen=True)
+class Combine(_Pair):
+    """Elementwise function of two tensors, on the engine that pools.
+
+    ``b`` has the shape of ``a``, or is one pixel for all, or one channel for all.
+    """
+
+    combination: Combination = "product"
 
 
 @dataclass(frozen=True)
@@ -218,4 +228,4 @@ class SpaceToDepth:
         return (self.input,)
 
 
-Operator = Conv | Pool | Add | Multiply | Concat | Reshape | Slice | SpaceToDepth
+Operator = Conv | Pool | Add | Combine | Concat | Reshape | Slice | SpaceToDepth

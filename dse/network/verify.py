@@ -9,9 +9,9 @@ import numpy as np
 
 from dse.network.operators import (
     Add,
+    Combine,
     Concat,
     Conv,
-    Multiply,
     Numbers,
     Operator,
     Pool,
@@ -87,10 +87,11 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
         case Add():
             require(ins[0].shape == ins[1].shape == out.shape, "shapes disagree")
             require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
-        case Multiply():
+        case Combine():
             require(ins[0].shape == out.shape, "shapes disagree")
-            pixel = 1, 1, out.channels
-            require(ins[1].shape in (out.shape, pixel), "the second operand fits no pixel")
+            (height, width, channels), extents = ins[1].shape, out.shape[:2]
+            fits = (height, width) in (extents, (1, 1)) and channels in (out.channels, 1)
+            require(fits, "the second operand fits no pixel")
             require(INT8_MIN <= op.low <= op.high <= INT8_MAX, "output range out of int8")
         case Concat():
             require(all(t.shape[:2] == out.shape[:2] for t in ins), "extents disagree")

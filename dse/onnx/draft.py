@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.graph import Normalisation, Quantisation, Window
+from dse.network.operators import Combination
 from dse.onnx.functions import Function
 
 Kind = Literal[
@@ -17,7 +18,7 @@ Kind = Literal[
     "average",
     "normalise",
     "add",
-    "multiply",
+    "combine",
     "concat",
     "reshape",
     "slice",
@@ -83,6 +84,7 @@ class DraftLayer:
     ``moves``: it computes nothing: every result is a value of its input, or zero.
     ``transposed``: the convolution is ONNX's ConvTranspose, until ``enlarge`` replaces it.
     ``function``: what a table computes.
+    ``combination``: of two tensors that a layer of this kind combines.
     ``normalisation``: what a layer of this kind does.
     """
 
@@ -106,6 +108,7 @@ class DraftLayer:
     high: float = np.inf
     held: tuple[float, float] = (-np.inf, np.inf)
     function: Function | None = None
+    combination: Combination = "product"
     normalisation: Normalisation | None = None
 
     def restrict(self, low: float, high: float) -> None:

@@ -15,6 +15,7 @@ def fold(draft: Draft) -> None:
 
     Ranges and gains join the layer before them, where no one else reads its output.
     """
+    _negate(draft)
     _join(draft)
     if halves.own_copies(draft):
         _join(draft)
@@ -23,6 +24,25 @@ def fold(draft: Draft) -> None:
     enlarge.expand(draft)
     wide.split(draft)
     _drop(draft)
+
+
+def _negate(draft: Draft) -> None:
+    """Differences become sums where a convolution of its own can give the negative."""
+    uses = draft.uses()
+    producers = {layer.output: layer for layer in draft.layers}
+    for layer in draft.layers:
+        if layer.kind != "combine" or layer.combination != "difference":
+            continue
+        conv = producers.get(layer.inputs[1])
+        if conv is None or uses[conv.output] > 1 or layer.inputs[0].shape != conv.output.shape:
+            continue
+        free = conv.kind == "conv" and not conv.is_limited and conv.output.quantisation is None
+        if free and conv.weight is not None and conv.weight.scale is None:
+            minus = -np.ones(len(conv.weight.values))
+            conv.weight = conv.weight.scaled(minus)
+            conv.bias = None if conv.bias is None else Coefficients(-conv.bias.real())
+            conv.moves = False
+            layer.kind, layer.combination = "add", "product"
 
 
 def _join(draft: Draft) -> None:
@@ -77,7 +97,7 @@ def _absorb(before: DraftLayer, layer: DraftLayer) -> bool:
     return True
 
 
-_RANGED = ("conv", "max", "average", "normalise", "add", "multiply", "table")
+_RANGED = ("conv", "max", "average", "normalise", "add", "combine", "table")
 """Kinds of layers that can clip what they write."""
 
 
@@ -126,7 +146,10 @@ def _covering(layer: DraftLayer) -> Quantisation | None:
     if layer.weight is not None:
         ends = np.outer(ends, layer.weight.real().reshape(-1))
         ends = np.array([[ends.min(), ends.max()]])
-    low, high = np.clip(ends.sum(axis=0), layer.low, layer.high)
+    whole = ends.sum(axis=0)
+    if layer.kind == "combine":  # of a chain of maxima or minima
+        whole = np.array([ends[:, 0].min(), ends[:, 1].max()])
+    low, high = np.clip(whole, layer.low, layer.high)
     scale = (high - low) / (INT8_MAX - INT8_MIN)
     zero = np.clip(round(INT8_MIN - low / scale), INT8_MIN, INT8_MAX)
     return Quantisation(float(scale), int(zero))

@@ -64,7 +64,10 @@ def _emit(
         nodes += renamed(layer.function.nodes, {INPUT: inputs[0], OUTPUT: result}, prefix)
         constants |= {f"{prefix}{k}": array for k, array in layer.function.constants.items()}
     else:
-        operator = "Pad" if layer.is_padding else _OPERATORS[layer.kind]
+        operator = "Pad" if layer.is_padding else _OPERATORS.get(layer.kind, "")
+        if layer.kind == "combine":
+            operator = _COMBINED[layer.combination]
+            inputs = inputs[::-1] if layer.combination == "reverse" else inputs
         nodes.append(helper.make_node(operator, inputs, [result], **_attributes(layer)))
     if layer.is_limited:
         bounds = {"low": np.float32(layer.low), "high": np.float32(layer.high)}
@@ -77,9 +80,18 @@ _OPERATORS = {
     "average": "AveragePool",
     "normalise": "LRN",
     "add": "Add",
-    "multiply": "Mul",
     "concat": "Concat",
     "slice": "Slice",
+}
+
+
+_COMBINED = {
+    "product": "Mul",
+    "sum": "Add",
+    "difference": "Sub",
+    "reverse": "Sub",
+    "maximum": "Max",
+    "minimum": "Min",
 }
 
 

@@ -14,9 +14,9 @@ from dse.network.graph import (
     INT8_MIN,
     ActivationTable,
     Add,
+    Combine,
     Concat,
     Conv,
-    Multiply,
     Network,
     Numbers,
     Operator,
@@ -121,7 +121,7 @@ def _operator(layer: DraftLayer, rounding: Rounding) -> Operator:
             return replace(conv, numbers=Numbers(*_convolution(layer), low, high))
         case Pool(table=ActivationTable()) as function:
             return replace(function, table=_table(layer, low, high))
-        case Pool() | Add() | Multiply() as ranged:
+        case Pool() | Add() | Combine() as ranged:
             return replace(ranged, low=low, high=high)
         case other:
             return other
@@ -143,8 +143,9 @@ def _shaped(layer: DraftLayer) -> Operator:
             return Pool(layer.name, inputs[0], output, "max", layer.window, normalisation=known)
         case "add":
             return Add(layer.name, inputs[0], inputs[1], output)
-        case "multiply":
-            return Multiply(layer.name, inputs[0], inputs[1], output)
+        case "combine":
+            kind = layer.combination
+            return Combine(layer.name, inputs[0], inputs[1], output, combination=kind)
         case "concat":
             return Concat(layer.name, inputs, output)
         case "reshape":

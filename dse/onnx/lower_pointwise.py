@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnx
 
 from dse.network.graph import Quantisation
+from dse.network.operators import Combination
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
 from dse.onnx.lower_join import join
 from dse.onnx.lowering import Lowering
@@ -81,16 +82,15 @@ def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
 
 
 def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
-    """Add, Sub, Mul, Div of a tensor and constants per channel; Add and Mul of two tensors."""
+    """Add, Sub, Mul, Div of a tensor and constants per channel; all but Div of two tensors."""
     constants = [isinstance(lowering.values[name], Const) for name in node.input]
     op = operator(node)
     if any(lowering.holds_integers(name) for name in node.input):
         raise Unsupported("it computes with integers", "dequantise its inputs first")
     if not any(constants):
-        if op not in ("Add", "Mul"):
+        if op not in _COMBINATIONS:
             raise Unsupported("the overlay cannot combine two tensors this way", UNKNOWN_REMEDY)
-        combine = add if op == "Add" else multiply
-        combine(lowering, node, operands(lowering, node))
+        combine(lowering, node, operands(lowering, node), _COMBINATIONS[op])
         return
     variable = constants.index(False)
     x = lowering.permuted(node, variable)
@@ -133,7 +133,7 @@ def add(
     node: onnx.NodeProto,
     operands: list[OverlayValue],
     output: Quantisation | None = None,
-) -> None:
+) -> OverlayValue:
     """Add a chain of additions; a sum of one tensor is that tensor."""
     first = operands[0]
     if any(x.shape != first.shape or x.tensor.shape != first.tensor.shape for x in operands):
@@ -148,28 +148,62 @@ def add(
         layer = DraftLayer("add", node_name(node) + suffix, node.op_type, inputs, result)
         layer.partial = not last
         total = lowering.add(layer)
-    lowering.set(node, replace(first, tensor=total))
+    made = replace(first, tensor=total)
+    lowering.set(node, made)
+    return made
 
 
-def multiply(
+def extremum(lowering: Lowering, node: onnx.NodeProto) -> None:
+    """The greatest or least of tensors, in a chain."""
+    if any(lowering.holds_integers(name) for name in node.input):
+        raise Unsupported("it computes with integers", "dequantise its inputs first")
+    x, *others = operands(lowering, node)
+    for left, other in zip(reversed(range(len(others))), others, strict=True):
+        x = combine(lowering, node, [x, other], _COMBINATIONS[operator(node)])
+        lowering.draft.layers[-1].partial = left > 0
+    lowering.set(node, x)
+
+
+def combine(
     lowering: Lowering,
     node: onnx.NodeProto,
     operands: list[OverlayValue],
+    combination: Combination,
     output: Quantisation | None = None,
-) -> None:
-    """Add a product: of equal shapes, or of an image and one value for each of its channels."""
+) -> OverlayValue:
+    """Add a function of two tensors: of equal shapes, or of an image and one value for each of its
+    channels or of its pixels.  Sums of equal shapes are residuals."""
     one, other = sorted(operands, key=lambda x: math.prod(x.shape), reverse=True)
-    gate = one.shape[:2] + (1,) * len(one.shape[2:])
-    if other.shape not in (one.shape, gate):
+    if combination == "sum" and one.shape == other.shape:
+        return add(lowering, node, operands, output)
+    if combination == "difference" and one is not operands[0]:
+        combination = "reverse"
+    batch, channels, extents = one.shape[:1], one.shape[1:2], one.shape[2:]
+    single, point = (1,) * len(channels), (1,) * len(extents)
+    gates = (batch + channels + point, batch + single + extents, batch + single + point)
+    if other.shape not in (one.shape, *gates):
         shapes = " and ".join(str(x.shape) for x in operands)
         raise Unsupported(
-            f"its inputs of shapes {shapes} are neither equal nor an image and its channels' gates",
+            f"its inputs of shapes {shapes} are neither equal nor an image and gates of its"
+            " channels or of its pixels",
             UNKNOWN_REMEDY,
         )
     result = DraftTensor(node.output[0], *one.tensor.shape, output)
     inputs = [one.tensor, other.tensor]
-    layer = DraftLayer("multiply", node_name(node), node.op_type, inputs, result)
-    lowering.set(node, replace(one, tensor=lowering.add(layer)))
+    layer = DraftLayer("combine", node_name(node), node.op_type, inputs, result)
+    layer.combination = combination
+    made = replace(one, tensor=lowering.add(layer))
+    lowering.set(node, made)
+    return made
+
+
+_COMBINATIONS: dict[str, Combination] = {
+    "Add": "sum",
+    "Max": "maximum",
+    "Min": "minimum",
+    "Mul": "product",
+    "Sub": "difference",
+}
 
 
 def concat(lowering: Lowering, node: onnx.NodeProto) -> None:

@@ -13,7 +13,7 @@ from dse.network.graph import Quantisation
 from dse.onnx.draft import Coefficients
 from dse.onnx.lower_dense import connect, gemm_weight, matmul_weight
 from dse.onnx.lower_join import join
-from dse.onnx.lower_pointwise import add, affine, multiply, per_channel
+from dse.onnx.lower_pointwise import affine, combine, per_channel
 from dse.onnx.lower_pool import global_pool, pool
 from dse.onnx.lower_window import convolve, require_weights
 from dse.onnx.lowering import Lowering
@@ -78,7 +78,7 @@ def qgemm(lowering: Lowering, node: onnx.NodeProto) -> None:
 def qlinear_add(lowering: Lowering, node: onnx.NodeProto) -> None:
     operands, constant, output, dtype = _pair(lowering, node)
     if constant is None:
-        add(lowering, node, operands, output)
+        combine(lowering, node, operands, "sum", output)
         return
     affine(lowering, node, operands[0], np.ones_like(constant), constant, output, dtype)
 
@@ -86,7 +86,7 @@ def qlinear_add(lowering: Lowering, node: onnx.NodeProto) -> None:
 def qlinear_mul(lowering: Lowering, node: onnx.NodeProto) -> None:
     operands, constant, output, dtype = _pair(lowering, node)
     if constant is None:
-        multiply(lowering, node, operands, output)
+        combine(lowering, node, operands, "product", output)
         return
     affine(lowering, node, operands[0], constant, np.zeros_like(constant), output, dtype)
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from dse.network.graph import INT8_MAX, INT8_MIN, NetworkError, Quantisation
+from dse.network.operators import Combination
 from dse.onnx import float_model as emit
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 from dse.onnx.draft_passes import limits
@@ -122,9 +123,8 @@ def _reach(layer: DraftLayer) -> Range:
     low, high = np.transpose([limits(tensor) for tensor in layer.inputs])
     if layer.kind == "add":
         return float(low.sum()), float(high.sum())
-    if layer.kind == "multiply":
-        ends = np.outer((low[0], high[0]), (low[1], high[1]))
-        return float(ends.min()), float(ends.max())
+    if layer.kind == "combine":
+        return _combined(layer.combination, (low[0], high[0]), (low[1], high[1]))
     if layer.normalisation is not None:
         largest = layer.normalisation.gain.largest
         return float(low[0] * largest), float(high[0] * largest)
@@ -142,6 +142,25 @@ def _reach(layer: DraftLayer) -> Range:
     least = low[0] * positive + high[0] * negative + bias
     most = high[0] * positive + low[0] * negative + bias
     return float(least.min()), float(most.max())
+
+
+def _combined(combination: Combination, one: Range, other: Range) -> Range:
+    """The least and largest value that two can be combined to."""
+    pair = np.array([one, other])
+    match combination:
+        case "product":
+            ends = np.outer(one, other)
+        case "sum":
+            ends = pair.sum(axis=0)
+        case "difference":
+            ends = pair[0] - pair[1, ::-1]
+        case "reverse":
+            ends = pair[1] - pair[0, ::-1]
+        case "maximum":
+            ends = pair.max(axis=0)
+        case "minimum":
+            ends = pair.min(axis=0)
+    return float(ends.min()), float(ends.max())
 
 
 def _with_zero(values: Range) -> Range:

@@ -17,7 +17,7 @@ def refusals(lowering: Lowering) -> dict[int, Unsupported]:
         why = ""
         if layer.kind == "conv":
             why = against("CONV", _walk(layer).fields)
-        elif layer.kind in ("max", "average", "multiply"):
+        elif layer.kind in ("max", "average", "normalise", "combine"):
             fields = {**_walk(layer).fields, "channels": layer.inputs[0].channels}
             why = against("POOL", fields)
         if why:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dse.network.conv_shape import ConvShape
-from dse.network.graph import Add, Multiply, Network, Pool
+from dse.network.graph import Add, Combine, Network, Pool
 from dse.tiling.run_form import run_form
 from dse.tiling.walks import ImageWalk, against
 from hw.isa import Dataflow
@@ -90,9 +90,9 @@ def against_pooling(network: Network, pool: Pool) -> str:
     return against("POOL", {**walk.fields, "channels": channels})
 
 
-def against_multiplying(network: Network, multiply: Multiply) -> str:
-    """Why the instruction set cannot say a product."""
-    height, width, channels = network.tensors[multiply.a].shape
+def against_combining(network: Network, combine: Combine) -> str:
+    """Why the instruction set cannot say a combination of two tensors."""
+    height, width, channels = network.tensors[combine.a].shape
     walk = ImageWalk(
         height=height, width=width, channels=channels, taps=(1, 1), outputs=(height, width)
     )

@@ -20,6 +20,7 @@ from hw.isa import (
     TRANSFORM_OF,
     WINOGRAD_COUNTS,
     Algorithm,
+    Combination,
     Dataflow,
     Error,
     MemorySpace,
@@ -90,6 +91,8 @@ class FieldCheck(wiring.Component):
         if opcode is Opcode.POOL:
             yield one.product > self._config.products
             yield one.normalise > self._config.normalisation
+            if not self._config.pairs:
+                yield (one.combination != Combination.PRODUCT) | one.spread
         if opcode is Opcode.LOAD:
             record = exact_log2(PARAMETER_BYTES)
             yield (one.space == MemorySpace.PARAMETER) & one.bytes[:record].any()

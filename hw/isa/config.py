@@ -23,11 +23,7 @@ PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
 TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
 MOST_TABLES = 4
-_LATER = (
-    "tables",
-    "products",
-    "normalisation",
-)  # parameters whose value 0 is the overlay of before
+_LATER = ("tables", "products", "pairs", "normalisation")  # whose value 0 is the overlay of before
 
 
 class ConfigError(PolymapError, ValueError):
@@ -69,6 +65,8 @@ class OverlayConfig:
         the other is in use.
     products : 1 for multipliers in the pooling engine, one a lane, for products of two tensors; 0
         to leave them out.
+    pairs : 1 for sums, maxima and minima of two tensors in the pooling engine, and for operands of
+        one value a pixel, which take the multipliers of products; 0 to leave them out.
     normalisation : 1 for normalisation across channels in the pooling engine, which takes a table
         and the multipliers of products; 0 to leave it out.
     """
@@ -90,6 +88,7 @@ class OverlayConfig:
     scratch_words: int = 0
     tables: int = 2
     products: int = 1
+    pairs: int = 0
     normalisation: int = 0
 
     def __post_init__(self) -> None:
@@ -108,6 +107,9 @@ class OverlayConfig:
         self._range("watchdog_cycles", 1 << 8, (1 << 32) - 1)
         self._range("tables", 0, MOST_TABLES)
         self._range("products", 0, 1)
+        self._range("pairs", 0, 1)
+        if self.pairs and not self.products:
+            raise ConfigError("pairs must be 0 without products, not 1")
         self._range("normalisation", 0, 1)
         if self.normalisation and not (self.products and self.tables):
             raise ConfigError("normalisation must be 0 without products or tables, not 1")

@@ -57,6 +57,15 @@ class Algorithm(enum.IntEnum):
     WINOGRAD4 = 3  # F(4 x 4, 3 x 3)
 
 
+class Combination(enum.IntEnum):
+    """What a POOL makes of the two taps of a window, of which a product has no factors."""
+
+    PRODUCT = 0
+    SUM = 1
+    MAXIMUM = 2
+    MINIMUM = 3
+
+
 TRANSFORM_OF: Mapping[int, Transform] = {Algorithm.WINOGRAD2: F2, Algorithm.WINOGRAD4: F4}
 """What the algorithms of Winograd compute; whoever treats them in their own way asks this table."""
 
@@ -203,6 +212,11 @@ POOL = data.StructLayout(
         "reach": unsigned(2),  # channels on either side that are summed with a value's own: 0 to 2
         "channels_before": unsigned(2),  # of the tensor, beside the instruction's own; 2 or more: 2
         "channels_after": unsigned(2),
+        # Other combinations than products have ``product``, too.
+        "combination": Combination,
+        "factor": signed(18),  # of the window's last tap, relative to its zero point
+        "operand_factor": signed(18),
+        "spread": unsigned(1),  # the operand has one byte for all channels
     }
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,6 +24,7 @@ class BlockWalk(wiring.Component):
     -------
     i_start : In. Goes to the first pixel.
     i_address, i_pitch : In. Of pixel 0, and between two; held until the last pixel.
+    i_stays : In. The blocks of channels have one address; held likewise.
     i_window : In. The present pixel and block are done.
     i_line : In. With ``i_window``: so are the line's pixels in this block.
     i_block_last : In. The block is the last one.
@@ -38,6 +39,7 @@ class BlockWalk(wiring.Component):
                 "i_start": In(1),
                 "i_address": In(POOL["out_address"].shape),
                 "i_pitch": In(POOL["out_pitch"].shape),
+                "i_stays": In(1),
                 "i_window": In(1),
                 "i_line": In(1),
                 "i_block_last": In(1),
@@ -53,7 +55,8 @@ class BlockWalk(wiring.Component):
         with m.If(self.i_window):
             m.d.sync += pixel.eq(following)
         with m.If(self.i_line):
-            m.d.sync += [pixel.eq(line), offset.eq(offset + self._channels)]
+            step = Mux(self.i_stays, 0, self._channels)
+            m.d.sync += [pixel.eq(line), offset.eq(offset + step)]
             with m.If(self.i_block_last):
                 m.d.sync += [pixel.eq(following), line.eq(following), offset.eq(0)]
         with m.If(self.i_start):

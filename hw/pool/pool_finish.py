@@ -14,7 +14,7 @@ from hw.isa.timing import FINISH_LATENCY, PARAMETER_LATENCY, TABLE_LATENCY
 from hw.lib.pipelining import delayed
 from hw.lib.requantise import DSP_FACTOR, RequantiseLanes
 from hw.lib.table_lanes import TableLanes, table_write
-from hw.pool.pool_layouts import PRODUCT, partial_result
+from hw.pool.pool_layouts import combined, partial_result
 
 _ACCUMULATOR_BITS = DSP_FACTOR  # window and bias need 25
 
@@ -53,7 +53,7 @@ class PoolFinish(wiring.Component):
                 "o_record_address": Out(16),
                 "i_record": In(PARAMETER),
                 "i_table": In(table_write(config)),
-                "i_products": In(data.ArrayLayout(PRODUCT, lanes)),
+                "i_products": In(data.ArrayLayout(combined(config), lanes)),
                 "i_codes": In(8 * lanes),
                 "o_gains": Out(8 * lanes),
                 "o_valid": Out(1),

@@ -12,6 +12,8 @@ RING = 32  # column results kept for the windows that share them: rows of a dist
 COUNT = unsigned(16)  # taps of a window: 255 * 255
 SUM = signed(24)  # of as many int8
 PRODUCT = signed(18)  # of two int8, each relative to its zero point
+SCALED = signed(18)  # of an int8 relative to its zero point: its factor
+COMBINED = signed(27)  # of two int8 times their factors
 
 TAP = data.StructLayout(
     {
@@ -35,6 +37,11 @@ def window_end(config: OverlayConfig) -> data.StructLayout:
     if config.products:
         ends |= {"operand": 1, "operand_address": tensor_address(config)}
     return data.StructLayout(ends)
+
+
+def combined(config: OverlayConfig) -> Shape:
+    """What the multipliers make of a window."""
+    return COMBINED if config.pairs else PRODUCT
 
 
 def partial_result(lanes: int) -> data.StructLayout:

@@ -147,6 +147,8 @@ class PoolWalk(wiring.Component):
         pool = self.i_instruction
         m.submodules.operand = operand = BlockWalk(config=self._config)
         self._drive(m, operand, pool.operand_address, pool.operand_pitch)
+        if self._config.pairs:
+            m.d.comb += operand.i_stays.eq(pool.spread)
         m.d.comb += [
             extra.operand.eq(pool.product & ~self._window_last),
             extra.operand_address.eq(operand.o_address),

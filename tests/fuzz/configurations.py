@@ -60,6 +60,7 @@ def draw(seed: int) -> OverlayConfig:
         scratch_words=power_of_two(2 * elements) << rng.randint(0, 1) if elements else 0,
         tables=tables,
         products=products,
+        pairs=products * rng.randint(0, 1),
         normalisation=rng.randint(0, 1) if tables and products and word > 4 else 0,
     )
 

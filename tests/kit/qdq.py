@@ -13,9 +13,9 @@ from dse.network.graph import (
     INT8_MAX,
     INT8_MIN,
     Add,
+    Combine,
     Concat,
     Conv,
-    Multiply,
     Network,
     NetworkError,
     Operator,
@@ -52,6 +52,16 @@ def qdq_model(network: Network, *, intermediate: bool = False) -> onnx.ModelProt
     return model
 
 
+_COMBINED = {
+    "product": "Mul",
+    "sum": "Add",
+    "difference": "Sub",
+    "reverse": "Sub",
+    "maximum": "Max",
+    "minimum": "Min",
+}
+
+
 class _Writer:
     """Nodes by output name and constants by name, so that operands read twice stand once."""
 
@@ -70,9 +80,10 @@ class _Writer:
             case Add():
                 inputs = [self._dequantise(op, name) for name in op.inputs]
                 self._quantised(op, "Add", inputs)
-            case Multiply():
-                inputs = [self._dequantise(op, name) for name in op.inputs]
-                self._quantised(op, "Mul", inputs)
+            case Combine():
+                names = op.inputs[::-1] if op.combination == "reverse" else op.inputs
+                inputs = [self._dequantise(op, name) for name in names]
+                self._quantised(op, _COMBINED[op.combination], inputs)
             case Concat():
                 self._node("Concat", list(op.inputs), op.output, op.name, axis=1)
             case Reshape():
@@ -118,7 +129,7 @@ class _Writer:
         return names
 
     def _quantised(
-        self, op: Conv | Pool | Add | Multiply, kind: str, inputs: list[str], **kw: Any
+        self, op: Conv | Pool | Add | Combine, kind: str, inputs: list[str], **kw: Any
     ) -> None:
         """The operator in float, the quantisation of its output, and its range in integers."""
         limited = (op.low, op.high) != (INT8_MIN, INT8_MAX)

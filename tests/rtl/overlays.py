@@ -44,13 +44,15 @@ def _winograd(lanes: int) -> OverlayConfig:
         winograd="both",
         scratch_words=1024,
         normalisation=lanes - 1,
+        pairs=lanes - 1,
     )
 
 
 # Both PE kinds, bus words narrower and wider than everything else, one to four weight ports, sides
 # that share no factor.
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
-# with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise.
+# with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise
+# and combine in any way.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -77,6 +79,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         axi_bytes=32,
         accumulator_bits=27,
         normalisation=1,
+        pairs=1,
     ),
     "4x7": OverlayConfig(
         rows=4,
@@ -99,6 +102,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         axi_bytes=8,
         weight_ports=4,
         normalisation=1,
+        pairs=1,
     ),
     "f2": OverlayConfig(
         rows=3,

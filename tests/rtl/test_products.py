@@ -1,4 +1,4 @@
-"""Products of two tensors in RTL: all pairs of values in every lane, beside what layers do else."""
+"""Two tensors in RTL: all pairs of values in every lane, beside what layers do else."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 from benchmarks.choices import all_choices
 from dse.compile.compiler import compile_network
 from dse.network.graph import Network, Quantisation, Window
+from dse.network.operators import Combination
 from hw.isa import Error
 from sim.fast.simulated_run import DDR, IDEAL, Timing
 from sim.simulation import make_job, output_tensors
 from tests.rtl import test_cycles as cycles
 from tests.rtl.overlays import OVERLAYS, SWEPT, Case, check, simulation, swept
-from tests.sim.test_functional import Builder
+from tests.sim.test_functional import COMBINATIONS, Builder
 
 pytestmark = pytest.mark.rtl
 
@@ -54,6 +55,73 @@ def rounded(value: int, mantissa: int, shift: int) -> int:
     whole, rest = divmod(value * mantissa, 1 << shift)
     half = 1 << (shift - 1)
     return whole + (rest > half or (rest == half and whole % 2 == 1))
+
+
+def combined(seed: int, size: int = 6) -> Network:
+    """Every combination: of equal shapes, of an image and a pixel, a plane, a single value."""
+    b = Builder(np.random.default_rng(seed))
+    x = b.conv(b.input(size, size, 5), 9, SAME)
+    gate, plane = b.pool(x, "average", Window((size, size))), b.conv(x, 1, SAME)
+    others = [gate, plane, b.conv(gate, 1, POINT)]
+    y = b.conv(x, 9, POINT)
+    for number, kind in enumerate(COMBINATIONS):
+        y = b.combine(b.combine(y, x, kind), others[(number + seed) % 3], kind)
+    joined = b.concat(y, b.pool(x, "max", SAME))
+    last = b.combine(joined, plane, "maximum")
+    return b.build(b.conv(last, 4, POINT), b.combine(gate, others[2], "reverse"), joined)
+
+
+PAIRS = [name for name in OVERLAYS if OVERLAYS[name].pairs]
+
+
+@pytest.mark.parametrize("name", swept(PAIRS))
+def test_every_combination(name: str) -> None:
+    choices = tuple(all_choices(OVERLAYS[name]))
+    check(name, Case(combined(1), choices), Case(combined(2), choices[::-1], STALLS, images=2))
+
+
+@pytest.mark.parametrize("name", swept(PAIRS))
+def test_cycles_of_combinations(name: str) -> None:
+    choices = all_choices(OVERLAYS[name])
+    programs = [cycles.compile_with(combined(k, 4 + k), OVERLAYS[name], choices) for k in range(3)]
+    for timing in (IDEAL, DDR):
+        cycles.check(name, programs, timing)
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS[1:])
+def test_all_values_with_the_extremes(combination: Combination) -> None:
+    """Scales are powers of two, so that all results are exact."""
+    name, rng = "winograd2", np.random.default_rng(6)
+    for shape, other in (
+        ((256, 1, 3), (256, 1, 3)),
+        ((16, 16, 1), (1, 1, 1)),
+        ((128, 2, 2), (128, 2, 1)),
+    ):
+        for zero_points in EXTREMES:
+            b = Builder(rng)
+            names = b.input(*shape), b.input(*other)
+            y = b.combine(*names, combination)
+            scales = 1.0, 0.25, 2.0
+            for tensor, scale, zero in zip((*names, y), scales, (*zero_points, 3), strict=True):
+                known = Quantisation(scale, zero)
+                b.tensors[tensor] = replace(b.tensors[tensor], quantisation=known)
+            network = b.build(y)
+            one = np.resize(rng.permutation(np.arange(-128, 128)), shape)
+            two = rng.choice([-128, -127, -1, 0, 1, 126, 127], other)
+            program = compile_network(network, OVERLAYS[name])
+            inputs = {n: v.astype(np.int8) for n, v in zip(names, (one, two), strict=True)}
+            (run,) = simulation(name).run(make_job(program, [inputs], timing=STALLS))
+            assert run.error is Error.NONE
+            p, q = np.broadcast_arrays(one - zero_points[0], (two - zero_points[1]) / 4)
+            exact = {
+                "sum": p + q,
+                "difference": p - q,
+                "reverse": q - p,
+                "maximum": np.maximum(p, q),
+                "minimum": np.minimum(p, q),
+            }[combination]
+            wanted = np.clip(np.rint(exact / 2) + 3, -128, 120)  # rint: ties to the even one
+            np.testing.assert_array_equal(output_tensors(run, program)[y], wanted)
 
 
 @pytest.mark.parametrize("name", swept(OVERLAYS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
 from dse.network.graph import (
     Add,
+    Combine,
     Concat,
     Conv,
     Gain,
-    Multiply,
     Network,
     Normalisation,
     Numbers,
@@ -30,12 +31,15 @@ from dse.network.graph import (
     Tensor,
     Window,
 )
+from dse.network.operators import Combination
 from dse.network.prune import prune
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow, Engine, Opcode
 from hw.isa.config import OverlayConfig
 from sim import functional, golden
 from tests.kit.tables import with_tables
+
+COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
 
 
 @dataclass
@@ -106,7 +110,16 @@ class Builder:
         one, other, own = self.tensors[a], self.tensors[b], self.tensors[out]
         scale = float(one.scale * other.scale * self.rng.uniform(10, 200))
         self.tensors[out] = replace(own, quantisation=Quantisation(scale, own.zero_point))
-        self.operators.append(Multiply(f"multiply{len(self.operators)}", a, b, out, low=-110))
+        self.operators.append(Combine(f"multiply{len(self.operators)}", a, b, out, low=-110))
+        return out
+
+    def combine(self, a: str, b: str, combination: Combination) -> str:
+        """``b`` may be of one pixel, or of one channel."""
+        if combination == "product":
+            return self.multiply(a, b)
+        out = self.tensor(self.tensors[a].shape)
+        name = f"combine{len(self.operators)}"
+        self.operators.append(Combine(name, a, b, out, high=120, combination=combination))
         return out
 
     def normalise(self, source: str, reach: int = 2, window: Window | None = None) -> str:
@@ -171,7 +184,8 @@ def networks(draw: st.DrawFn) -> Network:
         x = b.tensors[source]
         alike = [n for n in names if b.tensors[n].shape == x.shape]
         even = [n for n in names if b.tensors[n].shape[:2] == x.shape[:2]]
-        kinds = ["conv", "same", "group", "pool", "add", "multiply", "normalise", "concat", "fc"]
+        kinds = ["conv", "same", "group", "pool", "add", "multiply", "combine", "normalise"]
+        kinds += ["concat", "fc"]
         match draw(st.sampled_from(kinds)):
             case "conv":
                 window = draw(windows(x.height, x.width))
@@ -195,6 +209,18 @@ def networks(draw: st.DrawFn) -> Network:
                 if draw(st.booleans()):
                     gate = b.pool(source, "average", Window((x.height, x.width)))
                     names += [gate, b.multiply(source, gate)]
+            case "combine":
+                kind = draw(st.sampled_from(COMBINATIONS))
+                sizes = {(1, 1), (x.height, x.width)}, {1, x.channels}
+                fits = [
+                    n
+                    for n in names
+                    if b.tensors[n].shape[:2] in sizes[0] and b.tensors[n].channels in sizes[1]
+                ]
+                names.append(b.combine(source, draw(st.sampled_from(fits)), kind))
+                if draw(st.booleans()):
+                    plane = b.conv(source, 1, Window())
+                    names += [plane, b.combine(source, plane, kind)]
             case "normalise":
                 reach = draw(st.integers(0, 2))
                 window = draw(st.sampled_from([Window(), draw(windows(x.height, x.width))]))
@@ -229,6 +255,7 @@ def configs(draw: st.DrawFn) -> OverlayConfig:
         tensor_copies=draw(st.integers(1, 2)),
         axi_bytes=axi_bytes,
         normalisation=1,
+        pairs=1,
         tables=draw(st.integers(1, 3)),
     )
 

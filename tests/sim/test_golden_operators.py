@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from dse.network.graph import (
     Add,
+    Combine,
     Concat,
     Conv,
-    Multiply,
     Network,
     Numbers,
     Operator,
@@ -199,7 +199,7 @@ def multiplications(draw) -> Network:
     spread = draw(st.floats(2, 300))
     scale = float(np.float32(a.quantisation.scale * b.quantisation.scale * spread))
     y = Tensor("y", *shape, Quantisation(scale, draw(zero_points)))
-    return single(Multiply("op", "a", "b", "y", *draw(ranges())), [a, b, y])
+    return single(Combine("op", "a", "b", "y", *draw(ranges())), [a, b, y])
 
 
 @settings(max_examples=80, deadline=None)

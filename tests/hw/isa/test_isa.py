@@ -5,14 +5,25 @@ from __future__ import annotations
 import pytest
 from amaranth.hdl import Shape
 
-from hw.isa import LAYOUTS, Algorithm, Base, Dataflow, MemorySpace, Opcode, decode, encode
+from hw.isa import (
+    LAYOUTS,
+    Algorithm,
+    Base,
+    Combination,
+    Dataflow,
+    MemorySpace,
+    Opcode,
+    decode,
+    encode,
+)
 
-SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 757, "POOL": 517}
+SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 757, "POOL": 556}
 NAMED = {
     (Opcode.LOAD, "base"): (Base, 32, 2),
     (Opcode.LOAD, "space"): (MemorySpace, 34, 1),
     (Opcode.STORE, "base"): (Base, 32, 2),
     (Opcode.STORE, "space"): (MemorySpace, 34, 1),
+    (Opcode.POOL, "combination"): (Combination, 517, 2),
     (Opcode.CONV, "dataflow"): (Dataflow, 384, 2),
     (Opcode.CONV, "algorithm"): (Algorithm, 386, 2),
 }

@@ -14,7 +14,8 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dse.network.rounding import factor, requantise
+from dse.network.rounding import Factor, factor, requantise
+from hw.isa import Combination
 from hw.isa.config import PARAMETER_BYTES, TABLE_RECORDS, OverlayConfig
 from hw.isa.timing import WRITE_TO_READ
 from hw.lib.tensor_memory import TensorMemory
@@ -29,7 +30,11 @@ GAINS = random.Random(7).randbytes(256)  # those of all normalisations, in table
 
 
 def small(
-    columns: int = 3, pool_lanes: int = 0, axi_bytes: int = 8, normalisation: int = 0
+    columns: int = 3,
+    pool_lanes: int = 0,
+    axi_bytes: int = 8,
+    normalisation: int = 0,
+    pairs: int = 0,
 ) -> OverlayConfig:
     return OverlayConfig(
         rows=2,
@@ -41,6 +46,7 @@ def small(
         weight_words=64,
         parameter_depth=64,
         normalisation=normalisation,
+        pairs=pairs,
     )
 
 
@@ -154,11 +160,17 @@ class Layer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Product(Layer):
-    """The product of two channel slices, or of one with a pixel of the other, behind it."""
+class Pair(Layer):
+    """What becomes of two channel slices, or of one with a pixel of the other, behind it.
+
+    ``spread``: the other one has one channel.
+    """
 
     shared: bool = False
     other_zero_point: int = 0
+    combination: Combination = Combination.PRODUCT
+    factors: tuple[int, int] = (1, 1)
+    spread: bool = False
 
     def fields(self, *, address: int, out_address: int, out_pitch: int, tag: int) -> dict[str, int]:
         fields = super().fields(
@@ -173,10 +185,14 @@ class Product(Layer):
             "operand_address": address + self.slack[0] + self.channels,
             "operand_pitch": self.pitch * (not self.shared),
             "operand_zero_point": self.other_zero_point,
+            "combination": self.combination,
+            "factor": self.factors[0],
+            "operand_factor": self.factors[1],
+            "spread": int(self.spread),
         }
 
     def record(self, count: int) -> dict[str, int]:
-        scale = factor(1 / 100)
+        scale = factor(1 / 100) if self.combination == Combination.PRODUCT else Factor(1, 17)
         return super().record(count) | {"bias": 0, "mantissa": scale.mantissa, "shift": scale.shift}
 
     def run(self, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -184,11 +200,18 @@ class Product(Layer):
         for y, x, c in np.ndindex(*out.shape):
             own = int(image[y, x, self.slack[0] + c])
             pixel = image[0, 0] if self.shared else image[y, x]
-            other = int(pixel[self.slack[0] + self.channels + c])
-            product = np.int64((own - self.zero_point) * (other - self.other_zero_point))
+            other = int(pixel[self.slack[0] + self.channels + (0 if self.spread else c)])
+            a, b = own - self.zero_point, other - self.other_zero_point
+            scaled = a * self.factors[0], b * self.factors[1]
+            whole = {
+                Combination.PRODUCT: a * b,
+                Combination.SUM: sum(scaled),
+                Combination.MAXIMUM: max(scaled),
+                Combination.MINIMUM: min(scaled),
+            }
             record = self.record(0)
             record.pop("bias")
-            out[y, x, c] = requantise(product, **record)
+            out[y, x, c] = requantise(np.int64(whole[self.combination]), **record)
         return out
 
 
@@ -415,9 +438,9 @@ def test_every_kind_of_window(stall: Stall) -> None:
     check(small(), [replace(x, seed=i) for i, x in enumerate(EVERY_KIND)], stall=stall, seed=5)
 
 
-def product(channels: int, size: tuple[int, int], **kinds: Any) -> Product:
+def product(channels: int, size: tuple[int, int], **kinds: Any) -> Pair:
     slack = 1, channels + 1
-    return Product(kernel=(1, 1), channels=channels, size=size, slack=slack, **kinds)
+    return Pair(kernel=(1, 1), channels=channels, size=size, slack=slack, **kinds)
 
 
 PRODUCTS = [
@@ -455,6 +478,34 @@ def test_normalisations_between_others(stall: Stall) -> None:
         PRODUCTS[4],
     ]
     config = small(columns=4, normalisation=1)
+    check(config, [replace(x, seed=i) for i, x in enumerate(kinds)], stall=stall, seed=5)
+
+
+COMBINED = [
+    product(
+        5,
+        size,
+        combination=combination,
+        factors=factors,
+        shared=shared,
+        spread=spread,
+        zero_point=zero_point,
+        other_zero_point=-zero_point - 1,
+    )
+    for number, combination in enumerate(Combination)
+    for shared, spread in ((False, False), (True, False), (False, True), (True, True))
+    for size, factors, zero_point in [
+        [((2, 3), (131071, -131071), -128), ((1, 7), (-70000, 5), 127), ((3, 2), (1, 99999), 9)][
+            (number + shared + 2 * spread) % 3
+        ]
+    ]
+]
+
+
+@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+def test_combinations_between_others(stall: Stall) -> None:
+    kinds = [COMBINED[0], EVERY_KIND[0], *COMBINED[1:], NORMALISED[0], *COMBINED[:2]]
+    config = small(normalisation=1, pairs=1)
     check(config, [replace(x, seed=i) for i, x in enumerate(kinds)], stall=stall, seed=5)
 
 

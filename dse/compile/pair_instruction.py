@@ -1,4 +1,4 @@
-"""POOL of a product: two tensors element by element, or one with a pixel of the other."""
+"""POOL of a combination: two tensors, or one with a pixel or a channel of the other."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from dse.assembly.instruction import Action, make
 from dse.assembly.region import Memory, Region, strided
 from dse.compile.strips import Rows
 from dse.compile.window_fields import WindowWalk
-from dse.network.graph import Multiply, Network, Window
+from dse.network import constants
+from dse.network.graph import Combine, Network, Window
 from dse.tiling.walks import largest
-from hw.isa import Opcode
+from hw.isa import Combination, Opcode
 
 TAPS = 2  # one of each tensor
 
 
 @dataclass(frozen=True)
-class ProductStrip:
-    """Output rows ``[first, last)`` of a product, with the rows of all its tensors."""
+class PairStrip:
+    """Output rows ``[first, last)`` of a combination, with the rows of all its tensors."""
 
-    multiply: Multiply
+    combine: Combine
     source: Rows
-    factor: Rows
+    operand: Rows
     target: Rows
     first: int
     last: int
 
     @property
     def is_shared(self) -> bool:
-        """Whether all pixels have one factor."""
-        return self.factor.view.height * self.factor.view.width == 1
+        """Whether all pixels have one operand."""
+        return self.operand.view.height * self.operand.view.width == 1
 
     def walk(self, zero_point: int) -> WindowWalk:
-        """Over all pixels as one line if that can be said, so that a shared factor is read once."""
+        """Over all pixels as one line if it can be said, so that a shared operand is read once."""
         pixels = (self.last - self.first) * self.target.view.width
         line = pixels <= largest("POOL", "out_width")
         line &= pixels * self.source.view.pitch <= largest("POOL", "row_pitch")
@@ -54,15 +55,16 @@ class ProductStrip:
         return Rows(replace(rows.view, height=1, width=pixels), rows.at(self.first), 0, 1)
 
 
-def product(network: Network, strip: ProductStrip, parameters: int) -> Action:
+def combine(network: Network, strip: PairStrip, parameters: int) -> Action:
     """The POOL of one strip."""
-    multiply, view, factor = strip.multiply, strip.source.view, strip.factor.view
-    zero_points = [network.tensors[name].zero_point for name in multiply.inputs]
+    op, view, operand = strip.combine, strip.source.view, strip.operand.view
+    zero_points = [network.tensors[name].zero_point for name in op.inputs]
+    factor, operand_factor, _ = constants.combine_constants(network, op)
     walk = strip.walk(zero_points[0])
-    # A shared factor is the column before the first pixel, which the windows of a line slide on.
+    # A shared operand is the column before the first pixel, which the windows of a line slide on.
     step = view.pitch if strip.is_shared else 0
-    address = strip.factor.at(0 if strip.is_shared else strip.first) + factor.channel
-    pitch = 0 if strip.is_shared else factor.pitch
+    address = strip.operand.at(0 if strip.is_shared else strip.first) + operand.channel
+    pitch = 0 if strip.is_shared else operand.pitch
     fields = walk.fields()
     fields |= {
         "position0": fields["position0"] - step,
@@ -75,11 +77,28 @@ def product(network: Network, strip: ProductStrip, parameters: int) -> Action:
         "operand_pitch": pitch,
         "operand_zero_point": zero_points[1],
     }
+    if op.combination != "product":
+        fields |= {
+            "combination": int(_COMBINATIONS[op.combination]),
+            "factor": factor,
+            "operand_factor": operand_factor,
+        }
+    if operand.channels < view.channels:
+        fields["spread"] = 1
     count = 1 if strip.is_shared else walk.pixels
     reads = (
         *walk.read(),
-        strided(Memory.TENSOR, address, view.channels, pitch, count),
+        strided(Memory.TENSOR, address, operand.channels, pitch, count),
         Region(Memory.PARAMETER, parameters, 1),
     )
-    action = make(Opcode.POOL, multiply.name, fields)
-    return Action(action, multiply.name, reads, (walk.written(view.channels),))
+    action = make(Opcode.POOL, op.name, fields)
+    return Action(action, op.name, reads, (walk.written(view.channels),))
+
+
+_COMBINATIONS = {
+    "sum": Combination.SUM,
+    "difference": Combination.SUM,
+    "reverse": Combination.SUM,
+    "maximum": Combination.MAXIMUM,
+    "minimum": Combination.MINIMUM,
+}
