@@ -250,9 +250,13 @@ def pooling(config: OverlayConfig) -> Resources:
 
 
 def products(config: OverlayConfig) -> Resources:
-    """Multipliers of the pooling engine, and the addresses of the other operand."""
+    """Multipliers of the pooling engine, and the addresses of the other operand.
+
+    Sums and maxima keep a product of 27 bits, and add to it or compare with it.
+    """
     lanes = config.pool_channels * config.products
-    return Resources(
+    kept = Resources(lut=97 * lanes, ff=54 * lanes) if config.pairs else Resources()
+    return kept + Resources(
         dsp=lanes, lut=84 * config.products + 16 * lanes, ff=54 * config.products + 63 * lanes
     )
 

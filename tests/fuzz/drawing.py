@@ -27,7 +27,9 @@ class _Drawing(Spelling):
     def conv(self, x: Live) -> Live:
         groups = self.choose(*[g for g in (1, 1, 1, 2, 3, x.shape[0]) if x.shape[0] % g == 0])
         cout = groups * self.number(1, 4)
-        window = self.window(x.shape, dilated=True)
+        return self.convolved(x, cout, groups, self.window(x.shape, dilated=True))
+
+    def convolved(self, x: Live, cout: int, groups: int, window: dict[str, Any]) -> Live:
         shape = (cout, x.shape[0] // groups, *window["kernel_shape"])
         if self.chance(0.3):
             del window["kernel_shape"]
@@ -316,6 +318,25 @@ class _Drawing(Spelling):
         total = self.node(op, reals)
         return self.finish(total, x.shape)
 
+    def pair(self, x: Live) -> Live:
+        """Two tensors, also an image and a value for each of its channels or pixels, or for all.
+
+        The other one is no function of the first one's values alone.
+        """
+        if self.chance(0.7):  # of as many pixels
+            y = self.convolved(x, self.choose(1, x.shape[0]), 1, {"kernel_shape": [1, 1]})
+        else:
+            y = self.global_pool(x)
+        self.live.append(y)
+        if not _spreads(y.shape, x.shape):
+            return y
+        op = self.choose("Sub", "Mul", "Max", "Min", "Add")
+        pair = [x, y] if self.chance(0.7) else [y, x]
+        if self.style == "qlinear" and op in ("Add", "Mul"):
+            operands = [n for q in map(self.integers, pair) for n in (q.name, q.scale, q.zero)]
+            return self.qlinear(f"QLinear{op}", operands, [], MICROSOFT)
+        return self.finish(self.node(op, [self.real(one) for one in pair]), x.shape)
+
     def concat(self, x: Live) -> Live:
         others = [y for y in self.live if y.shape[1:] == x.shape[1:]]
         parts = [x, *(self.choose(*others) for _ in range(self.number(0, 2)))]
@@ -394,7 +415,7 @@ class _Drawing(Spelling):
     def step(self) -> None:
         x = self.choose(*self.live[-3:])
         spatial = ("conv", "conv", "conv", "pool", "pool", "global_pool", "affine", "concat")
-        spatial += ("curved",)
+        spatial += ("curved", "pair", "pair")
         anywhere = ("view", "add", "dense", "integer_range")
         if len(x.shape) == 3 and self.chance(0.03):
             self.live.append(getattr(self, self.choose("unrounded", "wide"))(x))
@@ -450,3 +471,11 @@ class _Drawing(Spelling):
         if kind == "none":
             return real
         return self.node(kind, [real])
+
+
+def _spreads(shape: tuple[int, ...], image: tuple[int, ...]) -> bool:
+    """Whether an operand has the shape of an image, or one of its channels or pixels."""
+    if shape == image:
+        return True
+    fits = len(shape) == len(image) == 3 and shape[0] in (1, image[0])
+    return fits and shape[1:] in ((1, 1), image[1:])

@@ -207,6 +207,8 @@ class Meaning:
         return Bounds(a.low + b.low - error, a.high + b.high + error, a.dtype)
 
     def _sub(self, a, b, *, node) -> Bounds:
+        if not (a.fixed or b.fixed):
+            return self._add(a, Bounds(-b.high, -b.low, b.dtype), node=node)
         if a.fixed:
             return self._affine(b, -1.0, a.low)
         return self._affine(a, 1.0, -b.constant)
@@ -218,6 +220,16 @@ class Meaning:
             corners = np.stack([x * y for x in (a.low, a.high) for y in (b.low, b.high)])
             return Bounds(corners.min(axis=0), corners.max(axis=0), a.dtype)
         return self._affine(a, b.constant, 0.0)
+
+    def _max(self, a, b, *, node) -> Bounds:
+        return self._chosen(np.maximum, a, b)
+
+    def _min(self, a, b, *, node) -> Bounds:
+        return self._chosen(np.minimum, a, b)
+
+    def _chosen(self, choose, a: Bounds, b: Bounds) -> Bounds:
+        error = (np.abs(a.middle) + a.radius + np.abs(b.middle) + b.radius) * _FACTOR
+        return Bounds(choose(a.low, b.low) - error, choose(a.high, b.high) + error, a.dtype)
 
     def _div(self, a, b, *, node) -> Bounds:
         return self._affine(a, 1 / b.constant, 0.0)
@@ -341,11 +353,15 @@ class Meaning:
         return self._integers(self._dense(self._data(a, sa, za), w, bias, alpha), sy, zy, a)
 
     def _qlinearadd(self, a, sa, za, b, sb, zb, sy, zy=None, *, node) -> Bounds:
-        pair = [
-            self._real(v, s, z) if v.fixed else self._data(v, s, z)
-            for v, s, z in ((a, sa, za), (b, sb, zb))
-        ]
+        pair = self._both((a, sa, za), (b, sb, zb))
         return self._integers(self._add(*pair, node=node), sy, zy, a)
+
+    def _qlinearmul(self, a, sa, za, b, sb, zb, sy, zy=None, *, node) -> Bounds:
+        pair = self._both((a, sa, za), (b, sb, zb))
+        return self._integers(self._mul(*pair, node=node), sy, zy, a)
+
+    def _both(self, *operands) -> list[Bounds]:
+        return [self._real(*one) if one[0].fixed else self._data(*one) for one in operands]
 
     def _qlinearconcat(self, sy, zy, *operands, node, axis) -> Bounds:
         parts = [self._data(*operands[i : i + 3]) for i in range(0, len(operands), 3)]
