@@ -48,14 +48,14 @@ def test_all_problems_at_once(builder, save) -> None:
     slopes = b.weight("slopes", 4, 14, 14)
     x = b.node("PRelu", [b.conv(b.input(3, 16, 16), "a", 4, 3, 3), slopes], "leaky")
     y = b.node("Hardmax", [x], "gate")
-    x = b.node("Sub", [x, y], "difference")
+    x = b.node("Div", [x, y], "quotient")
     up = b.constant("up", np.float32([1, 1, 2, 2]))
     x = b.node("Resize", [x, "", up], "resized", mode="cubic")
     x = b.node("Conv", [x, b.node("Relu", [b.input(4, 3, 3, name="w")], "wr")], "dynamic")
     path = save(b.model(b.conv(x, "last", 2, 1, 1)))
     report = check(path, strict=True)
     names = [problem.name for problem in report.problems]
-    assert names == ["leaky", "gate", "difference", "resized", "dynamic"]
+    assert names == ["leaky", "gate", "quotient", "resized", "dynamic"]
     reasons = {problem.name: problem.reason for problem in report.problems}
     assert "differs between pixels" in reasons["leaky"] and "no such" in reasons["gate"]
     assert "interpolates" in reasons["resized"] and "not constant" in reasons["dynamic"]
