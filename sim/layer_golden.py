@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from dse.network.graph import Window
-from dse.network.rounding import rescaled
+from dse.network.rounding import MANTISSA_BITS, rescaled
+from dse.pipeline.stage_numbers import Ints, StageNumbers
 from hw.stages.shape import StageShape
 from sim.golden import window_maxima, window_sums
-from sim.layer_job import Ints, StageNumbers
 
 
 def stage_sums(shape: StageShape, numbers: StageNumbers, x: Ints) -> Ints:
@@ -70,7 +70,7 @@ def drawn_numbers(
         numbers = StageNumbers(
             weights=rng.integers(-top, top, size),
             bias=rng.integers(-top, top, shape.n_out) << (shape.bits // 2),
-            mantissa=np.ones(shape.n_out, np.int64),
+            mantissa=_mantissas(shape, rng),
             shift=np.zeros(shape.n_out, np.int64),
             zero_in=0,
             zero_out=0,
@@ -80,7 +80,14 @@ def drawn_numbers(
         sums = stage_sums(shape, numbers, image)
         highest = int(np.quantile(np.abs(sums), 0.999))
         shift = max(0, highest.bit_length() - shape.bits + 1)
+        shift += MANTISSA_BITS - 1 if shape.scaled else 0
         numbers = replace(numbers, shift=np.full(shape.n_out, shift))
         found.append(numbers)
         image = finished(shape, numbers, sums)
     return found
+
+
+def _mantissas(shape: StageShape, rng: np.random.Generator) -> Ints:
+    if not shape.scaled:
+        return np.ones(shape.n_out, np.int64)
+    return rng.integers(1 << (MANTISSA_BITS - 1), 1 << MANTISSA_BITS, shape.n_out)

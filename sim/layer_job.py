@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
+from dse.pipeline.stage_numbers import Ints, StageNumbers
 from hw.stages.result_beat import header_layout, parameter_layout
 from hw.stages.shape import MapLink, StageShape
 from hw.stages.stage_parameters import parameter_bits
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageNumbers:
-    """What a stage computes with.
-
-    Parameters
-    ----------
-    weights : [n_out, kernel, kernel, n_in].
-    bias, mantissa, shift : of each output channel; a mantissa of 1 where stages only shift.
-    zero_in, zero_out : what stands for zero in the input and in the result.
-    low, high : bounds of the result.
-    """
-
-    weights: Ints
-    bias: Ints
-    mantissa: Ints
-    shift: Ints
-    zero_in: int
-    zero_out: int
-    low: int
-    high: int
 
 
 def beat_bytes(bits: int) -> int:
@@ -75,8 +49,7 @@ def weight_beats(shape: StageShape, numbers: StageNumbers) -> bytes:
         shape.tiles, shape.para_out, shape.taps, shape.in_steps, shape.para_in
     ).transpose(0, 2, 3, 1, 4)
     rows = parted.reshape(-1, shape.para_out * shape.para_in)
-    room = shape.weight_pieces * shape.weight_beat - rows.shape[1]
-    return _packed(np.pad(rows, ((0, 0), (0, room))).reshape(-1, shape.weight_beat), shape.bits)
+    return _packed(rows.reshape(-1, shape.weight_beat), shape.bits)
 
 
 def weight_times(shape: StageShape) -> int:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dse.pipeline.stage_numbers import Ints, StageNumbers
 from hw.lib.emit import Verilog
 from hw.stages.shape import StageShape
 from sim.layer_job import (
-    Ints,
-    StageNumbers,
     beat_bytes,
     map_beats,
     map_values,

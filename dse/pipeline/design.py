@@ -27,7 +27,7 @@ class Stage:
         Parallelisms, and granules per segment.
     macs, cycles, dsp, multipliers : int
         Work for one image, time for one image, DSP blocks, and products those blocks can make.
-    input_ram, weight_ram, output_ram, pool_ram : int
+    input_ram, weight_ram, output_ram, pool_ram, parameter_ram : int
         Memory blocks of each buffer.
     weight_words : int
         Weights read from DRAM for one image.
@@ -47,12 +47,14 @@ class Stage:
     weight_ram: int
     output_ram: int
     pool_ram: int
+    parameter_ram: int
     weight_words: int
 
     @property
     def ram(self) -> int:
         """Memory blocks of the stage."""
-        return self.input_ram + self.weight_ram + self.output_ram + self.pool_ram
+        buffers = self.input_ram + self.weight_ram + self.output_ram + self.pool_ram
+        return buffers + self.parameter_ram
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,7 @@ def _stage(stage: ConvStage, scheme: Scheme, model: StageModel, candidate: Candi
         weight_ram=_only(ram.weight),
         output_ram=_only(ram.output),
         pool_ram=_only(ram.pool),
+        parameter_ram=_only(ram.parameter),
         weight_words=stage.weights * _only(weight_reads(scheme, par)),
     )
 

@@ -93,6 +93,7 @@ def _stage_json(design: Design, stage: Stage) -> dict[str, Any]:
             "weight": stage.weight_ram,
             "output": stage.output_ram,
             "pool": stage.pool_ram,
+            "parameter": stage.parameter_ram,
         },
         "utilisation": design.utilisation(stage),
         "busy": stage.cycles / design.cycles,

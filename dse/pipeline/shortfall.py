@@ -17,6 +17,7 @@ _BUFFERS = {
     "weight": "weight_ram",
     "output": "output_ram",
     "pool": "pool_ram",
+    "parameter": "parameter_ram",
 }
 
 

@@ -13,12 +13,10 @@ from dse.pipeline.model.search_error import DeviceError
 from hw.stages.shape import MapLink, MaximumShape, StageShape
 
 
-def stage_shapes(design: Design, *, scaled: bool = False) -> tuple[StageShape, ...]:
+def stage_shapes(design: Design) -> tuple[StageShape, ...]:
     """The stages, with links as wide as the period asks for.
 
-    Parameters
-    ----------
-    scaled : results are multiplied by a mantissa of their channel, not only shifted.
+    Results of 8 bits are multiplied by a mantissa of their channel, those of 16 only shifted.
 
     Raises
     ------
@@ -33,7 +31,7 @@ def stage_shapes(design: Design, *, scaled: bool = False) -> tuple[StageShape, .
     link = _input(layers[0], stages[0], design.cycles)
     shapes: list[StageShape] = []
     for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
-        alone = _shape(layer, stage, link, design.model.bits, scaled)
+        alone = _shape(layer, stage, link, design.model.bits)
         reader = layers[number + 1 : number + 2], stages[number + 1 : number + 2]
         widths = [w for w in _divisors(alone.beat_channels) if _keeps_up(alone, w, design.cycles)]
         width = _choose(widths or [alone.beat_channels], *reader)
@@ -42,7 +40,7 @@ def stage_shapes(design: Design, *, scaled: bool = False) -> tuple[StageShape, .
     return tuple(shapes)
 
 
-def _shape(layer: ConvStage, stage: Stage, link: MapLink, bits: int, scaled: bool) -> StageShape:
+def _shape(layer: ConvStage, stage: Stage, link: MapLink, bits: int) -> StageShape:
     return StageShape(
         name=layer.name,
         n_in=layer.n_in,
@@ -59,7 +57,7 @@ def _shape(layer: ConvStage, stage: Stage, link: MapLink, bits: int, scaled: boo
         para_seg=stage.para_seg,
         scheme=stage.scheme,
         bits=bits,
-        scaled=scaled,
+        scaled=bits == 8,
         source=link,
         out_width=1,
     )

@@ -12,6 +12,7 @@ import enum
 import gc
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,11 +26,13 @@ from amaranth.hdl import (
     Fragment,
     Instance,
     ResetSignal,
+    Shape,
     Signal,
     Value,
 )
 from amaranth.hdl._ast import Assign
 from amaranth.hdl._ir import PortDirection
+from amaranth.hdl._mem import MemoryInstance
 from amaranth.lib import wiring
 
 from hw.lib.self_reads import SelfReadError
@@ -56,14 +59,29 @@ class Port:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EmittedMemory:
+    """A memory of the design: its path from the top, bits of a row, rows; read by the clock?"""
+
+    path: str
+    width: int
+    depth: int
+    clocked: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verilog:
-    """An emitted design: its text, the names of all its modules, and the ports of the top."""
+    """An emitted design: its text, the names of all its modules, and the ports of the top.
+
+    ``memories`` and ``instances`` count everything once for each place that it stands at.
+    """
 
     top: str
     text: str
     modules: tuple[str, ...]
     ports: tuple[Port, ...]
     hierarchical: bool  # some module is marked for Verilator's --hierarchical
+    memories: tuple[EmittedMemory, ...] = ()
+    instances: tuple[tuple[str, int], ...] = ()  # shared modules, and how many there are of each
 
     @property
     def sha256(self) -> str:
@@ -135,6 +153,7 @@ class EmitPlatform:
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
+        self._contents: dict[str, list[tuple[str, Any]]] = {}
 
     def convert(self, component: Any, name: str, *, hier_block: bool = False) -> dict[Port, Value]:
         """Converts ``component`` to module ``name`` unless done; returns its ports to connect."""
@@ -171,13 +190,29 @@ class EmitPlatform:
                 *ports,
             ),
             hierarchical=any(kept.hier_block for kept in self._kept.values()),
+            memories=tuple(self._memories(name, "")),
+            instances=tuple(sorted(Counter(self._instances(name)).items())),
         )
+
+    def _memories(self, module: str, path: str) -> Iterator[EmittedMemory]:
+        for place, what in self._contents.get(module, ()):
+            if isinstance(what, str):
+                yield from self._memories(what, f"{path}{place}.")
+            else:
+                yield dataclasses.replace(what, path=path + place)
+
+    def _instances(self, module: str) -> Iterator[str]:
+        for _, what in self._contents.get(module, ()):
+            if isinstance(what, str):
+                yield what
+                yield from self._instances(what)
 
     def _convert(
         self, component: Any, name: str, ports: dict[Port, Value], clock: str, reset: str
     ) -> tuple[ModuleText, ...]:
         fragment = Fragment.get(component, self)
         _take_guards(fragment, name)
+        self._contents[name] = list(_contents(fragment, ""))
         domain = ClockDomain("sync")
         fragment.add_domains(domain)
         reset_port = domain.rst
@@ -250,6 +285,21 @@ def _take_guards(fragment: Fragment, parent: str) -> None:
                     f"shared {name} below {parent} cannot be reset or enabled from outside"
                 )
             child.statements.clear()
+
+
+def _contents(fragment: Fragment, path: str) -> Iterator[tuple[str, Any]]:
+    """Memories, and names of modules that stand in the fragment, each with its place."""
+    for child, name, _ in fragment.subfragments:
+        place = f"{path}{name}"
+        if isinstance(child, MemoryInstance):
+            data = child._data
+            width = Shape.cast(data.shape).width
+            clocked = all(port._domain != "comb" for port in child._read_ports)
+            yield place, EmittedMemory(path=place, width=width, depth=data.depth, clocked=clocked)
+        elif isinstance(child, Instance):
+            yield place, child.type
+        else:
+            yield from _contents(child, f"{place}.")
 
 
 def _parameters(component: Any) -> tuple[tuple[str, str], ...]:

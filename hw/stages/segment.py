@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Module, signed
@@ -16,10 +18,15 @@ from hw.stages.shape import StageShape
 
 def segment_module(shape: StageShape) -> str:
     """A name for all segments that are equal."""
-    return (
-        f"segment_{shape.name}_{shape.para_in}x{shape.para_out}_{shape.bits}"
-        f"_{shape.accumulator_bits}"
-    )
+    plain = re.sub(r"\W", "_", shape.name)
+    if plain != shape.name:
+        plain = f"{plain}_{zlib.crc32(shape.name.encode()):08x}"
+    return f"segment_{plain}_{shape.para_in}x{shape.para_out}_{shape.bits}_{shape.accumulator_bits}"
+
+
+def dot_module(shape: StageShape) -> str:
+    """A name for all dot products that are equal."""
+    return f"dot_{shape.para_in}_{shape.bits}_{shape.accumulator_bits}"
 
 
 class Segment(wiring.Component):
@@ -71,9 +78,10 @@ class Segment(wiring.Component):
             "bits": shape.bits,
             "accumulator_bits": shape.accumulator_bits,
         }
-        name = f"dot_{shape.para_in}_{shape.bits}_{shape.accumulator_bits}"
         for channel in range(shape.para_out):
-            column = Shared(DotProduct(**dot), name, hier_block=not shape.hier_segments)
+            column = Shared(
+                DotProduct(**dot), dot_module(shape), hier_block=not shape.hier_segments
+            )
             m.submodules[f"dot_{channel}"] = column
             m.d.comb += [
                 column.i_values.eq(Cat(self._operands(channel, values, choices))),

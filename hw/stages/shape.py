@@ -362,18 +362,18 @@ class StageShape:
 
     @cached_property
     def weight_beat(self) -> int:
-        """Weights that arrive in a cycle: enough that a tile is there before it is needed."""
+        """Weights that arrive in a cycle: the least part of a row that is fast enough."""
         lanes = self.para_in * self.para_out
         if self.scheme is Scheme.LINE:
             return 1
         last = self.passes - (self.steps - 1) * self.step_passes
         least = ceil_div(lanes, min(self.step_passes, last))
-        return min(lanes, 1 << (least - 1).bit_length())
+        return next(beat for beat in range(least, lanes + 1) if lanes % beat == 0)
 
     @cached_property
     def weight_pieces(self) -> int:
         """Beats of a row of weights."""
-        return ceil_div(self.para_in * self.para_out, self.weight_beat)
+        return self.para_in * self.para_out // self.weight_beat
 
     # Results.
 

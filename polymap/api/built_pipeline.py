@@ -12,13 +12,23 @@ import numpy as np
 from dse.files.writing import writing
 from dse.pipeline.design import Design
 from dse.pipeline.efficiency import pipeline_efficiency
+from dse.pipeline.stage_numbers import Ints, StageNumbers
 from dse.pipeline.stage_shapes import stage_shapes
 from hw.lib.emit import Verilog
+from hw.stages.segment import dot_module
 from hw.stages.shape import StageShape
 from sim import verilator
 from sim.layer_build import PIPELINE_TOP, build_pipeline, emit_pipeline
 from sim.layer_golden import drawn_numbers, pipeline_result
-from sim.layer_job import Ints, StageNumbers
+
+BUFFERS = {
+    "ring": "input",
+    "weights": "weight",
+    "results": "output",
+    "pool": "pool",
+    "drain": "parameter",
+}
+"""What the search calls the memories of a stage's part."""
 
 PIPELINE_VERILOG, PIPELINE_SIDE_CAR = f"{PIPELINE_TOP}.v", f"{PIPELINE_TOP}.json"
 
@@ -40,6 +50,24 @@ class BuiltPipeline:
         verilator.lint(self.verilog)
         return "clean"
 
+    def blocks(self) -> dict[str, dict[str, int]]:
+        """For each stage and buffer the memory blocks, counted from the elaborated memories."""
+        ram = self.design.model.ram
+        found = {shape.name: dict.fromkeys(BUFFERS.values(), 0) for shape in self.stages}
+        for memory in self.verilog.memories:
+            top, part = memory.path.split(".")[:2]
+            if not memory.clocked:
+                continue  # of a few rows: distributed RAM
+            stage = self.stages[int(top.rpartition("_")[2])]
+            size = {"lanes": np.array([-(-memory.width // 8)]), "depth": np.array([memory.depth])}
+            found[stage.name][BUFFERS[part]] += int(ram.blocks(**size)[0])
+        return found
+
+    def products(self) -> int:
+        """Products of a cycle, counted from the elaborated cascades."""
+        inputs = {dot_module(shape): shape.para_in for shape in self.stages}
+        return sum(inputs.get(name, 0) * count for name, count in self.verilog.instances)
+
     def to_json(self) -> dict[str, Any]:
         """The side-car: what a build or a host needs to know of the design."""
         return {
@@ -49,6 +77,8 @@ class BuiltPipeline:
             "verilog_sha256": self.verilog.sha256,
             "modules": list(self.verilog.modules),
             "period": self.design.cycles,
+            "products": self.products(),
+            "memory": {"block": self.design.model.ram.name, "counted": self.blocks()},
             "stages": [_stage(shape) for shape in self.stages],
             "ports": [
                 {
@@ -103,16 +133,19 @@ def build(design: Design) -> BuiltPipeline:
 def run_images(
     built: BuiltPipeline,
     count: int,
+    numbers: Sequence[StageNumbers] | None = None,
     *,
     seed: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PipelineResult:
-    """Drawn images through drawn weights, in RTL and in the golden model."""
+    """Drawn images in RTL and in the golden model, through drawn weights if there are none."""
     first = built.stages[0]
     rng = np.random.default_rng(seed)
     size = (first.size_in, first.size_in, first.source.channels)
-    images = [rng.integers(0, 1 << (first.bits - 1), size) for _ in range(count)]
-    numbers = drawn_numbers(built.stages, images[0], rng)
+    top = 1 << (first.bits - 1)
+    images = [rng.integers(0 if numbers is None else -top, top, size) for _ in range(count)]
+    if numbers is None:
+        numbers = drawn_numbers(built.stages, images[0], rng)
     return _run(built, numbers, images, progress)
 
 

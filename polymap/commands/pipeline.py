@@ -1,9 +1,11 @@
 """``polymap pipeline``: the parallelism search for layer-pipelined accelerators."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,16 +27,26 @@ from dse.pipeline.search_report import check_clock, summary, to_json, to_tables
 from dse.process.progress import Progress
 from hw.isa.errors import FAILURE
 from polymap.commands import output
+from polymap.commands.options import Calibration
+
+if TYPE_CHECKING:
+    from dse.pipeline.from_network import NumberedChain
+
+BITS_OF_TABLES, BITS_OF_MODELS = 16, 8
 
 
 def pipeline(
     network: Annotated[
-        str, typer.Argument(help="alexnet, vgg16, resnet18, or a JSON file of layers")
+        str,
+        typer.Argument(help="alexnet, vgg16, resnet18, a JSON file of layers, or an ONNX model"),
     ],
     device: Annotated[
         str, typer.Option(help="kcu1500, ku060, vx485t, vx690t or arria10gt1150")
     ] = "kcu1500",
-    bits: Annotated[int, typer.Option(help="width of weights and activations, 8 or 16")] = 16,
+    bits: Annotated[
+        int | None,
+        typer.Option(help="width of weights and activations: 16, or 8, which ONNX models have"),
+    ] = None,
     mhz: Annotated[float, typer.Option(help="clock of the reported GOP/s")] = 230.0,
     granularity: Annotated[
         Granule, typer.Option(help="what a segment of the output map is made of")
@@ -57,6 +69,7 @@ def pipeline(
     out: Annotated[
         Path | None, typer.Option(help="directory for pipeline.json and pipeline.html")
     ] = None,
+    calibration: Calibration = None,
     elaborate: Annotated[
         bool, typer.Option("--elaborate", help="write the stages as Verilog to --out")
     ] = False,
@@ -79,18 +92,26 @@ def pipeline(
         ram_units=part.ram_units if bram is None else bram,
     )
     with output.progress() as progress:
+        numbered = _model(network, calibration, bits, size, progress)
         progress.stage("searching")
         outcome = run(
-            resized(load_network(network), size),
+            resized(load_network(network), size) if numbered is None else numbered.chain,
             part,
-            cost_model(part, bits=bits, granule=granularity, per_dsp=per_dsp),
+            cost_model(
+                part,
+                bits=bits or (BITS_OF_TABLES if numbered is None else BITS_OF_MODELS),
+                granule=granularity,
+                per_dsp=per_dsp,
+            ),
             device_budget(part, ram_limit=bram_limit),
             method=method,
             windows=_windows(alpha, beta),
             progress=progress.note,
         )
         result = to_json(outcome, mhz=mhz)
-        told = _build(outcome, elaborate, simulate, out, progress, result)
+        if numbered is not None:
+            result["ends_before"] = numbered.ends_before
+        told = _build(outcome, numbered, elaborate, simulate, out, progress, result)
     _write(outcome, result, plot=plot, out=out)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
@@ -101,8 +122,30 @@ def pipeline(
         raise typer.Exit(FAILURE)
 
 
+def _model(
+    network: str,
+    calibration: Path | None,
+    bits: int | None,
+    size: int | None,
+    progress: Progress,
+) -> NumberedChain | None:
+    """The stages of an ONNX model; None for a table of layers."""
+    if Path(network).suffix.lower() != ".onnx":
+        if calibration is not None:
+            raise SearchError("--calibration is for ONNX models; a table of layers has no numbers")
+        return None
+    if bits not in (None, BITS_OF_MODELS) or size is not None:
+        raise SearchError("an ONNX model has 8 bits and its own size; leave --bits and --size out")
+    from dse.onnx.reading import load  # onnx takes a while to import
+    from dse.pipeline.from_network import chain_of
+
+    progress.stage("importing" if calibration is None else "quantising")
+    return chain_of(load(network, calibration).network)
+
+
 def _build(
     outcome: Outcome,
+    numbered: NumberedChain | None,
     elaborate: bool,
     simulate: int | None,
     out: Path | None,
@@ -110,22 +153,38 @@ def _build(
     result: dict[str, Any],
 ) -> list[str]:
     """The stages as hardware, as far as it is asked for; what came of it is added to ``result``."""
+    told: list[str] = []
+    if numbered is not None and numbered.ends_before is not None:
+        told.append(f"the stages end before {numbered.ends_before}; the rest is the host's")
     if not elaborate and simulate is None:
-        return []
+        return told
     from polymap.api import built_pipeline  # numpy's and Verilator's part takes a while to import
 
     progress.stage("elaborating")
     built = built_pipeline.build(outcome.design)
-    told = []
     if elaborate and out is not None:
         progress.stage("checking")
         result["lint"] = built.lint()
         built.save(output.folder(out))
         told.append(f"lint: {result['lint']}; {built_pipeline.PIPELINE_VERILOG} in {out}")
+    counted = sum(sum(buffers.values()) for buffers in built.blocks().values())
+    design, ram = outcome.design, outcome.design.model.ram
+    result["elaborated"] = {
+        "products": built.products(),
+        "ram": {"counted": counted, "searched": design.ram, "block": ram.name},
+        "buffers": built.blocks(),
+    }
+    told.append(
+        f"elaborated: {built.products():,} products a cycle; {ram.in_units(counted)} counted from "
+        f"the memories, {ram.in_units(design.ram)} in the search"
+    )
     if simulate is not None:
         progress.stage("building the RTL")
         run = built_pipeline.run_images(
-            built, simulate, progress=lambda now, end: progress.share("simulating", now, end)
+            built,
+            simulate,
+            None if numbered is None else numbered.numbers,
+            progress=lambda now, end: progress.share("simulating", now, end),
         )
         result["rtl"] = run.to_json()
         measured = "none of one image" if run.period is None else f"{run.period:,} cycles"

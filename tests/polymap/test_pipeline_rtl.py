@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
+from dse.network.graph import Conv
+from dse.onnx.reading import load
 from dse.pipeline import Method, cost_model, device_budget, load_device, load_network, run
-from polymap.api import built_pipeline
+from dse.pipeline.from_network import chain_of
+from dse.pipeline.stage_shapes import stage_shapes
+from sim import golden
 from sim.layer_build import build_pipeline
 from sim.layer_golden import drawn_numbers, pipeline_result
 from sim.layer_simulation import StreamRates
@@ -53,6 +59,9 @@ def test_images_through_the_rtl(invoke: Callable[..., Any], network: Path, tmp_p
     assert rtl["mismatches"] == 0
     assert rtl["period"] == rtl["predicted"] == told["cycles"]
     assert rtl["busy"] == {stage["name"]: stage["cycles"] for stage in told["stages"]}
+    built = told["elaborated"]
+    assert built["products"] == told["dsp"]["used"]
+    assert built["buffers"] == {s["name"]: s["ram_by_buffer"] for s in told["stages"]}
     assert rtl["r1"] == pytest.approx(told["R1"])
     side_car = json.loads((tmp_path / "polymap_pipeline.json").read_text())
     assert side_car["top"] in (tmp_path / "polymap_pipeline.v").read_text()
@@ -64,7 +73,7 @@ def test_stalls_lose_nothing(network: Path, rates: tuple[int, int, int]) -> None
     device = replace(load_device("kcu1500"), dsp=DSP)
     chain, model = load_network(str(network)), cost_model(device)
     found = run(chain, device, model, device_budget(device), method=Method.EXACT)
-    stages = built_pipeline.build(found.design).stages
+    stages = stage_shapes(found.design)
     rng = np.random.default_rng(sum(rates))
     images = [rng.integers(-(2**15), 2**15, (14, 14, 3)) for _ in range(3)]
     numbers = drawn_numbers(stages, images[0], rng)
@@ -74,6 +83,78 @@ def test_stalls_lose_nothing(network: Path, rates: tuple[int, int, int]) -> None
     for result, image in zip(seen.results, images, strict=True):
         assert (result == pipeline_result(stages, numbers, image)).all()
     assert list(seen.busy) == [3 * stage.cycles for stage in stages]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two convolutions, a maximum and an average, in float, and what calibrates them."""
+    folder = tmp_path_factory.mktemp("model")
+    rng = np.random.default_rng(1)
+    weights = {
+        "w1": rng.normal(0, 0.3, (6, 3, 3, 3)),
+        "b1": rng.normal(0, 0.1, 6),
+        "w2": rng.normal(0, 0.2, (8, 6, 3, 3)),
+        "b2": rng.normal(0, 0.1, 8),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], name="/first/Conv", pads=[1] * 4),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["p1", "w2", "b2"], ["c2"], name="/second/Conv"),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("GlobalAveragePool", ["r2"], ["y"], name="average"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 10, 10])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8, 1, 1])],
+        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), folder / "small.onnx")
+    np.savez(folder / "typical.npz", x=rng.normal(0, 1, (8, 3, 10, 10)).astype(np.float32))
+    return folder / "small.onnx", folder / "typical.npz"
+
+
+def test_an_onnx_model_through_the_rtl(
+    invoke: Callable[..., Any], model: tuple[Path, Path]
+) -> None:
+    arguments = ("--calibration", model[1], "--method", "exact", "--dsp", 30, "--simulate", 3)
+    answer = invoke("pipeline", model[0], *arguments, "--json")
+    assert answer.code == 0, answer
+    told = json.loads(answer.stdout)
+    assert told["bits"] == 8
+    assert [stage["name"] for stage in told["stages"]] == ["/first/Conv", "/second/Conv"]
+    assert "an average is no part of a stage" in told["ends_before"]
+    assert told["rtl"]["mismatches"] == 0
+    assert told["rtl"]["period"] == told["cycles"]
+
+
+def test_stages_are_the_network(model: tuple[Path, Path]) -> None:
+    """What the stages give is what the golden model of the whole network gives."""
+    network = load(*model).network
+    found = chain_of(network)
+    device = load_device("kcu1500")
+    search = run(
+        found.chain,
+        device,
+        cost_model(device, bits=8),
+        device_budget(device),
+        method=Method.EXACT,
+    )
+    stages = stage_shapes(search.design)
+    image = np.random.default_rng(2).integers(-128, 128, (10, 10, 3)).astype(np.int8)
+    tensors = golden.run(network, {network.inputs[0]: image})
+    last = [o for o in network.operators if isinstance(o, Conv)][-1].output
+    result = pipeline_result(stages, found.numbers, image.astype(np.int64))
+    assert (result == tensors[last]).all()
+
+
+def test_a_table_has_no_numbers(refused: Callable[..., str], model: tuple[Path, Path]) -> None:
+    assert "ONNX" in refused("pipeline", "alexnet", "--calibration", model[1])
+    said = refused("pipeline", model[0], "--calibration", model[1], "--bits", 16)
+    assert "8 bits" in said
 
 
 def test_elaborate_needs_a_place(refused: Callable[..., str]) -> None:

@@ -21,13 +21,14 @@ import numpy as np
 
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, ceil_div
+from dse.pipeline.model.pixel_buffers import PixelBuffers, groups_touched
 from dse.pipeline.model.ram import IntArray, Ram
 from hw.stages.scheme import Scheme, step_passes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Buffers:
-    """Memory blocks of n candidates of one stage, four arrays of shape (n,).
+    """Memory blocks of n candidates of one stage, five arrays of shape (n,).
 
     Parameters
     ----------
@@ -36,45 +37,46 @@ class Buffers:
     weight : IntArray
         All weights (LINE) or a double-buffered tile (BAND, MAP).
     output : IntArray
-        Double-buffered results of one step (LINE, BAND); none for MAP, which writes the map of its
-        successor.
+        Results that wait: two steps or more (LINE, BAND), two passes or more (MAP).
     pool : IntArray
         Partial results of pooling.
+    parameter : IntArray
+        Biases and shifts of the channels; only counted for segments of pixels.
     """
 
     input: IntArray
     weight: IntArray
     output: IntArray
     pool: IntArray
+    parameter: IntArray
 
     @property
     def total(self) -> IntArray:
         """Memory blocks of the stage."""
-        return self.input + self.weight + self.output + self.pool
+        return self.input + self.weight + self.output + self.pool + self.parameter
 
 
 def buffers(
     stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, bits: int
 ) -> Buffers:
     """Memory blocks of every buffer of a stage, for words of ``bits`` bits."""
+    if granule is Granule.PIXEL:
+        sizes = PixelBuffers(stage=stage, scheme=scheme, par=par, ram=ram, bits=bits)
+        return Buffers(
+            input=sizes.input,
+            weight=sizes.weight,
+            output=sizes.output,
+            pool=sizes.pool,
+            parameter=sizes.parameter,
+        )
     word = -(-bits // 8)
     return Buffers(
         input=_input(stage, scheme, granule, par, ram=ram, word=word),
         weight=_weight(stage, scheme, par, ram=ram, word=word),
         output=_output(stage, scheme, granule, par, ram=ram, word=word),
         pool=_pool(stage, scheme, granule, par, ram=ram, word=word),
+        parameter=np.zeros_like(par.run),
     )
-
-
-def groups_touched(stage: ConvStage, para_out: int) -> int:
-    """Most groups that one tile of ``para_out`` output channels reads.
-
-    A tile across a group border multiplies the channels of both groups at once.
-    """
-    size = stage.n_out // stage.groups
-    first = np.arange(0, stage.n_out, para_out)
-    last = np.minimum(first + para_out, stage.n_out) - 1
-    return int(np.max(last // size - first // size)) + 1
 
 
 def live_rows(stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism) -> IntArray:

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from dse.pipeline.model.buffers import buffers
 from dse.pipeline.model.compute import cycles, dsp_blocks
 from dse.pipeline.model.device import Device, Pairing
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, parallelisms
+from dse.pipeline.model.pixel_buffers import PixelBuffers
 from dse.pipeline.model.ram import IntArray, Ram
 from dse.pipeline.model.search_error import DeviceError
 from hw.stages.scheme import Scheme
@@ -95,6 +98,9 @@ def cost_model(
 def candidates(stage: ConvStage, scheme: Scheme, model: StageModel) -> Candidates:
     """Step 4: the (cycles, dsp, ram) triple of every parallelism of a stage."""
     par = parallelisms(stage, model.granule)
+    if model.granule is Granule.PIXEL:
+        sizes = PixelBuffers(stage=stage, scheme=scheme, par=par, ram=model.ram, bits=model.bits)
+        par = par.take(np.flatnonzero(sizes.buildable))
     return Candidates(
         par=par,
         cycles=cycles(stage, model.granule, par),
