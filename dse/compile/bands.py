@@ -179,7 +179,7 @@ def _conv_cycles(
     source = layout.views[layer.conv.input]
     pieces = cut(layer.conv, source, pixels, config, mapping.choice(layer.name))
     tilings = [(piece.transform, piece.tiling(pixels, config)) for piece in pieces]
-    # A CONV after a Winograd one waits for its drain, others follow without a gap.
+    # Winograd's drain may be waited for, see `Streamer`; others follow without a gap.
     return sum(int(tiling.cost[0] if by else tiling.longest) for by, tiling in tilings)
 
 

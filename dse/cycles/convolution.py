@@ -85,7 +85,7 @@ class Convolution:
         room = [len(queue) < INSTRUCTIONS for queue in self._queues]
         horizon = self._engine.plan(room, valid=offered is not None)
         head = sequence[0] if sequence else None
-        can = [self.loader.ready(head), self.streamer.ready] if head else [False, False]
+        can = [self.loader.ready(head), self.streamer.ready(head)] if head else [False, False]
         horizon = min(horizon, self._sequencer.plan(can, valid=head is not None))
         self._feeds = bool(feed) and self.feeder.ready
         self._writes = bool(write) and self.writer.ready

@@ -14,6 +14,7 @@ from dse.cycles.results import Results
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import REUSE_DISTANCE
+from hw.isa.transforms import Transform
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Streamer:
         self.results = Results(config, latencies)
         self._drain = Drain(config, latencies, self._parameters, self.results)
         self._nest: Nest | None = None
+        self._last: tuple[Dataflow | None, Transform | None] = None, None
         self._tag = 0
         self._step = 0
         self._size = 0  # waves of the tile's chunk
@@ -54,9 +56,12 @@ class Streamer:
         self.finish = False
         self.waves: dict[int, Waves] = {}  # by layer tag
 
-    @property
-    def ready(self) -> bool:
-        return self._nest is None and self._drain.idle
+    def ready(self, layer: ConvWork) -> bool:
+        """It takes a layer: once all is drained, unless the same drain serves both, WS."""
+        last = self._last
+        alike = layer.dataflow is last[0] is Dataflow.WS and layer.transform is last[1]
+        drains = alike and layer.transform is not None
+        return self._nest is None and (drains or self._drain.idle)
 
     def plan(self, now: int, *, loaded: bool, arriving: bool, returned: bool) -> int:
         self._count = 0  # waves of the tile that this span's cycles issue, one a cycle
@@ -250,6 +255,7 @@ class Streamer:
     def accept(self, layer: ConvWork) -> None:
         """After ``step``."""
         self._nest, self._tag = Nest(layer), layer.tag
+        self._last = layer.dataflow, layer.transform
         if layer.dataflow is not Dataflow.IS and layer.transform is None:
             self._parameters.begin()
 

@@ -15,10 +15,11 @@ from dse.cycles.single_layer import layer_cycles
 from dse.cycles.whole_program import ProgramCycles, program_cycles
 from dse.network.graph import Network, Window
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
-from hw.isa import Engine, Opcode
+from hw.isa import Dataflow, Engine, Opcode
 from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL, Job, Run, Timing
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, simulation, swept
+from tests.rtl.overlays import check as checked
 from tests.sim.test_functional import Builder, branchy
 
 pytestmark = pytest.mark.rtl
@@ -177,6 +178,33 @@ def test_drains_that_lag_behind(name: str) -> None:
         choice for choice in all_choices(config) if choice.algorithm is ConvAlgorithm.WINOGRAD
     ]
     check(name, [compile_with(network, config, [choice]) for choice in choices], IDEAL)
+
+
+@pytest.mark.parametrize("name", swept(name for name in ARRAYS if OVERLAYS[name].transforms))
+def test_winograd_layers_share_the_drain(name: str) -> None:
+    """WS: one begins while the sums of another are drained, if its transform is the same; exact."""
+    config = OVERLAYS[name]
+    winograd = [c for c in all_choices(config) if c.algorithm is ConvAlgorithm.WINOGRAD]
+    rng = np.random.default_rng(5)
+    cases = []
+    for first, second in itertools.product(winograd, winograd):
+        b = Builder(rng)
+        image = b.input(7, 9, 5)
+        same = Window((3, 3), padding=(1, 1, 1, 1))
+        network = b.build(*(b.conv(image, channels, same) for channels in (6, 9, 4)))
+        cases.append(Case(network, (first, second, second)))
+    programs = checked(name, *cases)
+    check(name, programs, IDEAL)
+    gaps: dict[bool, list[int]] = {True: [], False: []}
+    for case, program in zip(cases, programs, strict=True):
+        names = [conv.name for conv in case.network.convolutions()]
+        choice = dict(zip(names, case.choices, strict=True))
+        for before, after in itertools.pairwise(program_cycles(program, config).layers):
+            one, other = choice[before.name], choice[after.name]
+            shared = one == other and one.dataflow is Dataflow.WS
+            gaps[shared].append(after.start + after.fill - (before.end - before.drain))
+    elements = min(transform.elements for transform in config.transforms)
+    assert min(gaps[True]) < elements < min(gaps[False])
 
 
 @pytest.mark.parametrize("timing", [IDEAL, DDR, Timing(latency=17, rate=300, outstanding=2)])

@@ -43,8 +43,10 @@ class Streamer(wiring.Component):
 
     Members
     -------
-    i : instructions. i_ready : the loader's shadow is ready. i_activations, i_weights : words
-    there. i_last : the next activation word is its chunk's last. i_some, i_some_scratch : there is
+    i : instructions, taken once the last one's waves are issued and, but for Winograd behind
+    Winograd of the same transform in WS, all sums are drained.
+    i_ready : the loader's shadow is ready. i_activations, i_weights : words there.
+    i_last : the next activation word is its chunk's last. i_some, i_some_scratch : there is
     an activation word, and one of the scratch memory's. o_scratch_pop : of the scratch memory.
     i_turn_reserve, i_turn_done, o_turn_room : of the `OutputTurn`. i_returned : the writer took a
     word from the output FIFO.
@@ -102,7 +104,7 @@ class Streamer(wiring.Component):
         request = self._request
         accept = self.i.valid & self.i.ready
         m.d.comb += [
-            self.i.ready.eq(~self.o_busy & self._idle),
+            self.i.ready.eq(~self.o_busy & (self._idle | self._drains_alike())),
             tiles.i_load.eq(accept),
             *begin_nest(self._config, tiles, self.i.payload),
             tiles.i_advance.eq(request.done),
@@ -131,6 +133,15 @@ class Streamer(wiring.Component):
         else:
             m.d.comb += [self._sight.free.eq(1), self._idle.eq(1)]
         return m
+
+    def _drains_alike(self) -> Any:
+        """WS, Winograd: the drain serves the next instruction beside this one: transforms agree.
+
+        Its jobs bring whatever differs.
+        """
+        following, last = self.i.payload, self._instruction
+        alike = (following.algorithm == last.algorithm) & (following.dataflow == last.dataflow)
+        return alike & self._winograd & self._flow[0]
 
     def _look(self, m: Module, tiles: Tiles, parameters: Any, room: Any) -> None:
         """What the issuers see."""
