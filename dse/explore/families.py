@@ -27,7 +27,7 @@ DEPTHS: Mapping[str, tuple[int, ...]] = {
     "scratch_words": (2048, 8192),
     "tensor_copies": (1, 2),
 }
-FOLDS = (1, 2, 4)
+FOLDS = (1, 2, 3, 4)  # 3 for widths that 2 does not divide, such as 147 or 111
 LEAST_BUS, WIDEST_BUS = 4, 128  # bytes of a beat
 PORTS = (1, 2, 4)
 
