@@ -53,6 +53,7 @@ def _winograd(lanes: int) -> OverlayConfig:
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
 # with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise
 # and combine in any way.
+# "5x3" has more than 64 KiB of tensor memory, so that an address has more than 16 bits.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -71,7 +72,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         rows=5,
         columns=3,
         lanes=1,
-        tensor_bytes=1 << 14,
+        tensor_bytes=1 << 17,
         tensor_copies=2,
         accumulator_depth=64,
         weight_words=200,

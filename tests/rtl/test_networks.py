@@ -93,6 +93,13 @@ def test_one_layer_in_every_way(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", swept(OVERLAYS))
+def test_layers_of_fewer_filters_than_columns(name: str) -> None:
+    """Input stationary, the first byte of a word is before the tensor's first, at address 0."""
+    counts = range(1, OVERLAYS[name].columns)
+    check(name, *(Case(chain(5, n), (Choice(flow),)) for n in counts for flow in Dataflow))
+
+
+@pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_a_network_switches_dataflows(name: str) -> None:
     """All orders of the three, and from each to itself."""
     orders = [*itertools.permutations(Dataflow), *((flow,) * 3 for flow in Dataflow)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -65,8 +65,9 @@ class ChannelGroups(wiring.Component):
     i_again, i_first : back to the first group of the tile, or of the first tile.
     i_turned : words have their channels in the highest bytes; held.
     o_offset : the first channel. o_size : how many, in the cycle after.
-    o_last, o_start : the group is its tile's last; the channel in the word's first byte. Registers,
-    right from the second cycle after a strobe on, or the first after ``i_group``.
+    o_last, o_start : the group is its tile's last; the channel in the word's first byte, which is
+    negative where a first group is short. Registers, right from the second cycle after a strobe on,
+    or the first after ``i_group``.
     """
 
     def __init__(self, *, columns: int) -> None:
@@ -74,8 +75,9 @@ class ChannelGroups(wiring.Component):
         self._columns = columns
         channels = unsigned(16)
         strobes = {f"i_{name}": In(1) for name in ("group", "tile", "again", "first", "turned")}
-        outputs = {f"o_{name}": Out(channels) for name in ("offset", "size", "start")}
-        super().__init__({"i_channels": In(channels), **strobes, **outputs, "o_last": Out(1)})
+        outputs = {"offset": channels, "size": channels, "start": signed(17), "last": 1}
+        ports = {f"o_{name}": Out(shape) for name, shape in outputs.items()}
+        super().__init__({"i_channels": In(channels), **strobes, **ports})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -109,7 +111,7 @@ class ChannelGroups(wiring.Component):
     def _start(self, offset: Any, rest: Any, last: Any) -> Any:
         """The channel in a word's first byte: before the group's, if the group is short."""
         short = self.i_turned & last
-        return (offset - Mux(short, self._columns - rest, 0))[:16]
+        return offset - Mux(short, self._columns - rest, 0)
 
 
 class PixelWalk(wiring.Component):
