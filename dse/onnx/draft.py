@@ -131,6 +131,14 @@ class DraftLayer:
         return self.moves or self.kind in ("reshape", "concat", "slice")
 
     @property
+    def products(self) -> int:
+        """Multiply-accumulates of a convolution; of a transposed one, those of its phases."""
+        if self.kind != "conv" or self.weight is None:
+            return 0
+        read = self.inputs[0] if self.transposed else self.output
+        return int(self.weight.values.size) * read.height * read.width
+
+    @property
     def is_padding(self) -> bool:
         """Whether it puts zeros around an image, and does nothing else."""
         return self.moves and self.kind == "average"

@@ -35,10 +35,13 @@ class Hosted:
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """What a node on the overlay uses: its layers, and the tensors that it reads and writes."""
+    """What a node on the overlay uses: its layers, and the tensors that it reads and writes.
+
+    ``products``: multiply-accumulates of its convolutions that compute.
+    """
 
     segment: int
-    convolves: bool
+    products: int
     tensors: frozenset[DraftTensor]
 
     @classmethod
@@ -48,7 +51,7 @@ class Use:
         own = [layer for layer in layers if not (layer.affine or layer.moves)]
         return cls(
             segment=max(tensor.segment for tensor in (*seen, *made)),
-            convolves=any(layer.kind == "conv" for layer in own),
+            products=sum(layer.products for layer in own),
             tensors=frozenset((*seen, *made)),
         )
 

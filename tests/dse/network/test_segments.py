@@ -172,6 +172,20 @@ def test_a_segment_without_a_convolution_is_the_hosts(builder, save: Save) -> No
     assert [name for name, _ in report.layers] == ["a", "b"]
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_segment_that_multiplies_next_to_nothing_is_the_hosts(
+    builder, save: Save, outputs: int
+) -> None:
+    """The weighted mean at the end of a YOLOv8: one product for each share."""
+    b = builder
+    x = b.conv(b.input(3, 8, 8), "a", 32, 3, 3)
+    x = b.node("Reshape", [x, b.constant("sides", np.int64([0, 4, 8, 36]))], "sides.x")
+    x = b.node("Transpose", [x], "shares.first", perm=[0, 2, 1, 3])
+    report = check(save(b.model(b.conv(softmax(b, x, "shares"), "mean", outputs, 8, 1))))
+    assert report.segments == outputs
+    assert ("mean" in report.tail) == (outputs == 1)
+
+
 def test_what_no_convolution_needs_stays_at_the_end(builder, save: Save) -> None:
     b = builder
     x = softmax(b, b.conv(b.input(3, 8, 8), "a", 4, 3, 3), "s")
