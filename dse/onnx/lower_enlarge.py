@@ -19,8 +19,8 @@ from dse.onnx.source import attribute, node_name
 from dse.onnx.values import Const, OverlayValue, Unsupported, require
 
 INSTEAD = "enlarge by a whole number, align_corners off, or run it on the host"
-MOST_TIMES = 5
-"""So many times larger, the shares of four pixels are int8 weights."""
+MOST_AT_ONCE, MOST_TIMES = 5, 63
+"""So many times larger, the shares of four pixels, and of two, are int8 weights."""
 
 
 def conv_transpose(lowering: Lowering, node: onnx.NodeProto) -> None:
@@ -126,6 +126,8 @@ def resize(lowering: Lowering, node: onnx.NodeProto) -> None:
     outputs, scales = _enlarged(lowering, node, x.shape)
     require(outputs[:2] == x.shape[:2], f"it makes {outputs} of {x.shape}")
     arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    if all(n in (1, out) for n, out in zip(x.shape[2:], outputs[2:], strict=True)):
+        mode = "nearest"  # there is nothing between
     if mode in ("linear", "bilinear"):
         _between(lowering, node, arrange, x, outputs)
         return
@@ -163,8 +165,12 @@ def _between(
     sizes = [n * t for n, t in zip(x.shape[2:], times[4 - len(x.shape) :], strict=True)]
     if sizes != list(outputs[2:]) or max(times) > MOST_TIMES:
         raise Unsupported(f"it makes {tuple(outputs)} of {x.shape}", INSTEAD)
-    down, right = (phases(count, mode != "asymmetric") for count in times)
-    show(lowering, node, interpolated(arrange, x.tensor, down, right), x.dtype, len(x.shape) - 2)
+    centred = mode != "asymmetric"
+    ways = [times] if max(times) <= MOST_AT_ONCE else [(times[0], 1), (1, times[1])]
+    image = x.tensor
+    for rows, columns in ways:
+        image = interpolated(arrange, image, phases(rows, centred), phases(columns, centred))
+    show(lowering, node, image, x.dtype, len(x.shape) - 2)
 
 
 def _coordinates(node: onnx.NodeProto) -> str:

@@ -55,6 +55,23 @@ def between(b: Builder, x: str, channels: int) -> tuple[str, int]:
     return b.node("Resize", [x, "", scales], "moved", **options), channels
 
 
+def from_one_pixel(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    """As segmenters spread what they know of the whole image."""
+    pooled = b.node("GlobalAveragePool", [x], "mean")
+    sizes = b.constant("sizes", np.array([1, channels, *b.rng.integers(2, 9, 2)], np.int64))
+    mode = str(b.rng.choice(["linear", "cubic"]))
+    where = str(b.rng.choice(["half_pixel", "align_corners"]))
+    options = {"mode": mode, "coordinate_transformation_mode": where}
+    return b.node("Resize", [pooled, "", "", sizes], "moved", **options), channels
+
+
+def far_between(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    """Rows first, then columns: the shares of four pixels are no int8 weights."""
+    scales = b.constant("scales", np.array([1, 1, *b.rng.integers(6, 11, 2)], np.float32))
+    options = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return b.node("Resize", [x, "", scales], "moved", **options), channels
+
+
 def transposed(b: Builder, x: str, channels: int) -> tuple[str, int]:
     stride, kernel, dilation = (b.rng.integers(1, most, 2).tolist() for most in (4, 5, 3))
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
