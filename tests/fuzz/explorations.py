@@ -23,13 +23,14 @@ import onnx
 import polymap
 from boards.board import BOARDS, Board
 from dse.assembly.program import Program
-from dse.compile.compiler import compile_network
+from dse.compile.segmented import compile_segments
 from dse.cost import Infeasible
 from dse.cycles.whole_program import program_cycles
 from dse.explore.exploration import CONFIGURATION_FILE, MAPPING_FILE, Exploration
 from dse.explore.objectives import Objective
 from dse.network.graph import Network
 from dse.network.numbers import without_numbers
+from dse.network.segments import segments
 from dse.onnx import importer, source
 from dse.onnx.findings import UnsupportedError
 from dse.onnx.randomise import randomise
@@ -77,21 +78,24 @@ def kept(network: Network, found: Exploration, *, run: bool = True, rtl: bool = 
     ``run``: in the functional model as well.
     """
     assert found.configuration is not None
-    compile_network(network, found.configuration, found.choices)
+    compile_segments(network, found.configuration, found.choices)
     found = found.compiled(network)
     assert found.execution is not None
     foretold = found.execution.cycles.total
-    program, config = _through_files(network, found)
-    cycles = program_cycles(program, config).total
+    programs, config = _through_files(network, found)
+    cycles = sum(program_cycles(program, config).total for program in programs)
     if cycles != foretold:
         return Verdict(kind="other cycles", good=False, detail=f"{foretold} became {cycles}")
     if not run:
         return Verdict(kind="cycles kept", good=True)
-    wrong = _differences(network, program, config)
+    parts = list(zip(segments(network), programs, strict=True))
+    wrong = [name for part, program in parts for name in _differences(part, program, config)]
     if wrong:
         return Verdict(kind="other bytes", good=False, detail=", ".join(wrong))
-    if rtl and (cycles := _rtl_cycles(network, program, config)) != foretold:
-        return Verdict(kind="other cycles in RTL", good=False, detail=f"{foretold}: {cycles}")
+    if rtl:
+        cycles = sum(_rtl_cycles(part, program, config) for part, program in parts)
+        if cycles != foretold:
+            return Verdict(kind="other cycles in RTL", good=False, detail=f"{foretold}: {cycles}")
     return Verdict(kind="kept in RTL" if rtl else "kept", good=True)
 
 
@@ -129,13 +133,15 @@ def _rtl_options(rng: np.random.Generator) -> tuple[None, dict[str, Any]]:
     return None, {"array": array, "space": polymap.Space(axi_bytes=8), "certify": False}
 
 
-def _through_files(network: Network, found: Exploration) -> tuple[Program, OverlayConfig]:
+def _through_files(
+    network: Network, found: Exploration
+) -> tuple[tuple[Program, ...], OverlayConfig]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found.save(folder)
         config = polymap.configure(path=folder / CONFIGURATION_FILE)
         mapping = polymap.read_mapping(folder / MAPPING_FILE)
-    return compile_network(network, config, mapping), config
+    return compile_segments(network, config, mapping), config
 
 
 def _image(network: Network) -> dict[str, np.ndarray]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 
 from benchmarks.choices import all_choices, fallback
 from benchmarks.network import imported
+from benchmarks.subjects import Subject
+from benchmarks.whole import run
 from dse.compile.compiler import compile_network
 from dse.cycles.whole_program import program_cycles
 from dse.network.graph import Network
@@ -20,6 +24,7 @@ from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL
 from sim.simulation import simulate
+from tests.dse.network.conftest import Builder
 
 pytestmark = pytest.mark.rtl
 
@@ -91,3 +96,44 @@ def test_the_demo_network_with_slow_memory_is_within_two_percent() -> None:
     predicted = program_cycles(compile_network(model.network, SMALL, mapping), SMALL, DDR)
     measured = simulate(model, images, SMALL, mapping=mapping, timing=DDR).cycles
     assert measured == pytest.approx(predicted.total, rel=0.02)
+
+
+def bottleneck(b: Builder, x: str, name: str, channels: int, wide: int) -> str:
+    """As MobileNet-v3 has it: widened, seen channel by channel, gated, narrowed, added."""
+    y = b.node("HardSwish", [b.conv(x, f"{name}.wide", wide, channels, 1)], f"{name}.a")
+    y = b.conv(y, f"{name}.deep", wide, 1, 3, group=wide, pads=[1] * 4)
+    y = b.node("HardSwish", [y], f"{name}.b")
+    gate = b.relu(b.conv(b.node("GlobalAveragePool", [y], f"{name}.mean"), f"{name}.c", 4, wide, 1))
+    gate = b.node("HardSigmoid", [b.conv(gate, f"{name}.d", wide, 4, 1)], f"{name}.gate")
+    y = b.node("Mul", [y, gate], f"{name}.gated")
+    return b.node("Add", [x, b.conv(y, f"{name}.narrow", channels, wide, 1)], f"{name}.sum")
+
+
+def gated(b: Builder) -> str:
+    stem = b.conv(b.input(3, 24, 20), "stem", 8, 3, 3, strides=[2, 2], pads=[1] * 4)
+    x = b.node("HardSwish", [stem], "act")
+    for number in range(2):
+        x = bottleneck(b, x, f"block{number}", 8, 20)
+    x = b.node("Flatten", [b.node("GlobalAveragePool", [x], "mean")], "flat")
+    return b.node("Gemm", [x, b.weight("fc.w", 10, 8)], "fc", transB=1)
+
+
+def faces(b: Builder) -> str:
+    """MTCNN's first network: slopes for each channel, and a pooling that rounds up."""
+    x = b.input(3, 24, 18)
+    for name, cout, cin, pooled in (("a", 10, 3, True), ("b", 16, 10, False), ("c", 32, 16, False)):
+        slopes = b.constant(f"{name}.s", b.rng.uniform(-0.2, 0.4, (cout, 1, 1)).astype(np.float32))
+        x = b.node("PRelu", [b.conv(x, name, cout, cin, 3), slopes], f"{name}.p")
+        if pooled:
+            x = b.node("MaxPool", [x], "pool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    return b.node("Softmax", [b.conv(x, "face", 2, 32, 1)], "share", axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [gated, faces])
+def test_networks_with_gates_tables_and_slopes(tmp_path: Path, build: Callable) -> None:
+    b = Builder(3)
+    onnx.save(b.model(build(b)), tmp_path / "drawn.onnx")
+    found = run(Subject.of(tmp_path / "drawn.onnx"), SMALL)
+    assert found.segments == 1 and found.kept
+    assert found.correlation > 0.99
