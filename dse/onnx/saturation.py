@@ -15,6 +15,9 @@ from dse.onnx.draft import Draft, DraftTensor
 from dse.onnx.functions import Function
 
 _POINTS = 4097
+_WORTH = 15 / 16
+"""Of a range: a part that is larger is not worth the rounding at its ends."""
+
 _FLAT = 0.25
 """Of a step of the result: results that differ by less are the same."""
 
@@ -36,11 +39,13 @@ def arguments(draft: Draft) -> Arguments:
 
 
 def told_apart(functions: Sequence[Function], low: float, high: float) -> tuple[float, float]:
-    """The part of [low, high] outside of which no function changes; all if there is none."""
+    """The part of [low, high] outside of which no function changes; all if that is most of it."""
     points = np.linspace(low, high, _POINTS)
     ends = [_bent(function(points)) for function in functions]
     first = min((first for first, _ in ends), default=0)
     last = max((last for _, last in ends), default=_POINTS - 1)
+    if last - first > _WORTH * (_POINTS - 1):
+        return low, high
     return float(points[first]), float(points[last])
 
 

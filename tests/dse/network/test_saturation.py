@@ -58,6 +58,22 @@ def test_every_function_of_a_tensor_is_told_apart(builder, save) -> None:
     assert np.abs(y - np.where(far < 0, far / 2, far)).max() < 12
 
 
+def test_a_function_that_changes_everywhere_leaves_the_range(builder, save) -> None:
+    b = builder
+    x = b.node(
+        "Clip",
+        [b.input(2, 5, 5), *(b.constant(n, np.float32(v)) for n, v in (("l", -0.3), ("h", 0.3)))],
+        "c",
+    )
+    y = b.node("Sigmoid", [b.node("AveragePool", [x], "a", kernel_shape=[1, 1])], "s")
+    same = b.constant("same", np.eye(2, dtype=np.float32).reshape(2, 2, 1, 1))
+    network = load(save(b.model(b.node("Conv", [y, same], "y"))), {"x": IMAGES}).network
+    low, high = (
+        network.tensors["a"].scale * (end - network.tensors["a"].zero_point) for end in (-128, 127)
+    )
+    assert low <= -0.299 and high >= 0.299
+
+
 def test_what_others_read_keeps_its_range(builder, save) -> None:
     b = builder
     x = b.node("Conv", [b.input(2, 5, 5), b.constant("far", FAR)], "conv")
