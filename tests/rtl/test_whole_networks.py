@@ -129,9 +129,34 @@ def faces(b: Builder) -> str:
     return b.node("Softmax", [b.conv(x, "face", 2, 32, 1)], "share", axis=1)
 
 
+def normalised(b: Builder) -> str:
+    """AlexNet, with a fraction of its channels and pixels."""
+    layers = (
+        (24, 3, 11, 4, 0, 1),
+        (32, 12, 5, 1, 2, 2),
+        (24, 32, 3, 1, 1, 1),
+        (16, 12, 3, 1, 1, 2),
+    )
+    x = b.input(3, 67, 67)
+    for number, (cout, cin, kernel, stride, pad, groups) in enumerate(layers):
+        options = {"strides": [stride] * 2, "pads": [pad] * 4, "group": groups}
+        x = b.relu(b.conv(x, f"conv{number}", cout, cin, kernel, **options))
+        if number < 2:
+            x = b.node("LRN", [x], f"norm{number}", alpha=1e-2, beta=0.75, size=5)
+            x = b.node("MaxPool", [x], f"pool{number}", kernel_shape=[3, 3], strides=[2, 2])
+    x = b.node("Flatten", [x], "flat")
+    for number, (cin, cout) in enumerate(((144, 40), (40, 20))):
+        operands = [x, b.weight(f"fc{number}.w", cout, cin), b.weight(f"fc{number}.b", cout)]
+        x = b.node("Gemm", operands, f"fc{number}", transB=1)
+        x = b.node("Softmax", [x], "share", axis=1) if number else b.relu(x)
+    return x
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("build", [gated, faces])
-def test_networks_with_gates_tables_and_slopes(tmp_path: Path, build: Callable) -> None:
+@pytest.mark.parametrize("build", [gated, faces, normalised])
+def test_networks_with_gates_tables_slopes_and_normalisation(
+    tmp_path: Path, build: Callable
+) -> None:
     b = Builder(3)
     onnx.save(b.model(build(b)), tmp_path / "drawn.onnx")
     found = run(Subject.of(tmp_path / "drawn.onnx"), SMALL)
