@@ -120,7 +120,8 @@ def _options(rng: np.random.Generator) -> tuple[Board | None, dict[str, Any]]:
     if rng.random() < 0.6:
         board = BOARDS[str(rng.choice(sorted(BOARDS)))]
         dsp = int(rng.choice([60, 150, 400]))
-        board = polymap.limited(board, dsp=dsp, clock_hz=float(rng.choice([50e6, 150e6, 200e6])))
+        clock = min(float(rng.choice([50e6, 150e6, 200e6])), board.clock_hz)
+        board = polymap.limited(board, dsp=dsp, clock_hz=clock)
     if board is not None and rng.random() < 0.1:
         options["objective"] = Objective.DSP
     if board is None or rng.random() < 0.5:
