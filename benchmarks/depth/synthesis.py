@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ _COMMANDS = {
     Family.XCUP: "synth_xilinx -family xcup -noiopad -noclkbuf -flatten -top batch",
     Family.ECP5: "synth_ecp5 -top batch",
 }
+_ESCAPED = re.compile(r"\\\S+")
 BATCH = 200_000
 """Characters of Verilog that one run of Yosys maps: each takes seconds to read its libraries."""
 
@@ -61,7 +63,8 @@ def mapped(
 
 
 def _hash(block: Block, family: Family) -> str:
-    parts = (block.module, *block.texts.values(), *block.inner, _COMMANDS[family], _version())
+    texts = map(_plain, block.texts.values())
+    parts = (block.module, *texts, *block.inner, _COMMANDS[family], _version())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -97,8 +100,8 @@ def _run(blocks: Sequence[Block], family: Family) -> dict[str, Any]:
     ]
     with tempfile.TemporaryDirectory(prefix="polymap-") as scratch:
         folder = Path(scratch)  # Yosys sees no files but those in the current folder
-        (folder / "boxes.v").write_text("".join(boxes.values()))
-        (folder / "blocks.v").write_text("".join(texts.values()) + top)
+        (folder / "boxes.v").write_text(_plain("".join(boxes.values())))
+        (folder / "blocks.v").write_text(_plain("".join(texts.values()) + top))
         (folder / "blocks.ys").write_text("\n".join([*script, ""]))
         command = [str(_program()), "-q", "-s", "blocks.ys"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -107,6 +110,11 @@ def _run(blocks: Sequence[Block], family: Family) -> dict[str, Any]:
             raise SynthesisError(f"blocks {', '.join(names)}: yosys failed: {lines[-1:]}")
         found: dict[str, Any] = json.loads((folder / "blocks.json").read_text())["modules"]
     return found
+
+
+def _plain(text: str) -> str:
+    """Names without brackets: abc9 fails where an element of an array has the name of a bit."""
+    return _ESCAPED.sub(lambda found: found[0].replace("[", ".").replace("]", ""), text)
 
 
 def _program() -> Path:
