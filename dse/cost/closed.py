@@ -51,7 +51,7 @@ def fill_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
         case Dataflow.IS:
             return FED + pixels - 1 + THERE_LATENCY + grid.least - 1
         case Dataflow.NS:
-            return FED + grid.rows - 1
+            return FED + grid.rows - 1 + THERE_LATENCY
 
 
 def array_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
@@ -64,11 +64,13 @@ def array_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
                 words = tiles.chunks / tiles.taps.count
                 once = skipping_cycles(tiles.taps, rows, words, least)
                 tail = np.maximum(last + TAP_CHUNK, least) - last
+                opens: Count = 0
             else:
                 sizes = parts(tiles.pixels, tiles.pixel_tile)
                 once = tiles.chunks * sum(count * np.maximum(size, least) for size, count in sizes)
                 tail = np.maximum(last, least) - last
-            return _channel_tiles(tiles, once, grid) - tail
+                opens = np.where(tail > 0, 0, 1)
+            return _channel_tiles(tiles, once, grid, opens) - tail
         case Dataflow.NS:
             count = ceil_div(tiles.pixels, tiles.pixel_tile)
             return _channel_tiles(tiles, count * (tiles.chunks + 1) * grid.rows, grid)
@@ -92,10 +94,11 @@ def drain_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
     return grid.results + grid.columns + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
 
 
-def _channel_tiles(tiles: TileNest, cycles: Count, grid: Grid) -> Count:
-    """All channel tiles of so many cycles, each of which waits for its parameters."""
+def _channel_tiles(tiles: TileNest, cycles: Count, grid: Grid, opens: Count = 0) -> Count:
+    """All channel tiles of so many cycles, each of which waits for its parameters: it is looked
+    whether they are there for the ``opens`` cycles behind the tile before."""
     count = ceil_div(tiles.channels, tiles.channel_tile)
-    return (count - 1) * np.maximum(cycles, grid.parameter_period) + cycles
+    return (count - 1) * np.maximum(cycles + opens, grid.parameter_period) + cycles
 
 
 def _stationary_inputs(
@@ -105,11 +108,14 @@ def _stationary_inputs(
 
     Loader and streamer each keep a pace of their own, and meet at every swap: the longest of the
     serialisers' way through the tile, the streamer's, and one that changes over for the last chunk.
+    In front of each group of columns stands the cycle in which it is looked at, or the first one's
+    all-zero wave.
     """
     serial = grid.rows * ceil_div(pixels, grid.rows)
-    stream = channels + grid.lanes - 1
-    last = stream + _group_wait(channels, pixels, grid)
-    swap, last_swap = np.maximum(stream, grid.least), np.maximum(last, grid.least)
+    stream = channels + ceil_div(channels, grid.columns)
+    wait = _group_wait(channels, pixels, grid)
+    last = stream + wait + grid.lanes - 2
+    swap, last_swap = np.maximum(stream, grid.least), np.maximum(stream + wait, grid.least)
     mixed = np.where(chunks > 1, (chunks - 2) * serial + grid.least + last_swap, 0)
     tile = np.maximum(chunks * serial, (chunks - 1) * swap + last_swap)
     return np.maximum(tile, mixed), (chunks - 1) * np.maximum(serial, swap) + last

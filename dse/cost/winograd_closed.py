@@ -84,7 +84,8 @@ def array_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     first = _waves(flow, shape, *before, grid)
     path = np.maximum(waves + np.maximum(0, late), first + drains - last) + drain
     # Nothing follows the last chunk; the first one's all-zero wave comes before its sums.
-    idle = _chunk(flow, tiles, channels, grid) - units
+    looks = ceil_div(channels, grid.columns) - 1 if flow is Dataflow.IS else 0
+    idle = _chunk(flow, tiles, channels, grid) - units - looks + _opens(flow, tiles, grid)
     saved = (grid.lanes - 1) * (idle - 1) if flow is Dataflow.WS else 0
     return path - idle - saved + _scratch_waits(flow, shape, grid)
 
@@ -105,7 +106,14 @@ def _waves(
     flow: Dataflow, shape: WinogradTiles, tiles: Count, channels: Count, grid: Grid
 ) -> Count:
     """Cycles of the waves of one tile of accumulators."""
-    return shape.patches * shape.transform.elements * _chunk(flow, tiles, channels, grid)
+    waves = shape.patches * shape.transform.elements * _chunk(flow, tiles, channels, grid)
+    return waves + _opens(flow, tiles, grid)
+
+
+def _opens(flow: Dataflow, tiles: Count, grid: Grid) -> Count:
+    """Cycles behind a tile of accumulators in which it is looked whether the next bank is free."""
+    hidden = flow is Dataflow.IS or grid.lanes == 2
+    return 0 if hidden else np.where(tiles < grid.least, 0, 1)
 
 
 def _drain(
@@ -121,7 +129,7 @@ def _drain(
         parameters = elements + _longest(grid.template) + grid.parameter_period
         return np.maximum(elements * tiles + _drain_start(flow, grid), parameters)
     rest = last_part(channels, grid.columns)
-    turned = _result_latency(shape, grid) + shape.transform.pixels * tiles
+    turned = _result_latency(shape, grid) + shape.transform.pixels * tiles + THERE_LATENCY
     whole, last = elements * grid.columns, elements * rest
     paced = (channels - rest) / grid.columns * np.maximum(whole, (whole + turned) / 2)
     short = np.where(channels > grid.columns, turned, (last + turned) / 2)
@@ -142,12 +150,13 @@ def _drain_start(flow: Dataflow, grid: Grid) -> Count:
 
 
 def _chunk(flow: Dataflow, tiles: Count, channels: Count, grid: Grid) -> Count:
-    """Cycles of an element of a patch; two lanes: an all-zero wave heads it."""
-    head = grid.lanes - 1
+    """Cycles of an element of a patch; two lanes: an all-zero wave heads it.  IS: it is looked at
+    each group of columns."""
     if flow is Dataflow.IS:
         serial = grid.rows * ceil_div(tiles, grid.rows)
-        return np.maximum(np.maximum(channels + head, grid.least), serial)
-    return np.maximum(tiles + head, grid.least)
+        stream = channels + ceil_div(channels, grid.columns)
+        return np.maximum(np.maximum(stream, grid.least), serial)
+    return np.maximum(tiles + grid.lanes - 1, grid.least)
 
 
 def _block_latency(shape: WinogradTiles) -> int:

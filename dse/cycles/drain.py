@@ -87,6 +87,7 @@ class Drain:
         self._unit = 0
         self._left = 0  # elements of the unit
         self._groups = 0  # begun and not yet read from the turn
+        self._seen = 0  # of a cycle ago
         self._cooling = 0  # cycles in which results are still to leave the feet
         self._swap = -1  # cycle in which the parameters swap
         self._swaps = self._swapped = False
@@ -134,7 +135,8 @@ class Drain:
     def _plan_unit(self, job: FinishedTile, returned: bool) -> int:
         self._begins = self._has_room(job, self._unit)
         if not self._begins:
-            return 1 if returned or self._results.seen < self._results.room else FOREVER
+            old = self._seen > self._groups or self._results.seen < self._results.room
+            return 1 if returned or old else FOREVER
         self._next = _State.ELEMENTS
         return 1
 
@@ -160,11 +162,12 @@ class Drain:
         """Whether the unit can begin."""
         if not job.by_channel:
             return self._results.seen >= job.transform.pixels
-        return unit % self._config.columns != 0 or self._groups < GROUPS
+        return unit % self._config.columns != 0 or self._seen < GROUPS
 
     def step(self, now: int, cycles: int) -> None:
         """Behind those of the results and the parameters."""
         state = self._state
+        self._seen = self._groups
         self._groups -= self._turn.step(cycles)
         self._settle = max(0, self._settle - cycles)
         self._cooling = max(0, self._cooling - cycles)

@@ -15,6 +15,7 @@ from hw.isa.config import OverlayConfig, ceil_div
 from hw.isa.timing import (
     FEED_LATENCY,
     FITS_LATENCY,
+    FREE_LATENCY,
     PATCH_LATENCY,
     TAP_BEGIN,
     TAP_CHUNK,
@@ -84,9 +85,15 @@ class Feeder:
         self._left = 0  # of its places
         self._offered: deque[bool] = deque()  # places: whether each is its run's last
         self._cooling = 0  # cycles until another transform may follow
+        self._free = deque([True] * FREE_LATENCY, FREE_LATENCY)  # in the cycles before
 
     @property
     def ready(self) -> bool:
+        return self._free[0]
+
+    @property
+    def _still(self) -> bool:
+        """Nothing is walked, and no other transform would follow too soon."""
         return self._run is None and not self._offered and not self._cooling
 
     @property
@@ -95,7 +102,8 @@ class Feeder:
 
     def look(self, now: int) -> int:
         self._arrivals.look(now)
-        return self._scratch.horizon(now)
+        changes = self._still != self._free[-1] or self._free[0] != self._free[-1]
+        return 1 if changes else self._scratch.horizon(now)
 
     def plan(self, now: int, *, granted: bool) -> int:
         """``granted``: nobody else reads."""
@@ -127,6 +135,7 @@ class Feeder:
 
     def step(self, now: int, cycles: int) -> None:
         patches = self._transform is not None
+        self._free.append(self._still)
         self._cooling = max(0, self._cooling - cycles)
         if self._offered and patches:
             self._cooling = self._gap
@@ -164,4 +173,5 @@ class Feeder:
     def accept(self, layer: ConvWork) -> None:
         """After ``step``."""
         self._transform, self._runs = layer.transform, runs(layer, self._config)
+        self._free[-1] = False
         self._next()

@@ -31,7 +31,7 @@ def words(layer: ConvWork, columns: int) -> Iterator[Words]:
 
 
 def _pixels(layer: ConvWork, columns: int) -> Iterator[Words]:
-    """In the states IMAGE (at the image's first pixel) and CLIMB between two tiles."""
+    """In the states IMAGE (at the image's first pixel), TILE and CLIMB (NS) between two tiles."""
     nest, image = Nest(layer), 1
     climbs = layer.dataflow is Dataflow.NS
     while True:
@@ -44,7 +44,8 @@ def _pixels(layer: ConvWork, columns: int) -> Iterator[Words]:
 
 
 def _tiles(layer: ConvWork, transform: Transform, columns: int) -> Iterator[Words]:
-    """`hw.conv.write.output_tiles.OutputTiles`: pixels outside the image are dropped."""
+    """`hw.conv.write.output_tiles.OutputTiles`: pixels outside the image are dropped, and a cycle
+    behind the words of a pixel tile's channels."""
     nest, pause = Nest(layer), 1
     while True:
         first = layer.pixels - nest.pixels
@@ -53,6 +54,7 @@ def _tiles(layer: ConvWork, transform: Transform, columns: int) -> Iterator[Word
                 for found in _tile(layer, transform, tile):
                     yield Words(pause, *found)
                     pause = 0
+            pause = 1
         if nest.last_pixels and nest.last_channels:
             return
         nest.next_tile()

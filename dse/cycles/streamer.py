@@ -50,6 +50,8 @@ class Streamer:
         self._wait = 0
         self._head = False  # the chunk's all-zero wave has been issued
         self._left = 0  # IS: waves of the group
+        self._open = False  # the next tile's first wave need not wait for parameters or a bank
+        self._looked = False  # IS: no wave was issued in the cycle before
         self._draining = False  # NS
         self._ends: Buffer | None = None  # what a segment of ends with the chunk's last wave
         self.swap = False
@@ -68,6 +70,7 @@ class Streamer:
         self._headed = False
         self._takes = False  # parameters
         self._ends = None
+        self._bank = self._drain.free
         self.stall = ""
         self.swap = False
         horizon = min(self._parameters.plan(), self._drain.plan(now, returned=returned))
@@ -87,9 +90,15 @@ class Streamer:
                 return False
         elif not loaded:
             return False
-        if self._wait:
-            return False
-        return self._drain.free or layer.transform is None or not nest.first_chunk
+        return not self._wait
+
+    def _follows(self, nest: Nest) -> bool:
+        """Whether this tile's first wave need not wait from the next cycle on."""
+        layer = nest.layer
+        if layer.transform is not None:
+            return self._bank or not nest.first_chunk
+        takes = nest.first_chunk and nest.first_pixels and layer.dataflow is not Dataflow.IS
+        return self._parameters.ready or not takes
 
     def _weight_stationary(self, nest: Nest, loaded: bool, arriving: bool, returned: bool) -> int:
         winograd = nest.layer.transform is not None
@@ -106,9 +115,9 @@ class Streamer:
             self.stall = "weight"
             return FOREVER
         takes = first and nest.first_chunk and nest.first_pixels and not winograd
-        if takes and not self._parameters.ready:
+        if first and not self._open:
             self.stall = "parameter"
-            return FOREVER
+            return 1 if self._follows(nest) else FOREVER
         if results and not self.results.room:
             self.stall = "output"
             return 1 if returned else FOREVER
@@ -137,16 +146,20 @@ class Streamer:
             if self._step == 0 and not self._begins(nest, loaded):
                 self.stall = "activation"
                 return 1 if self._headed else FOREVER
-            if self._weights.level < group:
+            if self._step == 0 and not self._open:
+                self.stall = "activation"
+                return 1 if self._follows(nest) else FOREVER
+            if not self._looked:
+                return 1
+            if self._weights.seen < group:
                 self.stall = "weight"
-                return group - self._weights.level
+                return max(1, group - self._weights.level)
             if nest.last_chunk and not winograd:
-                if self.results.room < nest.tile_pixels:
+                if self.results.seen < nest.tile_pixels:
+                    return self._await_room(returned)
+                if self.results.spacing >= max(group, 1):
                     self.stall = "output"
-                    return 1 if returned else FOREVER
-                if self.results.spacing > group:
-                    self.stall = "output"
-                    return self.results.spacing - group
+                    return self.results.spacing + 1 - group
             self._left = group
         self._count = 1
         self._takes = not winograd
@@ -156,6 +169,10 @@ class Streamer:
             self.swap = True
             return 1
         return self._left
+
+    def _await_room(self, returned: bool) -> int:
+        self.stall = "output"
+        return 1 if returned or self.results.seen < self.results.room else FOREVER
 
     def _pop_weights(self, nest: Nest, *, ends: bool) -> None:
         replay = nest.layer.replay
@@ -167,21 +184,19 @@ class Streamer:
         self._size = rows
         if not self._draining:
             if self._step == 0:
-                activations, weights = self._activations.level, self._weights.level
-                if activations < rows:
+                if self._activations.seen < rows:
                     self.stall = "activation"
-                    return rows - activations
-                if weights < rows:
+                    return max(1, rows - self._activations.level)
+                if self._weights.seen < rows:
                     self.stall = "weight"
-                    return rows - weights
+                    return max(1, rows - self._weights.level)
             self._count = 1
             self._activations.pop(holds=False)
             self._pop_weights(nest, ends=nest.ends_weights)
             return rows - self._step
         if self._step == 0:
-            if self.results.room < nest.tile_pixels:
-                self.stall = "output"
-                return 1 if returned else FOREVER
+            if self.results.seen < nest.tile_pixels:
+                return self._await_room(returned)
             if nest.first_pixels and not self._parameters.ready:
                 self.stall = "parameter"
                 return FOREVER
@@ -213,6 +228,9 @@ class Streamer:
         swaps = self._takes or self._drain.swaps
         self._parameters.step(cycles, swaps=swaps, more=more and not self._drain.swaps)
         self._drain.step(now, cycles)
+        if nest is not None:
+            self._open = self._follows(nest)
+        self._looked = nest is not None and not self._count
         if nest is None or not self._count:
             return
         self._step += cycles
@@ -241,6 +259,9 @@ class Streamer:
             self._draining = True
             return
         self._draining = self._head = False
+        streams = layer.dataflow is not Dataflow.IS
+        waits = layer.transform is not None or (nest.last_pixels and streams)
+        self._open = not (nest.last_chunk and waits)
         if layer.transform is not None:
             if nest.last_chunk:
                 self._drain.finish(_job(nest))
@@ -256,6 +277,7 @@ class Streamer:
         """After ``step``."""
         self._nest, self._tag = Nest(layer), layer.tag
         self._last = layer.dataflow, layer.transform
+        self._open = layer.dataflow is Dataflow.IS and layer.transform is None
         if layer.dataflow is not Dataflow.IS and layer.transform is None:
             self._parameters.begin()
 

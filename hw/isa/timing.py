@@ -44,6 +44,7 @@ REQUANTISE_LATENCY = PRODUCT_LATENCY + ROUND_LATENCY
 RESIDUAL_LATENCY = SUM_LATENCY + ROUND_LATENCY
 
 # Feeding.
+FREE_LATENCY = 1  # from the feeder's last place, taken and walked, to its next instruction
 WALK_START = 1  # cycles of the feeder before the first step: the walker takes its window
 WALK_LATENCY = 2  # from a step's acceptance to its place
 TAP_BEGIN = 1  # cycles of `TapWalker` before the first chunk: in its state BEGIN

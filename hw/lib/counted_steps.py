@@ -26,19 +26,20 @@ class Steps(wiring.Component):
     i_advance : to the next step.
     i_count, i_single : steps of the round, not zero; it is one. Held while the round lasts.
     o_first, o_last : what the present step is of its round.
+    o_ends : if it is not the first, it is the last; a register, as ``o_first`` is.
     """
 
     def __init__(self, *, bits: int) -> None:
         check_sizes(1, bits=bits)
         strobes = {f"i_{name}": In(1) for name in ("start", "advance", "single")}
         count = {"i_count": In(unsigned(bits))}
-        super().__init__(strobes | count | {"o_first": Out(1, init=1), "o_last": Out(1)})
+        outputs = {"o_first": Out(1, init=1), "o_last": Out(1), "o_ends": Out(1)}
+        super().__init__(strobes | count | outputs)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         left = Signal.like(self.i_count)  # steps behind this one, but for the first
-        ends = Signal()  # none is left
-        first = self.o_first
+        first, ends = self.o_first, self.o_ends
         m.d.comb += self.o_last.eq(Mux(first, self.i_single, ends))
         with m.If(self.i_advance):
             m.d.sync += [

@@ -33,12 +33,12 @@ class WeightRead(wiring.Signature):
     hold : with ``pop``: keep the word's space.  A pop without ``hold`` frees everything up to and
         including its word, as if ``release`` came with it.
     release : pulse: free everything that has been read (release pointer := read pointer).
-    rewind : pulse: read the held words again (read pointer := release pointer).
+    rewind : pulse: read the held words again (read pointer := release pointer); not with a release,
+        nor with a pop without ``hold``, which leave nothing to go back to.
 
     Pulses that coincide with a pop apply after it: ``pop & hold & rewind`` takes the segment's last
-    word and goes back to its first; ``pop & release`` takes it and frees the segment.  With a
-    release in the same cycle (or a pop without ``hold``), ``rewind`` has nothing to go back to and
-    does nothing.
+    word and goes back to its first; ``pop & release`` takes it and frees the segment.  All of them
+    come late in a cycle: what follows from each is known before, and chosen.
     """
 
     def __init__(self, *, depth: int, word_bits: int) -> None:
@@ -94,40 +94,41 @@ class WeightBuffer(wiring.Component):
         after_pop = Signal(range(self._depth))
         level, use = Signal.like(used), Signal.like(used)
         wrote, release, fills = Signal(), Signal(), Signal()
+        pop, rewind = self.o.pop, self.o.rewind
+        grown, popped = Signal.like(used), Signal.like(used)  # the level, without and with a pop
         m.d.comb += [
             self.i.ready.eq(room),
             more.eq(self.o.level > 1),
             all_there.eq(self.o.level == self._depth),
             one_missing.eq(self.o.level == self._depth - 1),
             wrote.eq(self.i.valid & self.i.ready),
-            release.eq(self.o.release | (self.o.pop & ~self.o.hold)),
-            after_pop.eq(Mux(self.o.pop, self._next(read_pointer), read_pointer)),
-            level.eq(self.o.level + wrote - self.o.pop),
+            release.eq(self.o.release | (pop & ~self.o.hold)),
+            after_pop.eq(Mux(pop, self._next(read_pointer), read_pointer)),
+            grown.eq(self.o.level + wrote),
+            popped.eq(self.o.level - ~wrote),
+            level.eq(Mux(pop, popped, grown)),
             use.eq(used + wrote),
             fills.eq(wrote & (used == self._depth - 1)),
             write.addr.eq(write_pointer),
             write.data.eq(self.i.payload),
             write.en.eq(wrote),
             read.addr.eq(read_pointer),
-            read.en.eq(self.o.pop),
+            read.en.eq(pop),
         ]
         with m.If(wrote):
             m.d.sync += write_pointer.eq(self._next(write_pointer))
         m.d.sync += [
             self.o.data.eq(read.data),
-            self.o.level.eq(level),
-            self.o.some.eq(wrote | Mux(self.o.pop, more, self.o.some)),
-            used.eq(use),
+            self.o.level.eq(Mux(rewind, use, level)),
+            self.o.some.eq(wrote | Mux(rewind, used != 0, Mux(pop, more, self.o.some))),
+            used.eq(Mux(release, level, use)),
             room.eq(room & ~fills),
-            read_pointer.eq(after_pop),
+            read_pointer.eq(Mux(rewind, release_pointer, after_pop)),
         ]
         with m.If(release):
             # What is used are then the words that can be popped.
-            m.d.sync += [release_pointer.eq(after_pop), used.eq(level)]
-            m.d.sync += room.eq(self.o.pop | ~(all_there | (wrote & one_missing)))
-        with m.Elif(self.o.rewind):
-            m.d.sync += [read_pointer.eq(release_pointer), self.o.level.eq(use)]
-            m.d.sync += self.o.some.eq(wrote | (used != 0))
+            m.d.sync += release_pointer.eq(after_pop)
+            m.d.sync += room.eq(pop | ~(all_there | (wrote & one_missing)))
         return m
 
     def _next(self, pointer: Any) -> Any:

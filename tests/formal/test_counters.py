@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Signal, Value
+from amaranth.hdl import Array, Mux, Signal, Value
 
 from hw.control.tokens import ENGINES, TOKEN_BITS, Tokens
 from hw.conv.sequence.wave_resources import OutputRoom
@@ -65,8 +65,9 @@ def credited(room: Any) -> Proof:
     proof = Proof(room)
     depth = CONFIG.output_depth
     used = Signal(range(depth + 1))
-    proof.m.d.sync += used.eq(used + room.i_reserve - room.i_returned)
-    proof.assume(room.i_reserve <= room.o_room)
+    reserved = Mux(room.i_reserve, room.i_words, 0)
+    proof.m.d.sync += used.eq(used + reserved - room.i_returned)
+    proof.assume(reserved <= room.o_room)
     proof.assume(~room.i_returned | (used != 0))
     proof.require(room.o_room + used == depth)
     proof.require(room.o_some == (room.o_room != 0))
@@ -84,8 +85,8 @@ def test_output_room() -> None:
 
 
 @seeded(
-    ("self.o_room - self.i_reserve + self.i_returned", "self.o_room - self.i_reserve"),
-    ("(self.o_room != self.i_reserve) | self.i_returned", "self.o_room != self.i_reserve"),
+    ("left, self.o_room) + self.i_returned", "left, self.o_room)"),
+    ("some | self.i_returned", "some"),
     ("self.o_spacing - 1, 0)", "self.o_spacing - 1, 1)"),
 )
 def test_wrong_output_rooms(text: str, other: str) -> None:

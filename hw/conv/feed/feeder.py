@@ -36,6 +36,7 @@ _OWN_FIELDS = (
 )
 FEED_FIELDS = tuple(dict.fromkeys((*WINDOW, *_OWN_FIELDS, *NEST_FIELDS)))
 FEED = data.StructLayout({name: CONV[name].shape for name in FEED_FIELDS})
+FLIGHT = 15  # more than the walker and the skid buffer behind it hold
 
 
 def _first_layout(config: OverlayConfig) -> data.StructLayout:
@@ -49,7 +50,8 @@ class Feeder(wiring.Component):
     The nest is channel tile, pixel tile, tap row, tap column, word of the run, pixel; NS always
     reads R words a chunk.  Bytes outside the image become the zero point; kn2row subtracts it from
     all bytes, and in WS leaves out what the padding would add: see `TapWalker`.  One word a cycle
-    while the memory grants and the FIFO has room; a few cycles between two instructions.
+    while the memory grants and the FIFO has room; an instruction is taken `FREE_LATENCY` cycles
+    after the one before has been walked.
 
     Winograd: the nest is pixel tile, round, word of the run, tile; each tile's patch goes to the
     input transform, which has no FIFO before it: a chunk's block in the scratch memory is reserved
@@ -90,8 +92,8 @@ class Feeder(wiring.Component):
         )
         self._busy = Signal()  # patches of the last instruction are still to come
         # Of the instruction.
-        self._skipping, self._winograd, self._index = (
-            Signal(name=name) for name in ("skipping", "winograd", "index")
+        self._skipping, self._streams, self._winograd, self._index = (
+            Signal(name=name) for name in ("skipping", "streams", "winograd", "index")
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -105,12 +107,13 @@ class Feeder(wiring.Component):
         instruction = Signal(FEED)
         skipping, winograd, index = self._skipping, self._winograd, self._index
         walking = Signal()
-        flight = Signal(range(16))  # steps whose place has not been taken
+        m.submodules.flight = flight = Occupancy(depth=FLIGHT)  # steps whose place is not taken
+        free = Signal(init=1)
         accept = self.i.valid & self.i.ready
         started = Signal()
         m.d.comb += [
-            self.i.ready.eq(~walking & (flight == 0) & ~taps.o_busy & ~self._busy),
-            self.o_busy.eq(~self.i.ready),
+            self.i.ready.eq(free),
+            self.o_busy.eq(~free),
             walker.i_start.eq(started),
             tiles.i_load.eq(accept),
             tiles.i_nest.eq(self._nest(self.i.payload)),
@@ -121,17 +124,20 @@ class Feeder(wiring.Component):
             taps.i_window.eq(Cat(getattr(instruction, name) for name in TAPS.members)),
         ]
         m.d.sync += started.eq(accept)
+        still = ~walking & ~flight.o_some & ~taps.o_busy & ~self._busy
+        m.d.sync += free.eq(still & ~accept)
         with m.If(accept):
             m.d.sync += [
                 instruction.eq(self.i.payload),
                 walking.eq(~skips(self.i.payload)),
                 skipping.eq(skips(self.i.payload)),
+                self._streams.eq(self.i.payload.dataflow == Dataflow.NS),
                 winograd.eq(is_winograd(config, self.i.payload)),
                 index.eq(transform_index(config, self.i.payload)),
             ]
         stepped = walker.i.valid & walker.i.ready
         taken = walker.o.valid & walker.o.ready
-        m.d.sync += flight.eq(flight + stepped - taken)
+        m.d.comb += [flight.i_enters.eq(stepped), flight.i_leaves.eq(taken)]
         if config.transforms:
             m.d.comb += walker.i.payload.extra.block.eq(
                 block_of(config, tiles.o_pixels, tiles.o_single_pixel, index)
@@ -146,7 +152,7 @@ class Feeder(wiring.Component):
         self, m: Module, tiles: Tiles, walker: Any, instruction: Any, stepped: Any, started: Any
     ) -> None:
         """What follows each word in the loop nest."""
-        streams = instruction.dataflow == Dataflow.NS
+        streams = self._streams
         rows = self._config.rows
         pixels = self._loop(
             m,

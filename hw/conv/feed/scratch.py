@@ -129,26 +129,28 @@ class Scratch(wiring.Component):
         )
         held = Signal(range(depth + 1))  # read and kept
         was_held, popped, gave_up = Signal.like(held), Signal(), Signal()
-        released = self.o.release | (self.o.pop & ~self.o.hold)
+        pop, rewind = self.o.pop, self.o.rewind
+        released = self.o.release | (pop & ~self.o.hold)
+        level, less, again = (Signal.like(held, name=name) for name in ("level", "less", "again"))
         m.d.comb += [
-            after.eq(read_pointer + self.o.pop),
+            after.eq(Mux(pop, read_pointer + 1, read_pointer)),
             read.addr.eq(read_pointer),
-            read.en.eq(self.o.pop),
+            read.en.eq(pop),
+            level.eq(self.o.level + arrived),
+            less.eq(self.o.level - 1 + arrived),
+            again.eq(self.o.level + held + arrived),
         ]
+        some = Mux(pop, self.o.level > 1, self.o.some)
         m.d.sync += [
             self.o.data.eq(read.data),
-            read_pointer.eq(after),
-            self.o.level.eq(self.o.level + arrived - self.o.pop),
-            self.o.some.eq(complete | Mux(self.o.pop, self.o.level > 1, self.o.some)),
-            held.eq(held + self.o.pop),
+            read_pointer.eq(Mux(rewind, release_pointer, after)),
+            self.o.level.eq(Mux(rewind, again, Mux(pop, less, level))),
+            self.o.some.eq(complete | Mux(rewind, self.o.some | (held != 0), some)),
+            held.eq(Mux(released | rewind, 0, Mux(pop, held + 1, held))),
             was_held.eq(held),
-            popped.eq(self.o.pop),
+            popped.eq(pop),
             gave_up.eq(released),
         ]
         with m.If(released):
-            m.d.sync += [release_pointer.eq(after), held.eq(0)]
-        with m.Elif(self.o.rewind):
-            m.d.sync += [read_pointer.eq(release_pointer), held.eq(0)]
-            m.d.sync += self.o.level.eq(self.o.level + arrived + held)
-            m.d.sync += self.o.some.eq(complete | self.o.some | (held != 0))
+            m.d.sync += release_pointer.eq(after)
         return Mux(gave_up, was_held + popped, 0)

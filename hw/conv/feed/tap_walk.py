@@ -305,27 +305,28 @@ class TapWalker(wiring.Component):
                 m.next = "SEEK"
             with m.State("SEEK"):
                 m.d.comb += rows.i_seek.eq(1)
+                m.d.sync += walking.eq(rows.o_found)
                 with m.If(rows.o_found):
                     m.next = "WALK"
             with m.State("WALK"):
-                m.d.comb += walking.eq(1)
                 with m.If(ends):
+                    m.d.sync += walking.eq(0)
                     m.next = "CHUNK"
                 with m.If(ends & tiles.o_final):
                     m.next = "IDLE"
-        begin = tap.i_begin | (ends & tiles.o_last_chunk & tiles.o_last_pixels)
-        self._follow(m, tile, begin, ends & tiles.o_last_chunk, rows, tap)
+        first = tap.i_begin | tiles.o_last_pixels
+        self._follow(m, tile, first, tap.i_begin | (ends & tiles.o_last_chunk), rows, tap)
         return m
 
-    def _follow(self, m: Module, tile: Any, begin: Any, ends: Any, rows: Any, tap: Any) -> None:
+    def _follow(self, m: Module, tile: Any, first: Any, moves: Any, rows: Any, tap: Any) -> None:
         """The origin of a tile's first row: the image's, or behind the tile before.
 
         The tile's last chunk is that of the last tap of all, and its last row the tile's.
         """
         window = self.i_window
-        with m.If(ends):
-            m.d.sync += tile.row.eq(rows.o_next_row - tap.o.row)
-            m.d.sync += tile.line.eq(rows.o_next_line - tap.o.line)
-        with m.If(begin):
-            m.d.sync += [tile.row.eq(window.row0), tile.line.eq(window.address)]
-            m.d.sync += tile.position.eq(window.position0)
+        with m.If(moves):
+            m.d.sync += [
+                tile.row.eq(Mux(first, window.row0, rows.o_next_row - tap.o.row)),
+                tile.line.eq(Mux(first, window.address, rows.o_next_line - tap.o.line)),
+                tile.position.eq(window.position0),
+            ]

@@ -41,18 +41,18 @@ class DrainSteps(wiring.Component):
 
     Members
     -------
-    i_tile, i_by_channel : a tile is there, and of which kind; held until it is left.
+    i_tile : a tile is there, until it is left. i_by_channel : of which kind, once it is taken up.
     i_parameters : its parameters may be swapped in. i_swap : they are, in this cycle.
     i_room : the next unit may begin.
     i_last_element, i_last_unit : this element is its unit's last; this unit is its tile's.
-    o_parameters : a burst of parameters is wanted.
+    o_take : the tile is taken up.
     o_begin : a unit begins in the next cycle. o_elements : an element is issued.
     o_leave : the tile is left. o_idle : no tile is there.
     """
 
     def __init__(self) -> None:
         inputs = ("tile", "by_channel", "parameters", "swap", "room", "last_element", "last_unit")
-        outputs = ("parameters", "begin", "elements", "leave", "idle")
+        outputs = ("take", "begin", "elements", "leave", "idle")
         super().__init__(
             {f"i_{name}": In(1) for name in inputs} | {f"o_{name}": Out(1) for name in outputs}
         )
@@ -70,7 +70,7 @@ class DrainSteps(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += [settle.eq(SETTLE_CYCLES), swapped.eq(0)]
                 with m.If(self.i_tile):
-                    m.d.comb += self.o_parameters.eq(~self.i_by_channel)
+                    m.d.comb += self.o_take.eq(1)
                     m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
                 with m.If((settle == 0) & (self.i_by_channel | self.i_parameters)):
@@ -107,7 +107,8 @@ class Drain(wiring.Component):
     Members
     -------
     i : tiles whose last wave is issued in this cycle; at most DRAINS may be under way.
-    i_room : free words of the output FIFO. o_reserve : words that this unit will deliver.
+    i_room : free words of the output FIFO. o_reserve : WS, a unit will deliver ``o_words``; IS, the
+    output turn takes so many at a time.
     i_turn_done : the output turn has delivered a group.
     o_begin, o_record, i_parameters, o_swap : of `ParameterSchedule`: a burst is wanted; it may be
     swapped in; it has been.
@@ -124,7 +125,8 @@ class Drain(wiring.Component):
             {
                 "i": In(stream.Signature(JOB)),
                 "i_room": In(words),
-                "o_reserve": Out(words),
+                "o_reserve": Out(1),
+                "o_words": Out(words),
                 "i_turn_done": In(1),
                 "o_begin": Out(1),
                 "o_record": Out(unsigned(16)),
@@ -145,7 +147,9 @@ class Drain(wiring.Component):
         m.submodules.room = room = UnitRoom(config=self._config)
         connect(m, flipped(self.i), queue.i)
         m.submodules.units = units = Steps(bits=16)
-        job, unit = queue.o.payload, Signal(16)
+        job, unit = Signal(JOB), Signal(16)
+        with m.If(steps.o_take):
+            m.d.sync += job.eq(queue.o.payload)
         last_unit, ends = units.o_last, Signal()
         m.d.comb += [
             ends.eq(steps.o_elements & walk.o_last),
@@ -164,8 +168,8 @@ class Drain(wiring.Component):
             steps.i_room.eq(room.o_room),
             steps.i_last_element.eq(walk.o_last),
             steps.i_last_unit.eq(last_unit),
-            self.o_begin.eq(steps.o_parameters),
-            self.o_record.eq(job.record),
+            self.o_begin.eq(steps.o_take & ~queue.o.payload.by_channel),
+            self.o_record.eq(queue.o.payload.record),
             self.o_drain.valid.eq(steps.o_elements),
             self.o_drain.address.eq(walk.o_address),
             self.o_free.eq(queue.i.ready),
@@ -200,6 +204,7 @@ class Drain(wiring.Component):
             room.i_turn_done.eq(self.i_turn_done),
             room.i_room.eq(self.i_room),
             self.o_reserve.eq(room.o_reserve),
+            self.o_words.eq(room.o_words),
         ]
 
     def _issue(self, m: Module, job: Any, unit: Any, take: Any, close: Any) -> None:

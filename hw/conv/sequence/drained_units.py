@@ -70,7 +70,7 @@ class UnitRoom(wiring.Component):
     i_by_channel, i_last_unit, i_transform : of the tile and the unit; held while it lasts.
     i_active : a unit is under way. i_begin : the next one begins. i_end : one ends.
     i_room : free words of the output FIFO. i_turn_done : the output turn has delivered a group.
-    o_room : the next unit may begin; of the output FIFO, it had room a cycle ago. o_reserve : words
+    o_room : the next unit may begin: there was room a cycle ago. o_reserve, o_words : words
     that a unit reserves, the cycle after it begins.
     o_close : the unit is the last of its group. o_empty : no group is under way.
     """
@@ -84,7 +84,8 @@ class UnitRoom(wiring.Component):
                 **{f"i_{name}": In(1) for name in names},
                 "i_room": In(words),
                 "o_room": Out(1),
-                "o_reserve": Out(words),
+                "o_reserve": Out(1),
+                "o_words": Out(words),
                 "o_close": Out(1),
                 "o_empty": Out(1),
             }
@@ -97,7 +98,6 @@ class UnitRoom(wiring.Component):
         m.submodules.groups = groups = Occupancy(depth=GROUPS)
         member = Signal(range(columns))  # of the group
         opens, closes = Signal(init=1), Signal(init=columns == 1)  # it is the first; or the last
-        fits = Signal()
         fresh = Mux(self.i_active, self.o_close, opens)  # the next unit starts a group
         starts = self.i_begin & self.i_by_channel & fresh
         with m.If(self.i_end):
@@ -107,15 +107,16 @@ class UnitRoom(wiring.Component):
                 closes.eq(Mux(self.o_close, columns == 1, member == columns - 2)),
             ]
         # Units last: what one reserves is seen long before the next one asks.
+        fits = self.i_room >= pixels
         m.d.sync += [
-            fits.eq(self.i_room >= pixels),
-            self.o_reserve.eq(Mux(self.i_begin & ~self.i_by_channel, pixels, 0)),
+            self.o_room.eq(Mux(self.i_by_channel, ~fresh | groups.o_room, fits)),
+            self.o_reserve.eq(self.i_begin & ~self.i_by_channel),
         ]
         m.d.comb += [
+            self.o_words.eq(Mux(self.i_by_channel, 1, pixels)),
             groups.i_enters.eq(starts),
             groups.i_leaves.eq(self.i_turn_done),
             self.o_close.eq(closes | self.i_last_unit),
-            self.o_room.eq(Mux(self.i_by_channel, ~fresh | groups.o_room, fits)),
             self.o_empty.eq(~groups.o_some),
         ]
         return m

@@ -19,15 +19,17 @@ LEVEL = unsigned(24)
 def sight_layout(config: OverlayConfig) -> data.StructLayout:
     """What an issuer knows in a cycle.
 
-    pixels, channels, first_chunk, last_chunk, first_pixels, last_pixels, last_channels : `Tiles`'.
-    step : waves of the tile (NS: of the chunk or the drain) so far. first, last : where it is.
-    winograd, skips, replay, parameters : of the instruction.
-    activations, weights : words there. operands : WS, there is one, in the scratch memory if
-    Winograd. chunk_ends : the next activation word ends its chunk.
+    pixels, channels, first_chunk, last_chunk, first_pixels, last_pixels, last_channels,
+    single_pixel, single_channel : `Tiles`'.
+    step : waves of the tile (NS: of the chunk or the drain) so far. first : it is its first; ends :
+    if not, it is its last.
+    winograd, skips, exact, replay, parameters : of the instruction; it is Winograd or skips.
+    activations, weights : words there. some, some_scratch : activation words, of the FIFO and of
+    the scratch memory. chunk_ends : the next activation word ends its chunk.
     loaded : the loader's shadow is ready. headed : the chunk's all-zero wave has been issued.
     room, some_room, spacing : of `OutputRoom`. parameters_ready : of `ParameterSchedule`.
     settled : a first wave may reuse the previous tile's accumulators.
-    free : Winograd, the bank that the next tile's waves fill.
+    open : WS, IS: it need not wait for parameters or, Winograd, for a bank of accumulators.
     """
     return data.StructLayout(
         {
@@ -38,16 +40,20 @@ def sight_layout(config: OverlayConfig) -> data.StructLayout:
             "first_pixels": 1,
             "last_pixels": 1,
             "last_channels": 1,
+            "single_pixel": 1,
+            "single_channel": 1,
             "step": unsigned(16),
             "first": 1,
-            "last": 1,
+            "ends": 1,
             "winograd": 1,
             "skips": 1,
+            "exact": 1,
             "replay": 1,
             "parameters": unsigned(16),
             "activations": LEVEL,
             "weights": LEVEL,
-            "operands": 1,
+            "some": 1,
+            "some_scratch": 1,
             "chunk_ends": 1,
             "loaded": 1,
             "headed": 1,
@@ -56,7 +62,7 @@ def sight_layout(config: OverlayConfig) -> data.StructLayout:
             "spacing": unsigned(config.columns.bit_length()),
             "parameters_ready": 1,
             "settled": 1,
-            "free": 1,
+            "open": 1,
         }
     )
 
@@ -70,7 +76,8 @@ def request_layout(config: OverlayConfig) -> data.StructLayout:
     swap : takes the loader's shadow. wave : see `wave_layout`.
     activation_pop, scratch_pop, weight_pop : words taken. addressed : the accumulator's address
     comes with the word.
-    reserve : words of the output FIFO. busy : cycles that the results keep the collector.
+    reserve : a word of the output FIFO, IS: one a pixel. busy : cycles that the results keep the
+    collector.
     stall : what the next wave waits for.
     """
     return data.StructLayout(
@@ -87,7 +94,7 @@ def request_layout(config: OverlayConfig) -> data.StructLayout:
             "scratch_pop": WEIGHT_POP,
             "weight_pop": WEIGHT_POP,
             "addressed": 1,
-            "reserve": unsigned(config.output_depth.bit_length()),
+            "reserve": 1,
             "busy": unsigned(config.columns.bit_length()),
             "stall": STALL,
         }

@@ -23,7 +23,7 @@ WEIGHT_POP = data.StructLayout({"pop": 1, "hold": 1, "rewind": 1, "release": 1})
 
 
 # Of a burst: the scratch memory's words are kept, and read again behind it; likewise the weights.
-_BURST = ("by_pixel", "wide", "keep", "again", "hold", "rewind", "release")
+_BURST = ("wide", "keep", "again", "hold", "rewind", "release")
 
 
 def begin_nest(config: OverlayConfig, tiles: Tiles, instruction: Any) -> list[Any]:
@@ -98,9 +98,9 @@ class Loader(wiring.Component):
         ]
         with m.If(start):
             m.d.sync += active.eq(~tiles.o_final)
-        last_pop = Mux(start, burst.single, words.last)
-        kind = self._kind(m, tiles, instruction, start)
-        self._shift(m, kind, start)
+        last_pop = Mux(words.some, words.last, burst.single)
+        kind = self._kind(m, tiles, instruction, words.some)
+        self._shift(m, start)
         self._pop(m, kind, start, words, last_pop)
         return m
 
@@ -195,17 +195,17 @@ class Loader(wiring.Component):
             ]
         return words, turning
 
-    def _kind(self, m: Module, tiles: Tiles, instruction: Any, start: Any) -> Any:
-        """What holds of the burst under way, from its first cycle on."""
+    def _kind(self, m: Module, tiles: Tiles, instruction: Any, begun: Any) -> Any:
+        """What holds of the burst under way, or of the next one."""
         layout = data.StructLayout(dict.fromkeys(_BURST, 1))
         winograd = self._winograd
-        burst, kept = Signal(layout), Signal(layout)
+        burst, kept = Signal(layout), Signal(layout, name="kept")
+        self._kept = kept
         ends = instruction.replay & tiles.o_last_chunk & (tiles.o_last_channels | ~winograd)
         m.d.comb += burst.eq(kept)
         m.d.sync += kept.eq(burst)
-        with m.If(start):
+        with m.If(~begun):
             m.d.comb += [
-                burst.by_pixel.eq(self._by_pixel),
                 burst.wide.eq(winograd),
                 burst.hold.eq(instruction.replay),
                 burst.keep.eq(~tiles.o_last_channels),
@@ -215,7 +215,7 @@ class Loader(wiring.Component):
             ]
         return burst
 
-    def _shift(self, m: Module, burst: Any, start: Any) -> None:
+    def _shift(self, m: Module, start: Any) -> None:
         """The chains shift for R cycles."""
         rows = self._config.rows
         shift = Signal(range(rows + 1))  # cycles that the chains still shift
@@ -227,24 +227,28 @@ class Loader(wiring.Component):
         m.d.comb += [
             self.o_start.eq(start),
             self.o_enable.eq(start | shifts),
-            self.o_turned.eq(burst.by_pixel),
+            self.o_turned.eq(self._by_pixel),
         ]
 
     def _pop(self, m: Module, burst: Any, start: Any, words: Any, last_pop: Any) -> None:
-        """Each of the burst's words, and where it goes: to a serialiser or to the top."""
-        pop = start | words.some
+        """Each of the burst's words, and where it goes: to a serialiser or to the top.
+
+        An instruction of the other kind begins behind the burst.  A burst of weights has two words
+        or more.
+        """
+        pop, by_pixel = start | words.some, self._by_pixel
         weight, scratch = self.o_weight_pop, self.o_scratch_pop
         m.d.comb += [
-            self.o_serial.eq(pop & burst.by_pixel),
-            self.o_serial_first.eq(start & burst.by_pixel),
+            self.o_serial.eq(pop & by_pixel),
+            self.o_serial_first.eq(start & by_pixel),
             self.o_activation_pop.eq(self.o_serial & ~burst.wide),
             scratch.pop.eq(self.o_serial & burst.wide),
             scratch.hold.eq(scratch.pop & burst.keep),
             scratch.rewind.eq(scratch.pop & last_pop & burst.again),
-            self.o_top.eq(pop & ~burst.by_pixel),
+            self.o_top.eq(pop & ~by_pixel),
             self.o_wide.eq(self.o_top & burst.wide),
             weight.pop.eq(self.o_top),
             weight.hold.eq(self.o_top & burst.hold),
-            weight.rewind.eq(words.last & ~burst.by_pixel & burst.rewind),
-            weight.release.eq(words.last & ~burst.by_pixel & burst.release),
+            weight.rewind.eq(words.last & ~by_pixel & self._kept.rewind),
+            weight.release.eq(words.last & ~by_pixel & self._kept.release),
         ]

@@ -14,6 +14,7 @@ from hw.isa.config import OverlayConfig
 class NonStationary(WaveIssuer):
     """Issues atomic chunks of R waves, then the R waves that drain a tile's sums.
 
+    Both begin `THERE_LATENCY` cycles after what they need is there.
     The shadow chains are the issuer's own while a tile is under way.
     """
 
@@ -25,11 +26,11 @@ class NonStationary(WaveIssuer):
         m = Module()
         rows, sight, request = self._config.rows, self.i, self.o
         draining, owned = Signal(), Signal()
-        last, first = sight.last, sight.first
-        activations, weights = sight.activations >= rows, sight.weights >= rows
+        first, last = sight.first, ~sight.first & sight.ends
+        activations, weights, room = self._there(m)
         takes_parameters = first & sight.first_pixels
         pixels = sight.pixels[: bits_for(rows)]  # a row each
-        may_drain = (sight.room >= pixels) & (sight.parameters_ready | ~sight.first_pixels)
+        may_drain = room & (sight.parameters_ready | ~sight.first_pixels)
         m.d.sync += self._silent.eq(rows - pixels)
         chunk, drain, fills = Signal(), Signal(), self.i_active & ~draining
         m.d.comb += [
@@ -50,6 +51,24 @@ class NonStationary(WaveIssuer):
             m.d.sync += [draining.eq(~last), owned.eq(~last)]
         self._chains(m, chunk, owned, drain & last)
         return m
+
+    def _there(self, m: Module) -> tuple[Signal, Signal, Signal]:
+        """Whether the words of a chunk, activations and weights, and room for a tile's results were
+        there a cycle ago, without what was taken then.  A segment that is read again is there."""
+        rows, sight, request = self._config.rows, self.i, self.o
+        activations, weights, room = (Signal(name=n) for n in ("activations", "weights", "room"))
+        pixels = sight.pixels[: bits_for(rows)]
+        m.d.sync += [
+            activations.eq(
+                Mux(request.activation_pop, sight.activations > rows, sight.activations >= rows)
+            ),
+            weights.eq(
+                Mux(request.weight_pop.pop, sight.weights > rows, sight.weights >= rows)
+                | request.weight_pop.rewind
+            ),
+            room.eq(sight.room >= pixels),
+        ]
+        return activations, weights, room
 
     def _chains(self, m: Module, chunk: Value, owned: Value, drained: Value) -> None:
         """The shadow chains, from a tile's first chunk to the cycle behind its drain."""

@@ -31,7 +31,10 @@ ISSUERS = {
 }
 # What an issuer decides alone, and what it knows from the current tile.
 _OUTPUTS = ("issued", "swap", "activation_pop", "scratch_pop", "weight_pop", "addressed", "stall")
-_POSITION = ("pixels", "channels", "first_chunk", "last_chunk", "first_pixels", "last_pixels")
+_POSITION = (
+    *("pixels", "channels", "single_pixel", "single_channel"),
+    *("first_chunk", "last_chunk", "first_pixels", "last_pixels", "last_channels"),
+)
 
 
 class Streamer(wiring.Component):
@@ -90,10 +93,11 @@ class Streamer(wiring.Component):
         self._sight = Signal(sight_layout(config))
         self._request = Signal(request_layout(config))
         self._idle = Signal()  # nothing is left to drain
+        self._free = Signal()  # Winograd: the bank that the next tile's waves fill
         # Of the instruction.
-        self._flow = Signal(len(ISSUERS))
-        self._winograd, self._skips, self._index = (
-            Signal(name=name) for name in ("winograd", "skips", "index")
+        self._flow = Signal(len(ISSUERS))  # none while there is none
+        self._winograd, self._skips, self._exact, self._index = (
+            Signal(name=name) for name in ("winograd", "skips", "exact", "index")
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -120,10 +124,11 @@ class Streamer(wiring.Component):
                 self._flow.eq(Cat(instruction.dataflow == flow for flow in ISSUERS)),
                 self._winograd.eq(is_winograd(self._config, instruction)),
                 self._skips.eq(skips(instruction)),
+                self._exact.eq(is_winograd(self._config, instruction) | skips(instruction)),
                 self._index.eq(transform_index(self._config, instruction)),
             ]
         with m.Elif(self.o_finish):
-            m.d.sync += self.o_busy.eq(0)
+            m.d.sync += [self.o_busy.eq(0), self._flow.eq(0)]
         self._look(m, tiles, parameters, room)
         self._ask(m)
         self._head(m)
@@ -131,7 +136,8 @@ class Streamer(wiring.Component):
         if self._config.transforms:
             self._drain(m, tiles, parameters, room)
         else:
-            m.d.comb += [self._sight.free.eq(1), self._idle.eq(1)]
+            m.d.comb += [self._free.eq(1), self._idle.eq(1)]
+        self._open(m, accept, tiles, parameters)
         return m
 
     def _drains_alike(self) -> Any:
@@ -159,17 +165,18 @@ class Streamer(wiring.Component):
             steps.i_advance.eq(request.advance),
             steps.i_start.eq(request.restart),
             sight.first.eq(steps.o_first),
-            sight.last.eq(steps.o_last),
+            sight.ends.eq(steps.o_ends),
             sight.step.eq(step),
             *(sight[name].eq(getattr(tiles, f"o_{name}")) for name in _POSITION),
-            sight.last_channels.eq(tiles.o_last_channels),
             sight.winograd.eq(self._winograd),
             sight.skips.eq(self._skips),
+            sight.exact.eq(self._exact),
             sight.replay.eq(instruction.replay),
             sight.parameters.eq(instruction.parameters),
             sight.activations.eq(self.i_activations),
             sight.weights.eq(self.i_weights),
-            sight.operands.eq(Mux(self._winograd, self.i_some_scratch, self.i_some)),
+            sight.some.eq(self.i_some),
+            sight.some_scratch.eq(self.i_some_scratch),
             sight.chunk_ends.eq(self.i_last),
             sight.loaded.eq(self.i_ready),
             sight.room.eq(room.o_room),
@@ -204,6 +211,23 @@ class Streamer(wiring.Component):
             m.d.sync += short.eq(1)
         m.d.comb += sight.settled.eq(settled)
 
+    def _open(self, m: Module, accept: Any, tiles: Tiles, parameters: Any) -> None:
+        """Whether a tile's first wave need not wait, in the next cycle.
+
+        Behind a tile's last wave it is not looked whether it must, if it may have to.
+        """
+        sight, instruction = self._sight, self.i.payload
+        waits = sight.first_chunk & sight.first_pixels & ~self._flow[1]
+        bank = self._free | ~sight.first_chunk
+        may_wait = sight.last_chunk & (self._winograd | (sight.last_pixels & ~self._flow[1]))
+        follows = Mux(self._winograd, bank, parameters.o_soon | ~waits)
+        is_open = Signal()
+        m.d.comb += sight.open.eq(is_open)
+        m.d.sync += is_open.eq(Mux(self._request.done, ~may_wait, follows))
+        with m.If(accept):
+            by_channel = instruction.dataflow == Dataflow.IS
+            m.d.sync += is_open.eq(by_channel & ~is_winograd(self._config, instruction))
+
     def _ask(self, m: Module) -> None:
         """The request of the issuer at work; the others' are zero."""
         asked: Any = 0
@@ -211,7 +235,7 @@ class Streamer(wiring.Component):
             issuer = kind(config=self._config)
             m.submodules[dataflow.name.lower()] = issuer
             m.d.comb += [
-                issuer.i_active.eq(self.o_busy & mine),
+                issuer.i_active.eq(mine),
                 issuer.i.eq(self._sight),
             ]
             asked |= issuer.o.as_value()
@@ -248,6 +272,7 @@ class Streamer(wiring.Component):
             self.o_record.eq(parameters.o_record),
             room.i_returned.eq(self.i_returned),
             room.i_reserve.eq(self._request.reserve),
+            room.i_words.eq(Mux(self._flow[1], self._sight.pixels, 1)),
             room.i_busy.eq(self._request.busy),
         ]
 
@@ -279,7 +304,7 @@ class Streamer(wiring.Component):
             drain.i_turn_done.eq(self.i_turn_done),
             self.o_turn_room.eq(room.o_some),
             self.o_wave.drain.eq(drain.o_drain),
-            sight.free.eq(drain.o_free),
+            self._free.eq(drain.o_free),
             self._idle.eq(drain.o_idle),
         ]
         with m.If(tile.i_wave):
@@ -295,4 +320,6 @@ class Streamer(wiring.Component):
             m.d.comb += [parameters.i_swap.eq(1), parameters.i_more.eq(0)]
         # Only one of them reserves while an instruction is under way.
         reserve = self._request.reserve | drain.o_reserve | self.i_turn_reserve
+        with m.If(self._winograd):
+            m.d.comb += room.i_words.eq(drain.o_words)
         m.d.comb += room.i_reserve.eq(reserve)

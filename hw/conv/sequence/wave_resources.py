@@ -23,7 +23,8 @@ class ParameterSchedule(wiring.Component):
     i_begin, i_record : a WS or NS instruction starts; its first record.
     i_swap : a wave that takes parameters is issued.
     i_more : the swapped tile is not the instruction's last.
-    o_load, o_record : a burst starts. o_ready : the tile's first wave may be issued.
+    o_load, o_record : a burst starts. o_ready : the tile's first wave may be issued; o_soon : in
+    the next cycle.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -37,6 +38,7 @@ class ParameterSchedule(wiring.Component):
                 "o_load": Out(1),
                 "o_record": Out(unsigned(16)),
                 "o_ready": Out(1),
+                "o_soon": Out(1),
             }
         )
 
@@ -46,21 +48,22 @@ class ParameterSchedule(wiring.Component):
         travel = foot_delay(config.rows)
         margin = parameter_margin(config.rows, config.columns)
         wanted = Signal()
-        ready = Signal()
-        quiet = Signal(range(travel + 1))
-        arriving = Signal(range(margin + 1))
+        ready = self.o_ready
+        quiet, quiets = Signal(range(travel + 1)), Signal()  # cycles to wait; there are some
+        arriving, arrives = Signal(range(margin + 1)), Signal()  # likewise
+        ends = arrives & (arriving == 1)
         m.d.comb += [
-            self.o_load.eq(wanted & (quiet == 0) & ~ready & (arriving == 0)),
-            self.o_ready.eq(ready),
+            self.o_load.eq(wanted & ~quiets & ~ready & ~arrives),
+            self.o_soon.eq((ready | ends) & ~self.i_swap),
         ]
-        with m.If(quiet != 0):
-            m.d.sync += quiet.eq(quiet - 1)
-        with m.If(arriving != 0):
-            m.d.sync += [arriving.eq(arriving - 1), ready.eq(arriving == 1)]
+        with m.If(quiets):
+            m.d.sync += [quiet.eq(quiet - 1), quiets.eq(quiet != 1)]
+        with m.If(arrives):
+            m.d.sync += [arriving.eq(arriving - 1), arrives.eq(~ends), ready.eq(ends)]
         with m.If(self.o_load):
-            m.d.sync += [wanted.eq(0), arriving.eq(margin)]
+            m.d.sync += [wanted.eq(0), arriving.eq(margin), arrives.eq(1)]
         with m.If(self.i_swap):
-            m.d.sync += [quiet.eq(travel), ready.eq(0)]
+            m.d.sync += [quiet.eq(travel), quiets.eq(1), ready.eq(0)]
             with m.If(self.i_more):
                 m.d.sync += [wanted.eq(1), self.o_record.eq(self.o_record + config.columns)]
         with m.If(self.i_begin):
@@ -73,7 +76,7 @@ class OutputRoom(wiring.Component):
 
     Members
     -------
-    i_reserve : words that this cycle's wave will deliver. i_returned : the writer took one.
+    i_reserve, i_words : this cycle's wave will deliver so many. i_returned : the writer took one.
     i_busy : cycles for which results of this cycle's wave keep the collector's output.
     o_room, o_some : free words; there are some.
     o_spacing : cycles until the collector's output is free.
@@ -85,7 +88,8 @@ class OutputRoom(wiring.Component):
         busy = unsigned(config.columns.bit_length())
         super().__init__(
             {
-                "i_reserve": In(words),
+                "i_reserve": In(1),
+                "i_words": In(words),
                 "i_returned": In(1),
                 "i_busy": In(busy),
                 "o_room": Out(words, init=self._depth),
@@ -96,8 +100,10 @@ class OutputRoom(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.d.sync += self.o_room.eq(self.o_room - self.i_reserve + self.i_returned)
-        m.d.sync += self.o_some.eq((self.o_room != self.i_reserve) | self.i_returned)
+        left = (self.o_room - self.i_words)[: len(self.o_room)]
+        some = Mux(self.i_reserve, self.o_room != self.i_words, self.o_some)
+        m.d.sync += self.o_room.eq(Mux(self.i_reserve, left, self.o_room) + self.i_returned)
+        m.d.sync += self.o_some.eq(some | self.i_returned)
         elapsed = Mux(self.o_spacing != 0, self.o_spacing - 1, 0)
         m.d.sync += self.o_spacing.eq(Mux(self.i_busy != 0, self.i_busy, elapsed))
         return m

@@ -22,19 +22,17 @@ class WeightStationary(WaveIssuer):
         sight, request = self.i, self.o
         winograd = sight.winograd
         first = sight.first
-        exact = sight.skips | winograd
-        own_head = exact if self._config.lanes == 2 else Const(0)
+        own_head = sight.exact if self._config.lanes == 2 else Const(0)
         takes_parameters = first & sight.first_chunk & sight.first_pixels & ~winograd
         results = sight.last_chunk & ~winograd
         loaded = Mux(own_head, sight.headed, sight.loaded) & sight.settled
-        here = sight.operands
-        free = sight.free | ~(sight.first_chunk & winograd)
-        may_start = ~first | (loaded & free & (sight.parameters_ready | ~takes_parameters))
+        here = Mux(winograd, sight.some_scratch, sight.some)
+        may_start = ~first | (loaded & sight.open)
         may_end = ~results | sight.some_room
         issue, last = Signal(), Signal()
         m.d.comb += [
             issue.eq(self.i_active & here & may_start & may_end),
-            last.eq(Mux(sight.skips, sight.chunk_ends, sight.last)),
+            last.eq(Mux(sight.skips, sight.chunk_ends, Mux(first, sight.single_pixel, sight.ends))),
         ]
         with m.If(self.i_active):
             m.d.comb += [
@@ -55,7 +53,7 @@ class WeightStationary(WaveIssuer):
                 request.reserve.eq(results),
                 request.busy.eq(Mux(results, self._config.columns, 0)),
                 *self._pop(last),
-                *self._wave(first & ~own_head, results, exact, takes_parameters),
+                *self._wave(first & ~own_head, results, takes_parameters),
             ]
         return m
 
@@ -70,7 +68,7 @@ class WeightStationary(WaveIssuer):
             request.scratch_pop.rewind.eq(sight.winograd & last & again),
         ]
 
-    def _wave(self, swap: Any, results: Any, exact: Any, takes_parameters: Any) -> list[Any]:
+    def _wave(self, swap: Any, results: Any, takes_parameters: Any) -> list[Any]:
         wave = self.o.wave
         return [
             wave.left.activation.eq(1),
@@ -79,7 +77,7 @@ class WeightStationary(WaveIssuer):
             wave.tag.valid.eq(1),
             wave.tag.first.eq(self.i.first_chunk),
             wave.tag.last.eq(results),
-            wave.tag.exact.eq(exact),
+            wave.tag.exact.eq(self.i.exact),
             wave.tag.swap.eq(takes_parameters),
             wave.tag.address.eq(self.i.step),
         ]

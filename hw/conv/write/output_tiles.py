@@ -10,13 +10,13 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import of_transform
-from hw.lib.counted_steps import Steps
+from hw.lib.rounds import Rounds
 from hw.lib.sizes import check_sizes
 
 # Moves from a word to the next, known before the step: to the next pixel of the line; to the next
-# line of the tile; to the tile at the right; to the first tile below; and back to the first tile of
-# the pixel tile, or with a tile's move: it is the first one of the next pixel tile.
-MOVE = data.StructLayout({"pixel": 1, "line": 1, "right": 1, "below": 1, "restart": 1, "mark": 1})
+# line of the tile; back to the first tile of the pixel tile; or, if none of these, to the first
+# tile below, or else to the tile at the right.
+MOVE = data.StructLayout({"pixel": 1, "line": 1, "restart": 1, "below": 1})
 
 
 class TileTrack(wiring.Component):
@@ -24,7 +24,8 @@ class TileTrack(wiring.Component):
 
     Members
     -------
-    i_begin : to the base. i_step, i_move : the step that is made, see `MOVE`.
+    i_begin : to the base. i_step, i_move : the step that is made, see `MOVE`. i_mark : the tile is
+    its pixel tile's first.
     i_base, i_pixel, i_line, i_right, i_below : the base, and what each move adds.
     o_value : the sum.
     """
@@ -33,7 +34,7 @@ class TileTrack(wiring.Component):
         check_sizes(1, bits=bits)
         shape = unsigned(bits)
         steps = {f"i_{name}": In(shape) for name in ("base", "pixel", "line", "right", "below")}
-        strobes = {"i_begin": In(1), "i_step": In(1), "i_move": In(MOVE)}
+        strobes = {"i_begin": In(1), "i_step": In(1), "i_move": In(MOVE), "i_mark": In(1)}
         super().__init__({**strobes, **steps, "o_value": Out(shape)})
 
     def elaborate(self, platform: Any) -> Module:
@@ -41,21 +42,23 @@ class TileTrack(wiring.Component):
         move, value = self.i_move, self.o_value
         line, tile, row = (Signal.like(value, name=name) for name in ("line", "tile", "row"))
         first, first_row = (Signal.like(value, name=name) for name in ("first", "first_row"))
-        following = Signal.like(value)
-        m.d.comb += following.eq(Mux(move.below, row + self.i_below, tile + self.i_right))
+        following, below, right = (Signal.like(value, name=n) for n in ("next", "below", "right"))
+        m.d.comb += [
+            below.eq(row + self.i_below),
+            right.eq(tile + self.i_right),
+            following.eq(Mux(move.below, below, right)),
+        ]
+        next_tile = Mux(move.restart, first, following)
+        next_line = Mux(move.line, line + self.i_line, next_tile)
         with m.If(self.i_step):
-            with m.If(move.pixel):
-                m.d.sync += value.eq(value + self.i_pixel)
-            with m.If(move.line):
-                m.d.sync += [value.eq(line + self.i_line), line.eq(line + self.i_line)]
-            with m.If(move.right | move.below):
-                m.d.sync += [value.eq(following), line.eq(following), tile.eq(following)]
-                with m.If(move.below):
-                    m.d.sync += row.eq(following)
-                with m.If(move.mark):
-                    m.d.sync += [first.eq(following), first_row.eq(Mux(move.below, following, row))]
-            with m.If(move.restart):
-                m.d.sync += [value.eq(first), line.eq(first), tile.eq(first), row.eq(first_row)]
+            m.d.sync += value.eq(Mux(move.pixel, value + self.i_pixel, next_line))
+            with m.If(~move.pixel):
+                m.d.sync += line.eq(next_line)
+            with m.If(~move.pixel & ~move.line):
+                m.d.sync += tile.eq(next_tile)
+                m.d.sync += row.eq(Mux(move.restart, first_row, Mux(move.below, below, row)))
+        with m.If(self.i_mark):
+            m.d.sync += [first.eq(tile), first_row.eq(row)]
         with m.If(self.i_begin):
             for register in (value, line, tile, row, first, first_row):
                 m.d.sync += register.eq(self.i_base)
@@ -73,7 +76,8 @@ class OutputTiles(wiring.Component):
     i_columns : tiles of a row. i_width, i_height : of the image.
     i_address, i_pitch, i_row_pitch : of the output; i_residual_* : of the residual.
     o_address, o_residual : of the word's pixel. o_inside : it is in the image.
-    o_last : the last word of a pixel tile's channels.
+    o_last : the last word of a pixel tile's channels. o_looks : the cycle behind it, in which the
+    next tile is looked at; no step may be made.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
@@ -96,12 +100,14 @@ class OutputTiles(wiring.Component):
                 "o_residual": Out(32),
                 "o_inside": Out(1),
                 "o_last": Out(1),
+                "o_looks": Out(1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         move = Signal(MOVE)
+        self._marks = Signal()  # the tile is its pixel tile's first
         self._walk(m, move)
         column = self._track(m, "column", move, (0, 1, 0), 17)
         row = self._track(m, "row", move, (0, 0, 1), 17)
@@ -126,6 +132,7 @@ class OutputTiles(wiring.Component):
             track.i_begin.eq(self.i_begin),
             track.i_step.eq(self.i_step),
             track.i_move.eq(move),
+            track.i_mark.eq(self._marks),
             track.i_base.eq(base),
             track.i_pixel.eq(pixel),
             track.i_line.eq(line),
@@ -136,12 +143,12 @@ class OutputTiles(wiring.Component):
 
     def _walk(self, m: Module, move: Any) -> None:
         """Counts pixels, lines and tiles."""
-        edge = of_transform(self._config, self.i_transform, lambda t: t.m - 1)
-        pixel, line = Signal(2, name="pixel"), Signal(2, name="line")
+        size = of_transform(self._config, self.i_transform, lambda t: t.m)
         column, first_column = (Signal(16, name=name) for name in ("column", "first_column"))
-        last_pixel, last_line = pixel == edge, line == edge
-        m.submodules.tiles = tiles = Steps(bits=16)
-        last_tile = tiles.o_last
+        m.submodules.pixels = pixels = Rounds(bits=3)
+        m.submodules.lines = lines = Rounds(bits=3)
+        m.submodules.tiles = tiles = Rounds(bits=16)
+        last_pixel, last_line, last_tile = pixels.o_last, lines.o_last, tiles.o_last
         single = Signal()  # column
         near = Signal(16)  # the last column but one
         last_column, first_is_last = (
@@ -155,29 +162,30 @@ class OutputTiles(wiring.Component):
             tiles.i_count.eq(self.i_tiles),
             tiles.i_single.eq(self.i_single),
             tiles.i_advance.eq(self.i_step & ends),
-            tiles.i_start.eq(self.i_begin),
+            tiles.i_start.eq(self.i_begin | self.o_looks),
+            pixels.i_advance.eq(self.i_step),
+            lines.i_advance.eq(self.i_step & last_pixel),
         ]
+        for loop in (pixels, lines):
+            m.d.comb += [loop.i_count.eq(size), loop.i_start.eq(self.i_begin)]
+        marks = self._marks
+        m.d.sync += self.o_looks.eq(self.i_step & self.o_last)
+        m.d.sync += marks.eq(self.i_step & self.o_last & self.i_last_channels)
         m.d.comb += [
             move.pixel.eq(~last_pixel),
             move.line.eq(last_pixel & ~last_line),
-            move.right.eq(ends & onward & ~last_column),
-            move.below.eq(ends & onward & last_column),
-            move.mark.eq(last_tile),
+            move.below.eq(last_column),
             move.restart.eq(ends & ~onward),
         ]
-        with m.If(self.i_step):
-            m.d.sync += pixel.eq(Mux(last_pixel, 0, pixel + 1))
-            with m.If(last_pixel):
-                m.d.sync += line.eq(Mux(last_line, 0, line + 1))
-            with m.If(ends):
-                following = Mux(last_column, 0, column + 1)
-                is_last = Mux(last_column, single, column == near)
-                m.d.sync += column.eq(Mux(onward, following, first_column))
-                m.d.sync += last_column.eq(Mux(onward, is_last, first_is_last))
-                with m.If(last_tile & onward):
-                    m.d.sync += [first_column.eq(following), first_is_last.eq(is_last)]
+        following = Mux(last_column, 0, column + 1)
+        is_last = Mux(last_column, single, column == near)
+        with m.If(self.i_step & ends):
+            m.d.sync += column.eq(Mux(onward, following, first_column))
+            m.d.sync += last_column.eq(Mux(onward, is_last, first_is_last))
+        with m.If(marks):
+            m.d.sync += [first_column.eq(column), first_is_last.eq(last_column)]
         with m.If(self.i_begin):
-            for counter in (pixel, line, column, first_column):
+            for counter in (column, first_column):
                 m.d.sync += counter.eq(0)
             for flag in (last_column, first_is_last):
                 m.d.sync += flag.eq(self.i_columns == 1)

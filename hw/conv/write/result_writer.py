@@ -116,7 +116,7 @@ class Writer(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += [self.i.ready.eq(1), tiles.i_load.eq(self.i.valid), self.o_busy.eq(0)]
                 with m.If(self.i.valid):
-                    m.d.comb += [begin.eq(1), groups.i_first.eq(1)]
+                    m.d.comb += [begin.eq(1), groups.i_begin.eq(1)]
                     winograd = is_winograd(self._config, self.i.payload)
                     m.d.sync += [
                         instruction.eq(self.i.payload),
@@ -152,6 +152,7 @@ class Writer(wiring.Component):
         m.submodules.walk = walk = PixelWalk()
         target, residual = self._tracks(m, walk)
         winograd = self._winograd
+        leaves, ends = Signal(), Signal()  # the word is the last of its channels, or of its tile
         m.d.comb += [
             walk.i_start.eq(begin & ~is_winograd(self._config, self.i.payload)),
             walk.i_by_channel.eq(instruction.dataflow == Dataflow.IS),
@@ -163,15 +164,26 @@ class Writer(wiring.Component):
             walk.i_final.eq(tiles.o_final),
             walk.i_taken.eq(taken),
             ready.eq(walk.o_ready),
-            groups.i_group.eq(walk.o_group),
-            groups.i_tile.eq(walk.o_tile),
-            groups.i_again.eq(walk.o_again),
-            tiles.i_advance.eq(walk.o_advance),
-            final.eq(walk.o_last),
+            groups.i_step.eq(taken & leaves),
+            groups.i_move.eq(walk.o_move),
+            leaves.eq(walk.o_leaves),
+            ends.eq(walk.o_ends),
+            tiles.i_advance.eq(taken & ends),
+            final.eq(taken & ends & tiles.o_final),
         ]
         inside: Any = Const(1)
         if self._config.transforms:
             places = self._tile_places(m, tiles, begin, taken, ready, final)
+            with m.If(winograd):
+                last_channels = tiles.o_last_channels & groups.o_last
+                m.d.comb += [
+                    leaves.eq(places.o_last),
+                    ends.eq(places.o_last & groups.o_last),
+                    groups.i_move.group.eq(~groups.o_last),
+                    groups.i_move.tile.eq(groups.o_last),
+                    groups.i_move.again.eq(0),
+                    groups.i_move.first.eq(last_channels),
+                ]
             inside = ~winograd | places.o_inside
             target = Mux(winograd, places.o_address, target)
             residual = Mux(winograd, places.o_residual, residual)
@@ -200,6 +212,7 @@ class Writer(wiring.Component):
         instruction, groups = self._instruction, self._groups
         m.submodules.places = places = OutputTiles(config=self._config)
         walking, opens = Signal(), Signal()
+        at_word = Signal()  # the walk is at the next word's place
         last_channels = tiles.o_last_channels & groups.o_last
         m.d.comb += [
             places.i_begin.eq(opens),
@@ -221,16 +234,12 @@ class Writer(wiring.Component):
         m.d.sync += opens.eq(begin & is_winograd(self._config, self.i.payload))
         with m.If(opens):
             m.d.sync += walking.eq(1)
-        with m.If(walking):
+        with m.If(opens | (places.o_looks & walking)):
+            m.d.sync += at_word.eq(1)
+        with m.If(taken & places.o_last):
+            m.d.sync += at_word.eq(0)
+        with m.If(at_word):
             m.d.comb += ready.eq(1)
-        with m.If(walking & taken & places.o_last):
-            m.d.comb += [
-                tiles.i_advance.eq(groups.o_last),
-                groups.i_group.eq(~groups.o_last),
-                groups.i_tile.eq(groups.o_last),
-                groups.i_first.eq(last_channels),
-                final.eq(tiles.o_final & groups.o_last),
-            ]
         with m.If(final):
             m.d.sync += walking.eq(0)
         return places

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.lib.counted_steps import Steps
+from hw.lib.rounds import Rounds
 from hw.lib.sizes import check_sizes
 
 
@@ -51,6 +51,11 @@ class Track(wiring.Component):
         return m
 
 
+# Moves behind a word, known before it is taken: to the tile's next group, to the next tile's first,
+# back to the first group of the tile or of the first tile.
+GROUP_MOVE = data.StructLayout({"group": 1, "tile": 1, "again": 1, "first": 1})
+
+
 class ChannelGroups(wiring.Component):
     """The channels of a word: a channel tile comes in groups of C, the last of which may be short.
 
@@ -60,51 +65,60 @@ class ChannelGroups(wiring.Component):
 
     Members
     -------
-    i_channels : of the tile; those of another tile from the cycle after its strobe on.
-    i_group, i_tile : to the next group, or to the next tile's first.
-    i_again, i_first : back to the first group of the tile, or of the first tile.
+    i_channels : of the tile; those of another tile from the cycle after its move on.
+    i_begin : to the first group of the first tile.
+    i_step, i_move : one of the moves is made, see `GROUP_MOVE`.
     i_turned : words have their channels in the highest bytes; held.
     o_offset : the first channel. o_size : how many, in the cycle after.
     o_last, o_start : the group is its tile's last; the channel in the word's first byte, which is
-    negative where a first group is short. Registers, right from the second cycle after a strobe on,
-    or the first after ``i_group``.
+    negative where a first group is short. Registers, right from the second cycle after a move on,
+    or the first after one to the next group.
     """
 
     def __init__(self, *, columns: int) -> None:
         check_sizes(1, columns=columns)
         self._columns = columns
         channels = unsigned(16)
-        strobes = {f"i_{name}": In(1) for name in ("group", "tile", "again", "first", "turned")}
+        strobes = {f"i_{name}": In(1) for name in ("begin", "step", "turned")}
         outputs = {"offset": channels, "size": channels, "start": signed(17), "last": 1}
         ports = {f"o_{name}": Out(shape) for name, shape in outputs.items()}
-        super().__init__({"i_channels": In(channels), **strobes, **ports})
+        moves = {"i_channels": In(channels), "i_move": In(GROUP_MOVE)}
+        super().__init__({**moves, **strobes, **ports})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        columns, offset = self._columns, self.o_offset
+        columns, offset, move = self._columns, self.o_offset, self.i_move
         first, left = Signal(16), Signal(16)  # the tile's first; those not in earlier groups
         fresh = Signal()  # the tile's first group
         rest = Mux(fresh, self.i_channels, left)
-        m.d.sync += [
-            self.o_size.eq(Mux(rest <= columns, rest, columns)),
-            self.o_last.eq(rest <= columns),
-            self.o_start.eq(self._start(offset, rest, rest <= columns)),
+        next_tile, next_group = Signal(16), Signal(16)
+        regroups = self.i_step & move.group
+        ends, last = rest <= columns, rest <= 2 * columns
+        m.d.comb += [
+            next_tile.eq(offset + Mux(ends, rest, columns)),
+            next_group.eq(offset + columns),
         ]
-        with m.If(self.i_group):
-            last = rest <= 2 * columns
+        m.d.sync += [
+            self.o_size.eq(Mux(ends, rest, columns)),
+            self.o_last.eq(Mux(regroups, last, ends)),
+            self.o_start.eq(
+                Mux(
+                    regroups,
+                    self._start(next_group, rest - columns, last),
+                    self._start(offset, rest, ends),
+                )
+            ),
+        ]
+        with m.If(self.i_step):
+            to_tile = Mux(move.tile, next_tile, Mux(move.again, first, next_group))
             m.d.sync += [
-                fresh.eq(0),
+                fresh.eq(~move.group),
                 left.eq(rest - columns),
-                offset.eq(offset + columns),
-                self.o_last.eq(last),
-                self.o_start.eq(self._start(offset + columns, rest - columns, last)),
+                offset.eq(Mux(move.first, 0, to_tile)),
             ]
-        with m.If(self.i_tile):
-            following = offset + Mux(rest <= columns, rest, columns)
-            m.d.sync += [fresh.eq(1), offset.eq(following), first.eq(following)]
-        with m.If(self.i_again):
-            m.d.sync += [fresh.eq(1), offset.eq(first)]
-        with m.If(self.i_first):
+            with m.If(move.tile | move.first):
+                m.d.sync += first.eq(Mux(move.first, 0, next_tile))
+        with m.If(self.i_begin):
             m.d.sync += [fresh.eq(1), offset.eq(0), first.eq(0)]
         return m
 
@@ -119,6 +133,7 @@ class PixelWalk(wiring.Component):
 
     WS: pixels ascending. IS: groups of channels, in each the pixels ascending. NS: a tile's pixels
     descending, for which the walk first climbs to the tile's last one while the array computes.
+    Between two tiles a cycle is left to look at the next one.
 
     Members
     -------
@@ -126,61 +141,79 @@ class PixelWalk(wiring.Component):
     i_pixels, i_single : of the tile; it is one. i_last_group : the word's channels are the channel
     tile's last.
     i_last_pixels, i_final : the tile is the channel tile's, or the convolution's last.
-    i_taken : a word is taken. o_ready : the walk is at the next word's place.
-    o_track : what the tracks do. o_group, o_tile, o_again : what the channel groups do.
-    o_advance : to the next tile. o_last : with ``i_taken``, the convolution's last word.
+    i_taken : a word is taken, in another order, too. o_ready : the walk is at the next word's
+    place.
+    o_track : what the tracks do. o_leaves : the word is the last of its group; o_move : what the
+    channel groups do behind it. o_ends : it is the tile's last.
     """
 
     def __init__(self) -> None:
         order, place = ("by_channel", "descends"), ("single", "last_group", "last_pixels", "final")
         inputs = ("start", *order, *place, "taken")
-        outputs = ("ready", "group", "tile", "again", "advance", "last")
+        outputs = ("ready", "leaves", "ends")
         super().__init__(
             {
                 **{f"i_{name}": In(1) for name in inputs},
                 "i_pixels": In(unsigned(16)),
                 **{f"o_{name}": Out(1) for name in outputs},
+                "o_move": Out(GROUP_MOVE),
                 "o_track": Out(wiring.Signature({name: Out(1) for name in Track.STROBES})),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.pixels = pixels = Steps(bits=16)
+        m.submodules.pixels = pixels = Rounds(bits=16)
         last_pixel = pixels.o_last
         m.d.comb += [pixels.i_count.eq(self.i_pixels), pixels.i_single.eq(self.i_single)]
+        begins_climb = Signal()  # the first step up is made in TILE
+        with m.If(begins_climb):
+            m.d.comb += pixels.i_count.eq(self.i_pixels - 1)
+            m.d.comb += pixels.i_single.eq(self.i_pixels == 2)
         regroups = self.i_by_channel & ~self.i_last_group  # behind the last pixel, that is
-        climbs, ends = Signal(), Signal()
-        with m.FSM() as fsm:
+        climbs, words = Signal(), Signal()  # the states CLIMB and WORDS
+        up = begins_climb | (climbs & ~last_pixel)
+        ends = self.i_taken & self.o_ends
+        m.d.comb += [
+            self.o_leaves.eq(last_pixel),
+            self.o_ends.eq(last_pixel & ~regroups),
+            pixels.i_advance.eq(climbs | self.i_taken),
+            self.o_ready.eq(words),
+        ]
+        with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.i_start):
                     m.next = "IMAGE"
             with m.State("IMAGE"):
                 m.d.comb += self.o_track.image.eq(1)
-                m.next = "CLIMB"
+                m.next = "TILE"
+            with m.State("TILE"):
+                m.d.comb += pixels.i_start.eq(1)
+                m.d.comb += begins_climb.eq(self.i_descends & ~self.i_single)
+                m.d.sync += [climbs.eq(begins_climb), words.eq(~begins_climb)]
+                m.next = "WORDS"
+                with m.If(begins_climb):
+                    m.next = "CLIMB"
             with m.State("CLIMB"):
-                m.d.comb += [climbs.eq(self.i_descends & ~last_pixel), pixels.i_advance.eq(climbs)]
-                with m.If(~climbs):
+                with m.If(last_pixel):
                     m.d.comb += pixels.i_start.eq(1)
+                    m.d.sync += [climbs.eq(0), words.eq(1)]
                     m.next = "WORDS"
             with m.State("WORDS"):
-                m.d.comb += [self.o_ready.eq(1), pixels.i_advance.eq(self.i_taken)]
-                m.d.comb += ends.eq(self.i_taken & last_pixel & ~regroups)
                 with m.If(ends):
-                    m.next = "CLIMB"
+                    m.d.sync += words.eq(0)
+                    m.next = "TILE"
                 with m.If(ends & self.i_last_pixels):
                     m.next = "IMAGE"
-                with m.If(self.o_last):
+                with m.If(ends & self.i_final):
                     m.next = "IDLE"
         m.d.comb += [
-            self.o_track.step.eq(climbs | (self.o_ready & self.i_taken)),
-            self.o_track.up.eq(fsm.ongoing("CLIMB") | ~self.i_descends),
-            self.o_track.restart.eq(self.o_ready & last_pixel & regroups),
-            self.o_track.tile.eq(self.o_ready & last_pixel & ~regroups),
-            self.o_group.eq(self.o_ready & self.i_taken & last_pixel & regroups),
-            self.o_tile.eq(ends & self.i_last_pixels),
-            self.o_again.eq(ends & ~self.i_last_pixels),
-            self.o_advance.eq(ends),
-            self.o_last.eq(ends & self.i_final),
+            self.o_track.step.eq(up | self.i_taken),
+            self.o_track.up.eq(~words | ~self.i_descends),
+            self.o_track.restart.eq(words & last_pixel & regroups),
+            self.o_track.tile.eq(words & last_pixel & ~regroups),
+            self.o_move.group.eq(regroups),
+            self.o_move.tile.eq(~regroups & self.i_last_pixels),
+            self.o_move.again.eq(~regroups & ~self.i_last_pixels),
         ]
         return m

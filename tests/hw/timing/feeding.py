@@ -13,7 +13,7 @@ from hw.lib.pipelining import delayed
 from hw.lib.replay import WeightBuffer
 from hw.lib.tiles import NEST
 from hw.lib.window import WINDOW_LAYOUT, WindowWalker
-from tests.hw.timing.bench import Trace, hold, measures, meeting, play, pulse, when
+from tests.hw.timing.bench import Trace, hold, last, measures, meeting, play, pulse, when
 from tests.hw.timing.control import part
 from tests.hw.timing.designs import PLAIN
 
@@ -102,6 +102,20 @@ def feeder(algorithm: Algorithm) -> tuple[Trace, Trace, Trace]:
 def walk_start() -> int:
     reads, _, _ = feeder(Algorithm.IM2COL)
     return when(reads) - AT - part() - walk()
+
+
+@measures("FREE_LATENCY")
+def free() -> int:
+    """Behind the only word, whose place is taken at once."""
+    dut = Feeder(config=PLAIN)
+    steps = [
+        *hold(dut.i.payload, FEED.const(instruction(Algorithm.IM2COL))),
+        *hold(dut.o_read.ready),
+        *pulse(AT, dut.i.valid),
+    ]
+    read, ready = play(dut, steps, dut.o_read.valid, dut.i.ready)
+    taken = last(read)
+    return when(ready[taken + 1 :])
 
 
 @measures("FEED_LATENCY")

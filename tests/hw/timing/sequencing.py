@@ -45,7 +45,7 @@ def _steps(parameters: int) -> tuple[int, int, int]:
     dut = DrainSteps()
     steps = [*pulse(AT, dut.i_tile, count=30), *hold(dut.i_room)]
     steps.append((AT + parameters, dut.i_parameters, 1))
-    elements, asks = play(dut, steps, dut.o_elements, dut.o_parameters, cycles=30)
+    elements, asks = play(dut, steps, dut.o_elements, dut.o_take, cycles=30)
     return when(elements) - AT, sum(asks[: when(elements)]), when(asks) - AT
 
 
