@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Shape, Signal
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -16,7 +16,7 @@ from hw.lib.sizes import check_sizes
 class Queue(wiring.Component):
     """Queue of payloads of any shape; one in and one out per cycle.
 
-    ``i.ready``, ``o.valid`` and ``o_level`` are registers.
+    ``i.ready``, ``o_level`` and all of ``o`` are registers.
 
     Parameters
     ----------
@@ -60,14 +60,13 @@ class Queue(wiring.Component):
             write.addr.eq(produce),
             write.data.eq(self.i.payload),
             write.en.eq(count.i_enters),
-            read.addr.eq(consume),
-            self.o.payload.eq(read.data),
         ]
         with m.If(count.i_enters):
             m.d.sync += produce.eq(following(produce, rows))
         with m.If(count.i_leaves):
             m.d.sync += consume.eq(following(consume, rows))
         if self._block:
+            m.d.comb += [read.addr.eq(consume), self.o.payload.eq(read.data)]
             self._fetch(m, count, read)
         else:
             m.d.comb += [
@@ -75,7 +74,22 @@ class Queue(wiring.Component):
                 self.o.valid.eq(count.o_some),
                 self.o_level.eq(count.o_level),
             ]
+            self._show(m, count, read, consume)
         return m
+
+    def _show(self, m: Module, count: Occupancy, read: Any, consume: Signal) -> None:
+        """The output keeps a copy of the oldest payload."""
+        second = Signal.like(consume, init=1)  # place of the one behind it
+        more = Signal()  # there is one
+        m.d.comb += read.addr.eq(second)
+        with m.If(count.i_leaves):
+            m.d.sync += second.eq(following(second, self._depth))
+        with m.If(count.i_enters & ~count.i_leaves):
+            m.d.sync += more.eq(count.o_some)
+        with m.If(count.i_leaves & ~count.i_enters):
+            m.d.sync += more.eq(more & (count.o_level != 2))
+        with m.If(count.i_leaves | ~count.o_some):
+            m.d.sync += self.o.payload.eq(Mux(more, read.data, Value.cast(self.i.payload)))
 
     def _fetch(self, m: Module, count: Occupancy, read: Any) -> None:
         """Block RAM: a payload is read as soon as the one before it leaves the output."""

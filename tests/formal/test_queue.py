@@ -42,6 +42,11 @@ def hold(one: Proof, path: str, followed: Any, *, depth: int, block: bool) -> No
         one.require(~first | (Value.cast(data) == followed.word))
         one.require(held(one, f"{place}total", depth) == level + front)
         one.require(front | (level <= 1))
+    else:  # the oldest word's copy is the output
+        second, more = one.inner(f"{place}second"), one.inner(f"{place}more")
+        data = Value.cast(one.inner(f"{place}o__payload"))
+        one.require((second == _wrapped(consume + 1, rows)) & (more == (level > 1)))
+        one.require((level == 0) | (data == one.word(f"{place}storage", consume)))
     row = _wrapped(consume + followed.ahead - front, rows)
     stored = followed.inside & ~(front & (followed.ahead == 0))
     one.require(~stored | (one.word(f"{place}storage", row) == followed.word))
