@@ -95,7 +95,6 @@ BANK_LATENCY = 2  # from a bank's address to its word
 DOT_LATENCY = 3  # from the operands of a product to the sum of all, less a cycle a product
 DRAIN_LATENCY = 3  # from a beat's sums at the chain's end to their requantisation: parameters, bias
 ROW_LATENCY = 3  # from a row's last beat to the words in their banks
-STEP_TURN_CYCLES = 16  # bound of what hands a step's, or a pass's, room back to the sequencer
 
 # Sums along a way.
 ACCEPTED = QUEUE_LATENCY + PART_LATENCY  # from an engine's start to its parts at work
@@ -122,14 +121,14 @@ def rotate_latency(words: int) -> int:
     return -(-(words - 1).bit_length() // ROTATE_LEVELS)
 
 
-def bank_address_latency(segments: int, *, edges: bool) -> int:
+def bank_address_latency(segments: int, edges: bool) -> int:
     """From a wave to the addresses at the banks; edges: the segments tell the banks where."""
     return 1 + (
         max(TAP_LATENCY, TAP_LATENCY - 1 + rotate_latency(segments)) if edges else TAP_LATENCY
     )
 
 
-def operand_latency(segments: int, *, edges: bool, sliced: bool) -> int:
+def operand_latency(segments: int, edges: bool, sliced: bool) -> int:
     """From a wave to its operands: banks, choice of a slice, rotation to the segments, mask."""
     address = bank_address_latency(segments, edges=edges)
     return address + BANK_LATENCY + sliced + rotate_latency(segments) + 1

@@ -10,13 +10,13 @@ from hw.isa.timing import (
     DOT_LATENCY,
     DRAIN_LATENCY,
     REQUANTISE_LATENCY,
-    STEP_TURN_CYCLES,
     operand_latency,
 )
 from hw.lib.sizes import check_sizes
 from hw.stages.scheme import Scheme, step_passes
 
 BLOCK_PRODUCTS = 8  # from so many on, a dot product is worth a simulator's block of its own
+STEP_TURN_CYCLES = 16  # allowed for handing a step's, or a pass's, room back to the sequencer
 ACCUMULATOR_LIMIT = 47  # bits: what a DSP slice's 48 hold with the sign of a bias to spare
 
 

@@ -20,10 +20,10 @@ from hw.isa.timing import (
     DOT_LATENCY,
     DRAIN_LATENCY,
     REQUANTISE_LATENCY,
-    STEP_TURN_CYCLES,
     operand_latency,
 )
 from hw.stages.scheme import Scheme, step_passes
+from hw.stages.shape import STEP_TURN_CYCLES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

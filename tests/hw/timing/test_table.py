@@ -16,6 +16,7 @@ from tests.hw.timing import (  # noqa: F401
     memories,
     pool_units,
     sequencing,
+    stage_units,
     winograd_units,
 )
 from tests.hw.timing.bench import MEASURES
