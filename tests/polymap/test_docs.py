@@ -18,7 +18,7 @@ from polymap import __all__ as names
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text()
-LARGE = ("simulate", "elaborate", "package")
+LARGE = ("simulate", "run", "elaborate", "package")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FOLDERS = "hw|dse|boards|sim|polymap|benchmarks|tests|examples|docs"
 MOST_FILES = 20  # that a thing is followed through

@@ -15,7 +15,7 @@ from hw.isa.errors import InputError
 
 
 def test_the_same_design_on_joblib() -> None:
-    options = {"array": (8, 8), "space": Space(lanes=(2,)), "certify": False}
+    options = {"array": (8, 8), "space": Space(lanes=(2,)), "certify": False, "trials": False}
     network = benchmark("squeezenet")
     ours = explore(network, U200, **options)
     other = explore(network, U200, executor=executor(ExecutorName.JOBLIB), **options)

@@ -143,7 +143,7 @@ def test_a_clock_and_a_bus_beyond_the_board() -> None:
 def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
     slow, narrow = replace(U200, clock_hz=140e6), replace(U200, memory_channels=1)
     found = [
-        explore(benchmark("squeezenet"), board, array=(8, 8)).configuration
+        explore(benchmark("squeezenet"), board, array=(8, 8), trials=False).configuration
         for board in (U200, slow, narrow, replace(U200, memory_channels=3))
     ]
     buses = [(config.axi_bytes, config.weight_ports) for config in found if config]
@@ -165,16 +165,16 @@ def test_one_lane_is_left_out_only_where_two_beat_it() -> None:
     assert few.candidates < 0.7 * every.candidates
     assert [p.cycles for p in few.pareto] == [p.cycles for p in every.pareto]
     assert [p.dsp for p in few.pareto] == [p.dsp for p in every.pareto]
-    given = explore(network, replace(U200, dsp=290), array=(50, 5))
+    given = explore(network, replace(U200, dsp=290), array=(50, 5), trials=False)
     assert given.lanes == 1  # two lanes take 50 DSPs more, and half as many rows were not asked for
 
 
 def test_several_networks_and_boards_at_once() -> None:
     networks = [benchmark("squeezenet"), without_dense(benchmark("alexnet"))]
     with ThreadPoolExecutor(2) as pool:
-        found = explore_all(networks, [U200, KCU1500], executor=pool, array=(8, 8))
+        found = explore_all(networks, [U200, KCU1500], executor=pool, array=(8, 8), trials=False)
     assert set(found) == {(n.name, b.name) for n in networks for b in (U200, KCU1500)}
-    alone = explore(networks[0], KCU1500, array=(8, 8))
+    alone = explore(networks[0], KCU1500, array=(8, 8), trials=False)
     assert found["squeezenet", "kcu1500"].mapping.choice == alone.mapping.choice
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
     model = OverlayModel(template=OverlayConfig())
     groups = Merges(network, Passes()).worth(model, 16, 16, Restriction())
     assert apply(network, Passes(), groups)
-    found = explore(network, U200, array=(8, 8), space=Space(lanes=(2,)))
+    found = explore(network, U200, array=(8, 8), space=Space(lanes=(2,)), trials=False)
     assert found.certified_gap == 0
 
 
@@ -44,11 +45,12 @@ def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
 def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps(name: str) -> None:
     network = without_dense(benchmark(name))
     board = replace(U200, dsp=400)
-    best = explore(network, board)
+    search = partial(explore, network, board, trials=False)
+    best = search()
     assert best.pareto[-1].latency_ms == best.mapping.latency_ms
     assert [p.dsp for p in best.pareto] == sorted({p.dsp for p in best.pareto})
-    tight = explore(network, board, objective=Objective.DSP, latency_ms=best.mapping.latency_ms)
+    tight = search(objective=Objective.DSP, latency_ms=best.mapping.latency_ms)
     assert tight.mapping.latency_ms <= best.mapping.latency_ms
     assert tight.mapping.dsp <= best.mapping.dsp
     with pytest.raises(Infeasible, match="latency_ms needed"):
-        explore(network, board, objective=Objective.DSP, latency_ms=0.9 * best.mapping.latency_ms)
+        search(objective=Objective.DSP, latency_ms=0.9 * best.mapping.latency_ms)
