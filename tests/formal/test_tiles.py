@@ -132,12 +132,13 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     """``for pixel tile: for channels: for tile: for line: for pixel``, in rows of tiles."""
     proof = Proof(tiles)
     m = proof.m
-    begins, fresh = Signal(), Signal()
-    m.d.sync += [begins.eq(tiles.i_begin), fresh.eq(tiles.i_step & tiles.o_last)]
-    _steady(proof, tiles.i_transform, unless=begins)
-    _steady(proof, tiles.i_columns, unless=tiles.i_begin)
+    fresh = Signal()
+    m.d.sync += fresh.eq(tiles.i_step & tiles.o_last)
+    for name in ("i_transform", "i_columns"):
+        _steady(proof, getattr(tiles, name), unless=tiles.i_begin)
     for name in ("i_tiles", "i_single", "i_last_channels"):
-        _steady(proof, getattr(tiles, name), unless=begins | fresh)
+        _steady(proof, getattr(tiles, name), unless=tiles.i_begin | fresh)
+    proof.assume(~(fresh & tiles.i_step))
     proof.assume((tiles.i_tiles != 0) & (tiles.i_columns != 0))
     proof.assume(tiles.i_single == (tiles.i_tiles == 1))
 
@@ -156,6 +157,10 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     with m.If(here.column == tiles.i_columns - 1):
         m.d.comb += [following.column.eq(0), following.left.eq(0)]
         m.d.comb += following.top.eq(here.top + edge)
+    marks = Signal()  # the next pixel tile's first tile is reached, which is noted now
+    m.d.sync += marks.eq(tiles.i_step & tiles.o_last & tiles.i_last_channels)
+    with m.If(marks):
+        m.d.sync += first.eq(here)
     with m.If(tiles.i_step):
         m.d.sync += pixel.eq(pixel + 1)
         with m.If(pixel == edge - 1):
@@ -164,24 +169,21 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
             m.d.sync += [line.eq(0), number.eq(number + 1), here.eq(following)]
         with m.If(last):
             m.d.sync += number.eq(0)
-            with m.If(tiles.i_last_channels):
-                m.d.sync += first.eq(following)
-            with m.Else():
+            with m.If(~tiles.i_last_channels):
                 m.d.sync += here.eq(first)
     with m.If(tiles.i_begin):
         m.d.sync += [signal.eq(0) for signal in (first, here, number, line, pixel)]
         m.d.sync += begun.eq(1)
 
     x, y = (here.left + pixel)[:17], (here.top + line)[:17]
-    proof.require(~begun | (tiles.o_last == last))
+    held = begun & ~tiles.i_begin
+    proof.require(~held | (tiles.o_last == last))
     proof.require(~begun | (proof.inner("column.o_value") == x))
     proof.require(~begun | (proof.inner("row.o_value") == y))
     inside = (x < tiles.i_width) & (y < tiles.i_height)
     proof.require(~begun | (tiles.o_inside == inside))
 
     for name, value in {
-        "pixel": pixel,
-        "line": line,
         "first_column": first.column,
         "column": here.column,
         "column.line": here.left,
@@ -196,18 +198,22 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
         "row.first_row": first.top,
     }.items():
         proof.require(~begun | (proof.inner(name) == value))
-    proof.require(~begun | ((pixel < edge) & (line < edge) & (number < tiles.i_tiles)))
-    held = begun & ~tiles.i_begin
+    proof.require(~held | ((pixel < edge) & (line < edge) & (number < tiles.i_tiles)))
     for one, flag in ((here, "last_column"), (first, "first_is_last")):
         proof.require(~held | (one.column < tiles.i_columns))
         proof.require(~held | (proof.inner(flag) == (one.column == tiles.i_columns - 1)))
     proof.require(~held | (proof.inner("single") == (tiles.i_columns == 1)))
     proof.require(~held | (proof.inner("near") == (tiles.i_columns - 2)[:16]))
-    left, over = proof.inner("tiles.left"), proof.inner("tiles.ends")
-    proof.require(~begun | (proof.inner("tiles.o_first") == (number == 0)))
-    later = number != 0
-    proof.require(~(begun & later) | (left == tiles.i_tiles - 1 - number))
-    proof.require(~(begun & later) | (over == (left == 0)))
+    proof.require((tiles.o_looks == fresh) & (proof.inner("_marks") == marks))
+    proof.require(~marks | fresh)
+    proof.require(~(begun & fresh) | ((pixel == 0) & (line == 0) & (number == 0)))
+    for loop, step, count, known in (
+        ("pixels", pixel, edge, held),
+        ("lines", line, edge, held),
+        ("tiles", number, tiles.i_tiles, held & ~fresh),
+    ):
+        proof.require(~known | (proof.inner(f"{loop}.left") == count - 1 - step))
+        proof.require(~known | (proof.inner(f"{loop}.o_last") == (step == count - 1)))
     return proof
 
 
@@ -229,7 +235,7 @@ def test_output_tiles() -> None:
     ("Mux(onward, following, first_column)", "following"),
     ("is_last = Mux(last_column, single, column == near)", "is_last = column == near"),
     ("move.restart.eq(ends & ~onward)", "move.restart.eq(ends & last_tile)"),
-    ("first_row.eq(Mux(move.below, following, row))", "first_row.eq(row)"),
+    ("Mux(move.below, below, row)", "row"),
 )
 def test_wrong_output_tiles(text: str, other: str) -> None:
     tiles = mutated(OutputTiles, text, other)(config=CONFIG)

@@ -18,6 +18,7 @@ from dse.assembly.program import Program
 from dse.network.graph import Network, Window
 from dse.tiling.layer_mapping import Choice
 from hw.isa import Dataflow, Opcode
+from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, Timing
 from tests.rtl.overlays import OVERLAYS, Case, Fitting, check, swept
 from tests.sim.test_functional import Builder, branchy, networks
@@ -41,7 +42,13 @@ choice = st.one_of(
     st.sampled_from(all_choices(OVERLAYS["winograd1"])),
 )
 choices = st.lists(choice, min_size=1, max_size=6).map(tuple)
-cases = st.builds(Case, networks(), choices, timings, st.integers(1, 2), st.integers(0, 1 << 20))
+
+
+def cases(config: OverlayConfig) -> st.SearchStrategy[Case]:
+    """Networks of layers that an overlay has, and how they run."""
+    needs = {"normalise": config.normalisation, "combine": config.pairs}
+    drawn = networks(frozenset(kind for kind, there in needs.items() if not there))
+    return st.builds(Case, drawn, choices, timings, st.integers(1, 2), st.integers(0, 1 << 20))
 
 
 @pytest.mark.parametrize("name", swept(OVERLAYS))
@@ -55,7 +62,7 @@ def test_random_networks(name: str) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(cases, min_size=2, max_size=6))
+    @given(st.lists(cases(OVERLAYS[name]), min_size=2, max_size=6))
     def all_equal(drawn: list[Case]) -> None:
         check(name, *filter(fitting, drawn))
 

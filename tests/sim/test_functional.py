@@ -172,8 +172,8 @@ def windows(draw: st.DrawFn, height: int, width: int) -> Window:
 
 
 @st.composite
-def networks(draw: st.DrawFn) -> Network:
-    """Small graphs with branches."""
+def networks(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Network:
+    """Small graphs with branches; ``without`` layers of some kinds."""
     b = Builder(np.random.default_rng(draw(st.integers(0, 1 << 32))))
     extents = st.integers(1, 9)
     names = [b.input(draw(extents), draw(extents), draw(st.integers(1, 12)))]
@@ -186,7 +186,7 @@ def networks(draw: st.DrawFn) -> Network:
         even = [n for n in names if b.tensors[n].shape[:2] == x.shape[:2]]
         kinds = ["conv", "same", "group", "pool", "add", "multiply", "combine", "normalise"]
         kinds += ["concat", "fc"]
-        match draw(st.sampled_from(kinds)):
+        match draw(st.sampled_from([kind for kind in kinds if kind not in without])):
             case "conv":
                 window = draw(windows(x.height, x.width))
                 names.append(b.conv(source, draw(st.integers(1, 14)), window))

@@ -147,7 +147,7 @@ class Streamer(wiring.Component):
         """
         following, last = self.i.payload, self._instruction
         alike = (following.algorithm == last.algorithm) & (following.dataflow == last.dataflow)
-        return alike & self._winograd & self._flow[0]
+        return alike & self._winograd & (last.dataflow == Dataflow.WS)
 
     def _look(self, m: Module, tiles: Tiles, parameters: Any, room: Any) -> None:
         """What the issuers see."""
