@@ -14,7 +14,7 @@ import serial
 from serial.tools import list_ports
 
 from boards.runtime.handshake import Handshake
-from boards.runtime.link import REPORT, CardRun, HostError
+from boards.runtime.link import HostError
 from hw.bridge.protocol import (
     CRC_BYTES,
     HEAD,
@@ -27,7 +27,6 @@ from hw.bridge.protocol import (
     Verdict,
     place,
 )
-from hw.isa.register_map import REGISTERS
 
 BAUD = 1_000_000
 FTDI = (0x0403, 0x6015)  # vendor and product of the FT231X on a ULX3S
@@ -55,7 +54,7 @@ class SerialLine(Protocol):
         """Ends the use of the port."""
 
 
-class SerialLink:
+class SerialLink(Handshake):
     """One request at a time, each answered.
 
     Parameters
@@ -66,7 +65,6 @@ class SerialLink:
 
     def __init__(self, line: SerialLine, name: str) -> None:
         self._line, self._name = line, name
-        self._handshake = Handshake(self)
         facts = self._read(place(AddressSpace.BRIDGE, 0), WORD_BYTES * len(Fact), first=True)
         words = [facts[4 * k : 4 * k + 4] for k in range(len(Fact))]
         self._facts = {fact: int.from_bytes(words[fact], "little") for fact in Fact}
@@ -102,10 +100,6 @@ class SerialLink:
         """Of the overlay."""
         return self._facts[Fact.CLOCK_HZ]
 
-    def make_idle(self) -> None:
-        """Ends what a host before this one may have left."""
-        self._handshake.make_idle()
-
     def place(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """Addresses of the regions, one after the other in the board's memory."""
         addresses: dict[str, int] = {}
@@ -120,15 +114,6 @@ class SerialLink:
                 "choose a smaller model"
             )
         return addresses
-
-    def run(self, output: int, size: int) -> CardRun:
-        """Starts the program, waits for its end and reads what it left."""
-        self._handshake.run()
-        return CardRun(registers=self.read_registers(REPORT), output=self.read(output, size))
-
-    def read_registers(self, names: tuple[str, ...]) -> dict[str, int]:
-        """Registers of 32 bits by name."""
-        return {name: self.read_register(REGISTERS[name].offset) for name in names}
 
     def read_register(self, offset: int) -> int:
         """A 32-bit register."""

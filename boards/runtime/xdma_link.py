@@ -12,8 +12,8 @@ from typing import Self
 from boards.block_design import CHANNEL_BYTES, WORD_BYTES, channel_address
 from boards.channels import region_channels
 from boards.runtime.handshake import Handshake
-from boards.runtime.link import REPORT, CardRun, HostError
-from hw.isa.register_map import REGISTERS, WEIGHT_BASES
+from boards.runtime.link import HostError
+from hw.isa.register_map import WEIGHT_BASES
 
 DEVICE = Path("/dev/xdma0")
 PAGE = 4096
@@ -21,7 +21,7 @@ CHUNK = 1 << 26  # bytes of one transfer
 GONE = b"\xff" * 4  # what a card that has left the bus reads as; no register of ours holds it
 
 
-class XdmaLink:
+class XdmaLink(Handshake):
     """The driver's character devices.
 
     Parameters
@@ -31,7 +31,6 @@ class XdmaLink:
 
     def __init__(self, device: Path = DEVICE) -> None:
         self._device = device
-        self._handshake = Handshake(self)
         with ExitStack() as opened:
             self._registers = _open(opened, f"{device}_user", os.O_RDWR)
             self._to_card = _open(opened, f"{device}_h2c_0", os.O_WRONLY)
@@ -49,22 +48,9 @@ class XdmaLink:
     ) -> None:
         self._opened.close()
 
-    def make_idle(self) -> None:
-        """Ends what a host before this one may have left."""
-        self._handshake.make_idle()
-
     def place(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """Addresses of the regions, in whole pages of the DDR4 channels of their masters."""
         return place(sizes, region_channels(sum(name in sizes for name in WEIGHT_BASES)))
-
-    def run(self, output: int, size: int) -> CardRun:
-        """Starts the program, waits for its end and reads what it left."""
-        self._handshake.run()
-        return CardRun(registers=self.read_registers(REPORT), output=self.read(output, size))
-
-    def read_registers(self, names: tuple[str, ...]) -> dict[str, int]:
-        """Registers of 32 bits by name."""
-        return {name: self.read_register(REGISTERS[name].offset) for name in names}
 
     def read_register(self, offset: int) -> int:
         """A 32-bit register."""
