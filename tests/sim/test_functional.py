@@ -106,9 +106,10 @@ class Builder:
         return out
 
     def multiply(self, a: str, b: str) -> str:
+        """Its scale ends at 1000: products of products would leave what factors represent."""
         out = self.tensor(self.tensors[a].shape)
         one, other, own = self.tensors[a], self.tensors[b], self.tensors[out]
-        scale = float(one.scale * other.scale * self.rng.uniform(10, 200))
+        scale = min(1000.0, float(one.scale * other.scale * self.rng.uniform(10, 200)))
         self.tensors[out] = replace(own, quantisation=Quantisation(scale, own.zero_point))
         self.operators.append(Combine(f"multiply{len(self.operators)}", a, b, out, low=-110))
         return out
