@@ -18,3 +18,7 @@ class Names:
             name, number = f"{wish}.{number}", number + 1
         self._taken.add(name)
         return name
+
+    def release(self, name: str) -> None:
+        """A name that nothing has any more."""
+        self._taken.discard(name)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.graph import Normalisation, Quantisation, Window
+from dse.network.names import Names
 from dse.network.operators import Combination
 from dse.onnx.functions import Function
 
@@ -156,6 +157,11 @@ class Draft:
     inputs: list[DraftTensor] = field(default_factory=list)
     layers: list[DraftLayer] = field(default_factory=list)
     outputs: list[DraftTensor] = field(default_factory=list)
+
+    def names(self) -> Names:
+        """The names of all tensors and layers."""
+        tensors = (*self.inputs, *(layer.output for layer in self.layers))
+        return Names([*(one.name for one in tensors), *(one.name for one in self.layers)])
 
     def uses(self) -> dict[DraftTensor, int]:
         """How many layers read each tensor, plus one if it is an output."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from dse.network.graph import INT8_MAX, INT8_MIN, Quantisation
-from dse.network.names import Names
 from dse.onnx import enlarge, halves, padding, wide
 from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 
@@ -27,8 +26,11 @@ def fold(draft: Draft) -> None:
 
 
 def _negate(draft: Draft) -> None:
-    """Differences become sums where a convolution of its own can give the negative."""
-    uses = draft.uses()
+    """Differences become sums where a convolution of its own can give the negative.
+
+    The negative is another tensor than the model's, so it has a name of its own.
+    """
+    uses, names = draft.uses(), draft.names()
     producers = {layer.output: layer for layer in draft.layers}
     for layer in draft.layers:
         if layer.kind != "combine" or layer.combination != "difference":
@@ -42,6 +44,7 @@ def _negate(draft: Draft) -> None:
             conv.weight = conv.weight.scaled(minus)
             conv.bias = None if conv.bias is None else Coefficients(-conv.bias.real())
             conv.moves = False
+            conv.output.name = names.fresh(f"{conv.output.name}/negative")
             layer.kind, layer.combination = "add", "product"
 
 
@@ -175,8 +178,7 @@ def unify(draft: Draft, once: bool) -> None:
     """
     producers = {layer.output: layer for layer in draft.layers}
     uses, bounds = draft.uses(), _bounds(draft)
-    tensors = (*draft.inputs, *producers)
-    names = Names([*(t.name for t in tensors), *(layer.name for layer in draft.layers)])
+    names = draft.names()
     inserted: dict[DraftLayer, list[DraftLayer]] = {}
     for layer in reversed(draft.layers):
         if layer.kind not in _VIEWS:

@@ -21,16 +21,11 @@ from dse.onnx.draft import Coefficients, Draft, DraftLayer, DraftTensor
 
 def expand(draft: Draft) -> None:
     """Replace the transposed convolutions of a draft."""
-    names = Names([*_names(draft)])
+    names = draft.names()
     layers = draft.layers
     draft.layers = []
     for layer in layers:
         draft.layers += _phases(layer, names) if layer.transposed else [layer]
-
-
-def _names(draft: Draft) -> list[str]:
-    tensors = (*draft.inputs, *(layer.output for layer in draft.layers))
-    return [*(tensor.name for tensor in tensors), *(layer.name for layer in draft.layers)]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dse.network.names import Names
 from dse.onnx.draft import Draft, DraftLayer, DraftTensor
 
 
@@ -14,8 +13,7 @@ def own_copies(draft: Draft) -> bool:
     for layer in draft.layers:
         for tensor in layer.inputs:
             readers.setdefault(tensor, []).append(layer)
-    outputs = [layer.output.name for layer in draft.layers]
-    names = Names([*(tensor.name for tensor in draft.inputs), *outputs])
+    names = draft.names()
     layers: list[DraftLayer] = []
     for layer in draft.layers:
         layers.append(layer)

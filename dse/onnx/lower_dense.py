@@ -11,45 +11,45 @@ import onnx
 from dse.network.graph import Quantisation, Window
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.elements import Positions, plain
 from dse.onnx.lower_window import require_weights
-from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import Const, OverlayValue, Unmovable, Unsupported, require
 
 
-def gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight = lowering.constant(node, 1)
+def gemm(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight = drafting.constant(node, 1)
     assert weight is not None
     if len(node.input) > 2 and node.input[2]:
-        shape = lowering.known[node.input[2]].shape
+        shape = drafting.known[node.input[2]].shape
         require(shape is None or len(shape) <= 2, f"its bias of shape {shape} has no place")
-    bias = lowering.constant(node, 2)
+    bias = drafting.constant(node, 2)
     alpha = cast(float, attribute(node, "alpha", 1.0))
     beta = cast(float, attribute(node, "beta", 1.0))
     coefficients = gemm_weight(node, weight)
     outputs = coefficients.values.shape[0]
     offset = None if bias is None else gemm_bias(bias, outputs, beta)
     scaled = coefficients.scaled(np.full(outputs, alpha)) if alpha != 1 else coefficients
-    connect(lowering, node, lowering.seen(node), scaled, offset)
+    connect(drafting, node, drafting.seen(node), scaled, offset)
 
 
-def matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight = lowering.constant(node, 1)
+def matmul(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight = drafting.constant(node, 1)
     assert weight is not None
-    known = lowering.known[node.input[0]].shape or ()
-    x = lowering.in_order(node) if len(known) > 2 else lowering.seen(node)
-    connect(lowering, node, x, matmul_weight(weight), None)
+    known = drafting.known[node.input[0]].shape or ()
+    x = drafting.in_order(node) if len(known) > 2 else drafting.seen(node)
+    connect(drafting, node, x, matmul_weight(weight), None)
 
 
-def check_gemm(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight = lowering.constant(node, 1)
+def check_gemm(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight = drafting.constant(node, 1)
     assert weight is not None
     require_weights(gemm_weight(node, weight))
 
 
-def check_matmul(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight = lowering.constant(node, 1)
+def check_matmul(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight = drafting.constant(node, 1)
     assert weight is not None
     require_weights(matmul_weight(weight))
 
@@ -83,7 +83,7 @@ def gemm_bias(bias: Const, outputs: int, beta: float) -> Coefficients:
 
 
 def connect(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     x: OverlayValue,
     weight: Coefficients,
@@ -103,7 +103,7 @@ def connect(
         )
     require_weights(weight)
     if x.shape[-1] < shown.size:
-        _connect_pixels(lowering, node, x, shown, weight, bias, output, dtype)
+        _connect_pixels(drafting, node, x, shown, weight, bias, output, dtype)
         return
     height, width, channels = x.tensor.shape
     outputs = weight.values.shape[0]
@@ -113,7 +113,7 @@ def connect(
     kernel[:, shown.reshape(-1)] = weight.values
     kernel = kernel.reshape(outputs, height, width, channels)
     result = DraftTensor(node.output[0], 1, 1, outputs, output)
-    lowering.add(
+    drafting.add(
         DraftLayer(
             "conv",
             node_name(node),
@@ -125,11 +125,11 @@ def connect(
             bias=bias,
         )
     )
-    lowering.set(node, OverlayValue(result, (*x.shape[:-1], outputs), dtype or x.dtype))
+    drafting.set(node, OverlayValue(result, (*x.shape[:-1], outputs), dtype or x.dtype))
 
 
 def _connect_pixels(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     x: OverlayValue,
     shown: Positions,
@@ -145,11 +145,11 @@ def _connect_pixels(
     rows, columns = x.shape[1], shown.size // inputs // x.shape[1]
     if len(x.shape) == 3:
         rows, columns = 1, rows
-    arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    arrange = Arranger(drafting.add, node_name(node), node.op_type, x.is_quantised)
     pixels = arrange.reshaped(x.tensor, (rows, columns, inputs))
     result = DraftTensor(node.output[0], rows, columns, outputs, output)
     layer = DraftLayer("conv", node_name(node), node.op_type, [pixels], result, bias=bias)
     layer.weight = Coefficients(weight.values.reshape(outputs, 1, 1, inputs), weight.scale)
     shape = (*x.shape[:-1], outputs)
     elements = np.arange(rows * columns * outputs, dtype=np.int32).reshape(shape)
-    lowering.set(node, OverlayValue(lowering.add(layer), shape, dtype or x.dtype, elements))
+    drafting.set(node, OverlayValue(drafting.add(layer), shape, dtype or x.dtype, elements))

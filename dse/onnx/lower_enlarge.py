@@ -12,9 +12,9 @@ import onnx
 from dse.network.graph import Window
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.interpolate import interpolated, phases
 from dse.onnx.lower_window import require_weights, show, spatial
-from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import Const, OverlayValue, Unsupported, require
 
@@ -23,10 +23,10 @@ MOST_AT_ONCE, MOST_TIMES = 5, 63
 """So many times larger, the shares of four pixels, and of two, are int8 weights."""
 
 
-def conv_transpose(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight, bias = lowering.constant(node, 1), lowering.constant(node, 2)
+def conv_transpose(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight, bias = drafting.constant(node, 1), drafting.constant(node, 2)
     assert weight is not None
-    x = spatial(lowering, node, lowering.operand(node))
+    x = spatial(drafting, node, drafting.operand(node))
     groups = cast(int, attribute(node, "group", 1))
     coefficients = transposed_weight(weight, groups)
     require_weights(coefficients)
@@ -49,12 +49,12 @@ def conv_transpose(lowering: Lowering, node: onnx.NodeProto) -> None:
         bias=None if bias is None else bias.coefficients(0),
         transposed=True,
     )
-    lowering.add(layer)
-    show(lowering, node, result, x.dtype, axes)
+    drafting.add(layer)
+    show(drafting, node, result, x.dtype, axes)
 
 
-def check_transposed(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight = lowering.constant(node, 1)
+def check_transposed(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight = drafting.constant(node, 1)
     assert weight is not None
     require_weights(transposed_weight(weight, cast(int, attribute(node, "group", 1))))
 
@@ -117,19 +117,19 @@ def _transposed_window(
     return window, (extent[0], extent[1])
 
 
-def resize(lowering: Lowering, node: onnx.NodeProto) -> None:
+def resize(drafting: Drafting, node: onnx.NodeProto) -> None:
     """Resize and Upsample by whole numbers: to the nearest pixel, or between pixels."""
-    x = spatial(lowering, node, lowering.operand(node))
+    x = spatial(drafting, node, drafting.operand(node))
     mode = attribute(node, "mode", "nearest")
     if attribute(node, "axes") is not None:
         raise Unsupported("it lists its axes", "list the sizes or scales of all axes")
-    outputs, scales = _enlarged(lowering, node, x.shape)
+    outputs, scales = _enlarged(drafting, node, x.shape)
     require(outputs[:2] == x.shape[:2], f"it makes {outputs} of {x.shape}")
-    arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    arrange = Arranger(drafting.add, node_name(node), node.op_type, x.is_quantised)
     if all(n in (1, out) for n, out in zip(x.shape[2:], outputs[2:], strict=True)):
         mode = "nearest"  # there is nothing between
     if mode in ("linear", "bilinear"):
-        _between(lowering, node, arrange, x, outputs)
+        _between(drafting, node, arrange, x, outputs)
         return
     if mode != "nearest":
         raise Unsupported(f"it interpolates ({mode})", INSTEAD)
@@ -142,11 +142,11 @@ def resize(lowering: Lowering, node: onnx.NodeProto) -> None:
     rows, columns = sources
     image = _repeated(arrange, x.tensor, 1, columns)
     image = _repeated(arrange, image, 0, rows)
-    show(lowering, node, image, x.dtype, len(x.shape) - 2)
+    show(drafting, node, image, x.dtype, len(x.shape) - 2)
 
 
 def _between(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     arrange: Arranger,
     x: OverlayValue,
@@ -170,7 +170,7 @@ def _between(
     image = x.tensor
     for rows, columns in ways:
         image = interpolated(arrange, image, phases(rows, centred), phases(columns, centred))
-    show(lowering, node, image, x.dtype, len(x.shape) - 2)
+    show(drafting, node, image, x.dtype, len(x.shape) - 2)
 
 
 def _coordinates(node: onnx.NodeProto) -> str:
@@ -180,13 +180,13 @@ def _coordinates(node: onnx.NodeProto) -> str:
 
 
 def _enlarged(
-    lowering: Lowering, node: onnx.NodeProto, shape: Sequence[int]
+    drafting: Drafting, node: onnx.NodeProto, shape: Sequence[int]
 ) -> tuple[tuple[int, ...], list[float]]:
     """The output's shape, and the scale of each axis."""
     recent = node.op_type == "Resize" and len(node.input) > 2
     listed = attribute(node, "scales")
-    given = np.array(listed) if listed else lowering.array(node, 2 if recent else 1)
-    sizes = lowering.array(node, 3) if len(node.input) > 3 else None
+    given = np.array(listed) if listed else drafting.array(node, 2 if recent else 1)
+    sizes = drafting.array(node, 3) if len(node.input) > 3 else None
     if sizes is not None and sizes.size:
         if attribute(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
             raise Unsupported("it keeps the aspect ratio", "give it the sizes that this makes")

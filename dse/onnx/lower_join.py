@@ -10,9 +10,9 @@ import onnx
 from dse.network.graph import Quantisation
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.elements import channel_order, plain, runs
 from dse.onnx.gather import MOST_COPIES
-from dse.onnx.lowering import Lowering
 from dse.onnx.source import node_name
 from dse.onnx.values import OverlayValue, Unsupported, extents
 
@@ -21,7 +21,7 @@ Operand = tuple[str, OverlayValue]
 
 
 def join(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     operands: Sequence[Operand],
     axis: int,
@@ -43,20 +43,20 @@ def join(
             f"it joins along axis {axis} of {rank}", "only channels, rows and columns can be joined"
         )
     if axis % rank == 1:
-        _channels(lowering, node, operands, output, integers)
+        _channels(drafting, node, operands, output, integers)
     else:
-        _pixels(lowering, node, operands, axis % rank, output)
+        _pixels(drafting, node, operands, axis % rank, output)
 
 
 def _channels(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     operands: Sequence[Operand],
     output: Quantisation | None,
     integers: bool,
 ) -> None:
     """The channels of each input in the order in which they lie; the result is seen in theirs."""
-    arrange = Arranger(lowering.add, node_name(node), node.op_type, integers)
+    arrange = Arranger(drafting.add, node_name(node), node.op_type, integers)
     tensors: list[DraftTensor] = []
     order: list[int] = []
     for name, view in operands:
@@ -64,7 +64,7 @@ def _channels(
         start = sum(tensor.channels for tensor in tensors)
         stretches = [] if channels is None else list(runs(tuple(sorted(channels))))
         if channels is None or len(stretches) > MOST_COPIES:
-            tensor = _whole(lowering, name, view)
+            tensor = _whole(drafting, name, view)
             tensors.append(tensor)
             order += range(start, start + tensor.channels)
         else:
@@ -75,11 +75,11 @@ def _channels(
     shape = (1, len(order), *first.shape[2:])
     result = DraftTensor(node.output[0], height, width, len(order), output)
     layer = DraftLayer("concat", node_name(node), node.op_type, tensors, result, integers=integers)
-    lowering.add(layer)
+    drafting.add(layer)
     shown = None
     if order != sorted(order):
         shown = plain(result.shape, shape)[:, order]
-    lowering.set(node, OverlayValue(result, shape, first.dtype, shown))
+    drafting.set(node, OverlayValue(result, shape, first.dtype, shown))
 
 
 def _order(view: OverlayValue) -> tuple[int, ...] | None:
@@ -95,9 +95,9 @@ def _order(view: OverlayValue) -> tuple[int, ...] | None:
     return channel_order(view.elements.reshape(channels, height, width), view.tensor.shape)
 
 
-def _whole(lowering: Lowering, name: str, view: OverlayValue) -> DraftTensor:
+def _whole(drafting: Drafting, name: str, view: OverlayValue) -> DraftTensor:
     """The tensor of a view, which must be an image."""
-    x = view if view.elements is None else lowering.gathered(name, view)
+    x = view if view.elements is None else drafting.gathered(name, view)
     height, width, channels = extents(x.shape)
     if x.tensor.shape != (height, width, channels):
         raise Unsupported(
@@ -107,19 +107,19 @@ def _whole(lowering: Lowering, name: str, view: OverlayValue) -> DraftTensor:
 
 
 def _pixels(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     operands: Sequence[Operand],
     axis: int,
     output: Quantisation | None,
 ) -> None:
     first = operands[0][1]
-    parts = [_whole(lowering, *operand) for operand in operands]
-    arrange = Arranger(lowering.add, node_name(node), node.op_type, first.is_quantised)
+    parts = [_whole(drafting, *operand) for operand in operands]
+    arrange = Arranger(drafting.add, node_name(node), node.op_type, first.is_quantised)
     last = axis == len(first.shape) - 1
     made = arrange.beside(parts) if last else arrange.stacked(parts)
     if output is not None:
         made.quantisation = output
     shape = list(first.shape)
     shape[axis] = sum(x.shape[axis] for _, x in operands)
-    lowering.set(node, OverlayValue(made, tuple(shape), first.dtype))
+    drafting.set(node, OverlayValue(made, tuple(shape), first.dtype))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import onnx
 
 from dse.network.graph import Gain, Normalisation
 from dse.onnx.draft import DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import OverlayValue, StepValue, Unsupported, require
 from dse.onnx.written_response import WrittenResponse
 from hw.isa.squares import REACH
 
-if TYPE_CHECKING:
-    from dse.onnx.lowering import Lowering
 
-
-def lrn(lowering: Lowering, node: onnx.NodeProto) -> None:
+def lrn(drafting: Drafting, node: onnx.NodeProto) -> None:
     """A value times a power of the mean square around it; channels beyond the ends are zero."""
     size = cast(int, attribute(node, "size", 0))
     alpha, beta, bias = (
@@ -29,23 +27,23 @@ def lrn(lowering: Lowering, node: onnx.NodeProto) -> None:
     sound = bool(np.isfinite((alpha, beta, bias)).all()) and min(alpha, beta) >= 0 and bias > 0
     if not sound:
         raise Unsupported("its gains are no falling function", "use the published parameters")
-    _normalise(lowering, node, lowering.operand(node), size, Gain(alpha / size, beta, bias))
+    _normalise(drafting, node, drafting.operand(node), size, Gain(alpha / size, beta, bias))
 
 
-def written(lowering: Lowering, node: onnx.NodeProto, response: WrittenResponse) -> None:
+def written(drafting: Drafting, node: onnx.NodeProto, response: WrittenResponse) -> None:
     """A node of a normalisation that is written out; the last one adds the layer."""
-    x = lowering.values[response.argument]
+    x = drafting.values[response.argument]
     assert isinstance(x, OverlayValue)
     if node.output[0] == response.result:
-        x = x if x.elements is None else lowering.gathered(response.argument, x)
-        _normalise(lowering, node, x, response.size, response.gain)
+        x = x if x.elements is None else drafting.gathered(response.argument, x)
+        _normalise(drafting, node, x, response.size, response.gain)
         return
-    known = lowering.known[node.output[0]]
-    lowering.set(node, StepValue(x.tensor, known.shape or x.shape, x.dtype, x.elements))
+    known = drafting.known[node.output[0]]
+    drafting.set(node, StepValue(x.tensor, known.shape or x.shape, x.dtype, x.elements))
 
 
 def _normalise(
-    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, size: int, gain: Gain
+    drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, size: int, gain: Gain
 ) -> None:
     reach = min(size // 2, x.tensor.channels - 1)
     if size % 2 == 0 or reach > REACH:
@@ -54,4 +52,4 @@ def _normalise(
     result = DraftTensor(node.output[0], *x.tensor.shape)
     layer = DraftLayer("normalise", node_name(node), node.op_type, [x.tensor], result)
     layer.normalisation = Normalisation(reach, gain)
-    lowering.set(node, OverlayValue(lowering.add(layer), x.shape, x.dtype))
+    drafting.set(node, OverlayValue(drafting.add(layer), x.shape, x.dtype))

@@ -9,34 +9,34 @@ import onnx
 
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.lower_window import show, spatial
-from dse.onnx.lowering import Lowering
 from dse.onnx.padding import padded
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import OverlayValue, Unsupported, require
 
 
-def pad(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = spatial(lowering, node, lowering.operand(node))
+def pad(drafting: Drafting, node: onnx.NodeProto) -> None:
+    x = spatial(drafting, node, drafting.operand(node))
     axes = len(x.shape) - 2
-    before, after = _sides(lowering, node, len(x.shape))
+    before, after = _sides(drafting, node, len(x.shape))
     if any(before[:2]) or any(after[:2]):
         raise Unsupported("it adds channels", "join them with Concat, or run it on the host")
     empty = [0] * (2 - axes)
     (top, left), (bottom, right) = [*empty, *before[2:]], [*empty, *after[2:]]
-    arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    arrange = Arranger(drafting.add, node_name(node), node.op_type, x.is_quantised)
     image = _cut(arrange, x.tensor, (top, left, bottom, right))
     sides = tuple(max(side, 0) for side in (top, left, bottom, right))
     if any(sides):
-        image = _extended(lowering, node, arrange, x, image, cast(tuple[int, int, int, int], sides))
-    show(lowering, node, image, x.dtype, axes)
+        image = _extended(drafting, node, arrange, x, image, cast(tuple[int, int, int, int], sides))
+    show(drafting, node, image, x.dtype, axes)
 
 
-def _sides(lowering: Lowering, node: onnx.NodeProto, rank: int) -> tuple[list[int], list[int]]:
+def _sides(drafting: Drafting, node: onnx.NodeProto, rank: int) -> tuple[list[int], list[int]]:
     """What is added before and after each axis."""
     listed = attribute(node, "pads") or attribute(node, "paddings")
-    pads = np.array(listed) if listed else lowering.array(node, 1)
-    axes = lowering.array(node, 3)
+    pads = np.array(listed) if listed else drafting.array(node, 1)
+    axes = drafting.array(node, 3)
     assert pads is not None
     where = range(rank) if axes is None else [int(axis) % rank for axis in axes.reshape(-1)]
     require(pads.size == 2 * len(where), f"its pads are {pads.tolist()}")
@@ -55,7 +55,7 @@ def _cut(arrange: Arranger, image: DraftTensor, sides: tuple[int, int, int, int]
 
 
 def _extended(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     arrange: Arranger,
     x: OverlayValue,
@@ -65,11 +65,11 @@ def _extended(
     top, left, bottom, right = sides
     mode = attribute(node, "mode", "constant")
     if mode == "constant":
-        _require_zero(lowering, node, x)
+        _require_zero(drafting, node, x)
         layer = padded(node.output[0], node.op_type, image, sides)
         layer.name, layer.output.quantisation = node_name(node), image.quantisation
         layer.integers = x.is_quantised
-        return lowering.add(layer)
+        return drafting.add(layer)
     rows = _sources(mode, image.height, top, bottom)
     columns = _sources(mode, image.width, left, right)
     if left or right:
@@ -81,9 +81,9 @@ def _extended(
     return image
 
 
-def _require_zero(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> None:
+def _require_zero(drafting: Drafting, node: onnx.NodeProto, x: OverlayValue) -> None:
     """Only zeros can be put around an image; where the model holds integers, its zero point."""
-    given = lowering.array(node, 2)
+    given = drafting.array(node, 2)
     value = float(
         attribute(node, "value", 0.0) if given is None or not given.size else given.item()
     )

@@ -13,8 +13,8 @@ import onnx
 from dse.network.graph import Quantisation
 from dse.network.operators import Combination
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.lower_join import join
-from dse.onnx.lowering import Lowering
 from dse.onnx.remedies import UNKNOWN_REMEDY, unknown
 from dse.onnx.source import attribute, node_name, operator
 from dse.onnx.values import Const, OverlayValue, Unsupported, require
@@ -22,21 +22,21 @@ from dse.onnx.values import Const, OverlayValue, Unsupported, require
 Reals = npt.NDArray[np.float64]
 
 
-def relu(lowering: Lowering, node: onnx.NodeProto) -> None:
-    restrict(lowering, node, lowering.permuted(node), 0.0, np.inf)
+def relu(drafting: Drafting, node: onnx.NodeProto) -> None:
+    restrict(drafting, node, drafting.permuted(node), 0.0, np.inf)
 
 
-def clip(lowering: Lowering, node: onnx.NodeProto) -> None:
+def clip(drafting: Drafting, node: onnx.NodeProto) -> None:
     bounds = []
     for index, name, default in ((1, "min", -np.inf), (2, "max", np.inf)):
-        array = lowering.array(node, index)
+        array = drafting.array(node, index)
         value = attribute(node, name, default) if array is None else array.reshape(())
         bounds.append(float(cast(float, value)))
-    restrict(lowering, node, lowering.permuted(node), bounds[0], bounds[1])
+    restrict(drafting, node, drafting.permuted(node), bounds[0], bounds[1])
 
 
 def restrict(
-    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, low: float, high: float
+    drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, low: float, high: float
 ) -> None:
     """Add a layer that clips; later it joins the layer before it where that is possible.
 
@@ -56,21 +56,21 @@ def restrict(
         low, high = (known.scale * (bound - shift - known.zero_point) for bound in (low, high))
     result = DraftTensor(node.output[0], *x.tensor.shape, known)
     layer = DraftLayer("max", node_name(node), node.op_type, [x.tensor], result, low=low, high=high)
-    lowering.set(node, replace(x, tensor=lowering.add(layer)))
+    drafting.set(node, replace(x, tensor=drafting.add(layer)))
 
 
-def identity(lowering: Lowering, node: onnx.NodeProto) -> None:
-    training = lowering.array(node, 2) if node.op_type == "Dropout" else None
+def identity(drafting: Drafting, node: onnx.NodeProto) -> None:
+    training = drafting.array(node, 2) if node.op_type == "Dropout" else None
     if training is not None and training.any():
         raise Unsupported("it is in training mode", "export the model for inference")
-    lowering.set(node, lowering.seen(node))
+    drafting.set(node, drafting.seen(node))
 
 
-def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
+def batch_normalisation(drafting: Drafting, node: onnx.NodeProto) -> None:
     if attribute(node, "training_mode", 0) or not attribute(node, "spatial", 1):
         raise Unsupported("it is in training mode", "export the model for inference")
-    parameters = [np.asarray(lowering.array(node, index), np.float64) for index in range(1, 5)]
-    x = lowering.operand(node)
+    parameters = [np.asarray(drafting.array(node, index), np.float64) for index in range(1, 5)]
+    x = drafting.operand(node)
     require(
         all(array.shape == (x.tensor.channels,) for array in parameters),
         f"its parameters are not one value for each of {x.tensor.channels} channels",
@@ -78,25 +78,25 @@ def batch_normalisation(lowering: Lowering, node: onnx.NodeProto) -> None:
     scale, offset, mean, variance = parameters
     with np.errstate(all="ignore"):  # not finite: refused below
         gain = scale / np.sqrt(variance + cast(float, attribute(node, "epsilon", 1e-5)))
-    affine(lowering, node, x, gain, offset - mean * gain)
+    affine(drafting, node, x, gain, offset - mean * gain)
 
 
-def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
+def arithmetic(drafting: Drafting, node: onnx.NodeProto) -> None:
     """Add, Sub, Mul, Div of a tensor and constants per channel; all but Div of two tensors."""
-    constants = [isinstance(lowering.values[name], Const) for name in node.input]
+    constants = [isinstance(drafting.values[name], Const) for name in node.input]
     op = operator(node)
-    if any(lowering.holds_integers(name) for name in node.input):
+    if any(drafting.holds_integers(name) for name in node.input):
         raise Unsupported("it computes with integers", "dequantise its inputs first")
     if not any(constants):
         if op not in _COMBINATIONS:
             raise Unsupported("the overlay cannot combine two tensors this way", UNKNOWN_REMEDY)
-        combine(lowering, node, operands(lowering, node), _COMBINATIONS[op])
+        combine(drafting, node, operands(drafting, node), _COMBINATIONS[op])
         return
     variable = constants.index(False)
-    x = lowering.permuted(node, variable)
+    x = drafting.permuted(node, variable)
     if op == "Div" and variable == 1:
         raise unknown(op)
-    array = lowering.array(node, 1 - variable)
+    array = drafting.array(node, 1 - variable)
     assert array is not None
     constant = per_channel(x, array)
     one, zero = np.ones_like(constant), np.zeros_like(constant)
@@ -107,19 +107,19 @@ def arithmetic(lowering: Lowering, node: onnx.NodeProto) -> None:
             "Mul": (constant, zero),
             "Div": (1 / constant if op == "Div" else one, zero),
         }[op]
-    affine(lowering, node, x, gain, offset)
+    affine(drafting, node, x, gain, offset)
 
 
-def sum_(lowering: Lowering, node: onnx.NodeProto) -> None:
-    add(lowering, node, operands(lowering, node))
+def sum_(drafting: Drafting, node: onnx.NodeProto) -> None:
+    add(drafting, node, operands(drafting, node))
 
 
-def operands(lowering: Lowering, node: onnx.NodeProto) -> list[OverlayValue]:
+def operands(drafting: Drafting, node: onnx.NodeProto) -> list[OverlayValue]:
     """All inputs as tensors; as they lie, if they all show all of one alike."""
     indices = range(len(node.input))
-    views = [lowering.permuted(node, index) for index in indices]
+    views = [drafting.permuted(node, index) for index in indices]
     if any(one.elements is None or not _alike(one, views[0]) for one in views):
-        return [lowering.operand(node, index) for index in indices]
+        return [drafting.operand(node, index) for index in indices]
     return views
 
 
@@ -129,7 +129,7 @@ def _alike(one: OverlayValue, other: OverlayValue) -> bool:
 
 
 def add(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     operands: list[OverlayValue],
     output: Quantisation | None = None,
@@ -147,25 +147,25 @@ def add(
         result = DraftTensor(node.output[0] + suffix, *first.tensor.shape, output if last else None)
         layer = DraftLayer("add", node_name(node) + suffix, node.op_type, inputs, result)
         layer.partial = not last
-        total = lowering.add(layer)
+        total = drafting.add(layer)
     made = replace(first, tensor=total)
-    lowering.set(node, made)
+    drafting.set(node, made)
     return made
 
 
-def extremum(lowering: Lowering, node: onnx.NodeProto) -> None:
+def extremum(drafting: Drafting, node: onnx.NodeProto) -> None:
     """The greatest or least of tensors, in a chain."""
-    if any(lowering.holds_integers(name) for name in node.input):
+    if any(drafting.holds_integers(name) for name in node.input):
         raise Unsupported("it computes with integers", "dequantise its inputs first")
-    x, *others = operands(lowering, node)
+    x, *others = operands(drafting, node)
     for left, other in zip(reversed(range(len(others))), others, strict=True):
-        x = combine(lowering, node, [x, other], _COMBINATIONS[operator(node)])
-        lowering.draft.layers[-1].partial = left > 0
-    lowering.set(node, x)
+        x = combine(drafting, node, [x, other], _COMBINATIONS[operator(node)])
+        drafting.draft.layers[-1].partial = left > 0
+    drafting.set(node, x)
 
 
 def combine(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     operands: list[OverlayValue],
     combination: Combination,
@@ -175,7 +175,7 @@ def combine(
     channels or of its pixels.  Sums of equal shapes are residuals."""
     one, other = sorted(operands, key=lambda x: math.prod(x.shape), reverse=True)
     if combination == "sum" and one.shape == other.shape:
-        return add(lowering, node, operands, output)
+        return add(drafting, node, operands, output)
     if combination == "difference" and one is not operands[0]:
         combination = "reverse"
     batch, channels, extents = one.shape[:1], one.shape[1:2], one.shape[2:]
@@ -192,8 +192,8 @@ def combine(
     inputs = [one.tensor, other.tensor]
     layer = DraftLayer("combine", node_name(node), node.op_type, inputs, result)
     layer.combination = combination
-    made = replace(one, tensor=lowering.add(layer))
-    lowering.set(node, made)
+    made = replace(one, tensor=drafting.add(layer))
+    drafting.set(node, made)
     return made
 
 
@@ -206,14 +206,14 @@ _COMBINATIONS: dict[str, Combination] = {
 }
 
 
-def concat(lowering: Lowering, node: onnx.NodeProto) -> None:
+def concat(drafting: Drafting, node: onnx.NodeProto) -> None:
     axis = cast(int, attribute(node, "axis", 1))
-    operands = [(name, lowering.seen(node, index)) for index, name in enumerate(node.input)]
-    join(lowering, node, operands, axis)
+    operands = [(name, drafting.seen(node, index)) for index, name in enumerate(node.input)]
+    join(drafting, node, operands, axis)
 
 
 def affine(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     x: OverlayValue,
     gain: Reals,
@@ -228,7 +228,7 @@ def affine(
         "its gains and offsets are not finite",
     )
     result = DraftTensor(node.output[0], *x.tensor.shape, output)
-    lowering.add(
+    drafting.add(
         DraftLayer(
             "conv",
             node_name(node),
@@ -241,7 +241,7 @@ def affine(
             affine=True,
         )
     )
-    lowering.set(node, replace(x, tensor=result, dtype=dtype or x.dtype))
+    drafting.set(node, replace(x, tensor=result, dtype=dtype or x.dtype))
 
 
 def per_channel(x: OverlayValue, array: npt.NDArray) -> Reals:

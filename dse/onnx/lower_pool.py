@@ -11,8 +11,8 @@ import onnx
 from dse.network.graph import Quantisation, Window
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.lower_window import show, spatial, window_of
-from dse.onnx.lowering import Lowering
 from dse.onnx.remedies import UNKNOWN_REMEDY
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import Illegal, OverlayValue, Unsupported, require
@@ -20,46 +20,46 @@ from dse.tiling.walks import largest
 from dse.tiling.window_reach import all_touch
 
 
-def max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    pool(lowering, node, "max", lowering.operand(node))
+def max_pool(drafting: Drafting, node: onnx.NodeProto) -> None:
+    pool(drafting, node, "max", drafting.operand(node))
 
 
-def average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    pool(lowering, node, "average", lowering.operand(node))
+def average_pool(drafting: Drafting, node: onnx.NodeProto) -> None:
+    pool(drafting, node, "average", drafting.operand(node))
 
 
-def global_max_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    global_pool(lowering, node, "max", lowering.operand(node))
+def global_max_pool(drafting: Drafting, node: onnx.NodeProto) -> None:
+    global_pool(drafting, node, "max", drafting.operand(node))
 
 
-def global_average_pool(lowering: Lowering, node: onnx.NodeProto) -> None:
-    global_pool(lowering, node, "average", lowering.operand(node))
+def global_average_pool(drafting: Drafting, node: onnx.NodeProto) -> None:
+    global_pool(drafting, node, "average", drafting.operand(node))
 
 
-def reduce_mean(lowering: Lowering, node: onnx.NodeProto) -> None:
+def reduce_mean(drafting: Drafting, node: onnx.NodeProto) -> None:
     """A mean over height and width is a global average."""
-    x = lowering.operand(node)
+    x = drafting.operand(node)
     listed = attribute(node, "axes")
-    axes = lowering.array(node, 1) if listed is None else np.array(listed)
+    axes = drafting.array(node, 1) if listed is None else np.array(listed)
     if axes is None or sorted(int(a) % len(x.shape) for a in axes) != [*range(2, len(x.shape))]:
         raise Unsupported("it reduces other axes than height and width", UNKNOWN_REMEDY)
     keep = attribute(node, "keepdims", 1)
-    global_pool(lowering, node, "average", x)
+    global_pool(drafting, node, "average", x)
     if not keep:
-        pooled = lowering.values[node.output[0]]
+        pooled = drafting.values[node.output[0]]
         assert isinstance(pooled, OverlayValue)
-        lowering.set(node, OverlayValue(pooled.tensor, pooled.shape[:2], pooled.dtype))
+        drafting.set(node, OverlayValue(pooled.tensor, pooled.shape[:2], pooled.dtype))
 
 
 def pool(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     kind: Literal["max", "average"],
     x: OverlayValue,
     output: Quantisation | None = None,
 ) -> None:
     """Add a pooling layer; on quantised tensors the output keeps the input's quantisation."""
-    x = spatial(lowering, node, x)
+    x = spatial(drafting, node, x)
     kernel = attribute(node, "kernel_shape")
     if attribute(node, "channels_last", 0):
         raise Unsupported("it works channels last", "export it in NCHW order")
@@ -75,25 +75,25 @@ def pool(
     if not all_touch(window, x.tensor.shape[:2], size):
         raise Illegal("one of its windows lies wholly in the padding", "reduce the padding")
     include = bool(attribute(node, "count_include_pad", 0)) and kind == "average"
-    _add_pool(lowering, node, kind, x, window, size, include, output)
+    _add_pool(drafting, node, kind, x, window, size, include, output)
 
 
 def global_pool(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     kind: Literal["max", "average"],
     x: OverlayValue,
     output: Quantisation | None = None,
 ) -> None:
     """Add a pooling layer whose window is the whole image, folded if it is long."""
-    x = spatial(lowering, node, x)
+    x = spatial(drafting, node, x)
     if attribute(node, "channels_last", 0):
         raise Unsupported("it works channels last", "export it in NCHW order")
     height, width, channels = x.tensor.shape
     rows, columns = _folded(height, width)
-    arrange = Arranger(lowering.add, node_name(node), node.op_type, x.is_quantised)
+    arrange = Arranger(drafting.add, node_name(node), node.op_type, x.is_quantised)
     seen = replace(x, tensor=arrange.reshaped(x.tensor, (rows, columns, channels)))
-    _add_pool(lowering, node, kind, seen, Window(kernel=(rows, columns)), (1, 1), False, output)
+    _add_pool(drafting, node, kind, seen, Window(kernel=(rows, columns)), (1, 1), False, output)
 
 
 def _folded(height: int, width: int) -> tuple[int, int]:
@@ -108,7 +108,7 @@ def _folded(height: int, width: int) -> tuple[int, int]:
 
 
 def _add_pool(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     kind: Literal["max", "average"],
     x: OverlayValue,
@@ -120,7 +120,7 @@ def _add_pool(
     if output is None and x.is_quantised:
         output = x.tensor.quantisation
     result = DraftTensor(node.output[0], *size, x.tensor.channels, output)
-    lowering.add(
+    drafting.add(
         DraftLayer(
             kind,
             node_name(node),
@@ -132,4 +132,4 @@ def _add_pool(
             integers=kind == "max" and x.is_quantised,
         )
     )
-    show(lowering, node, result, x.dtype, len(x.shape) - 2)
+    show(drafting, node, result, x.dtype, len(x.shape) - 2)

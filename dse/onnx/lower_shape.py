@@ -8,8 +8,8 @@ from typing import cast
 import numpy as np
 import onnx
 
+from dse.onnx.drafting import Drafting
 from dse.onnx.lower_view import seen_as
-from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute
 from dse.onnx.values import (
     Const,
@@ -22,9 +22,9 @@ from dse.onnx.values import (
 )
 
 
-def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.seen(node)
-    target = lowering.array(node, 1)
+def reshape(drafting: Drafting, node: onnx.NodeProto) -> None:
+    x = drafting.seen(node)
+    target = drafting.array(node, 1)
     assert target is not None
     require(target.ndim == 1, f"its shape is an array of shape {target.shape}")
     keep_zero = bool(attribute(node, "allowzero", 0))
@@ -35,65 +35,65 @@ def reshape(lowering: Lowering, node: onnx.NodeProto) -> None:
     if -1 in shape:
         known = math.prod(n for n in shape if n != -1)
         shape[shape.index(-1)] = math.prod(x.shape) // max(known, 1)
-    _view(lowering, node, x, tuple(shape))
+    _view(drafting, node, x, tuple(shape))
 
 
-def flatten(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.seen(node)
+def flatten(drafting: Drafting, node: onnx.NodeProto) -> None:
+    x = drafting.seen(node)
     axis = cast(int, attribute(node, "axis", 1))
     axis = axis % len(x.shape) if axis < 0 else axis
-    _view(lowering, node, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+    _view(drafting, node, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
-def squeeze(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.seen(node)
-    axes = _axes(lowering, node)
+def squeeze(drafting: Drafting, node: onnx.NodeProto) -> None:
+    x = drafting.seen(node)
+    axes = _axes(drafting, node)
     drop = (
         {a % len(x.shape) for a in axes} if axes else {a for a, n in enumerate(x.shape) if n == 1}
     )
-    _view(lowering, node, x, tuple(n for axis, n in enumerate(x.shape) if axis not in drop))
+    _view(drafting, node, x, tuple(n for axis, n in enumerate(x.shape) if axis not in drop))
 
 
-def unsqueeze(lowering: Lowering, node: onnx.NodeProto) -> None:
-    x = lowering.seen(node)
-    axes = _axes(lowering, node)
+def unsqueeze(drafting: Drafting, node: onnx.NodeProto) -> None:
+    x = drafting.seen(node)
+    axes = _axes(drafting, node)
     rank = len(x.shape) + len(axes)
     places = {a % rank for a in axes}
     rest = iter(x.shape)
-    _view(lowering, node, x, tuple(1 if a in places else next(rest) for a in range(rank)))
+    _view(drafting, node, x, tuple(1 if a in places else next(rest) for a in range(rank)))
 
 
-def shape(lowering: Lowering, node: onnx.NodeProto) -> None:
+def shape(drafting: Drafting, node: onnx.NodeProto) -> None:
     """The shape of an image is a constant."""
-    value = lowering.values[node.input[0]]
+    value = drafting.values[node.input[0]]
     match value:
         case OverlayValue():
             extents = value.shape
         case Const():
             extents = value.array.shape
         case HostValue() | UnknownValue():
-            known = lowering.known[node.input[0]].shape
+            known = drafting.known[node.input[0]].shape
             if known is None:
                 raise Unsupported("the shape of its input is not known", "export fixed shapes")
             extents = known
     start, end = (cast("int | None", attribute(node, name)) for name in ("start", "end"))
-    lowering.set(node, Const(np.array(extents[start:end], np.int64)))
+    drafting.set(node, Const(np.array(extents[start:end], np.int64)))
 
 
-def _axes(lowering: Lowering, node: onnx.NodeProto) -> list[int]:
+def _axes(drafting: Drafting, node: onnx.NodeProto) -> list[int]:
     listed = attribute(node, "axes")
     if listed is not None:
         return cast(list[int], listed)
-    array = lowering.array(node, 1)
+    array = drafting.array(node, 1)
     return [] if array is None else [int(a) for a in array]
 
 
 def _view(
-    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, shape: tuple[int, ...]
+    drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, shape: tuple[int, ...]
 ) -> None:
     if math.prod(shape) != math.prod(x.shape):
         raise Illegal(
             f"it makes {shape} of {x.shape}",
             "the overlay runs one image at a time; export the model with a batch of one",
         )
-    seen_as(lowering, node, x, shape)
+    seen_as(drafting, node, x, shape)

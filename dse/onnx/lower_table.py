@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import onnx
 
 from dse.network.graph import Quantisation
 from dse.onnx.draft import DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.elementwise import FunctionStep
 from dse.onnx.functions import INPUT, OPSET, OUTPUT, Function, renamed
 from dse.onnx.source import node_inputs, node_name
@@ -26,16 +26,13 @@ from dse.onnx.values import (
 )
 from dse.onnx.written_out import written_out
 
-if TYPE_CHECKING:
-    from dse.onnx.lowering import Lowering
-
 
 def lower(
-    lowering: Lowering, node: onnx.NodeProto, step: FunctionStep, scalars: Mapping[str, Const]
+    drafting: Drafting, node: onnx.NodeProto, step: FunctionStep, scalars: Mapping[str, Const]
 ) -> None:
     """A node of a function; the last one adds the layer."""
-    x = _argument(lowering, step.argument)
-    known = lowering.known[node.output[0]]
+    x = _argument(drafting, step.argument)
+    known = drafting.known[node.output[0]]
     if known.shape not in (None, x.shape):
         raise Unsupported(
             f"its constants enlarge its input of shape {x.shape} to {known.shape}",
@@ -43,22 +40,22 @@ def lower(
         )
     dtype = known.dtype or x.dtype
     if node.output[0] != step.result:
-        lowering.set(node, StepValue(x.tensor, x.shape, dtype, x.elements))
+        drafting.set(node, StepValue(x.tensor, x.shape, dtype, x.elements))
         return
-    function, output = _function(step, scalars, x, lowering.source.opset, dtype.kind in "iu")
+    function, output = _function(step, scalars, x, drafting.source.opset, dtype.kind in "iu")
     result = DraftTensor(node.output[0], *x.tensor.shape, output)
     layer = DraftLayer("table", node_name(node), node.op_type, [x.tensor], result)
     layer.function = function
-    lowering.set(node, OverlayValue(lowering.add(layer), x.shape, dtype, x.elements))
+    drafting.set(node, OverlayValue(drafting.add(layer), x.shape, dtype, x.elements))
 
 
-def _argument(lowering: Lowering, name: str) -> OverlayValue:
+def _argument(drafting: Drafting, name: str) -> OverlayValue:
     """What a function is of: all of a tensor, in whatever order a view shows it."""
-    x = lowering.values[name]
-    x = lowering.enter(x) if isinstance(x, HostValue) else x
+    x = drafting.values[name]
+    x = drafting.enter(x) if isinstance(x, HostValue) else x
     assert isinstance(x, OverlayValue)
     whole = x.elements is None or x.elements.size == math.prod(x.tensor.shape)
-    return x if whole else lowering.gathered(name, x)
+    return x if whole else drafting.gathered(name, x)
 
 
 def _function(

@@ -12,9 +12,9 @@ import onnx
 
 from dse.network.graph import Quantisation, Window
 from dse.onnx.draft import Coefficients, DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.elements import plain
 from dse.onnx.gather import Gatherer
-from dse.onnx.lowering import Lowering
 from dse.onnx.permute import as_they_lie, permuted
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import REQUANTISE_WEIGHTS, Illegal, OverlayValue, Unsupported, extents, require
@@ -23,27 +23,27 @@ WIDEST = 255
 """The largest weight, around its zero point, of uint8 and int8 ones."""
 
 
-def conv(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight = lowering.constant(node, 1)
-    bias = lowering.constant(node, 2)
+def conv(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight = drafting.constant(node, 1)
+    bias = drafting.constant(node, 2)
     assert weight is not None
     convolve(
-        lowering,
+        drafting,
         node,
-        lowering.seen(node),
+        drafting.seen(node),
         weight.coefficients(0),
         None if bias is None else bias.coefficients(0),
     )
 
 
-def check_weights(lowering: Lowering, node: onnx.NodeProto) -> None:
-    weight = lowering.constant(node, 1)
+def check_weights(drafting: Drafting, node: onnx.NodeProto) -> None:
+    weight = drafting.constant(node, 1)
     assert weight is not None
     require_weights(weight.coefficients(0))
 
 
 def convolve(
-    lowering: Lowering,
+    drafting: Drafting,
     node: onnx.NodeProto,
     x: OverlayValue,
     weight: Coefficients,
@@ -57,8 +57,8 @@ def convolve(
     """
     order = None
     if x.elements is not None:
-        x, order = as_they_lie(lowering, node, x)
-    x = spatial(lowering, node, x)
+        x, order = as_they_lie(drafting, node, x)
+    x = spatial(drafting, node, x)
     axes = len(x.shape) - 2
     if weight.values.ndim != axes + 2:
         raise Unsupported(
@@ -75,7 +75,7 @@ def convolve(
     window, size = window_of(node, x.tensor, kernel)
     values = weight.values.reshape(*weight.values.shape[:2], *window.kernel)
     result = DraftTensor(node.output[0], *size, weight.values.shape[0], output)
-    lowering.add(
+    drafting.add(
         DraftLayer(
             "conv",
             node_name(node),
@@ -88,12 +88,12 @@ def convolve(
             bias=bias,
         )
     )
-    show(lowering, node, result, dtype or x.dtype, axes)
+    show(drafting, node, result, dtype or x.dtype, axes)
     if filters is not None:
-        shown = lowering.values[node.output[0]]
+        shown = drafting.values[node.output[0]]
         assert isinstance(shown, OverlayValue)
         elements = plain(result.shape, shown.shape)[:, filters]
-        lowering.set(node, replace(shown, elements=elements))
+        drafting.set(node, replace(shown, elements=elements))
 
 
 def _require_fit(
@@ -118,14 +118,14 @@ def _require_fit(
 
 
 def show(
-    lowering: Lowering, node: onnx.NodeProto, tensor: DraftTensor, dtype: np.dtype, axes: int = 2
+    drafting: Drafting, node: onnx.NodeProto, tensor: DraftTensor, dtype: np.dtype, axes: int = 2
 ) -> None:
     """Record an image as the node's output; with one axis, its only row."""
     shape = (1, tensor.channels, *(tensor.height, tensor.width)[2 - axes :])
-    lowering.set(node, OverlayValue(tensor, shape, dtype))
+    drafting.set(node, OverlayValue(tensor, shape, dtype))
 
 
-def spatial(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> OverlayValue:
+def spatial(drafting: Drafting, node: onnx.NodeProto, x: OverlayValue) -> OverlayValue:
     """The operand as an image (1, C, H, W), reshaped where bytes stay in place, else moved.
 
     A signal (1, C, W) is an image of one row.
@@ -143,11 +143,11 @@ def spatial(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue) -> Overla
         1 in (tensor.channels, tensor.height * tensor.width) and 1 in (channels, height * width)
     )
     if not bytes_stay:
-        made = Gatherer(lowering.add, node_name(node), node.op_type).whole(x)
+        made = Gatherer(drafting.add, node_name(node), node.op_type).whole(x)
         return OverlayValue(made, x.shape, x.dtype)
     result = DraftTensor(f"{tensor.name}_reshaped", height, width, channels, tensor.quantisation)
     layer = DraftLayer("reshape", result.name, "Reshape", [tensor], result, integers=x.is_quantised)
-    lowering.add(layer)
+    drafting.add(layer)
     return OverlayValue(result, x.shape, x.dtype)
 
 

@@ -9,15 +9,13 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
-from dse.network.graph import Quantisation
-from dse.network.tensor import Shape
 from dse.onnx import folding, lower_normalise, lower_table
 from dse.onnx.arrange import Arranger
 from dse.onnx.batch import SINGLE, Together
-from dse.onnx.draft import Draft, DraftLayer, DraftTensor
+from dse.onnx.draft import DraftLayer, DraftTensor
+from dse.onnx.drafting import Drafting
 from dse.onnx.elementwise import Functions, FunctionStep
 from dse.onnx.findings import Problem
-from dse.onnx.gather import Gatherer
 from dse.onnx.hosted import Hosted, Use, Went, require_host
 from dse.onnx.node_shapes import Misfit, infer, known_constant
 from dse.onnx.places import COMPUTE, HEAD, MOVED_AT_THE_END, MOVES, before_compute
@@ -26,7 +24,6 @@ from dse.onnx.source import (
     MALFORMED,
     Known,
     Source,
-    attribute,
     first_line,
     node_inputs,
     node_name,
@@ -37,34 +34,27 @@ from dse.onnx.values import (
     HostValue,
     Illegal,
     OverlayValue,
-    StepValue,
     UnknownValue,
     Unmovable,
     Unsupported,
     Value,
-    extents,
-    quantisation,
-    stand_in,
 )
 from dse.onnx.written_response import WrittenResponse, written_responses
-
-_ON_THE_OVERLAY = (np.int8, np.uint8, np.float16, np.float32, np.float64)
-"""Types of tensors that can enter the overlay: integers as they are, reals quantised."""
 
 Handler = Callable[["Lowering", onnx.NodeProto], None]
 
 
-class Lowering:
-    """The state of one walk over a model.
+class Lowering(Drafting):
+    """One walk over a model.
 
     ``left``: nodes for the host whatever their handlers say, by index, and why.
 
     Afterwards ``draft`` holds the layers, ``problems`` the nodes that no one can execute,
-    ``entries`` the ONNX tensor behind each draft input, ``exits`` the overlay's tensors that the
-    host reads, by ONNX name, ``hosted`` the nodes that the host runs, ``made`` the node of each
-    layer and of its output, ``uses`` what each node on the overlay uses, by index, ``went``
-    what became of each node, and ``movers`` nodes that the host had better run, by index: they
-    move values as the overlay cannot, for a layer of the overlay.
+    ``exits`` the overlay's tensors that the host reads, by ONNX name, ``hosted`` the nodes that
+    the host runs, ``made`` the node of each layer and of its output, ``uses`` what each node on
+    the overlay uses, by index, ``went`` what became of each node, and ``movers`` nodes that the
+    host had better run, by index: they move values as the overlay cannot, for a layer of the
+    overlay.
     """
 
     def __init__(
@@ -74,28 +64,18 @@ class Lowering:
         weights: dict[str, Handler],
         left: Mapping[int, Unsupported | None],
     ) -> None:
-        self.source = source
-        self.draft = Draft()
+        super().__init__(source)
         self.problems: list[Problem] = []
-        self.entries: dict[DraftTensor, str] = {}
         self.exits: dict[str, OverlayValue] = {}
         self.hosted: list[Hosted] = []
         self.made: dict[DraftLayer | DraftTensor, int] = {}
         self.uses: dict[int, Use] = {}
         self.went: list[Went] = []
         self.movers: dict[int, Unsupported] = {}
-        self.values: dict[str, Value] = {}
-        self.known: dict[str, Known] = {}
-        self.stand_ins: set[DraftTensor] = set()
         self._handlers, self._weights, self._left = handlers, weights, left
-        self._gathered: dict[str, OverlayValue] = {}
-        self._rounded: dict[tuple[DraftTensor, Quantisation], DraftTensor] = {}
         opsets = source.model.opset_import
         self._together = Together(source.batch, source.inputs, opsets, source.opset)
-        self._names: set[str] = set()
-        self._layers: set[str] = set()
         graph = source.model.graph
-        self._makers = {name: n for n, node in enumerate(graph.node) for name in node.output}
         self._feeds_compute = before_compute(graph.node)
         self._functions = Functions(source, self._feeds_compute)
         responses = written_responses(source, self._functions.scalars)
@@ -103,12 +83,6 @@ class Lowering:
         self._judged: dict[WrittenResponse, bool] = {}
         self._read = {name for node in graph.node for name in node_inputs(node)}
         self._read.update(source.outputs)
-        for port in source.inputs:
-            self.values[port.name] = HostValue(port.name, port.name)
-            self.known[port.name] = Known(port.shape, port.dtype)
-        for name, array in source.constants.items():
-            self.values[name] = Const(array)
-            self.known[name] = Known(array.shape, array.dtype, array)
         for index, node in enumerate(graph.node):
             self._lower(index, node)
         for name in source.outputs:
@@ -121,146 +95,6 @@ class Lowering:
             if refusal is not None and not self.problems:
                 self.problems.append(Problem(name, "output", refusal, SINGLE))
         self.draft.outputs = list(dict.fromkeys(view.tensor for view in self.exits.values()))
-
-    # What handlers call.
-
-    def operand(self, node: onnx.NodeProto, index: int = 0) -> OverlayValue:
-        """Input ``index`` as a tensor of the overlay; a value of the host enters it here."""
-        value = self.seen(node, index)
-        return value if value.elements is None else self.gathered(node.input[index], value)
-
-    def gathered(self, name: str, value: OverlayValue) -> OverlayValue:
-        """A view made into a tensor of its own, once however many read it."""
-        if name not in self._gathered:
-            made = Gatherer(self.add, name, operator(self._maker(name))).whole(value)
-            self._gathered[name] = OverlayValue(made, value.shape, value.dtype)
-        return self._gathered[name]
-
-    def permuted(self, node: onnx.NodeProto, index: int = 0) -> OverlayValue:
-        """Input ``index`` as it is if it shows all of a tensor, in whatever order."""
-        value = self.seen(node, index)
-        whole = value.elements is None or value.elements.size == math.prod(value.tensor.shape)
-        return value if whole else self.operand(node, index)
-
-    def seen(self, node: onnx.NodeProto, index: int = 0) -> OverlayValue:
-        """Input ``index`` as it is, which may be a view of some of a tensor's values."""
-        name = node.input[index]
-        value = self.values[name]
-        if isinstance(value, HostValue):
-            value = self.enter(value)
-        if not isinstance(value, OverlayValue):
-            raise Unsupported(
-                f"its input {name!r} is constant", "fold it, e.g. with onnxruntime's optimiser"
-            )
-        return value
-
-    def in_order(self, node: onnx.NodeProto) -> OverlayValue:
-        """The first input as it is; what comes from the host lies in the order of its last axis."""
-        value = self.values[node.input[0]]
-        if not isinstance(value, HostValue):
-            return self.seen(node)
-        shape = self.known[value.name].shape
-        return self.enter(value, lies=None if shape is None else (1, math.prod(shape), 1))
-
-    def enter(
-        self, value: HostValue, known: Quantisation | None = None, lies: Shape | None = None
-    ) -> OverlayValue:
-        """Make a value of the host an input of the network; ``lies``: other extents than ONNX's."""
-        shape, dtype = self.known[value.name].shape, self.known[value.name].dtype
-        if shape is None or dtype is None:
-            raise Unsupported(
-                f"the shape of its input {value.name!r} depends on values at run time",
-                "export the model with a batch axis and fixed image size",
-            )
-        if dtype not in _ON_THE_OVERLAY:
-            raise Unsupported(
-                f"its input {value.name!r} is {dtype}", "the overlay computes with int8 numbers"
-            )
-        if not shape or shape[0] != 1:
-            raise Unsupported(
-                f"its input {value.name!r} of shape {shape} is not one image",
-                "export the model with the batch as its first axis",
-            )
-        if value.refusal is not None:
-            raise value.refusal
-        quantised, lies = value.quantisation or known, lies or extents(shape)
-        for tensor, entry in self.entries.items():
-            root = self.values[entry]
-            assert isinstance(root, HostValue)
-            if (root.root, quantised, lies) == (value.root, tensor.quantisation, tensor.shape):
-                return OverlayValue(tensor, shape, dtype)
-        tensor = DraftTensor(_unique(value.root, self._names), *lies, quantised)
-        tensor.integers = dtype in (np.int8, np.uint8)
-        tensor.segment = value.segment
-        self.draft.inputs.append(tensor)
-        self.entries[tensor] = value.name
-        return OverlayValue(tensor, shape, dtype)
-
-    def constant(self, node: onnx.NodeProto, index: int) -> Const | None:
-        """Input ``index`` as a constant; None if it is omitted."""
-        if index >= len(node.input) or not node.input[index]:
-            return None
-        value = self.values[node.input[index]]
-        if not isinstance(value, Const):
-            raise Unsupported(
-                f"its input {node.input[index]!r} is not constant",
-                "make it an initializer, or run this node on the host",
-            )
-        return value
-
-    def array(self, node: onnx.NodeProto, index: int) -> np.ndarray | None:
-        """Input ``index`` as a constant array; None if it is omitted."""
-        value = self.constant(node, index)
-        return None if value is None else value.real()
-
-    def quantisation(self, node: onnx.NodeProto) -> Quantisation:
-        """What a QuantizeLinear writes or a DequantizeLinear reads."""
-        integers = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
-        dtype = self.known[integers].dtype
-        scale, zero_point = self.array(node, 1), self.array(node, 2)
-        assert dtype is not None and scale is not None
-        if attribute(node, "block_size", 0):
-            raise Unsupported("it quantises in blocks", "quantise activations per tensor")
-        return quantisation(scale, zero_point, dtype)
-
-    def holds_integers(self, name: str) -> bool:
-        """Whether a variable of the model is of integers, quantised or not."""
-        dtype = self.known[name].dtype
-        variable = not isinstance(self.values[name], Const)
-        return variable and dtype is not None and dtype.kind in "iu"
-
-    def add(self, layer: DraftLayer) -> DraftTensor:
-        """Append a layer; it and its output get names of their own."""
-        layer.name = _unique(layer.name, self._layers)
-        layer.output.name = _unique(layer.output.name, self._names)
-        layer.output.segment = max(tensor.segment for tensor in layer.inputs)
-        self.draft.layers.append(layer)
-        return layer.output
-
-    def rounded(
-        self, node: onnx.NodeProto, tensor: DraftTensor, known: Quantisation
-    ) -> DraftTensor:
-        """The tensor in a quantisation that it does not have, made once however many read it."""
-        found = self._rounded.get((tensor, known))
-        if found is None:
-            result = DraftTensor(node.output[0], *tensor.shape, known)
-            found = self.add(DraftLayer("max", node_name(node), node.op_type, [tensor], result))
-            self._rounded[tensor, known] = found
-        return found
-
-    def set(self, node: onnx.NodeProto, value: Value, index: int = 0) -> None:
-        """Record the value of the node's first output, or of another."""
-        if node.output[index]:
-            self.values[node.output[index]] = value
-
-    def stand_in(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> OverlayValue:
-        """A tensor in place of one that no layer makes, so that what follows can be judged."""
-        tensor = DraftTensor(_unique(name, self._names), *stand_in(shape))
-        self.draft.inputs.append(tensor)
-        self.stand_ins.add(tensor)
-        return OverlayValue(tensor, shape, dtype)
-
-    # The walk.
 
     def _lower(self, index: int, node: onnx.NodeProto) -> None:
         made: dict[str, Known] = {}
@@ -359,7 +193,10 @@ class Lowering:
             went = self._handle(index, node, op)
             value = self.values[node.output[0]]
             computes = any(not layer.moves_values for layer in self.draft.layers[layers:])
-            if not ends or self._step(index) or not _is_shown(value) or (computes and _lies(value)):
+            shown = (
+                isinstance(value, OverlayValue) and value.is_shown and not (computes and value.lies)
+            )
+            if not ends or self._step(index) or not shown:
                 return went
         except Illegal:
             raise
@@ -367,7 +204,7 @@ class Lowering:
             refusal = error
             if isinstance(error, Unmovable) and op in COMPUTE:
                 self.movers.update(dict.fromkeys(self._movers(node), error.mover))
-        self._undo(inputs, layers)
+        self.undo(inputs, layers)
         return self._leave_to_host(index, node, refusal)
 
     def _handle(self, index: int, node: onnx.NodeProto, op: str) -> Went:
@@ -420,16 +257,6 @@ class Lowering:
             self._judged[response] = response.is_one(x.shape, self.source.model.opset_import)
         return self._judged[response]
 
-    def _undo(self, inputs: int, layers: int) -> None:
-        """Take back what a handler had done before it refused."""
-        gone = {layer.output for layer in self.draft.layers[layers:]}
-        self._rounded = {key: t for key, t in self._rounded.items() if t not in gone}
-        self._gathered = {n: v for n, v in self._gathered.items() if v.tensor not in gone}
-        for tensor in self.draft.inputs[inputs:]:
-            self._names.discard(tensor.name)
-            del self.entries[tensor]
-        del self.draft.inputs[inputs:], self.draft.layers[layers:]
-
     def _leave_to_host(self, index: int, node: onnx.NodeProto, refusal: Unsupported | None) -> Went:
         """The host runs the node, once all overlay's tensors that it reads are there."""
         variables = self._variables(node)
@@ -475,18 +302,17 @@ class Lowering:
 
         What lies in the order of the view needs no making.
         """
-        if _lies(view):
+        if view.lies:
             view = self._in_a_row(name, view)
-        elif _is_shown(view):
-            for source in node_inputs(self._maker(name)):
+        elif view.is_shown:
+            for source in node_inputs(self.maker(name)):
                 value = self.values[source]
                 if isinstance(value, OverlayValue):
                     self._exit(source, value)
             return
         self.exits[name] = view
         if name in self.source.outputs and view.tensor.name not in self.source.outputs:
-            self._names.discard(view.tensor.name)
-            view.tensor.name = _unique(name, self._names)
+            self.rename(view.tensor, name)
 
     def _in_a_row(self, name: str, view: OverlayValue) -> OverlayValue:
         """All values of a tensor as they lie, as a row of pixels of one channel."""
@@ -503,10 +329,7 @@ class Lowering:
         """An output of the model that is a view."""
         segment = view.tensor.segment + 1
         self.values[name] = HostValue(name, name, segment)
-        self.hosted.append(Hosted(self._makers[name], self._maker(name), segment, None))
-
-    def _maker(self, name: str) -> onnx.NodeProto:
-        return self.source.model.graph.node[self._makers[name]]
+        self.hosted.append(Hosted(self._makers[name], self.maker(name), segment, None))
 
     def _not_even_hosted(self, index: int, error: Exception) -> Exception:
         """The error of a node that was to go to the host, beside why it was to go there."""
@@ -532,30 +355,3 @@ class Lowering:
                 self.values[name] = UnknownValue()
             else:
                 self.values[name] = self.stand_in(name, shape, dtype or np.dtype(np.float32))
-
-
-def _is_shown(value: Value) -> bool:
-    """Whether a value is no tensor of the overlay, but shown of one: a view, or within a table."""
-    return isinstance(value, StepValue) or (
-        isinstance(value, OverlayValue) and value.elements is not None
-    )
-
-
-def _lies(value: Value) -> bool:
-    """Whether a view shows all of its tensor in the order in which it lies, channels last."""
-    if not isinstance(value, OverlayValue) or isinstance(value, StepValue):
-        return False
-    size = math.prod(value.tensor.shape)
-    shown = value.elements
-    return (
-        shown is not None and shown.size == size and bool((shown.ravel() == np.arange(size)).all())
-    )
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """The name, or the first numbered variant of it, that is not taken; it is from now on."""
-    candidate, number = name, 2
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    taken.add(candidate)
-    return candidate

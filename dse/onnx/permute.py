@@ -9,9 +9,9 @@ import numpy.typing as npt
 import onnx
 
 from dse.onnx.draft import Coefficients
+from dse.onnx.drafting import Drafting
 from dse.onnx.elements import channel_order
 from dse.onnx.gather import Gatherer
-from dse.onnx.lowering import Lowering
 from dse.onnx.source import attribute, node_name
 from dse.onnx.values import OverlayValue, extents
 
@@ -20,7 +20,7 @@ Order = npt.NDArray[np.intp]
 
 
 def as_they_lie(
-    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue
+    drafting: Drafting, node: onnx.NodeProto, x: OverlayValue
 ) -> tuple[OverlayValue, Order | None]:
     """The channels of a view in the order in which they lie in its tensor, and that order.
 
@@ -35,9 +35,9 @@ def as_they_lie(
         if listed is not None and groups in (1, channels):
             order = np.argsort(listed, kind="stable")
             ascending = tuple(sorted(listed))
-            made = Gatherer(lowering.add, node_name(node), node.op_type).channels(x, ascending)
+            made = Gatherer(drafting.add, node_name(node), node.op_type).channels(x, ascending)
             return OverlayValue(made, x.shape, x.dtype), order
-    return lowering.operand(node), None
+    return drafting.operand(node), None
 
 
 def permuted(

@@ -11,49 +11,49 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
+from dse.onnx.drafting import Drafting
 from dse.onnx.lower_pointwise import Reals, add, affine, per_channel, restrict
-from dse.onnx.lowering import Lowering
 from dse.onnx.values import OverlayValue, Unsupported
 
 
-def prelu(lowering: Lowering, node: onnx.NodeProto) -> None:
+def prelu(drafting: Drafting, node: onnx.NodeProto) -> None:
     """Positive and negative slopes are parts of their own where their results are ranges."""
-    x = lowering.operand(node)
-    slopes = lowering.array(node, 1)
+    x = drafting.operand(node)
+    slopes = drafting.array(node, 1)
     assert slopes is not None
     if x.is_quantised:
         raise Unsupported("it computes with integers", "dequantise its inputs first")
     slope = per_channel(x, slopes)
-    parts = [_within(lowering, node, x, 0.0, np.inf)]
+    parts = [_within(drafting, node, x, 0.0, np.inf)]
     if x.tensor.quantisation is not None:
-        below = _within(lowering, node, x, -np.inf, 0.0)
-        parts.append(_scaled(lowering, node, below, slope))
+        below = _within(drafting, node, x, -np.inf, 0.0)
+        parts.append(_scaled(drafting, node, below, slope))
     else:
         for gain, low, high in (
             (np.maximum(slope, 0), -np.inf, 0.0),
             (np.minimum(slope, 0), 0.0, np.inf),
         ):
             if gain.any():
-                part = _scaled(lowering, node, x, gain)
-                parts.append(_within(lowering, node, part, low, high))
-    add(lowering, node, parts)
+                part = _scaled(drafting, node, x, gain)
+                parts.append(_within(drafting, node, part, low, high))
+    add(drafting, node, parts)
 
 
 def _within(
-    lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, low: float, high: float
+    drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, low: float, high: float
 ) -> OverlayValue:
-    restrict(lowering, node, x, low, high)
-    return _made(lowering, node)
+    restrict(drafting, node, x, low, high)
+    return _made(drafting, node)
 
 
-def _scaled(lowering: Lowering, node: onnx.NodeProto, x: OverlayValue, gain: Reals) -> OverlayValue:
-    affine(lowering, node, x, gain, np.zeros_like(gain))
-    lowering.draft.layers[-1].partial = True
-    return _made(lowering, node)
+def _scaled(drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, gain: Reals) -> OverlayValue:
+    affine(drafting, node, x, gain, np.zeros_like(gain))
+    drafting.draft.layers[-1].partial = True
+    return _made(drafting, node)
 
 
-def _made(lowering: Lowering, node: onnx.NodeProto) -> OverlayValue:
+def _made(drafting: Drafting, node: onnx.NodeProto) -> OverlayValue:
     """What the node's latest layer gives."""
-    value = lowering.values[node.output[0]]
+    value = drafting.values[node.output[0]]
     assert isinstance(value, OverlayValue)
     return value

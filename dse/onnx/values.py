@@ -131,10 +131,30 @@ class OverlayValue:
     def is_quantised(self) -> bool:
         return self.dtype.kind in "iu"
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is a view, which no layer makes."""
+        return self.elements is not None
+
+    @property
+    def lies(self) -> bool:
+        """Whether a view shows all of its tensor in the order in which it lies, channels last."""
+        if self.elements is None or self.elements.size != math.prod(self.tensor.shape):
+            return False
+        return bool((self.elements.ravel() == np.arange(self.elements.size)).all())
+
 
 @dataclass(frozen=True)
 class StepValue(OverlayValue):
     """A value within a function of ``tensor``: no layer makes it, only the function reads it."""
+
+    @property
+    def is_shown(self) -> bool:
+        return True
+
+    @property
+    def lies(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True)

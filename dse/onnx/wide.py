@@ -26,9 +26,7 @@ Weights = npt.NDArray[np.integer]
 
 def split(draft: Draft) -> None:
     """Replace the convolutions of a draft that have such weights."""
-    tensors = (*draft.inputs, *(layer.output for layer in draft.layers))
-    names = Names([*(tensor.name for tensor in tensors), *(one.name for one in draft.layers)])
-    layers = draft.layers
+    names, layers = draft.names(), draft.layers
     draft.layers = []
     for layer in layers:
         draft.layers += _Splitter(layer, names).layers() if _is_wide(layer) else [layer]

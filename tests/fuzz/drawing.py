@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from tests.fuzz.meaning import Meaning, _taps, exact
+from tests.fuzz.meaning import Meaning, exact
 from tests.fuzz.spelling import MICROSOFT, Case, Integers, Live, Spelling
+from tests.fuzz.taps import tapped
 
 
 def draw(seed: int) -> Case:
@@ -92,7 +93,7 @@ class _Drawing(Spelling):
         options = {
             k: v for k, v in window.items() if k not in ("kernel_shape", "count_include_pad")
         }
-        inside = _taps(values, tuple(window["kernel_shape"]), options, 0.0)[1]
+        inside = tapped(values, tuple(window["kernel_shape"]), options, 0.0)[1]
         if not inside.any(axis=(-2, -1)).all():  # there is no value for such a window
             return x
         if kind == "MaxPool":

@@ -5,8 +5,9 @@ arrays, the least and the greatest value that a right implementation may give; m
 equal.  They part where a rounding may go either way, and by no more than that:
 
 - **quantised models**: the overlay's factors have 17 bits, so that a result may be off by 2**-17 of
-  itself (``_FACTOR``) before it is rounded, and biases are integers of input scale times weight
-  scale, hence half such a unit.  QuantizeLinear then rounds both ends;
+  itself (``_FACTOR``) before it is rounded; both factors of a sum have the larger one's unit.
+  Biases are integers of input scale times weight scale, hence off by half such a unit.
+  QuantizeLinear then rounds both ends;
 - **float models**: ``steps`` are the scales that calibration chose.  Each of these tensors is
   rounded, by half a step; weights are rounded to a 127th of the largest of their channel, by half
   of that.  Everything else follows from those by interval arithmetic.
@@ -17,17 +18,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-Array = npt.NDArray[Any]
+from tests.fuzz.taps import Array, convolve, tapped
 
 _FACTOR = 2.0**-16
-"""Twice the greatest relative error of a 17-bit factor: for both factors of a sum, too."""
+"""Twice the greatest relative error of a 17-bit factor."""
 
 _FLOAT = 1e-6
 """Float32 arithmetic of the model's own and of the host's operators, relative."""
@@ -73,6 +72,16 @@ def exact(array: Array, fixed: bool = True) -> Bounds:
     array = np.asarray(array)
     values = array.astype(np.float64)
     return Bounds(values, values, array.dtype, fixed=fixed)
+
+
+def _pair_error(a: Bounds, b: Bounds) -> Array:
+    """How far a sum may be off: both factors have the unit of the larger, 2**-17 of it."""
+    error: Array = np.zeros(())
+    greatest = max(a.scale or 0.0, b.scale or 0.0)
+    for x in (a, b):
+        share = greatest / x.scale if x.scale else 1.0
+        error = error + (np.abs(x.middle) + x.radius) * share * _FACTOR
+    return error
 
 
 def evaluate(
@@ -131,7 +140,7 @@ class Meaning:
         spread = self._rounding(w)
 
         def apply(values: Array, weight: Array) -> Array:
-            return _convolve(values, weight, group, kernel, window)
+            return convolve(values, weight, group, kernel, window)
 
         return self._linear(apply, x, w, spread, bias, (1, -1, 1, 1))
 
@@ -203,7 +212,7 @@ class Meaning:
             return self._affine(b, 1.0, a.low)
         if b.fixed:
             return self._affine(a, 1.0, b.low)
-        error = (np.abs(a.middle) + a.radius + np.abs(b.middle) + b.radius) * _FACTOR
+        error = _pair_error(a, b)
         return Bounds(a.low + b.low - error, a.high + b.high + error, a.dtype)
 
     def _sub(self, a, b, *, node) -> Bounds:
@@ -228,7 +237,7 @@ class Meaning:
         return self._chosen(np.minimum, a, b)
 
     def _chosen(self, choose, a: Bounds, b: Bounds) -> Bounds:
-        error = (np.abs(a.middle) + a.radius + np.abs(b.middle) + b.radius) * _FACTOR
+        error = _pair_error(a, b)
         return Bounds(choose(a.low, b.low) - error, choose(a.high, b.high) + error, a.dtype)
 
     def _div(self, a, b, *, node) -> Bounds:
@@ -261,13 +270,13 @@ class Meaning:
 
     def _maxpool(self, x, *, node, kernel_shape, **window) -> Bounds:
         def pool(values: Array) -> Array:
-            return _taps(values, tuple(kernel_shape), window, -np.inf)[0].max(axis=(-2, -1))
+            return tapped(values, tuple(kernel_shape), window, -np.inf)[0].max(axis=(-2, -1))
 
         return x.map(pool)
 
     def _averagepool(self, x, *, node, kernel_shape, count_include_pad=0, **window) -> Bounds:
         def pool(values: Array) -> Array:
-            taps, inside, padded = _taps(values, tuple(kernel_shape), window, 0.0)
+            taps, inside, padded = tapped(values, tuple(kernel_shape), window, 0.0)
             counted = padded if count_include_pad else inside
             return taps.sum(axis=(-2, -1)) / counted.sum(axis=(-2, -1))
 
@@ -458,48 +467,3 @@ class Meaning:
         high = may.shape[axis] - 1 - np.flip(may, axis).argmax(axis=axis)
         pair = [np.expand_dims(v, axis) if keepdims else v for v in (low, high)]
         return Bounds(pair[0].astype(float), pair[1].astype(float), np.dtype(np.int64))
-
-
-def _extent(n: int, axis: int, kernel, window: Mapping[str, Any]) -> tuple[int, int, int, int, int]:
-    """(count, stride, dilation, before, after) of a window along an axis of ``n`` pixels."""
-    stride = window.get("strides", (1, 1))[axis]
-    dilation = window.get("dilations", (1, 1))[axis]
-    reach = dilation * (kernel[axis] - 1) + 1
-    mode = window.get("auto_pad", "NOTSET")
-    if mode in ("SAME_UPPER", "SAME_LOWER"):
-        total = max((-(-n // stride) - 1) * stride + reach - n, 0)
-        before = (total + 1) // 2 if mode == "SAME_LOWER" else total // 2
-        after = total - before
-    else:
-        pads = window.get("pads", (0, 0, 0, 0)) if mode == "NOTSET" else (0, 0, 0, 0)
-        before, after = pads[axis], pads[axis + 2]
-    span = n + before + after - reach
-    if window.get("ceil_mode", 0):
-        count = -(-span // stride) + 1
-        if (count - 1) * stride >= n + before:
-            count -= 1
-    else:
-        count = span // stride + 1
-    return count, stride, dilation, before, after
-
-
-def _taps(x: Array, kernel, window: Mapping[str, Any], outside: float) -> tuple[Array, ...]:
-    """[N, C, H, W, ky, kx] of values; whether each lies in the image, and in image or padding."""
-    rows, columns = (_extent(x.shape[2 + a], a, kernel, window) for a in range(2))
-    at = []
-    for (count, stride, dilation, before, _), k in zip((rows, columns), kernel, strict=True):
-        at.append(np.arange(count)[:, None] * stride + np.arange(k) * dilation - before)
-    y, c = at[0][:, None, :, None], at[1][None, :, None, :]
-    inside = (y >= 0) & (y < x.shape[2]) & (c >= 0) & (c < x.shape[3])
-    padded = (y < x.shape[2] + rows[4]) & (c < x.shape[3] + columns[4]) & np.ones_like(inside)
-    taps = x[:, :, np.clip(y, 0, x.shape[2] - 1), np.clip(c, 0, x.shape[3] - 1)]
-    return np.where(inside, taps, outside), inside, padded
-
-
-def _convolve(x: Array, weight: Array, groups: int, kernel, window: Mapping[str, Any]) -> Array:
-    taps = _taps(x, kernel, window, 0.0)[0]
-    n, channels, height, width = taps.shape[:4]
-    taps = taps.reshape(n, groups, channels // groups, height, width, *kernel)
-    weight = weight.reshape(groups, -1, channels // groups, *kernel)
-    sums = np.einsum("ngchwyx,gocyx->ngohw", taps, weight, optimize=True)
-    return sums.reshape(n, -1, height, width)

@@ -77,6 +77,7 @@ def test_a_difference_is_a_sum_where_weights_can_be_negated(builder, save, share
         outputs.append(b.conv(other, "more", 2, 4, 1))
     network = load(save(b.model(*outputs)), IMAGES).network
     assert kinds(network) == (["difference"] if shared else ["add"])
+    assert (other in network.tensors) == shared  # the negative is no tensor of the model
 
 
 def test_a_chain_of_maxima(builder, tmp_path, save) -> None:
