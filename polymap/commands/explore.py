@@ -195,7 +195,7 @@ def _tell(found: api.Exploration) -> None:
                 f"{layer.transfer:,.0f}",
                 f"{layer.utilisation:.1%}",
                 "" if layer.alternative is None else str(layer.alternative),
-                "" if layer.alternative_extra is None else f"+{layer.alternative_extra:,.0f}",
+                "" if layer.alternative_extra is None else f"{layer.alternative_extra:+,.0f}",
             )
             for layer in mapping.layers
         ],
@@ -213,6 +213,13 @@ def _tell(found: api.Exploration) -> None:
         f"transfer), {told(mapping.latency_ms)}, utilisation "
         f"{mapping.utilisation:.1%}{gap}"
     )
+    if found.decision is not None:
+        decided = found.decision
+        typer.echo(
+            f"by the closed form; by the exact model, which decided among {decided.trials} "
+            f"mappings, {decided.cycles:,} cycles ({decided.first:,} for the closed form's best), "
+            f"{told(decided.cycles / mapping.clock_hz * 1e3)}"
+        )
     if found.execution is not None:
         total = found.execution.cycles.total
         typer.echo(

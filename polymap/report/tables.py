@@ -94,7 +94,7 @@ def layers(data: ReportData) -> Table:
                 f"{data.traffic[layer.name]:,.0f}",
                 f"{intensity(data, layer.name, layer.macs):,.1f}",
                 NONE if layer.alternative is None else str(layer.alternative),
-                NONE if layer.alternative_extra is None else f"+{layer.alternative_extra:,.0f}",
+                NONE if layer.alternative_extra is None else f"{layer.alternative_extra:+,.0f}",
             )
         )
     return Table((*shape, *parts, *behind), rows, 4)
