@@ -4,6 +4,7 @@
 
 Every tensor that can be observed is compared with the golden model's.  Models without weights get
 random ones; each is quantised, and run, on one image of noise, or with ``--text`` of a drawn line.
+``--batch`` puts as many into one run, the further ones moved by some columns.
 ``--shape`` sets the free axes of all models that have that input.
 """
 
@@ -27,8 +28,11 @@ from hw.isa.errors import PolymapError
 from polymap.api.command_line import parse_shapes
 from sim.simulation import simulate
 
-HEADER = """| network | image | segments | layers | cycles | predicted | mismatches | bytes | near |
-|---|---|---:|---:|---:|---:|---:|---:|---:|"""
+_COLUMNS = (
+    *("network", "image", "batch", "segments", "layers", "cycles", "predicted"),
+    *("mismatches", "bytes", "near"),
+)
+HEADER = f"| {' | '.join(_COLUMNS)} |\n|---|---|{'---:|' * (len(_COLUMNS) - 2)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,7 @@ class WholeRun:
 
     name: str
     image: tuple[int, ...]
+    batch: int
     segments: int
     layers: int
     cycles: int
@@ -57,27 +62,33 @@ class WholeRun:
         return self.mismatches == 0 and self.cycles == self.predicted
 
     def __str__(self) -> str:
-        counts = (self.segments, self.layers, self.cycles, self.predicted, self.mismatches)
-        numbers = (f"{number:,}" for number in (*counts, self.compared))
+        counts = (self.batch, self.segments, self.layers, self.cycles, self.predicted)
+        numbers = (f"{number:,}" for number in (*counts, self.mismatches, self.compared))
         size = " x ".join(map(str, self.image))
         return f"| {' | '.join([self.name, size, *numbers, f'{self.correlation:.4f}'])} |"
 
 
-def run(subject: Subject, asked: OverlayConfig) -> WholeRun:
+def run(subject: Subject, asked: OverlayConfig, batch: int = 1) -> WholeRun:
     """Run a model in RTL, on an overlay with memories that are large enough."""
-    config = fit(subject.model, asked)
-    result = simulate(subject.model, subject.image, config)
+    config = fit(subject.model, asked, batch=batch)
+    images = {
+        name: np.concatenate([np.roll(image, 3 * k, axis=-1) for k in range(batch)])
+        for name, image in subject.image.items()
+    }
+    result = simulate(subject.model, images, config, batch=batch)
+    first = {name: array[:1] for name, array in result.outputs.items()}
     tensors = subject.model.network.tensors
     return WholeRun(
         name=subject.name,
         image=next(iter(subject.image.values())).shape[1:],
+        batch=batch,
         segments=len(subject.model.segments),
         layers=len(result.layers),
         cycles=result.cycles,
         predicted=result.predicted_cycles,
         mismatches=result.mismatches,
-        compared=sum(int(np.prod(tensors[name].shape)) for name in result.compared_tensors),
-        correlation=subject.correlation(result.outputs),
+        compared=batch * sum(int(np.prod(tensors[name].shape)) for name in result.compared_tensors),
+        correlation=subject.correlation(first),
     )
 
 
@@ -90,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters")
     parser.add_argument("--shape", action="append", metavar="NAME:1,3,64,96")
     parser.add_argument("--text", help="drawn on the image; needs --shape")
+    parser.add_argument("--batch", type=int, default=1, help="images of a run")
     parser.add_argument("--seed", type=int, default=1, help="of weights and noise")
     options = parser.parse_args(argv)
     kept = True
@@ -100,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for path in options.models:
             own = own_shapes(path, shapes)
             subject = Subject.of(path, own, options.seed, text_images(options.text, own))
-            one = run(subject, config)
+            one = run(subject, config, options.batch)
             print(one, flush=True)
             kept &= one.kept
     except (PolymapError, ValueError) as error:

@@ -19,13 +19,14 @@ from dse.compile.segmented import compile_segments
 from dse.cycles.whole_program import program_cycles
 from dse.files.arrays import write_arrays
 from dse.files.writing import writing
+from dse.network.batches import apart, groups, together
 from dse.network.graph import Network
 from dse.network.inputs import images, join
 from dse.onnx.host import ImagePassage
 from dse.onnx.importer import Imported
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa import Engine
-from hw.isa.config import OverlayConfig
+from hw.isa.config import OverlayConfig, ceil_div
 from sim import golden
 from sim.fast.simulated_run import IDEAL, Dump, Job, Run, Timing
 from sim.fast_overlay import build_overlay
@@ -46,24 +47,25 @@ class Result:
     Parameters
     ----------
     outputs : of the model, by ONNX name in its own types, batch axis first.
-    images : number of images.
-    cycles : of one image; the slowest, if stalls make them differ.
-    cycles_per_image : of each.
-    cycles_per_segment : of the slowest image, of each of the overlay's segments.
-    predicted_cycles : of one image, by the exact model; equal if the memory is ideal.
+    images : number of images; ``batch``: of those in a run.
+    cycles : of one run; the slowest, if stalls make them differ.
+    cycles_per_image : of the run of each, its latency.
+    cycles_per_segment : of the slowest run, of each of the overlay's segments.
+    predicted_cycles : of one run, by the exact model; equal if the memory is ideal.
     mismatches : bytes in which the RTL differs from the golden model, over all outputs and all
         intermediate tensors of all images.
     mismatched_tensors : those bytes by tensor.
     compared_tensors : names of the tensors that were compared.
     utilisation : multiply-accumulates per cycle and multiplier of the array.
     layers : by execution order.
-    counters : of the overlay, in the slowest image's last segment.
+    counters : of the overlay, in the slowest run's last segment.
     """
 
     network: str
     config: OverlayConfig
     outputs: Arrays
     images: int
+    batch: int
     cycles: int
     cycles_per_image: tuple[int, ...]
     cycles_per_segment: tuple[int, ...]
@@ -77,11 +79,17 @@ class Result:
     counters: Mapping[str, int]
     verilog_sha256: str
 
+    @property
+    def images_per_megacycle(self) -> float:
+        """Images a second for each MHz of clock, if all runs are as the slowest."""
+        return 1e6 * self.batch / self.cycles
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the outputs, as plain data."""
         data = asdict(self)
         del data["outputs"]
-        return {"version": RESULT_VERSION, **data}
+        rate = {"images_per_megacycle": self.images_per_megacycle}
+        return {"version": RESULT_VERSION, **data, **rate}
 
     def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
         """Writes ``outputs.npz`` and ``result.json``; the latter as an entry among ``about``."""
@@ -99,10 +107,11 @@ def simulate(
     *,
     mapping: LayerMapping | None = None,
     timing: Timing = IDEAL,
+    batch: int = 1,
     waves: bool = False,
     progress: Progress | None = None,
 ) -> Result:
-    """Compiles the model, builds the overlay and runs every image of the batch in RTL.
+    """Compiles the model, builds the overlay and runs every image in RTL.
 
     Parameters
     ----------
@@ -111,17 +120,18 @@ def simulate(
     config : the overlay.
     mapping : choices forced for layers.
     timing : of the memory.
+    batch : images of a run; the last run may have fewer, and then repeats its last one.
     waves : write ``waves.vcd`` to the current folder.
     progress : called now and then.
     """
-    programs = compile_segments(model.network, config, mapping)
+    programs = compile_segments(model.network, config, mapping, batch)
     simulation = build_overlay(config, waves=waves)
     passages = [ImagePassage(model.host, image) for image in images(inputs)]
     expected = [_expected(program) for program in programs]
     wrong: dict[str, int] = {}
     runs = []
     for number, (network, program) in enumerate(zip(model.segments, programs, strict=True)):
-        portion = _portion(progress, expected, number, len(passages))
+        portion = _portion(progress, expected, number, ceil_div(len(passages), batch))
         runs.append(_segment(simulation, network, program, passages, wrong, timing, portion))
     cycles = [sum(run.cycles for run in turns) for turns in zip(*runs, strict=True)]
     slowest = [turns[cycles.index(max(cycles))] for turns in runs]
@@ -132,15 +142,16 @@ def simulate(
         config=config,
         outputs=join([passage.outputs() for passage in passages]),
         images=len(passages),
+        batch=batch,
         cycles=max(cycles),
-        cycles_per_image=tuple(cycles),
+        cycles_per_image=tuple(cycles[number // batch] for number in range(len(passages))),
         cycles_per_segment=tuple(run.cycles for run in slowest),
         predicted_cycles=sum(one.total for one in foretold),
         mismatches=sum(wrong.values()),
         mismatched_tensors={name: count for name, count in wrong.items() if count},
         compared_tensors=tuple(wrong),
         macs=macs,
-        utilisation=utilisation(macs, max(cycles), config),
+        utilisation=utilisation(batch * macs, max(cycles), config),
         layers=tuple(
             layer
             for run, cycles, program in zip(slowest, foretold, programs, strict=True)
@@ -160,29 +171,33 @@ def _segment(
     timing: Timing,
     progress: Progress | None,
 ) -> list[Run]:
-    """One segment of all images, each of which takes what the overlay has made of it."""
+    """The runs of one segment, of which each image takes what the overlay has made of it."""
     observed = [place for place in program.manifest.tensors if place.memory == "tensor"]
     entries = [passage.entries(network.inputs) for passage in passages]
     runs = run_program(
         simulation, program, entries, observed=observed, timing=timing, progress=progress
     )
-    for run, passage, entry in zip(runs, passages, entries, strict=True):
-        found = {**tensors(run, observed), **output_tensors(run, program)}
-        expected = golden.run(network, entry)
-        wanted = [*(place.name for place in observed if place.name in expected), *network.outputs]
-        for name, count in compare(expected, found, wanted).items():
-            wrong[name] = wrong.get(name, 0) + count
-        passage.take(found)
+    batch = program.manifest.images
+    places = apart({place.name: place for place in observed}, batch)
+    every = groups(list(zip(passages, entries, strict=True)), batch)
+    for run, group in zip(runs, every, strict=True):
+        made = apart({**tensors(run, observed), **output_tensors(run, program)}, batch)
+        for (passage, entry), found, own in zip(group, made, places, strict=False):
+            expected = golden.run(network, entry)
+            wanted = [*(name for name in own if name in expected), *network.outputs]
+            for name, count in compare(expected, found, wanted).items():
+                wrong[name] = wrong.get(name, 0) + count
+            passage.take(found)
     return runs
 
 
 def _portion(
-    progress: Progress | None, expected: Sequence[int], number: int, images: int
+    progress: Progress | None, expected: Sequence[int], number: int, runs: int
 ) -> Progress | None:
     """The progress of a segment as one of the whole, by the cycles that each may take."""
     if progress is None:
         return None
-    before, whole = images * sum(expected[:number]), images * sum(expected)
+    before, whole = runs * sum(expected[:number]), runs * sum(expected)
     return lambda done, _: progress(before + done, whole)
 
 
@@ -195,23 +210,26 @@ def run_program(
     timing: Timing = IDEAL,
     progress: Progress | None = None,
 ) -> list[Run]:
-    """Runs a program on images given as the network's inputs; SimulationError on any error code."""
+    """A run for each image, or for as many as the program takes; SimulationError on any error.
+
+    ``entries``: the network's inputs, of each image.
+    """
     job = make_job(program, entries, observed=observed, timing=timing)
     expected = _expected(program)
 
     def report(run: int, cycle: int) -> None:
         if progress is not None:
-            progress(run * expected + min(cycle, expected), len(entries) * expected)
+            progress(run * expected + min(cycle, expected), len(job.inputs) * expected)
 
     runs = simulation.run(job, progress=report)
     if progress is not None:
-        progress(len(entries) * expected, len(entries) * expected)
+        progress(len(job.inputs) * expected, len(job.inputs) * expected)
     for number, run in enumerate(runs):
         if found := fault(run.registers):
             error, tag = found
             names = {layer.tag: layer.name for layer in program.manifest.layers}
             raise SimulationError(
-                f"image {number}: the overlay reports {error} at tag {tag} "
+                f"run {number}: the overlay reports {error} at tag {tag} "
                 f"(layer {names.get(tag, '?')})"
             )
     return runs
@@ -233,7 +251,10 @@ def make_job(
     manifest = program.manifest
     return Job(
         regions=program.regions,
-        inputs=[input_region(manifest, entry) for entry in entries],
+        inputs=[
+            input_region(manifest, together(group, manifest.images))
+            for group in groups(entries, manifest.images)
+        ],
         output_bytes=manifest.output_bytes,
         cycle_limit=manifest.cycle_limit,
         dumps=[_dump(program, place) for place in observed],

@@ -28,9 +28,9 @@ class Answers:
     Members
     -------
     outputs : by name, image axis first.
-    cycles : of each image, over all programs, by the overlay's own count; None if the link cannot
-        read it.
-    seconds : of each image, on card and link.
+    cycles : of each image's runs, over all programs, by the overlay's own count; None if the link
+        cannot read it.
+    seconds : of each image, on card and link; of several in one run the share of each.
     """
 
     outputs: dict[str, np.ndarray]
@@ -59,7 +59,7 @@ class BatchTask(ABC):
             bundle = Bundle.load(folder)
             return _WholeModel(bundle, read_inputs(inputs, bundle.host.inputs))
         program = Program.load(folder)
-        return _OneProgram(program, load_images(inputs, program.manifest.inputs))
+        return _OneProgram(program, load_images(inputs, program.manifest.entries))
 
     @abstractmethod
     def run(self, link: Link[Ended], progress: Progress) -> Answers:
@@ -91,7 +91,7 @@ class _WholeModel(BatchTask):
         whole = len(self.programs) * len(passages)
         made: list[list[ImageRun]] = [[] for _ in passages]
         for number, program in enumerate(self.programs):
-            names = [place.name for place in program.manifest.inputs]
+            names = [place.name for place in program.manifest.entries]
             entries = [passage.entries(names) for passage in passages]
             done = number * len(passages)
             runs = _told(link, program, entries, progress, done, whole)

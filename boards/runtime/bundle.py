@@ -94,10 +94,14 @@ class Bundle:
 
     @classmethod
     def of(
-        cls, model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None
+        cls,
+        model: Imported,
+        config: OverlayConfig,
+        mapping: LayerMapping | None = None,
+        batch: int = 1,
     ) -> Bundle:
-        """Compile a model."""
-        programs = compile_segments(model.network, config, mapping)
+        """Compile a model; ``batch``: images of a run."""
+        programs = compile_segments(model.network, config, mapping, batch)
         return cls(model.network.name, programs, model.host)
 
     def save(self, folder: Path) -> None:

@@ -16,7 +16,7 @@ Tensors = Mapping[str, npt.NDArray[np.int8]]
 
 
 def input_region(manifest: Manifest, tensors: Tensors) -> bytes:
-    """The region "input" of one image; HostError if the tensors are not the program's inputs."""
+    """The region "input" of a run; HostError if the tensors are not the program's inputs."""
     region = bytearray(manifest.input_bytes)
     for place in manifest.inputs:
         if place.name not in tensors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +13,7 @@ from boards.runtime.link import Ended, HostError, Link
 from boards.runtime.regions import Tensors, input_region, output_tensors
 from boards.runtime.setup import FILL, INPUT, OUTPUT, Setup
 from dse.assembly.program import Program
+from dse.network.batches import apart, groups, together
 from hw.isa import Error
 from hw.isa.register_map import Status, words
 
@@ -77,8 +78,8 @@ class ImageRun:
     Members
     -------
     outputs : the program's, by name.
-    cycles : by the overlay's own count, or None if the link cannot read it.
-    seconds : for the host, from the image to its outputs.
+    cycles : of its run by the overlay's own count, or None if the link cannot read it.
+    seconds : for the host, from the image to its outputs; of several in a run its share.
     """
 
     outputs: dict[str, np.ndarray]
@@ -87,21 +88,22 @@ class ImageRun:
 
 
 def run_images(
-    link: Link[Ended], program: Program, images: Iterable[Tensors]
+    link: Link[Ended], program: Program, images: Sequence[Tensors]
 ) -> Iterator[ImageRun]:
-    """Each image on a card, one after the other; HostError if a run does not end well."""
+    """Each image on a card, as many in a run as the program takes; HostError if one fails."""
     runtime = Runtime(link, Setup.of(program))
     runtime.load()
-    for image in images:
+    batch = program.manifest.images
+    for group in groups(images, batch):
         begun = time.perf_counter()
-        ended = runtime.execute(input_region(program.manifest, image))
+        ended = runtime.execute(input_region(program.manifest, together(group, batch)))
         outputs = output_tensors(ended, program)
         require_success(ended.registers, outputs)
-        yield ImageRun(
-            outputs=outputs,
-            cycles=ended.registers.get("cycles"),
-            seconds=time.perf_counter() - begun,
-        )
+        seconds = time.perf_counter() - begun
+        for own, _ in zip(apart(outputs, batch), group, strict=False):
+            yield ImageRun(
+                outputs=own, cycles=ended.registers.get("cycles"), seconds=seconds / len(group)
+            )
 
 
 def fault(registers: Mapping[str, int]) -> tuple[str, int] | None:

@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt
 
 from dse.assembly.program_error import ProgramError
 from dse.files.documents import DocumentError, build, versioned
+from dse.network.batches import apart
 from dse.network.blocks import space_to_depth
 from hw.isa.config import ConfigError, OverlayConfig
 
@@ -100,7 +101,8 @@ class LayerEntry:
 class Manifest:
     """A program's description; ``sha256``: of the model, the configuration and the mapping.
 
-    ``cycle_limit``: what hosts allow a run by default, see ``dse.compile.limit``.
+    ``cycle_limit``: what hosts allow a run by default, see ``dse.compile.limit``.  ``images``: that
+    a run computes; names are then those of ``dse.network.batches``.
 
     weights.bin: ``parameter_bytes`` of parameter records, then a stripe for each weight port, all
     of the same length.
@@ -124,11 +126,18 @@ class Manifest:
     outputs: tuple[HostTensor, ...]
     layers: tuple[LayerEntry, ...]
     tensors: tuple[TensorPlace, ...]
+    images: Annotated[int, Ge(1)] = 1
 
     @cached_property
     def overlay(self) -> OverlayConfig:
         """What the program is for."""
         return OverlayConfig.from_json(self.configuration)
+
+    @property
+    def entries(self) -> tuple[HostTensor, ...]:
+        """The inputs of the first image, by the network's own names."""
+        first = apart({place.name: place for place in self.inputs}, self.images)[0]
+        return tuple(dataclasses.replace(place, name=name) for name, place in first.items())
 
     @property
     def weight_ports(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dse.assembly.instruction import Instruction, make, seal
 from dse.assembly.program import Program
 from dse.compile.bands import find_bands, pairs
@@ -11,24 +13,30 @@ from dse.compile.entries import without_host
 from dse.compile.layers import Layer
 from dse.compile.lifetime import lifetimes, waited_for
 from dse.compile.memory import MemoryPlan, plan_memory, room
-from dse.compile.order import interleave
 from dse.compile.prefetch import prefetch
 from dse.compile.residual import fuse, insert_identities
 from dse.compile.schedule import schedule
 from dse.compile.transform import transform
+from dse.compile.turns import orders
 from dse.compile.views import Layout, lay_out
 from dse.network.graph import Network, NetworkError
 from dse.network.prune import prune
 from dse.passes.concat import insert_copies
+from dse.passes.copies import Batch, batched, copies
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa import Opcode
 from hw.isa.config import ISA_VERSION, OverlayConfig
 
 
 def compile_network(
-    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
+    network: Network,
+    config: OverlayConfig,
+    mapping: LayerMapping | None = None,
+    batch: int = 1,
 ) -> Program:
     """Compile a network for an overlay; ProgramError says what does not fit and why.
+
+    ``batch``: images that a run computes, see ``dse.passes.copies``.
 
     NetworkError of an outline: it has no numbers.
     """
@@ -37,14 +45,18 @@ def compile_network(
         raise NetworkError(f"network {network.name!r} is of segments, which compile one by one")
     mapping = mapping or LayerMapping()
     network = prune(network)
-    own, entries = without_host(transform(network, mapping))
-    lowered = insert_copies(insert_identities(own), mapping.concat_in_place)
+    own, rearranged = without_host(transform(network, mapping))
+    single = insert_copies(insert_identities(own), mapping.concat_in_place)
+    whole = batched(single, batch)
+    lowered = whole.network
+    mapping = replace(mapping, layers=whole.copied(mapping.layers))
     layout = lay_out(lowered)
-    layers, plan = _ordered(lowered, layout, config, mapping)
-    scheduled = schedule(lowered, layers, layout, plan, config, mapping)
+    layers, plan = _ordered(single, whole, layout, config, mapping)
+    scheduled = schedule(whole, layers, layout, plan, config, mapping)
     actions = assign_tokens(prefetch(scheduled.actions))
-    macs = {conv.name: own.conv_shape(conv).macs for conv in own.convolutions()}
-    compiled = Compiled(lowered, layers, layout, plan, actions, scheduled, entries, macs)
+    entries = {one.output: one for op in rearranged.values() for one in copies(op, batch)}
+    macs = whole.copied({conv.name: own.conv_shape(conv).macs for conv in own.convolutions()})
+    compiled = Compiled(lowered, layers, layout, plan, actions, scheduled, entries, macs, batch)
     manifest = describe(compiled, config, mapping)
     begin = {
         "isa_version": ISA_VERSION,
@@ -76,17 +88,17 @@ def whole_memory(network: Network) -> int:
 
 
 def _ordered(
-    network: Network, layout: Layout, config: OverlayConfig, mapping: LayerMapping
+    single: Network, batch: Batch, layout: Layout, config: OverlayConfig, mapping: LayerMapping
 ) -> tuple[tuple[Layer, ...], MemoryPlan]:
-    """The layers interleaved, with their memory plan; as they are if that keeps more on chip.
-
-    With one copy of the tensor memory poolings would take the feeder's turns: nothing to gain.
-    """
-    natural = fuse(network)
-    if config.tensor_copies == 1:
-        return natural, plan_memory(network, natural, layout, config)
+    """The layers with their memory plan, in the order that keeps most on chip and side by side."""
+    network = batch.network
     plans = []
-    for layers in (interleave(network, natural, config), natural):
-        bands = find_bands(network, layers, layout, config, mapping)
-        plans.append((layers, plan_memory(network, layers, layout, config, bands)))
-    return min(plans, key=lambda one: one[1].moved)
+    for layers in orders(single, batch, config):
+        bands = None
+        if config.tensor_copies > 1:
+            bands = find_bands(network, layers, layout, config, mapping)
+        plan = plan_memory(network, layers, layout, config, bands)
+        if not plan.moved and plan.beside == (bands is not None):
+            return layers, plan
+        plans.append((layers, plan))
+    return min(plans, key=lambda one: (one[1].moved, not one[1].beside))

@@ -45,7 +45,7 @@ class Compiled:
     """All that the passes found out about a network.
 
     ``actions``: of the program, with tokens.  ``entries``: what the host rearranges, by tensor.
-    ``macs``: useful ones, by layer.
+    ``macs``: useful ones, by layer.  ``images``: of a run.
     """
 
     network: Network
@@ -56,6 +56,7 @@ class Compiled:
     scheduled: Schedule
     entries: Mapping[str, SpaceToDepth]
     macs: Mapping[str, int]
+    images: int
 
     @cached_property
     def weights(self) -> bytes:
@@ -91,6 +92,7 @@ def describe(compiled: Compiled, config: OverlayConfig, mapping: LayerMapping) -
         outputs=tuple(_host(network, name, span) for name, span in plan.outputs.items()),
         layers=tuple(_layers(compiled)),
         tensors=tuple(_tensors(compiled)),
+        images=compiled.images,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 
 from dse.assembly.instruction import Action
@@ -30,6 +30,7 @@ from dse.compile.views import Layout
 from dse.compile.weight_stream import piece_chunks, piece_stream
 from dse.network import constants
 from dse.network.graph import Network, Pool
+from dse.passes.copies import Batch
 from dse.tiling.layer_mapping import Choice
 from hw.isa import POOL
 from hw.isa.config import OverlayConfig
@@ -55,10 +56,11 @@ class LayerCost:
 class Emitter:
     """What all layers share; rings, parameters and weights change on the way.
 
-    ``weights``: the whole stream, before it is striped over the weight ports.
+    ``weights``: the whole stream, before it is striped over the weight ports.  Layers of a batch
+    that are copies of one share its weights and parameter records.
     """
 
-    network: Network
+    batch: Batch
     layout: Layout
     plan: MemoryPlan
     config: OverlayConfig
@@ -66,6 +68,10 @@ class Emitter:
     tables: TableRing
     parameters: Blob
     weights: Blob
+
+    @property
+    def network(self) -> Network:
+        return self.batch.network
 
     def conv(self, time: int, layer: ConvLayer, choice: Choice) -> tuple[list[Action], LayerCost]:
         """A convolution: each piece on each strip."""
@@ -85,11 +91,11 @@ class Emitter:
             )
             actions += move.loads
             for piece in pieces:
-                parameters, record = self._conv_parameters(time, layer, piece, values)
+                parameters, record = self._conv_parameters(layer, piece, values)
                 conv, tiling = conv_instruction.conv(
                     self.network, strip, piece, record, self.config
                 )
-                offset = self._conv_weights(time, layer, piece, pixels)
+                offset = self._conv_weights(layer, piece, pixels)
                 stripe = offset // self.config.weight_ports
                 weights = conv_instruction.weights(layer.name, stripe, tiling)
                 loads, number = self.tables.place(layer.name, entries)
@@ -117,7 +123,10 @@ class Emitter:
         cycles = 0
         for first, last, move in self._strips(time, layer):
             parameters, record = self._parameters(
-                time, layer.name, len(counts), lambda: pool_records(self.network, pool, counts)
+                (self.batch.origins[pool.output],),
+                layer.name,
+                len(counts),
+                lambda: pool_records(self.network, pool, counts),
             )
             source, target = move.rows[Role.SOURCE], move.rows[Role.TARGET]
             loads, number = self.tables.place(layer.name, table.entries if table else b"")
@@ -155,7 +164,10 @@ class Emitter:
         cycles = 0
         for first, last, move in self._strips(time, layer):
             parameters, record = self._parameters(
-                time, layer.name, 1, lambda: pair_record(self.network, combine)
+                (self.batch.origins[combine.output],),
+                layer.name,
+                1,
+                lambda: pair_record(self.network, combine),
             )
             source, operand, target = (
                 move.rows[role] for role in (Role.SOURCE, Role.OPERAND, Role.TARGET)
@@ -182,26 +194,31 @@ class Emitter:
             yield first, last, move_strip(layer, self.layout, self.plan, time, index, (first, last))
 
     def _conv_parameters(
-        self, time: int, layer: ConvLayer, piece: Piece, values: ConvConstants
+        self, layer: ConvLayer, piece: Piece, values: ConvConstants
     ) -> tuple[list[Action], int]:
         def records() -> bytes:
             chunks = piece_chunks(layer.conv, piece, self.config)
             return conv_records(self.network, layer.conv, values, piece, chunks, self.config)
 
-        return self._parameters((time, piece.channel), layer.name, piece.channels, records)
+        return self._parameters(self._part(layer, piece), layer.name, piece.channels, records)
 
-    def _conv_weights(self, time: int, layer: ConvLayer, piece: Piece, pixels: int) -> int:
-        key = time, piece.channel
+    def _conv_weights(self, layer: ConvLayer, piece: Piece, pixels: int) -> int:
+        tiling = piece.tiling(pixels, self.config)
+        key = *self._part(layer, piece), piece.transform, tiling.dataflow, tiling.channel_tile
         offset = self.weights.offset(key)
         if offset is not None:
             return offset
-        tiling = piece.tiling(pixels, self.config)
         stream = piece_stream(layer.conv, piece, tiling, self.config)
         return self.weights.add(key, stream.tobytes())
 
+    def _part(self, layer: ConvLayer, piece: Piece) -> tuple[Hashable, ...]:
+        """The numbers of which a piece is: the same for all images."""
+        own = self.batch.origins[layer.conv.output]
+        return own, piece.first_group, piece.groups, piece.channel, piece.channels
+
     def _parameters(
         self,
-        key: int | tuple[int, int],
+        key: tuple[Hashable, ...],
         layer: str,
         count: int,
         records: Callable[[], bytes],

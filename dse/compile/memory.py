@@ -42,6 +42,7 @@ class MemoryPlan:
     ``homes`` and ``lifetimes``: by buffer.  ``strips``: by layer number, for those that are cut.
     ``inputs``/``outputs``: by tensor.  ``input_bytes``/``output_bytes``: what INPUT and OUTPUT
     must offer, the latter with the buffers in DRAM.  ``peak``: bytes of tensor memory in use.
+    ``beside``: whether poolings may run beside convolutions.
     """
 
     homes: Mapping[str, Home]
@@ -52,6 +53,7 @@ class MemoryPlan:
     input_bytes: int
     output_bytes: int
     peak: int
+    beside: bool
 
     @property
     def moved(self) -> int:
@@ -99,7 +101,9 @@ def plan_memory(
     homes, outputs, output_bytes = _dram(network, layout, live, spilled, inputs)
     homes |= {name: Home(None, placed[name]) for name in live if name not in spilled}
     peak = max((placed[name] + demand.bytes for name, demand in demands.items()), default=0)
-    return MemoryPlan(homes, live, strips, inputs, outputs, input_bytes, output_bytes, peak)
+    return MemoryPlan(
+        homes, live, strips, inputs, outputs, input_bytes, output_bytes, peak, bands is not None
+    )
 
 
 def room(live: Mapping[str, Lifetime], layout: Layout) -> int:

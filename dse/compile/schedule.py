@@ -18,6 +18,7 @@ from dse.compile.table_ring import TableRing
 from dse.compile.views import Layout
 from dse.compile.weight_stream import stripes
 from dse.network.graph import Network
+from dse.passes.copies import Batch
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa import Base
 from hw.isa.config import OverlayConfig, ceil_div
@@ -37,7 +38,7 @@ class Schedule:
 
 
 def schedule(
-    network: Network,
+    batch: Batch,
     layers: Sequence[Layer],
     layout: Layout,
     plan: MemoryPlan,
@@ -45,12 +46,13 @@ def schedule(
     mapping: LayerMapping,
 ) -> Schedule:
     """Load, compute and store layer by layer; tags are layer numbers."""
+    network = batch.network
     if len(layers) > MAX_LAYERS:
         raise ProgramError(f"{len(layers)} layers are too many: at most {MAX_LAYERS}")
     ring, parameters = ParameterRing(config.parameter_depth), Blob()
     weights = Blob(ALIGNMENT * config.weight_ports)
     tables = TableRing(config, parameters)
-    emitter = Emitter(network, layout, plan, config, ring, tables, parameters, weights)
+    emitter = Emitter(batch, layout, plan, config, ring, tables, parameters, weights)
     actions: list[Action] = []
     costs: list[LayerCost] = []
     for time, layer in enumerate(layers):

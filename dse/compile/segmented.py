@@ -14,18 +14,22 @@ from hw.isa.config import OverlayConfig
 
 
 def compile_segments(
-    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
+    network: Network,
+    config: OverlayConfig,
+    mapping: LayerMapping | None = None,
+    batch: int = 1,
 ) -> tuple[Program, ...]:
     """The programs that execute a network, between which the host works.
 
-    A mapping is of the whole network; ProgramError and NetworkError as of ``compile_network``.
+    A mapping is of the whole network; ``batch``: images of a run.  ProgramError and NetworkError
+    as of ``compile_network``.
     """
     mapping = mapping or LayerMapping()
     parts = segments(network)
     if len(parts) > 1:
         mapping.check(_names(network, mapping))
     return tuple(
-        compile_network(part, config, mapping if len(parts) == 1 else _share(part, mapping))
+        compile_network(part, config, mapping if len(parts) == 1 else _share(part, mapping), batch)
         for part in parts
     )
 

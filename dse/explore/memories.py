@@ -19,13 +19,16 @@ LARGEST_WEIGHT_BUFFER = 1 << 15  # words
 
 
 def with_tensors(
-    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None
+    network: Network,
+    config: OverlayConfig,
+    mapping: LayerMapping | None = None,
+    batch: int = 1,
 ) -> tuple[OverlayConfig, tuple[Program, ...]]:
     """The configuration with tensor memory for all activations of a network, and its programs."""
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
-    used = _tensor_bytes(compile_segments(network, ample, mapping))
+    used = _tensor_bytes(compile_segments(network, ample, mapping, batch))
     fitting = replace(config, tensor_bytes=max(config.tensor_bytes, used))
-    return fitting, compile_segments(network, fitting, mapping)
+    return fitting, compile_segments(network, fitting, mapping, batch)
 
 
 def _tensor_bytes(programs: Sequence[Program]) -> int:
@@ -33,13 +36,17 @@ def _tensor_bytes(programs: Sequence[Program]) -> int:
 
 
 def fit(
-    model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None
+    model: Imported,
+    config: OverlayConfig,
+    mapping: LayerMapping | None = None,
+    batch: int = 1,
 ) -> OverlayConfig:
     """The configuration with its memories enlarged to what the network needs.
 
-    The tensor memory then holds all activations, and the weight buffer every segment that would
-    be streamed again, each up to its largest size. Nothing shrinks, so that usual networks share
-    one overlay. What few networks need of the pooling engine is there if this one does.
+    The tensor memory then holds all activations that are alive, of a run of ``batch`` images, and
+    the weight buffer every segment that would be streamed again, each up to its largest size.
+    Nothing shrinks, so that usual networks share one overlay. What few networks need of the pooling
+    engine is there if this one does.
     """
     asked = needs(model.network)
     config = replace(
@@ -48,7 +55,7 @@ def fit(
         normalisation=max(config.normalisation, asked.normalisation),
     )
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
-    programs = compile_segments(model.network, ample, mapping)
+    programs = compile_segments(model.network, ample, mapping, batch)
     again = [
         instruction.field("segment_words")
         for program in programs

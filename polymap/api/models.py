@@ -25,8 +25,15 @@ from sim.verilator import toolchain
 Arrays = Mapping[str, npt.NDArray]
 
 
-def compile(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Program:
+def compile(
+    model: Imported,
+    config: OverlayConfig,
+    mapping: LayerMapping | None = None,
+    batch: int = 1,
+) -> Program:
     """The program that executes a model on an overlay; ``save`` writes its files.
+
+    ``batch``: images of a run.
 
     InputError of a model with operators for the host between layers: see ``bundle``.
     """
@@ -35,12 +42,17 @@ def compile(model: Imported, config: OverlayConfig, mapping: LayerMapping | None
             f"{model.network.name} has {len(model.segments)} programs, between which the host"
             " works: polymap.bundle compiles all of them"
         )
-    return compile_network(model.network, config, mapping)
+    return compile_network(model.network, config, mapping, batch)
 
 
-def bundle(model: Imported, config: OverlayConfig, mapping: LayerMapping | None = None) -> Bundle:
+def bundle(
+    model: Imported,
+    config: OverlayConfig,
+    mapping: LayerMapping | None = None,
+    batch: int = 1,
+) -> Bundle:
     """The programs that execute a model, and what the host runs between them."""
-    return Bundle.of(model, config, mapping)
+    return Bundle.of(model, config, mapping, batch)
 
 
 def read_images(path: str | Path, model: Imported) -> dict[str, npt.NDArray]:
@@ -55,19 +67,24 @@ def simulate(
     *,
     mapping: LayerMapping | None = None,
     timing: Timing = IDEAL,
+    batch: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> simulation.Result:
-    """Run the overlay's RTL on every image of a batch and compare it with the golden model.
+    """Run the overlay's RTL on every image and compare it with the golden model.
 
     ``inputs``: arrays by ONNX input name, batch axis first, or an ``.npz`` file of them.
+    ``batch``: images of a run.
     ``progress`` is called with the cycles done and the cycles expected.
     """
     if isinstance(inputs, str | Path):
         inputs = read_images(inputs, model)
     inputs = validate(inputs, model.host.inputs, "inputs")
+    given = len(next(iter(inputs.values())))
+    if batch > given:
+        raise InputError(f"--batch {batch}: the inputs hold only {given} image(s)")
     toolchain()  # what is missing shows before the long work
     return simulation.simulate(
-        model, inputs, config, mapping=mapping, timing=timing, progress=progress
+        model, inputs, config, mapping=mapping, timing=timing, batch=batch, progress=progress
     )
 
 

@@ -9,6 +9,7 @@ from polymap.api.command_line import parse_shapes
 from polymap.commands import output
 from polymap.commands.options import (
     Array,
+    Batch,
     Calibration,
     Config,
     Json,
@@ -30,6 +31,7 @@ def compile(
     mapping: Mapping = None,
     calibration: Calibration = None,
     shape: Shape = None,
+    batch: Batch = 1,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -43,8 +45,8 @@ def compile(
         imported = api.load(model, calibration, shapes=shapes, strict=strict)
         progress.stage("compiling")
         if config is None:
-            overlay = api.fit(imported, overlay, choices)
-        bundle = api.bundle(imported, overlay, choices)
+            overlay = api.fit(imported, overlay, choices, batch)
+        bundle = api.bundle(imported, overlay, choices, batch)
         bundle.save(out)
     if as_json:
         manifests = [program.manifest for program in bundle.programs]
@@ -73,8 +75,10 @@ def _tell(program: api.Program, overlay: api.OverlayConfig) -> None:
             for la in manifest.layers
         ],
     )
+    several = f"{manifest.images} images a run, " if manifest.images > 1 else ""
     typer.echo(
-        f"{manifest.instructions} instructions, {manifest.weights_bytes:,} bytes of weights, "
+        f"{several}{manifest.instructions} instructions, "
+        f"{manifest.weights_bytes:,} bytes of weights, "
         f"{manifest.tensor_bytes_used:,} of {overlay.tensor_bytes:,} bytes of tensor memory, "
         f"configuration {overlay.hash:#010x}"
     )

@@ -42,4 +42,7 @@ Bare = Annotated[
     bool,
     typer.Option("--bare", help="the board's whole device, without shell or block design"),
 ]
+Batch = Annotated[
+    int, typer.Option(min=1, metavar="N", help="images of a run, which share weights")
+]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]

@@ -15,6 +15,7 @@ from polymap.api.command_line import parse_shapes
 from polymap.commands import output
 from polymap.commands.options import (
     Array,
+    Batch,
     Calibration,
     Config,
     Json,
@@ -38,6 +39,7 @@ def simulate(
     mapping: Mapping = None,
     calibration: Calibration = None,
     shape: Shape = None,
+    batch: Batch = 1,
     memory: Annotated[MemoryModel, typer.Option(help="timing of the memory")] = MemoryModel.IDEAL,
     stall: Annotated[
         int, typer.Option(min=0, max=99, help="percent of cycles in which a bus channel rests")
@@ -56,7 +58,7 @@ def simulate(
         imported = api.load(model, calibration, shapes=shapes)
         images = api.read_images(inputs, imported)
         if config is None:
-            overlay = api.fit(imported, overlay, choices)
+            overlay = api.fit(imported, overlay, choices, batch)
         progress.stage("building the RTL")
         result = api.simulate(
             imported,
@@ -64,6 +66,7 @@ def simulate(
             overlay,
             mapping=choices,
             timing=replace(timing, stall=stall, seed=seed),
+            batch=batch,
             progress=lambda done, total: progress.share("simulating", done, total),
         )
         result.save(out)
@@ -98,8 +101,13 @@ def _tell(result: api.Result) -> None:
             for layer in result.layers
         ],
     )
+    each = "each" if result.batch == 1 else f"a run of {result.batch}"
     typer.echo(
-        f"{result.images} image(s), {result.cycles:,} cycles each, {result.predicted_cycles:,} "
+        f"{result.images} image(s), {result.cycles:,} cycles {each}, {result.predicted_cycles:,} "
         f"predicted, utilisation {result.utilisation:.1%}, {result.mismatches} mismatches in "
         f"{len(result.compared_tensors)} tensors"
+    )
+    typer.echo(
+        f"latency {result.cycles:,} cycles; {result.images_per_megacycle:,.3f} images a second for "
+        "each MHz of clock"
     )

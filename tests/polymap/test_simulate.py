@@ -183,3 +183,25 @@ def test_mismatches_are_a_failure(
         "report this as a bug\n"
     )
     assert (tmp_path / "result.json").exists()
+
+
+def test_a_run_of_more_images_than_there_are(
+    refused: Callable[..., str], quantised: Path, images: Path, tmp_path: Path
+) -> None:
+    arguments = ("--input", images, *ARRAY, "--out", tmp_path, "--batch", 3)
+    assert "--batch 3: the inputs hold only 2 image(s)" in refused(
+        "simulate", quantised, *arguments
+    )
+
+
+def test_two_images_in_a_run(
+    invoke: Callable[..., Any], simulated: Path, quantised: Path, images: Path, tmp_path: Path
+) -> None:
+    arguments = ("--input", images, *ARRAY, "--out", tmp_path, "--batch", 2, "--json")
+    answer = invoke("simulate", quantised, *arguments)
+    alone, found = json.loads((simulated / "result.json").read_text()), json.loads(answer.stdout)
+    assert (found["batch"], found["images"], found["mismatches"]) == (2, 2, 0)
+    assert found["cycles"] == found["predicted_cycles"] < 2 * alone["cycles"]
+    assert found["images_per_megacycle"] == 2e6 / found["cycles"] > alone["images_per_megacycle"]
+    first, second = (np.load(path / "outputs.npz")["second"] for path in (simulated, tmp_path))
+    np.testing.assert_array_equal(first, second)

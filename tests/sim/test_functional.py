@@ -15,6 +15,7 @@ from dse.assembly.instruction import Instruction
 from dse.assembly.program import Program
 from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
+from dse.network.batches import of_image, together
 from dse.network.graph import (
     Add,
     Combine,
@@ -262,30 +263,38 @@ def configs(draw: st.DrawFn) -> OverlayConfig:
 
 
 def check(
-    network: Network, config: OverlayConfig, mapping: LayerMapping | None = None, seeds: int = 3
+    network: Network,
+    config: OverlayConfig,
+    mapping: LayerMapping | None = None,
+    seeds: int = 3,
+    batch: int = 1,
 ) -> Program:
     """Compile, execute in several orders, and compare everything that can be observed."""
-    program = compile_network(network, config, mapping)
+    program = compile_network(network, config, mapping, batch)
     rng = np.random.default_rng(7)
-    image = {
-        name: rng.integers(-128, 128, network.tensors[name].shape).astype(np.int8)
-        for name in network.inputs
-    }
-    expected = golden.run(network, image)
+    images = [
+        {
+            name: rng.integers(-128, 128, network.tensors[name].shape).astype(np.int8)
+            for name in network.inputs
+        }
+        for _ in range(batch)
+    ]
+    expected = together([golden.run(network, image) for image in images], batch)
+    outputs = {of_image(name, image, batch) for image in range(batch) for name in network.outputs}
     for seed in (None, *range(seeds)):
-        run = functional.run(program, config, image, seed)
-        assert set(run.outputs) == set(network.outputs)
+        run = functional.run(program, config, together(images, batch), seed)
+        assert set(run.outputs) == outputs
         for name, value in {**run.tensors, **run.outputs}.items():
             if name in expected:
                 np.testing.assert_array_equal(value, expected[name], f"{name}, seed {seed}")
     return program
 
 
-def grown(network: Network, config: OverlayConfig) -> OverlayConfig:
+def grown(network: Network, config: OverlayConfig, batch: int = 1) -> OverlayConfig:
     """The configuration with the smallest memories that the network can be compiled for."""
     while True:
         try:
-            compile_network(network, config)
+            compile_network(network, config, batch=batch)
         except ProgramError as error:
             name = next(n for n in ("tensor_bytes", "parameter_depth") if n in str(error))
             config = replace(config, **{name: 2 * getattr(config, name)})
@@ -302,6 +311,13 @@ def test_random_networks(
     names = [conv.name for conv in network.convolutions()]
     choices = {name: Choice(flows[i % len(flows)]) for i, name in enumerate(names)}
     check(network, config, LayerMapping(choices))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), configs(), st.integers(2, 4))
+def test_random_batches(network: Network, config: OverlayConfig, batch: int) -> None:
+    """Each image's bytes are those that it has alone."""
+    check(network, grown(network, config, batch), seeds=2, batch=batch)
 
 
 def branchy() -> Network:
