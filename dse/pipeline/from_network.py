@@ -1,4 +1,4 @@
-"""The chain of stages that a quantised network begins with, and what they compute with."""
+"""The chain of stages that a network begins with, and what they compute with."""
 
 from __future__ import annotations
 
@@ -13,23 +13,45 @@ from dse.pipeline.model.search_error import ChainError
 from dse.pipeline.stage_numbers import StageNumbers
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NumberedChain:
-    """Stages of a network with their numbers.
+@dataclass(frozen=True, kw_only=True)
+class LeadingChain:
+    """Stages of a network.
 
     Parameters
     ----------
-    chain, numbers : the stages, and what each computes with.
+    chain : the stages.
+    last : the tensor that the last one makes.
     ends_before : the first operator that is no stage, with the reason; None if there is none.
     """
 
     chain: Chain
-    numbers: tuple[StageNumbers, ...]
+    last: str
     ends_before: str | None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NumberedChain(LeadingChain):
+    """The same with ``numbers``: what each stage computes with."""
+
+    numbers: tuple[StageNumbers, ...]
+
+
 def chain_of(network: Network) -> NumberedChain:
+    """The leading chain of a quantised network, with its numbers; errors as `leading_chain`."""
+    found = leading_chain(network)
+    named = {op.name: op for op in network.operators if isinstance(op, Conv)}
+    return NumberedChain(
+        chain=found.chain,
+        last=found.last,
+        ends_before=found.ends_before,
+        numbers=tuple(_numbers(network, named[stage.name]) for stage in found.chain.stages),
+    )
+
+
+def leading_chain(network: Network) -> LeadingChain:
     """The convolutions, each with the maximum behind it, up to the first operator that is neither.
+
+    Of an outline, whose numbers can refuse nothing, the chain may be longer.
 
     Raises
     ------
@@ -37,7 +59,6 @@ def chain_of(network: Network) -> NumberedChain:
         When the network does not begin with a convolution that a stage can be.
     """
     stages: list[ConvStage] = []
-    numbers: list[StageNumbers] = []
     here = network.inputs[0]
     ends_before = None
     for operator in network.operators:
@@ -47,7 +68,6 @@ def chain_of(network: Network) -> NumberedChain:
             break
         if isinstance(operator, Conv):
             stages.append(_conv(network, operator))
-            numbers.append(_numbers(network, operator))
         elif isinstance(operator, Pool):
             stages[-1] = replace(stages[-1], pool=_pool(network, operator))
         here = operator.output
@@ -56,10 +76,8 @@ def chain_of(network: Network) -> NumberedChain:
             f"network {network.name}: no stage to begin with; {ends_before or 'it is empty'}; "
             "give a model whose first layer is a convolution of a square map"
         )
-    return NumberedChain(
-        chain=Chain(name=network.name, stages=tuple(stages)),
-        numbers=tuple(numbers),
-        ends_before=ends_before,
+    return LeadingChain(
+        chain=Chain(name=network.name, stages=tuple(stages)), last=here, ends_before=ends_before
     )
 
 
@@ -82,7 +100,8 @@ def _refusal(
     if network.tensors[operator.output].parts:
         return "ranges of its channels have scales of their own"
     if isinstance(operator, Conv):
-        if not isinstance(operator.low, int) or not isinstance(operator.high, int):
+        known = operator.numbers
+        if known and not (isinstance(known.low, int) and isinstance(known.high, int)):
             return "channels have bounds of their own"
         if len(set(window.padding)) > 1 or window.padding[0] >= window.kernel[0]:
             return "its padding is not the same on all sides"
@@ -96,7 +115,7 @@ def _refusal(
     if window.padding[0] != window.padding[1] or window.padding[0] >= window.kernel[0]:
         return "its padding is not the same on both sides"
     given, made = (network.tensors[name] for name in (here, operator.output))
-    if (given.scale, given.zero_point) != (made.scale, made.zero_point):
+    if given.quantisation != made.quantisation:
         return "it changes the scale"
     if (operator.low, operator.high) != (-128, 127):
         return "it cuts values off"

@@ -50,6 +50,11 @@ def _title(design: Design) -> str:
     )
 
 
+def balance_page(design: Design) -> str:
+    """The figure as a page."""
+    return document(balance_figure(design), _title(design))
+
+
 def write_plot(design: Design, path: Path) -> None:
     """Write the figure to ``path``.
 
@@ -58,8 +63,7 @@ def write_plot(design: Design, path: Path) -> None:
     SearchError
         When the file cannot be written.
     """
-    page = document(balance_figure(design), _title(design))
     try:
-        write(path, page)
+        write(path, balance_page(design))
     except OSError as error:
         raise SearchError(f"plot {path}: cannot be written ({error.strerror})") from error

@@ -47,8 +47,11 @@ def dsp_allocation(shares: tuple[float, ...], dsp: int) -> tuple[float, ...]:
 
 
 def baseline_cycles(network: Chain, multipliers: int) -> float:
-    """Step 3: cycle_baseline = OP_total / DSP_total, the period when every multiplier is busy."""
-    return network.macs / multipliers
+    """Step 3: cycle_baseline = OP_total / DSP_total, the period when every multiplier is busy.
+
+    No less than the pixels of the largest map, of which one enters a stage in a cycle.
+    """
+    return max(network.macs / multipliers, *(stage.size_in**2 for stage in network.stages))
 
 
 def in_windows(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dse.cost.clock import latency
+from dse.evaluate.styles import leading_part
 from dse.explore.card import Card
 from dse.explore.executors import ExecutorName, executor
 from dse.explore.objectives import CostModelName, Objective, Winograd
@@ -27,6 +28,7 @@ from polymap.commands.options import (
     Shape,
     Strict,
 )
+from polymap.commands.pipelined import StyleName, pipelined, save_both, tell_both
 from polymap.commands.place import place
 
 
@@ -41,6 +43,9 @@ def explore(
         CostModelName, typer.Option("--model", help="whose cycles count: ours, or the paper's")
     ] = CostModelName.OVERLAY,
     objective: Annotated[Objective, typer.Option(help="what is least")] = Objective.LATENCY,
+    style: Annotated[
+        StyleName, typer.Option(help="one overlay for all layers, a stage for each, or both")
+    ] = StyleName.OVERLAY,
     latency_ms: Annotated[
         float | None, typer.Option(help="bound of --objective dsp; default: 1.1 x the least")
     ] = None,
@@ -91,6 +96,8 @@ def explore(
     """Find the overlay and the mapping of least latency, and prove them optimal."""
     if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
         raise InputError("--latency-ms must be positive, and needs --objective dsp")
+    if style is not StyleName.OVERLAY and board is None:
+        raise InputError(f"--style {style} needs --board: the card that the stages share")
     target = place(board, bare)
     if target is not None:
         target = api.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
@@ -112,6 +119,16 @@ def explore(
         network = api.shapes_of(subject)
         if not dense:
             subject = network = without_dense(network)
+        piped = None
+        if target is not None and style is not StyleName.OVERLAY:
+            progress.stage("searching parallelisms")
+            piped = pipelined(network, target, progress)
+            if out is not None:
+                piped.save(out)
+            if style is StyleName.PIPELINE:
+                piped.tell(as_json=as_json)
+                return
+            subject = whole = network = leading_part(network, piped.chain)
         progress.stage("exploring")
         found = api.explore(
             network,
@@ -141,6 +158,12 @@ def explore(
             found = api.predict(found, subject)
         if out is not None:
             api.save(found, out)
+    if piped is not None:
+        both = piped.beside(found)
+        if out is not None:
+            save_both(both, out)
+        tell_both(both, as_json=as_json)
+        return
     if as_json:
         output.document(found.to_json())
         return

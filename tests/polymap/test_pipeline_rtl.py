@@ -85,6 +85,17 @@ def test_stalls_lose_nothing(network: Path, rates: tuple[int, int, int]) -> None
     assert list(seen.busy) == [3 * stage.cycles for stage in stages]
 
 
+def test_pixels_bind_where_multipliers_abound(invoke: Callable[..., Any], network: Path) -> None:
+    """An image of 14 x 14 pixels enters in 196 cycles, whatever the multipliers could do."""
+    arguments = ("--method", "exact", "--dsp", 400, "--simulate", 12, "--json")
+    answer = invoke("pipeline", network, *arguments)
+    assert answer.code == 0, answer
+    told = json.loads(answer.stdout)
+    rtl = told["rtl"]
+    assert rtl["mismatches"] == 0
+    assert rtl["period"] == rtl["predicted"] == told["cycles"] == 14**2
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two convolutions, a maximum and an average, in float, and what calibrates them."""

@@ -1,7 +1,7 @@
 """Cycles and DSP blocks of a stage.
 
-The paper publishes neither formula; these two are ours. With whole-row segments and no memory limit
-they give the published bound of all five devices, which ties them to the literature.
+The paper publishes none of these formulas; they are ours. With whole-row segments and no memory
+limit they give the published bound of all five devices, which ties them to the literature.
 """
 
 import numpy as np
@@ -13,13 +13,32 @@ from dse.pipeline.model.ram import IntArray
 
 
 def cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
-    """Cycles of a stage for one image, shape (n,).
+    """Cycles in which a stage multiplies for one image, shape (n,).
 
     ``ceil(n_in / para_in) ceil(n_out / para_out) kernel^2 run pixels``: one kernel tap of one
     output pixel per segment and cycle. Pipeline fill is left out: it adds latency, not period.
     """
     steps = ceil_div(stage.n_in, par.para_in) * ceil_div(stage.n_out, par.para_out)
     return steps * stage.kernel**2 * par.run * granule.pixels(stage)
+
+
+def pixel_cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
+    """Cycles in which the pixels of an image come and go, shape (n,).
+
+    At most one pixel enters in a cycle.  Results leave a pixel at a time, ``para_out`` channels of
+    as many segments as a pass of ``ceil(n_in / para_in) kernel^2`` cycles must send on together.
+    """
+    coming = np.full(len(par), stage.size_in**2, np.int64)
+    if granule is not Granule.PIXEL:
+        return coming
+    together = ceil_div(par.para_seg, ceil_div(stage.n_in, par.para_in) * stage.kernel**2)
+    going = stage.size_out**2 * ceil_div(stage.n_out, par.para_out * together)
+    return np.where(together > 1, np.maximum(coming, going), coming)
+
+
+def period(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
+    """Cycles of a stage from one image to the next, shape (n,)."""
+    return np.maximum(cycles(stage, granule, par), pixel_cycles(stage, granule, par))
 
 
 def dsp_blocks(pairing: Pairing, par: Parallelism) -> IntArray:

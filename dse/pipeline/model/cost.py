@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.pipeline.model.buffers import buffers
-from dse.pipeline.model.compute import cycles, dsp_blocks
+from dse.pipeline.model.compute import dsp_blocks, period
 from dse.pipeline.model.device import Device, Pairing
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, parallelisms
@@ -103,7 +103,7 @@ def candidates(stage: ConvStage, scheme: Scheme, model: StageModel) -> Candidate
         par = par.take(np.flatnonzero(sizes.buildable))
     return Candidates(
         par=par,
-        cycles=cycles(stage, model.granule, par),
+        cycles=period(stage, model.granule, par),
         dsp=dsp_blocks(model.pairing, par),
         ram=buffers(stage, scheme, model.granule, par, ram=model.ram, bits=model.bits).total,
     )

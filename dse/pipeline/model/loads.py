@@ -67,19 +67,22 @@ def _network(name: str, data: Any) -> Chain:
     return Chain(name=name, stages=tuple(stages))
 
 
-def load_devices() -> dict[str, Device]:
-    """The shipped devices by their command-line name."""
-    text = files("dse.pipeline").joinpath("data", "devices.json").read_bytes()
-    form = build(_DevicesForm, parse_json(text))
-    rams = {
+def load_rams() -> dict[str, Ram]:
+    """The kinds of memory block by name."""
+    return {
         name: Ram(
             name=name,
             shapes=tuple((depth, width // ram.lane_bits) for depth, width in ram.shapes),
             blocks_per_unit=ram.blocks_per_unit,
             unit=ram.unit,
         )
-        for name, ram in form.rams.items()
+        for name, ram in _devices().rams.items()
     }
+
+
+def load_devices() -> dict[str, Device]:
+    """The shipped devices by their command-line name."""
+    rams = load_rams()
     return {
         name: Device(
             name=name,
@@ -89,8 +92,13 @@ def load_devices() -> dict[str, Device]:
             ram=rams[entry.ram],
             ram_units=entry.ram_units,
         )
-        for name, entry in form.devices.items()
+        for name, entry in _devices().devices.items()
     }
+
+
+def _devices() -> _DevicesForm:
+    text = files("dse.pipeline").joinpath("data", "devices.json").read_bytes()
+    return build(_DevicesForm, parse_json(text))
 
 
 def load_device(name: str) -> Device:

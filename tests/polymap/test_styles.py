@@ -1,0 +1,115 @@
+"""``polymap explore --style``: a network as layer pipeline, and beside the overlay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from boards.board import board
+from dse.network.graph import Conv
+from dse.onnx.reading import outline
+from dse.pipeline.from_network import leading_chain
+from dse.pipeline.on_card import device_of
+from polymap.commands.pipelined import PIPELINE_FILE, PIPELINE_PAGE, STYLES_FILE, STYLES_PAGE
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two convolutions with a maximum between them, and an average that is no stage."""
+    rng = np.random.default_rng(4)
+    weights = {"w1": rng.normal(size=(8, 3, 3, 3)), "w2": rng.normal(size=(16, 8, 3, 3))}
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["c1"], name="/first/Conv", pads=[1] * 4),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["p1", "w2"], ["c2"], name="/second/Conv"),
+        helper.make_node("GlobalAveragePool", ["c2"], ["y"], name="average"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 32, 32])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 16, 1, 1])],
+        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    path = tmp_path_factory.mktemp("model") / "chain.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    return path
+
+
+def test_both_styles_of_the_same_layers(
+    invoke: Callable[..., Any], model: Path, tmp_path: Path
+) -> None:
+    arguments = ("--board", "kcu1500", "--dsp", 200, "--no-certify", "--style", "both", "--json")
+    answer = invoke("explore", model, *arguments, "--out", tmp_path)
+    assert answer.code == 0, answer
+    told = json.loads(answer.stdout)
+    assert told == json.loads((tmp_path / STYLES_FILE).read_text())
+    assert told["stages"] == 2
+    assert "an average is no part of a stage" in told["ends_before"]
+    overlay, pipeline = told["styles"]
+    assert [overlay["name"], pipeline["name"]] == ["overlay", "pipeline"]
+    assert overlay["period_cycles"] == overlay["latency_cycles"]
+    found = json.loads((tmp_path / "exploration.json").read_text())
+    assert overlay["latency_cycles"] == found["decision"]["exact"]
+    assert [layer["name"] for layer in found["layers"]][:2] == ["/first/Conv", "/second/Conv"]
+    stages = json.loads((tmp_path / PIPELINE_FILE).read_text())
+    assert pipeline["period_cycles"] == stages["cycles"]
+    assert pipeline["latency_cycles"] == sum(stage["cycles"] for stage in stages["stages"])
+    assert (tmp_path / STYLES_PAGE).stat().st_size > 0
+    assert (tmp_path / PIPELINE_PAGE).stat().st_size > 0
+    for style in told["styles"]:
+        assert style["dsp"] <= 200
+        assert style["images_per_second"] == told["clock_hz"] / style["period_cycles"]
+        assert style["utilisation"] > 0
+    assert pipeline["utilisation"] <= 1
+
+
+def test_a_table_of_both_styles(invoke: Callable[..., Any], model: Path) -> None:
+    arguments = ("--board", "u200", "--dsp", 100, "--no-certify", "--style", "both")
+    answer = invoke("explore", model, *arguments)
+    assert answer.code == 0, answer
+    assert "overlay" in answer.stdout
+    assert "about" in answer.stdout
+    assert "neither style runs what follows" in answer.stdout
+
+
+def test_a_pipeline_alone(invoke: Callable[..., Any], model: Path) -> None:
+    answer = invoke("explore", model, "--board", "u250", "--style", "pipeline", "--json")
+    assert answer.code == 0, answer
+    told = json.loads(answer.stdout)
+    assert (told["device"], told["bits"]) == ("u250", 8)
+    assert told["cycles"] >= 32 * 32  # one pixel enters in a cycle
+    assert told["dsp"]["chip"] == board("u250").dsp
+
+
+def test_numbers_make_no_other_chain(model: Path) -> None:
+    network = outline(model)
+    found = leading_chain(network)
+    names = [op.name for op in network.operators if isinstance(op, Conv)]
+    assert [stage.name for stage in found.chain.stages] == names
+    assert found.last == network.operators[-1].inputs[0]
+
+
+def test_what_cannot_be_compared(refused: Callable[..., str], model: Path) -> None:
+    assert "--board" in refused("explore", model, "--style", "both")
+    said = refused("explore", model, "--style", "pipeline", "--board", "ulx3s")
+    assert "--style overlay" in said
+    said = refused("explore", model, "--style", "pipeline", "--board", "u200", "--dsp", 1)
+    assert "DSP" in said
+    said = refused("explore", "googlenet", "--style", "both", "--board", "u200")
+    assert "padding is not the same on all sides" in said
+
+
+def test_the_cards_memory_is_the_devices() -> None:
+    card = board("kcu1500")
+    device = device_of(card)
+    assert (device.dsp, device.ram_units) == (card.dsp, card.bram36)
