@@ -106,9 +106,18 @@ def _with_views(model: onnx.ModelProto, steps: Mapping[str, float]) -> dict[str,
     """A tensor that is only seen otherwise has one step under all its names."""
     found = dict(steps)
     for node in reversed(model.graph.node):
-        if node.op_type in _VIEWS and node.output[0] in found:
+        if (node.op_type in _VIEWS or _is_identity(node)) and node.output[0] in found:
             found.setdefault(node.input[0], found[node.output[0]])
     return found
+
+
+def _is_identity(node: onnx.NodeProto) -> bool:
+    """A maximum of single pixels, all of them."""
+    if node.op_type != "MaxPool":
+        return False
+    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    sizes = (*given["kernel_shape"], *given.get("strides", ()))
+    return set(sizes) == {1} and not any(given.get("pads", ()))
 
 
 class Meaning:
