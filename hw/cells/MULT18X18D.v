@@ -1,5 +1,6 @@
 // Ports and attributes of the multiplier that hw/conv/array/mult18.py instantiates, for tools that
-// check a design without the vendor's library.
+// check a design without the vendor's library. The shifted factors SRIA and SRIB are left out: they
+// come from a neighbour, and no other wire reaches them.
 
 /* verilator lint_off UNDRIVEN */
 /* verilator lint_off UNUSEDPARAM */
@@ -18,10 +19,6 @@ module MULT18X18D #(
     input CLK3, CLK2, CLK1, CLK0,
     input CE3, CE2, CE1, CE0,
     input RST3, RST2, RST1, RST0,
-    input SRIA17, SRIA16, SRIA15, SRIA14, SRIA13, SRIA12, SRIA11, SRIA10, SRIA9, SRIA8, SRIA7,
-        SRIA6, SRIA5, SRIA4, SRIA3, SRIA2, SRIA1, SRIA0,
-    input SRIB17, SRIB16, SRIB15, SRIB14, SRIB13, SRIB12, SRIB11, SRIB10, SRIB9, SRIB8, SRIB7,
-        SRIB6, SRIB5, SRIB4, SRIB3, SRIB2, SRIB1, SRIB0,
     output P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20,
         P19, P18, P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1,
         P0

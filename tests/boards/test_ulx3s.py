@@ -24,6 +24,7 @@ from boards.runtime import serial_link
 from dse.explore.resources import Resources
 from dse.process.progress import Progress
 from hw.bridge.serial import SerialReceiver, SerialTransmitter
+from hw.conv.array.mult18 import MultElement
 from hw.isa.config import OverlayConfig
 from hw.lib.emit import emit
 
@@ -33,7 +34,7 @@ CONFIG = OverlayConfig.from_json(
 
 
 class Echo(wiring.Component):
-    """In place of the overlay: every byte comes back."""
+    """In place of the overlay: the square of every byte comes back, of one multiplier."""
 
     def __init__(self) -> None:
         super().__init__({"i_line": In(1, init=1), "o_line": Out(1, init=1), "o_interrupt": Out(1)})
@@ -42,8 +43,15 @@ class Echo(wiring.Component):
         m = Module()
         m.submodules.receiver = receiver = SerialReceiver(divisor=DIVISOR)
         m.submodules.transmitter = transmitter = SerialTransmitter(divisor=DIVISOR)
-        wiring.connect(m, receiver.o, transmitter.i)
-        m.d.comb += [receiver.i_line.eq(self.i_line), self.o_line.eq(transmitter.o_line)]
+        byte = receiver.o.payload.as_signed()
+        square = MultElement(lanes=1, accumulator_bits=24).product(m, byte, byte)
+        m.d.comb += [
+            receiver.i_line.eq(self.i_line),
+            self.o_line.eq(transmitter.o_line),
+            transmitter.i.payload.eq(square[:8]),
+            transmitter.i.valid.eq(receiver.o.valid),
+            receiver.o.ready.eq(transmitter.i.ready),
+        ]
         return m
 
 
@@ -78,6 +86,7 @@ def test_a_small_design_becomes_the_same_bitstream_again(tmp_path: Path) -> None
     assert made[0] == made[1] and b"LFE5U-85F" in made[0][:200]
     found = read(routing.report, 1)
     assert found.clock_mhz > CLOCK_HZ / 1e6
+    assert found.used["MULT18X18D"][0] == 1
     assert 0 < found.used["TRELLIS_FF"][0] < found.used["TRELLIS_FF"][1] == 83640
     # What is kept is used: the sources alone say which netlist it is.
     assert toolchain.netlist(sources, TOP, progress=progress, folder=tmp_path) == mapped

@@ -24,8 +24,9 @@ _LOW = (
     *("SOURCEA", "SOURCEB"),
     *(f"{name}{number}" for name in ("CLK", "CE") for number in (1, 2, 3)),
     *(f"RST{number}" for number in range(4)),
-    *(f"{port}{bit}" for port in ("C", "SRIA", "SRIB") for bit in range(FACTOR_BITS)),
+    *(f"C{bit}" for bit in range(FACTOR_BITS)),
 )
+"""Not the shifted factors SRIA and SRIB: no wire but a neighbour's shift output reaches them."""
 
 
 class MultElement(Element):
