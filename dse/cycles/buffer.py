@@ -6,14 +6,16 @@ from collections import deque
 
 from dse.cycles.line import FOREVER
 from hw.conv.feed.scratch import BLOCKS
-from hw.isa.timing import SCRATCH_LATENCY
+from hw.isa.timing import ROOM_LATENCY, SCRATCH_LATENCY
 
 
 class Buffer:
     """`hw.lib.replay.WeightBuffer`: words that can be popped, and held ones."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, latency: int = ROOM_LATENCY) -> None:
         self._depth = depth
+        ago = latency - 1
+        self._freed = deque([0] * ago, ago)  # words, in the cycles before
         self.level = 0
         self.seen = 0  # of them, those that are not new in this cycle
         self._used = 0
@@ -24,7 +26,13 @@ class Buffer:
 
     @property
     def free(self) -> int:
-        return self._depth - self._used
+        """Words that have room."""
+        return self._depth - self._used - self.coming
+
+    @property
+    def coming(self) -> int:
+        """Words that were given up, and have room soon."""
+        return sum(self._freed)
 
     def pop(self, *, holds: bool) -> None:
         """One word a cycle is taken, and kept or not."""
@@ -32,8 +40,11 @@ class Buffer:
 
     def step(self, cycles: int, written: int, fresh: int) -> None:
         """``fresh`` : of the words written, those of the last cycle."""
+        kept = self._used - self.level
         self._used += written
         self.level += written
+        for cycle in range(max(0, cycles - len(self._freed)), cycles):
+            self._freed.append(self._gives_up(cycle, cycles, kept))
         if self.pops:
             self.level -= cycles
             if self.releases or not self.holds:
@@ -43,23 +54,29 @@ class Buffer:
         self.seen = self.level - fresh
         self.pops = self.holds = self.rewinds = self.releases = False
 
+    def _gives_up(self, cycle: int, cycles: int, kept: int) -> int:
+        """Words, in a cycle of a span; ``kept`` before it."""
+        if not self.pops:
+            return 0
+        if not self.holds:
+            return 1 if cycle else kept + 1
+        return kept + cycles if self.releases and cycle == cycles - 1 else 0
+
 
 class Scratch(Buffer):
     """`hw.conv.feed.scratch.Scratch`: blocks are reserved, and read once they are complete."""
 
     def __init__(self, depth: int) -> None:
-        super().__init__(depth)
+        super().__init__(depth, SCRATCH_LATENCY)
         self._blocks: deque[int] = deque()  # words, reserved
         self._complete: deque[int] = deque()  # cycles
-        ago = SCRATCH_LATENCY - 1
-        self._freed = deque([0] * ago, ago)  # words, in the cycles before
 
     def wait(self, words: int) -> int:
         """Cycles for which a block cannot be reserved; 0: it can be now."""
-        missing = words - (self.free - sum(self._freed) - sum(self._blocks))
+        missing = words - (self.free - sum(self._blocks))
         if missing <= 0:
             return 0 if len(self._blocks) < BLOCKS else FOREVER
-        if any(self._freed):
+        if self.coming:
             return 1
         if not self.pops or self.holds:
             return FOREVER
@@ -83,8 +100,4 @@ class Scratch(Buffer):
         if self._complete and self._complete[0] == now:
             self._complete.popleft()
             written = self._blocks.popleft()
-        gives_up = self.pops and not self.holds
-        kept = self._used - self.level + 1  # with the first cycle's word
         self.step(cycles, written, written)
-        for cycle in range(max(0, cycles - len(self._freed)), cycles):
-            self._freed.append((1 if cycle else kept) if gives_up else 0)

@@ -24,7 +24,7 @@ from hw.isa.timing import (
 )
 from hw.isa.transforms import Transform
 
-OFFERED = 2  # places: one that is walked, and one in the skid buffer behind it
+OFFERED = 2  # places: one that is walked, and one that waits behind it
 
 
 @dataclass(frozen=True)

@@ -114,13 +114,14 @@ class WeightReader:
         reader.take = bool(jobs) and (not self._word or self._fits) and reader.level > 0
         if self._retires or (self._word and (self._final or not reader.take)):
             if self._word and not self._fits and not self._retires:
-                return min(horizon, 1 if buffer.pops and not buffer.holds else FOREVER)
+                frees = buffer.coming or (buffer.pops and not buffer.holds)
+                return min(horizon, 1 if frees else FOREVER)
             return 1
         if not reader.take:
             return horizon
         words = max(1, buffer.free - 1)
         steady = 1 if buffer.free < 2 else words * jobs[0].beats_per_word
-        if buffer.pops and not buffer.holds and buffer.free > 0:
+        if buffer.pops and not buffer.holds and buffer.free > 0 and buffer.free + buffer.coming > 1:
             steady = FOREVER
         return min(horizon, reader.offers, self._left, steady)
 

@@ -140,13 +140,14 @@ class BurstPlanner(wiring.Component):
         index_bits = (self._burst - 1).bit_length()
         beat = Signal(ADDRESS_BITS - self._shift)
         remaining = Signal(32)
+        more, last = Signal(), Signal()  # beats remain; those of the planned burst are all
         planned = Signal()
         beats = Signal(range(self._burst + 1))
         to_end = Signal(range(self._burst + 1))
 
         m.d.comb += [
             to_end.eq(self._burst - beat[:index_bits]),
-            self.o_idle.eq(remaining == 0),
+            self.o_idle.eq(~more),
             self.i.ready.eq(self.o_idle & ~self.i_abort),
             self.o.payload.address.eq(Cat(Const(0, self._shift), beat)),
             self.o.payload.beats.eq(beats),
@@ -155,13 +156,16 @@ class BurstPlanner(wiring.Component):
         with m.If(planned):
             with m.If(self.o.ready):
                 m.d.sync += [planned.eq(0), beat.eq(beat + beats), remaining.eq(remaining - beats)]
-        with m.Elif(remaining != 0):
+                m.d.sync += more.eq(~last)
+        with m.Elif(more):
             m.d.sync += [planned.eq(1), beats.eq(Mux(remaining < to_end, remaining, to_end))]
+            m.d.sync += last.eq(remaining <= to_end)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 beat.eq(self.i.payload.address >> self._shift),
                 remaining.eq(self.i.payload.beats),
+                more.eq(self.i.payload.beats != 0),
             ]
         with m.If(self.i_abort):
-            m.d.sync += [remaining.eq(0), planned.eq(0)]
+            m.d.sync += [more.eq(0), planned.eq(0)]
         return m

@@ -69,7 +69,7 @@ class Fetch(wiring.Component):
         m.submodules.gather = gather = Gather(data_bytes=self._config.axi_bytes)
         connect(m, flipped(self.i_beat), gather.i)
         word = gather.o
-        remaining = Signal(32)
+        remaining, ended = Signal(32), Signal()  # instructions to dispatch; there are none
         begin = data.View(BEGIN, word.payload[: BEGIN.size])
         m.d.comb += self.o_failure.tag.eq(begin.tag)
 
@@ -83,7 +83,7 @@ class Fetch(wiring.Component):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 with m.If(word.valid):
-                    m.d.sync += remaining.eq(begin.instructions - 1)
+                    m.d.sync += [remaining.eq(begin.instructions - 1), ended.eq(0)]
                     self._command(m, self.i_base + INSTRUCTION_BYTES, begin.instructions - 1)
                     self._check(m, begin)
                     with m.If(self.o_failed):
@@ -94,12 +94,12 @@ class Fetch(wiring.Component):
                         m.next = "DISPATCH"
             with m.State("DISPATCH"):
                 m.d.comb += self._dispatching.eq(1)
-                with m.If(remaining == 0):
+                with m.If(ended):
                     self._fail(m, Error.ILLEGAL_OPCODE)
                 with m.Elif(word.valid):
                     self._dispatch(m, word)
                 with m.If(word.valid & word.ready):
-                    m.d.sync += remaining.eq(remaining - 1)
+                    m.d.sync += [remaining.eq(remaining - 1), ended.eq(remaining == 1)]
                 with m.If(self.o_failed | self.o_done):
                     m.next = "STOPPED"
             with m.State("STOPPED"):

@@ -19,6 +19,7 @@ READ_LATENCY = 6  # of the tensor memory: grant, bank (2), merge, rotate (2)
 WRITE_TO_READ = 3  # a read accepted this many cycles after a write's acceptance sees its bytes
 PARAMETER_LATENCY = 2  # from a record's address to the record
 TABLE_LATENCY = 2  # from a value to its entry; in the shadow of reads that begin with the value
+ROOM_LATENCY = 2  # from a release in a replay buffer to room for another word
 LEVEL_LATENCY = 1  # from a word's write into a replay buffer to the reader's level
 SCRATCH_LATENCY = 3  # from a release in the scratch memory to a block in the freed words
 FITS_LATENCY = 1  # from a block that is asked for to its reservation

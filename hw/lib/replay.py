@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -32,7 +32,8 @@ class WeightRead(wiring.Signature):
     data : the word popped ``POP_LATENCY`` cycles ago; stays until the next pop's word.
     hold : with ``pop``: keep the word's space.  A pop without ``hold`` frees everything up to and
         including its word, as if ``release`` came with it.
-    release : pulse: free everything that has been read (release pointer := read pointer).
+    release : pulse: free everything that has been read (release pointer := read pointer); a word
+        has room there `ROOM_LATENCY` cycles later.
     rewind : pulse: read the held words again (read pointer := release pointer); not with a release,
         nor with a pop without ``hold``, which leave nothing to go back to.
 
@@ -87,28 +88,27 @@ class WeightBuffer(wiring.Component):
             Signal(range(self._depth), name=f"{name}_pointer")
             for name in ("write", "read", "release")
         )
-        used = Signal(range(self._depth + 1))
+        kept = Signal(range(self._depth + 1))  # words, with what was released a cycle ago
+        used = Signal.like(kept)  # without
         room = Signal(init=1)  # not all are used
         more = Signal()  # more than one can be popped
-        all_there, one_missing = (Signal(name=name) for name in ("all_there", "one_missing"))
-        after_pop = Signal(range(self._depth))
+        after_pop, start = Signal(range(self._depth)), Signal(range(self._depth))
         level, use = Signal.like(used), Signal.like(used)
-        wrote, release, fills = Signal(), Signal(), Signal()
+        wrote, released = Signal(), Signal()
         pop, rewind = self.o.pop, self.o.rewind
         grown, popped = Signal.like(used), Signal.like(used)  # the level, without and with a pop
         m.d.comb += [
             self.i.ready.eq(room),
             more.eq(self.o.level > 1),
-            all_there.eq(self.o.level == self._depth),
-            one_missing.eq(self.o.level == self._depth - 1),
             wrote.eq(self.i.valid & self.i.ready),
-            release.eq(self.o.release | (pop & ~self.o.hold)),
+            released.eq(was_released(m, self.o)),
+            used.eq(Mux(released, self.o.level, kept)),
+            start.eq(Mux(released, read_pointer, release_pointer)),
             after_pop.eq(Mux(pop, self._next(read_pointer), read_pointer)),
             grown.eq(self.o.level + wrote),
             popped.eq(self.o.level - ~wrote),
             level.eq(Mux(pop, popped, grown)),
             use.eq(used + wrote),
-            fills.eq(wrote & (used == self._depth - 1)),
             write.addr.eq(write_pointer),
             write.data.eq(self.i.payload),
             write.en.eq(wrote),
@@ -121,15 +121,23 @@ class WeightBuffer(wiring.Component):
             self.o.data.eq(read.data),
             self.o.level.eq(Mux(rewind, use, level)),
             self.o.some.eq(wrote | Mux(rewind, used != 0, Mux(pop, more, self.o.some))),
-            used.eq(Mux(release, level, use)),
-            room.eq(room & ~fills),
-            read_pointer.eq(Mux(rewind, release_pointer, after_pop)),
+            kept.eq(use),
+            room.eq(Mux(wrote, used != self._depth - 1, used != self._depth)),
+            read_pointer.eq(Mux(rewind, start, after_pop)),
+            release_pointer.eq(start),
         ]
-        with m.If(release):
-            # What is used are then the words that can be popped.
-            m.d.sync += release_pointer.eq(after_pop)
-            m.d.sync += room.eq(pop | ~(all_there | (wrote & one_missing)))
         return m
 
     def _next(self, pointer: Any) -> Any:
         return Mux(pointer == self._depth - 1, 0, pointer + 1)
+
+
+def was_released(m: Module, reader: Any) -> Any:
+    """Whether what has been read was released in the cycle before, by a `WeightRead`.
+
+    What is used are then the words that can be popped.
+    """
+    flags = Signal(3)
+    m.d.sync += flags.eq(Cat(reader.release, reader.pop, reader.hold))
+    release, pop, hold = flags
+    return release | (pop & ~hold)

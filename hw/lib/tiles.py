@@ -76,7 +76,7 @@ class Axis(wiring.Component):
         m.d.comb += [
             begin.size.eq(Mux(whole, self.i_length, self.i_tile)),
             begin.behind.eq(self.i_length - self.i_tile),
-            begin.single.eq(Mux(whole, self.i_length == 1, self.i_tile == 1)),
+            begin.single.eq((self.i_length == 1) | (self.i_tile == 1)),
             begin.first.eq(1),
             begin.last.eq(whole),
             begin.last_next.eq(self.i_length <= self.i_tile << 1),

@@ -21,7 +21,7 @@ from amaranth.utils import exact_log2
 
 from hw.isa import WINDOW
 from hw.isa.config import OverlayConfig
-from hw.lib.skid import Skid
+from hw.lib.relay import Relay
 
 WINDOW_LAYOUT = data.StructLayout(WINDOW)
 
@@ -91,7 +91,7 @@ class WindowWalker(wiring.Component):
     i_start : In. Goes to the first place of all; no step may be offered in that cycle.
     i : In, stream of ``walk_step(extra)``.
     o : Out, stream of ``walk_place(extra)``, ``WALK_LATENCY`` cycles later; ``address`` is modulo
-        the tensor memory's capacity. What it waits for reaches ``i`` a cycle later: `Skid`.
+        the tensor memory's capacity. What it waits for reaches ``i`` a cycle later: `Relay`.
     """
 
     def __init__(self, *, config: OverlayConfig, word_bytes: int, extra: Any) -> None:
@@ -132,16 +132,17 @@ class WindowWalker(wiring.Component):
 
         place = Signal(data.StructLayout({**self._tap.members, "extra": self._extra}))
         placed = Signal()
-        hands_on = Signal()
-        m.submodules.skid = skid = Skid(shape=walk_place(self._extra))
-        offered = Signal()
-        found = Signal(walk_place(self._extra))
-        connect(m, skid.o, flipped(self.o))
+        m.submodules.relay = relay = Relay(shape=walk_place(self._extra))
+        connect(m, relay.o, flipped(self.o))
+        found = relay.i.payload
         m.d.comb += [
-            skid.i.valid.eq(offered),
-            skid.i.payload.eq(found),
-            hands_on.eq(~offered | skid.i.ready),
-            self.i.ready.eq(~placed | hands_on),
+            relay.i.valid.eq(placed),
+            found.address.eq((place.line + place.position)[: len(place.line)]),
+            found.row.eq(place.row),
+            found.row_valid.eq((place.row >= 0) & (place.row < self.i_window.height)),
+            found.position.eq(place.position),
+            found.extra.eq(place.extra),
+            self.i.ready.eq(~placed | relay.i.ready),
             moves.eq(self.i.valid & self.i.ready),
         ]
         with m.If(self.i.ready):
@@ -151,16 +152,6 @@ class WindowWalker(wiring.Component):
                 place.line.eq(pixel.line + tap.line),
                 place.position.eq(pixel.position + tap.position + word),
                 place.extra.eq(self.i.payload.extra),
-            ]
-        with m.If(hands_on):
-            address = (place.line + place.position)[: len(place.line)]
-            m.d.sync += [
-                offered.eq(placed),
-                found.address.eq(address),
-                found.row.eq(place.row),
-                found.row_valid.eq((place.row >= 0) & (place.row < self.i_window.height)),
-                found.position.eq(place.position),
-                found.extra.eq(place.extra),
             ]
         return m
 

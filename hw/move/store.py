@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -13,6 +13,7 @@ from hw.bus.burst_writer import beat_layout
 from hw.isa import STORE
 from hw.isa.config import OverlayConfig, power_of_two
 from hw.isa.timing import READ_LATENCY
+from hw.lib.occupancy import Occupancy
 from hw.lib.queue import Queue
 from hw.lib.tensor_memory import read_request
 from hw.move.transfer import Transfer, connect_transfer, transfer_ports
@@ -57,6 +58,7 @@ class Store(wiring.Component):
         )
         self._address = Signal(32)
         self._to_ask, self._to_write = Signal(33), Signal(33)  # lanes of the job
+        self._asks, self._writes = Signal(), Signal()  # there are some
         self._skew = Signal(exact_log2(config.axi_bytes))
 
     def elaborate(self, platform: Any) -> Module:
@@ -67,10 +69,11 @@ class Store(wiring.Component):
         connect_transfer(m, self, transfer)
         m.d.comb += transfer.i.payload.eq(self.i.payload)
 
-        room = Signal(range(ROOM + 1), init=ROOM)
-        asked = self._ask(m, room != 0)
-        passed = self._pass_on(m, answers)
-        m.d.sync += room.eq(room - asked + passed)
+        m.submodules.room = room = Occupancy(depth=ROOM, full=True)
+        m.d.comb += [
+            room.i_leaves.eq(self._ask(m, room.o_some)),
+            room.i_enters.eq(self._pass_on(m, answers)),
+        ]
 
         with m.FSM():
             with m.State("IDLE"):
@@ -86,7 +89,7 @@ class Store(wiring.Component):
                     self._begin(m, transfer.o.payload)
                     m.next = "MOVE"
             with m.State("MOVE"):
-                with m.If((self._to_write == 0) & ~self.o_command.valid & self.i_writer_idle):
+                with m.If(~self._writes & ~self.o_command.valid & self.i_writer_idle):
                     m.next = "RETIRE"
             with m.State("RETIRE"):
                 m.d.comb += self.o_retire.eq(1)
@@ -99,6 +102,8 @@ class Store(wiring.Component):
             self._address.eq(job.local),
             self._to_ask.eq(job.lanes),
             self._to_write.eq(job.lanes),
+            self._asks.eq(job.lanes != 0),
+            self._writes.eq(job.lanes != 0),
             self._skew.eq(job.skew),
         ]
 
@@ -108,13 +113,14 @@ class Store(wiring.Component):
         asked = Signal()
         m.d.comb += [
             self.o_read.payload.address.eq(self._address),
-            self.o_read.valid.eq((self._to_ask != 0) & room),
+            self.o_read.valid.eq(self._asks & room),
             asked.eq(self.o_read.valid & self.o_read.ready),
         ]
         with m.If(asked):
             m.d.sync += [
                 self._address.eq(self._address + width),
-                self._to_ask.eq(_less(self._to_ask, width)),
+                self._to_ask.eq(self._to_ask - width),
+                self._asks.eq(self._to_ask > width),
             ]
         return asked
 
@@ -134,10 +140,6 @@ class Store(wiring.Component):
             passed.eq(self.o_beat.valid & self.o_beat.ready),
         ]
         with m.If(passed):
-            m.d.sync += [self._skew.eq(0), self._to_write.eq(_less(self._to_write, width))]
+            m.d.sync += [self._skew.eq(0), self._to_write.eq(self._to_write - width)]
+            m.d.sync += self._writes.eq(self._to_write > width)
         return passed
-
-
-def _less(lanes: Any, width: int) -> Any:
-    """What is left behind a beat."""
-    return Mux(lanes <= width, 0, lanes - width)

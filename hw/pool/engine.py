@@ -90,6 +90,7 @@ class PoolEngine(wiring.Component):
         for stage in (overlap, walk, reader, finish):
             m.d.comb += stage.i_instruction.eq(pool)
         m.d.comb += [
+            overlap.i_first.eq(self.i.payload.tap_column_step),
             walk.i_slides.eq(overlap.o_slides),
             walk.i_fresh.eq(overlap.o_fresh),
             reader.i_spacing.eq(more),

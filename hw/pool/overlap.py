@@ -22,6 +22,7 @@ class Overlap(wiring.Component):
     Members
     -------
     i_run : In. High from the cycle after the instruction's arrival until ``o_done``.
+    i_first : In. The arriving instruction's tap column step, the cycle before ``i_run``.
     i_instruction : In, ``hw.isa.POOL``, held.
     o_done : Out. The other outputs are valid from the next cycle on.
     o_slides : Out.
@@ -32,6 +33,7 @@ class Overlap(wiring.Component):
         super().__init__(
             {
                 "i_run": In(1),
+                "i_first": In(POOL["tap_column_step"].shape),
                 "i_instruction": In(POOL),
                 "o_done": Out(1),
                 "o_slides": Out(1),
@@ -43,17 +45,17 @@ class Overlap(wiring.Component):
         m = Module()
         pool = self.i_instruction
         columns = Signal(8, init=1)
-        step = Signal(len(pool.tap_column_step) + exact_log2(RING))
-        following = step + pool.tap_column_step
+        step = Signal(len(pool.tap_column_step) + exact_log2(RING))  # of so many columns
         alone = (columns == pool.tap_columns) | (pool.tap_columns > RING) | (pool.out_width == 1)
-        m.d.comb += self.o_done.eq(self.i_run & (alone | (following == pool.column_step)))
+        m.d.comb += self.o_done.eq(self.i_run & (alone | (step == pool.column_step)))
         with m.If(self.o_done):
             m.d.sync += [
                 self.o_slides.eq(~alone),
                 self.o_fresh.eq(columns),
                 columns.eq(1),
-                step.eq(0),
             ]
         with m.Elif(self.i_run):
-            m.d.sync += [columns.eq(columns + 1), step.eq(following)]
+            m.d.sync += [columns.eq(columns + 1), step.eq(step + pool.tap_column_step)]
+        with m.Else():
+            m.d.sync += step.eq(self.i_first)
         return m

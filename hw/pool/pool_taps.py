@@ -51,9 +51,9 @@ class TapReader(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         pool = self.i_instruction
-        wait = Signal(range(RING))
+        wait, waits = Signal(range(RING)), Signal()  # cycles up to a last tap; there are some
         extra = self.i.payload.extra
-        hold = extra.window_last & (wait != 0)
+        hold = extra.window_last & waits
         address = self.i.payload.address
         if self._config.products:
             address = Mux(extra.operand, extra.operand_address, address)
@@ -62,11 +62,11 @@ class TapReader(wiring.Component):
             self.o_read.payload.address.eq(address),
             self.i.ready.eq(self.o_read.ready & ~hold),
         ]
-        with m.If(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
+        with m.If(waits):
+            m.d.sync += [wait.eq(wait - 1), waits.eq(wait != 1)]
         accepted = self.i.valid & self.i.ready
         with m.If(accepted & extra.window_last):
-            m.d.sync += wait.eq(self.i_spacing)
+            m.d.sync += [wait.eq(self.i_spacing), waits.eq(self.i_spacing != 0)]
 
         place = delayed(m, self.i.payload, 1, name="place")
         inside = place.row_valid & (place.position >= 0) & (place.position < pool.row_pitch)

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.isa import POOL, WINDOW
 from hw.isa.config import OverlayConfig
+from hw.lib.rounds import Rounds
 from hw.lib.window import PixelStep, Step, WindowWalker, walk_place
 from hw.pool.block_walk import BlockWalk
 from hw.pool.pool_layouts import ticket, window_end
@@ -98,47 +99,51 @@ class PoolWalk(wiring.Component):
     def _count_taps(self, m: Module) -> None:
         """Rows and columns within a window, windows within a line."""
         pool = self.i_instruction
-        rows_left, columns_left = Signal(8), Signal(8)
-        windows_left = Signal(16)
-        windows = Mux(self.i_slides, pool.out_width - 1, 0)
+        m.submodules.rows = rows = Rounds(bits=8)
+        m.submodules.columns = columns = Rounds(bits=8)
+        m.submodules.windows = windows = Rounds(bits=16)
+        whole = self.i_start | windows.o_last  # the next window is its line's first
         m.d.comb += [
-            self._row_last.eq(rows_left == 0),
-            self._window_last.eq(self._row_last & (columns_left == 0)),
-            self._line_last.eq(self._window_last & (windows_left == 0)),
+            self._row_last.eq(rows.o_last),
+            self._window_last.eq(rows.o_last & columns.o_last),
+            self._line_last.eq(self._window_last & windows.o_last),
+            rows.i_count.eq(pool.tap_rows),
+            columns.i_count.eq(Mux(whole, pool.tap_columns, self.i_fresh)),
+            windows.i_count.eq(Mux(self.i_slides, pool.out_width, 1)),
+            rows.i_single.eq(pool.tap_rows == 1),
+            columns.i_single.eq(Mux(whole, pool.tap_columns == 1, self.i_fresh == 1)),
+            windows.i_single.eq(~self.i_slides | (pool.out_width == 1)),
+            rows.i_advance.eq(self._moves),
+            columns.i_advance.eq(self._moves & rows.o_last),
+            windows.i_advance.eq(self._moves & self._window_last),
         ]
-        with m.If(self._moves):
-            m.d.sync += rows_left.eq(rows_left - 1)
-        with m.If(self._moves & self._row_last):
-            m.d.sync += [rows_left.eq(pool.tap_rows - 1), columns_left.eq(columns_left - 1)]
-        with m.If(self._moves & self._window_last):
-            m.d.sync += [columns_left.eq(self.i_fresh - 1), windows_left.eq(windows_left - 1)]
-        with m.If(self.i_start | (self._moves & self._line_last)):
-            m.d.sync += [columns_left.eq(pool.tap_columns - 1), windows_left.eq(windows)]
-        with m.If(self.i_start):
-            m.d.sync += rows_left.eq(pool.tap_rows - 1)
+        for loop in (rows, columns, windows):
+            m.d.comb += loop.i_start.eq(self.i_start)
 
     def _count_results(self, m: Module) -> None:
         """Channel blocks and pixels, and the address of the window's result."""
         pool, channels = self.i_instruction, self._config.pool_channels
-        channels_left, pixels_left = Signal(16), Signal(24)
+        channels_left = Signal(16)
+        m.submodules.pixels = pixels = Rounds(bits=24)
         m.submodules.results = results = BlockWalk(config=self._config)
         result = self.o_ticket.payload
         self._drive(m, results, pool.out_address, pool.out_pitch)
         m.d.comb += [
-            self._block_last.eq(channels_left <= channels),
-            self._pixel_last.eq(pixels_left == 0),
+            pixels.i_start.eq(self.i_start),
+            pixels.i_count.eq(pool.pixels),
+            pixels.i_single.eq(pool.pixels == 1),
+            pixels.i_advance.eq(self._moves & self._window_last & self._block_last),
+            self._pixel_last.eq(pixels.o_last),
             result.address.eq(results.o_address),
             result.channels.eq(Mux(self._block_last, channels_left, channels)),
             result.last.eq(self._line_last & self._block_last & self._pixel_last),
         ]
-        with m.If(self._moves & self._window_last & self._block_last):
-            m.d.sync += pixels_left.eq(pixels_left - 1)
         with m.If(self._moves & self._line_last):
             m.d.sync += channels_left.eq(channels_left - channels)
+            m.d.sync += self._block_last.eq(channels_left <= 2 * channels)
         with m.If(self.i_start | (self._moves & self._line_last & self._block_last)):
             m.d.sync += channels_left.eq(pool.channels)
-        with m.If(self.i_start):
-            m.d.sync += pixels_left.eq(pool.pixels - 1)
+            m.d.sync += self._block_last.eq(pool.channels <= channels)
 
     def _walk_operand(self, m: Module, extra: Any) -> None:
         """Where a product's other operand is."""

@@ -184,8 +184,6 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     proof.require(~begun | (tiles.o_inside == inside))
 
     for name, value in {
-        "first_column": first.column,
-        "column": here.column,
         "column.line": here.left,
         "column.tile": here.left,
         "column.row": 0,
@@ -199,11 +197,16 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     }.items():
         proof.require(~begun | (proof.inner(name) == value))
     proof.require(~held | ((pixel < edge) & (line < edge) & (number < tiles.i_tiles)))
-    for one, flag in ((here, "last_column"), (first, "first_is_last")):
+    for one, left, flag in (
+        (here, "left", "last_column"),
+        (first, "first_left", "first_is_last"),
+    ):
+        behind = (tiles.i_columns - 1 - one.column)[:16]
+        proof.require(~held | (proof.inner(left) == behind))
         proof.require(~held | (one.column < tiles.i_columns))
         proof.require(~held | (proof.inner(flag) == (one.column == tiles.i_columns - 1)))
     proof.require(~held | (proof.inner("single") == (tiles.i_columns == 1)))
-    proof.require(~held | (proof.inner("near") == (tiles.i_columns - 2)[:16]))
+    proof.require(~held | (proof.inner("most") == (tiles.i_columns - 1)[:16]))
     proof.require((tiles.o_looks == fresh) & (proof.inner("_marks") == marks))
     proof.require(~marks | fresh)
     proof.require(~(begun & fresh) | ((pixel == 0) & (line == 0) & (number == 0)))
@@ -232,8 +235,8 @@ def test_output_tiles() -> None:
 
 
 @seeded(
-    ("Mux(onward, following, first_column)", "following"),
-    ("is_last = Mux(last_column, single, column == near)", "is_last = column == near"),
+    ("Mux(onward, following, first_left)", "following"),
+    ("is_last = Mux(last_column, single, left == 1)", "is_last = left == 1"),
     ("move.restart.eq(ends & ~onward)", "move.restart.eq(ends & last_tile)"),
     ("Mux(move.below, below, row)", "row"),
 )

@@ -36,12 +36,11 @@ _OWN_FIELDS = (
 )
 FEED_FIELDS = tuple(dict.fromkeys((*WINDOW, *_OWN_FIELDS, *NEST_FIELDS)))
 FEED = data.StructLayout({name: CONV[name].shape for name in FEED_FIELDS})
-FLIGHT = 15  # more than the walker and the skid buffer behind it hold
 
 
-def _first_layout(config: OverlayConfig) -> data.StructLayout:
-    """Whether a place is its chunk's first, and the chunk's block."""
-    return data.StructLayout({"first": 1, "block": block_layout(config)})
+def _place_layout(config: OverlayConfig) -> data.StructLayout:
+    """Whether a place is its chunk's first, or the instruction's last; the chunk's block."""
+    return data.StructLayout({"first": 1, "final": 1, "block": block_layout(config)})
 
 
 class Feeder(wiring.Component):
@@ -101,13 +100,12 @@ class Feeder(wiring.Component):
         config = self._config
         m.submodules.tiles = tiles = Tiles()
         m.submodules.walker = walker = WindowWalker(
-            config=config, word_bytes=config.reduction, extra=_first_layout(config)
+            config=config, word_bytes=config.reduction, extra=_place_layout(config)
         )
         m.submodules.taps = taps = TapWalker(config=config)
         instruction = Signal(FEED)
         skipping, winograd, index = self._skipping, self._winograd, self._index
-        walking = Signal()
-        m.submodules.flight = flight = Occupancy(depth=FLIGHT)  # steps whose place is not taken
+        walking, awaiting = Signal(), Signal()  # steps are to be made; places to be taken
         free = Signal(init=1)
         accept = self.i.valid & self.i.ready
         started = Signal()
@@ -124,20 +122,21 @@ class Feeder(wiring.Component):
             taps.i_window.eq(Cat(getattr(instruction, name) for name in TAPS.members)),
         ]
         m.d.sync += started.eq(accept)
-        still = ~walking & ~flight.o_some & ~taps.o_busy & ~self._busy
+        still = ~awaiting & ~taps.o_busy & ~self._busy
         m.d.sync += free.eq(still & ~accept)
         with m.If(accept):
             m.d.sync += [
                 instruction.eq(self.i.payload),
                 walking.eq(~skips(self.i.payload)),
+                awaiting.eq(~skips(self.i.payload)),
                 skipping.eq(skips(self.i.payload)),
                 self._streams.eq(self.i.payload.dataflow == Dataflow.NS),
                 winograd.eq(is_winograd(config, self.i.payload)),
                 index.eq(transform_index(config, self.i.payload)),
             ]
         stepped = walker.i.valid & walker.i.ready
-        taken = walker.o.valid & walker.o.ready
-        m.d.comb += [flight.i_enters.eq(stepped), flight.i_leaves.eq(taken)]
+        with m.If(walker.o.valid & walker.o.ready & walker.o.payload.extra.final):
+            m.d.sync += awaiting.eq(0)
         if config.transforms:
             m.d.comb += walker.i.payload.extra.block.eq(
                 block_of(config, tiles.o_pixels, tiles.o_single_pixel, index)
@@ -171,6 +170,7 @@ class Feeder(wiring.Component):
         step = walker.i.payload
         m.d.comb += [
             step.extra.first.eq(pixels.o_first),
+            step.extra.final.eq(pixels.o_last & tiles.o_final),
             pixels.i_advance.eq(stepped),
             words.i_advance.eq(stepped & pixels.o_last),
             columns.i_advance.eq(words.i_advance & words.o_last),

@@ -14,7 +14,7 @@ from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import multiple, of_transform
 from hw.lib.counted_steps import Steps
 from hw.lib.queue import Queue
-from hw.lib.replay import WeightRead
+from hw.lib.replay import WeightRead, was_released
 
 BLOCKS = 8  # reserved and not yet written
 
@@ -82,8 +82,7 @@ class Scratch(wiring.Component):
         free = Signal(range(depth + 1), init=depth)  # words that no block has reserved
         fits = Signal()
         complete = self._write(m, memory.write_port(), blocks.o)
-        arrived = Mux(complete, blocks.o.payload.words, 0)
-        freed = self._read(m, memory.read_port(), complete, arrived)
+        freed = self._read(m, memory.read_port(), complete, blocks.o.payload.words)
         m.d.comb += [
             blocks.i.payload.eq(self.i_block),
             blocks.i.valid.eq(self.i_reserve),
@@ -121,36 +120,39 @@ class Scratch(wiring.Component):
             m.d.sync += [base.eq(base + block.words), tile.eq(0)]
         return complete
 
-    def _read(self, m: Module, read: Any, complete: Any, arrived: Any) -> Any:
-        """The reader's side, see `WeightRead`. Words that it gave up in the cycle before."""
+    def _read(self, m: Module, read: Any, complete: Any, words: Any) -> Any:
+        """The reader's side, see `WeightRead`. Words that it gave up in the cycle before.
+
+        All that may follow is added up before it is known whether a block is complete, and what the
+        reader does.
+        """
         depth = self._config.scratch_words
-        read_pointer, release_pointer, after = (
-            Signal(range(depth), name=name) for name in ("read", "release", "after")
+        read_pointer, release_pointer, after, start = (
+            Signal(range(depth), name=name) for name in ("read", "release", "after", "start")
         )
-        held = Signal(range(depth + 1))  # read and kept
-        was_held, popped, gave_up = Signal.like(held), Signal(), Signal()
-        pop, rewind = self.o.pop, self.o.rewind
-        released = self.o.release | (pop & ~self.o.hold)
-        level, less, again = (Signal.like(held, name=name) for name in ("level", "less", "again"))
+        kept = Signal(range(depth + 1))  # words, with what was given up in the cycle before
+        used, less = Signal.like(kept), Signal.like(kept)
+        released = was_released(m, self.o)
+        pop, rewind, level = self.o.pop, self.o.rewind, self.o.level
+
+        def grown(words_there: Any) -> Any:
+            return Mux(complete, (words_there + words)[: len(kept)], words_there)
+
         m.d.comb += [
+            used.eq(Mux(released, level, kept)),
+            less.eq(level - 1),
+            start.eq(Mux(released, read_pointer, release_pointer)),
             after.eq(Mux(pop, read_pointer + 1, read_pointer)),
             read.addr.eq(read_pointer),
             read.en.eq(pop),
-            level.eq(self.o.level + arrived),
-            less.eq(self.o.level - 1 + arrived),
-            again.eq(self.o.level + held + arrived),
         ]
-        some = Mux(pop, self.o.level > 1, self.o.some)
+        some = Mux(rewind, used != 0, Mux(pop, level > 1, self.o.some))
         m.d.sync += [
             self.o.data.eq(read.data),
-            read_pointer.eq(Mux(rewind, release_pointer, after)),
-            self.o.level.eq(Mux(rewind, again, Mux(pop, less, level))),
-            self.o.some.eq(complete | Mux(rewind, self.o.some | (held != 0), some)),
-            held.eq(Mux(released | rewind, 0, Mux(pop, held + 1, held))),
-            was_held.eq(held),
-            popped.eq(pop),
-            gave_up.eq(released),
+            read_pointer.eq(Mux(rewind, start, after)),
+            release_pointer.eq(start),
+            level.eq(Mux(rewind, grown(used), Mux(pop, grown(less), grown(level)))),
+            self.o.some.eq(complete | some),
+            kept.eq(grown(used)),
         ]
-        with m.If(released):
-            m.d.sync += release_pointer.eq(after)
-        return Mux(gave_up, was_held + popped, 0)
+        return Mux(released, (kept - level)[: len(kept)], 0)

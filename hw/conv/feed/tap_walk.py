@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 from hw.isa import WINDOW
 from hw.isa.config import OverlayConfig
 from hw.lib.counted_steps import Steps
-from hw.lib.skid import Skid
+from hw.lib.relay import Relay
 from hw.lib.tiles import NEST, Tiles
 from hw.lib.window import POSITION, ROW
 
@@ -244,7 +244,7 @@ class TapWalker(wiring.Component):
     -------
     i_start : start of a nest. i_nest : with it; its pixels are rows of the output.
     i_window : to be held from the start's next cycle on, until the last place has been taken.
-    o : stream of ``tap_place``; what it waits for reaches the walk a cycle later: `Skid`.
+    o : stream of ``tap_place``; what it waits for reaches the walk a cycle later: `Relay`.
     o_busy : places are still to come.
     """
 
@@ -266,10 +266,8 @@ class TapWalker(wiring.Component):
         m.submodules.tap = tap = TapOffset(config=self._config)
         m.submodules.rows = rows = RowWalk(config=self._config)
         tile = Signal(origin_layout(self._config))
-        m.submodules.skid = skid = Skid(shape=tap_place(self._config))
-        connect(m, skid.o, flipped(self.o))
-        made, place = Signal(), Signal(tap_place(self._config))
-        free = ~made | skid.i.ready
+        m.submodules.relay = relay = Relay(shape=tap_place(self._config))
+        connect(m, relay.o, flipped(self.o))
         walking, ends = Signal(), Signal()
         m.d.comb += [
             tiles.i_load.eq(self.i_start),
@@ -285,13 +283,11 @@ class TapWalker(wiring.Component):
             rows.i_origin.row.eq(tile.row + tap.o.row),
             rows.i_origin.line.eq(tile.line + tap.o.line),
             rows.i_origin.position.eq(tile.position + tap.o.position),
-            rows.i_step.eq(walking & free),
+            rows.i_step.eq(walking & relay.i.ready),
             ends.eq(rows.i_step & rows.o_place.last),
-            skid.i.valid.eq(made),
-            skid.i.payload.eq(place),
+            relay.i.valid.eq(walking),
+            relay.i.payload.eq(rows.o_place),
         ]
-        with m.If(free):
-            m.d.sync += [made.eq(walking), place.eq(rows.o_place)]
         with m.FSM() as fsm:
             m.d.comb += self.o_busy.eq(~fsm.ongoing("IDLE") | self.o.valid)
             with m.State("IDLE"):

@@ -232,9 +232,9 @@ class Drain(wiring.Component):
         """Whether the results of all elements have left the feet."""
         transforms = self._config.transforms
         tail = self._longest() + max(t.alpha * t.m for t in transforms) + DRAINED_LATENCY
-        cooling = Signal(range(tail + 1))
+        cooling, cools = Signal(range(tail + 1)), Signal()  # cycles to wait; there are some
         with m.If(elements):
-            m.d.sync += cooling.eq(tail)
-        with m.Elif(cooling != 0):
-            m.d.sync += cooling.eq(cooling - 1)
-        return cooling == 0
+            m.d.sync += [cooling.eq(tail), cools.eq(1)]
+        with m.Elif(cools):
+            m.d.sync += [cooling.eq(cooling - 1), cools.eq(cooling != 1)]
+        return ~cools

@@ -27,7 +27,7 @@ class InputStationary(WaveIssuer):
         m.submodules.group = group = Steps(bits=self._config.columns.bit_length())
         results = sight.last_chunk & ~sight.winograd
         loaded = sight.headed if self._config.lanes == 2 else sight.loaded
-        ready = ~sight.first | (loaded & sight.settled & sight.open)
+        ready = ~sight.first | (loaded & sight.open)
         last = Mux(sight.first, sight.single_channel, sight.ends)
         issue, ends = Signal(), Signal()
         here, may_end = self._group(m, results)

@@ -29,7 +29,7 @@ def sight_layout(config: OverlayConfig) -> data.StructLayout:
     loaded : the loader's shadow is ready. headed : the chunk's all-zero wave has been issued.
     room, some_room, spacing : of `OutputRoom`. parameters_ready : of `ParameterSchedule`.
     settled : a first wave may reuse the previous tile's accumulators.
-    open : WS, IS: it need not wait for parameters or, Winograd, for a bank of accumulators.
+    open : WS, IS: so it may, and need not wait for parameters or, Winograd, for a bank of them.
     """
     return data.StructLayout(
         {

@@ -90,12 +90,10 @@ class Loader(wiring.Component):
         instruction, active, start = Signal(SEQUENCE), Signal(), Signal()
         self._accept(m, tiles, instruction, active)
         burst = self._burst(m, tiles)
-        words, turning = self._pops(m, start, burst)
+        words, idle = self._pops(m, start, burst)
         there = self._there(m, tiles, active, words.some)
-        m.d.comb += [
-            start.eq(self._settle(m, start) & ~words.some & ~turning & there),
-            tiles.i_advance.eq(start),
-        ]
+        m.d.sync += start.eq(~start & self._settle(m, start) & idle & there)
+        m.d.comb += tiles.i_advance.eq(start)
         with m.If(start):
             m.d.sync += active.eq(~tiles.o_final)
         last_pop = Mux(words.some, words.last, burst.single)
@@ -139,7 +137,7 @@ class Loader(wiring.Component):
         return tiles.o_pixels[: bits_for(self._config.columns)]
 
     def _there(self, m: Module, tiles: Tiles, active: Any, pops: Any) -> Any:
-        """Whether a burst's words were there a cycle ago, without the one that was popped then.
+        """Whether a burst's words are there, without the one that is popped.
 
         What is compared is not chosen first: comparisons are side by side.  A segment that is read
         again is there.
@@ -153,12 +151,13 @@ class Loader(wiring.Component):
         of_pixels, weights = enough(self.i_activations, pixels), enough(self.i_weights, rows)
         if self._config.transforms:
             of_pixels = Mux(self._winograd, enough(self.i_scratch, pixels), of_pixels)
-        there = Signal()
-        m.d.sync += there.eq(active & (again | Mux(self._by_pixel, of_pixels, weights)))
-        return there
+        return active & (again | Mux(self._by_pixel, of_pixels, weights))
 
     def _settle(self, m: Module, start: Any) -> Any:
-        """The shadow is loaded `tile_cycles` after its start, until the swap; may it be filled?"""
+        """The shadow is loaded `tile_cycles` after its start, until the swap.
+
+        May it be filled in the next cycle, if it is not begun?
+        """
         loaded = Signal()
         settle = Signal(range(self._config.tile_cycles + 1))  # cycles until the shadow is ready
         settles = Signal()  # there are some
@@ -170,10 +169,12 @@ class Loader(wiring.Component):
             m.d.sync += loaded.eq(0)
         with m.If(start):
             m.d.sync += [settle.eq(self._config.tile_cycles - 2), settles.eq(1)]
-        return ~settles & ~loaded
+        return ~settles & (~loaded | self.i_swap)
 
     def _pops(self, m: Module, start: Any, burst: Any) -> tuple[Any, Any]:
-        """Words still to pop, and whether the serialisers turn: column c has number c mod R."""
+        """Words still to pop, and whether all is popped and the serialisers rest in the next cycle,
+        if no burst begins: they turn for a multiple of R cycles, since column c has number c mod R.
+        """
         rows = self._config.rows
         count = range(self._most + 1)
         words = Signal(data.StructLayout({"left": count, "some": 1, "last": 1}))
@@ -184,8 +185,8 @@ class Loader(wiring.Component):
                 words.some.eq(~words.last),
                 words.last.eq(words.left == 2),
             ]
+        last = phase == rows - 1
         with m.If(start | words.some | turning):
-            last = phase == rows - 1
             m.d.sync += [phase.eq(Mux(last, 0, phase + 1)), turning.eq(~last)]
         with m.If(start):
             m.d.sync += [
@@ -193,7 +194,7 @@ class Loader(wiring.Component):
                 words.some.eq(~burst.single),
                 words.last.eq(burst.words == 2),
             ]
-        return words, turning
+        return words, ~(words.some & ~words.last) & ~((words.some | turning) & ~last)
 
     def _kind(self, m: Module, tiles: Tiles, instruction: Any, begun: Any) -> Any:
         """What holds of the burst under way, or of the next one."""

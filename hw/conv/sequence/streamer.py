@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +22,7 @@ from hw.conv.sequence.weight_stationary import WeightStationary
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import REUSE_DISTANCE
-from hw.lib.algorithm import is_winograd, skips, transform_index
+from hw.lib.algorithm import is_winograd, skips, transform_index, winograd_algorithms
 from hw.lib.counted_steps import Steps
 from hw.lib.tiles import Tiles
 
@@ -94,6 +96,10 @@ class Streamer(wiring.Component):
         self._request = Signal(request_layout(config))
         self._idle = Signal()  # nothing is left to drain
         self._free = Signal()  # Winograd: the bank that the next tile's waves fill
+        # The last instruction was Winograd in WS, of this algorithm.
+        self._drained = {algorithm: Signal() for algorithm in winograd_algorithms(config)}
+        # The last tile has settled in the next cycle, if this one does not end; it must settle.
+        self._rests, self._waits = Signal(), Signal()
         # Of the instruction.
         self._flow = Signal(len(ISSUERS))  # none while there is none
         self._winograd, self._skips, self._exact, self._index = (
@@ -126,6 +132,10 @@ class Streamer(wiring.Component):
                 self._skips.eq(skips(instruction)),
                 self._exact.eq(is_winograd(self._config, instruction) | skips(instruction)),
                 self._index.eq(transform_index(self._config, instruction)),
+                *(
+                    last.eq((instruction.dataflow == Dataflow.WS) & (instruction.algorithm == a))
+                    for a, last in self._drained.items()
+                ),
             ]
         with m.Elif(self.o_finish):
             m.d.sync += [self.o_busy.eq(0), self._flow.eq(0)]
@@ -145,9 +155,9 @@ class Streamer(wiring.Component):
 
         Its jobs bring whatever differs.
         """
-        following, last = self.i.payload, self._instruction
-        alike = (following.algorithm == last.algorithm) & (following.dataflow == last.dataflow)
-        return alike & self._winograd & (last.dataflow == Dataflow.WS)
+        following = self.i.payload
+        alike = (last & (following.algorithm == a) for a, last in self._drained.items())
+        return reduce(or_, alike, Const(0)) & (following.dataflow == Dataflow.WS)
 
     def _look(self, m: Module, tiles: Tiles, parameters: Any, room: Any) -> None:
         """What the issuers see."""
@@ -201,9 +211,13 @@ class Streamer(wiring.Component):
         wait = Signal(range(REUSE_DISTANCE))
         settled = Signal(init=1)  # nothing is to be waited for
         short = Signal(init=1)  # the tile's waves so far
+        m.d.comb += [
+            self._rests.eq(wait <= 1),
+            self._waits.eq(~sight.winograd & (sight.skips | short)),
+        ]
         with m.If(wait != 0):
-            m.d.sync += [wait.eq(wait - 1), settled.eq(wait == 1)]
-        with m.If(self._request.done & ~sight.winograd & (sight.skips | short)):
+            m.d.sync += [wait.eq(wait - 1), settled.eq(self._rests)]
+        with m.If(self._request.done & self._waits):
             m.d.sync += [wait.eq(REUSE_DISTANCE - 1), settled.eq(0)]
         with m.If(self._request.advance):
             m.d.sync += short.eq(sight.step < REUSE_DISTANCE - 2)
@@ -223,10 +237,12 @@ class Streamer(wiring.Component):
         follows = Mux(self._winograd, bank, parameters.o_soon | ~waits)
         is_open = Signal()
         m.d.comb += sight.open.eq(is_open)
-        m.d.sync += is_open.eq(Mux(self._request.done, ~may_wait, follows))
+        next_open = Mux(self._request.done, ~may_wait & ~self._waits, follows)
+        m.d.sync += is_open.eq(self._rests & next_open)
         with m.If(accept):
             by_channel = instruction.dataflow == Dataflow.IS
-            m.d.sync += is_open.eq(by_channel & ~is_winograd(self._config, instruction))
+            plain = by_channel & ~is_winograd(self._config, instruction)
+            m.d.sync += is_open.eq(self._rests & plain)
 
     def _ask(self, m: Module) -> None:
         """The request of the issuer at work; the others' are zero."""

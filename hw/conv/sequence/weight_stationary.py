@@ -25,7 +25,7 @@ class WeightStationary(WaveIssuer):
         own_head = sight.exact if self._config.lanes == 2 else Const(0)
         takes_parameters = first & sight.first_chunk & sight.first_pixels & ~winograd
         results = sight.last_chunk & ~winograd
-        loaded = Mux(own_head, sight.headed, sight.loaded) & sight.settled
+        loaded = Mux(own_head, sight.headed, sight.loaded)
         here = Mux(winograd, sight.some_scratch, sight.some)
         may_start = ~first | (loaded & sight.open)
         may_end = ~results | sight.some_room
@@ -38,7 +38,7 @@ class WeightStationary(WaveIssuer):
             m.d.comb += [
                 request.head.eq(own_head & first),
                 request.stall.activation.eq(~here),
-                request.stall.weight.eq(here & first & ~loaded),
+                request.stall.weight.eq(here & first & ~(loaded & sight.settled)),
                 request.stall.output.eq(here & ~may_end),
             ]
         with m.If(issue):

@@ -144,17 +144,17 @@ class OutputTiles(wiring.Component):
     def _walk(self, m: Module, move: Any) -> None:
         """Counts pixels, lines and tiles."""
         size = of_transform(self._config, self.i_transform, lambda t: t.m)
-        column, first_column = (Signal(16, name=name) for name in ("column", "first_column"))
+        left, first_left = (Signal(16, name=n) for n in ("left", "first_left"))  # columns behind
         m.submodules.pixels = pixels = Rounds(bits=3)
         m.submodules.lines = lines = Rounds(bits=3)
         m.submodules.tiles = tiles = Rounds(bits=16)
         last_pixel, last_line, last_tile = pixels.o_last, lines.o_last, tiles.o_last
         single = Signal()  # column
-        near = Signal(16)  # the last column but one
+        most = Signal(16)  # columns behind the first one
         last_column, first_is_last = (
             Signal(name=name) for name in ("last_column", "first_is_last")
         )
-        m.d.sync += [single.eq(self.i_columns == 1), near.eq(self.i_columns - 2)]
+        m.d.sync += [single.eq(self.i_columns == 1), most.eq(self.i_columns - 1)]
         ends = last_pixel & last_line
         onward = ~last_tile | self.i_last_channels
         m.d.comb += [
@@ -177,15 +177,15 @@ class OutputTiles(wiring.Component):
             move.below.eq(last_column),
             move.restart.eq(ends & ~onward),
         ]
-        following = Mux(last_column, 0, column + 1)
-        is_last = Mux(last_column, single, column == near)
+        following = Mux(last_column, most, left - 1)
+        is_last = Mux(last_column, single, left == 1)
         with m.If(self.i_step & ends):
-            m.d.sync += column.eq(Mux(onward, following, first_column))
+            m.d.sync += left.eq(Mux(onward, following, first_left))
             m.d.sync += last_column.eq(Mux(onward, is_last, first_is_last))
         with m.If(marks):
-            m.d.sync += [first_column.eq(column), first_is_last.eq(last_column)]
+            m.d.sync += [first_left.eq(left), first_is_last.eq(last_column)]
         with m.If(self.i_begin):
-            for counter in (column, first_column):
-                m.d.sync += counter.eq(0)
+            for counter in (left, first_left):
+                m.d.sync += counter.eq(self.i_columns - 1)
             for flag in (last_column, first_is_last):
                 m.d.sync += flag.eq(self.i_columns == 1)

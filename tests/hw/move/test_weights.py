@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hw.isa import Error
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import UNLIMITED
-from hw.isa.timing import POP_LATENCY
+from hw.isa.timing import POP_LATENCY, ROOM_LATENCY
 from hw.lib.replay import WeightBuffer
 from hw.move.weights import WeightReader
 
@@ -34,17 +34,21 @@ class Model:
         self.words: list[int] = []
         self.read = 0
         self.freed = 0
+        self.seen = [0] * ROOM_LATENCY  # of it, by the writer
 
     @property
     def level(self) -> int:
         return len(self.words) - self.read
+
+    @property
+    def room(self) -> bool:
+        return len(self.words) - self.seen[-1] < self.depth
 
     def step(
         self, word: int | None, *, pop: bool, hold: bool, rewind: bool, release: bool
     ) -> int | None:
         """One cycle; returns the popped word."""
         popped = None
-        room = len(self.words) - self.freed < self.depth
         if pop:
             popped = self.words[self.read]
             self.read += 1
@@ -52,8 +56,9 @@ class Model:
             self.freed = self.read
         elif rewind:
             self.read = self.freed
-        if word is not None and room:
+        if word is not None and self.room:
             self.words.append(word)
+        self.seen = [self.freed, *self.seen[:-1]]
         return popped
 
 
@@ -89,7 +94,7 @@ def test_buffer_follows_its_model(
             ctx.set(dut.o.hold, hold)
             ctx.set(dut.o.rewind, rewind)
             ctx.set(dut.o.release, release)
-            assert ctx.get(dut.i.ready) == (len(model.words) - model.freed < depth)
+            assert ctx.get(dut.i.ready) == model.room
             pipeline.append(model.step(word, pop=pop, hold=hold, rewind=rewind, release=release))
             await ctx.tick()
 

@@ -42,6 +42,14 @@ def pop() -> int:
     return when(word) - (AT + 5)
 
 
+@measures("ROOM_LATENCY")
+def room() -> int:
+    dut = WeightBuffer(depth=2, word_bits=8)
+    steps = [*pulse(AT, dut.i.valid, count=2), *pulse(AT + 5, dut.o.pop)]
+    (free,) = play(dut, steps, dut.i.ready)
+    return when(free[AT + 5 :])
+
+
 @measures("LEVEL_LATENCY")
 def level() -> int:
     dut = WeightBuffer(depth=8, word_bits=8)
