@@ -140,7 +140,8 @@ class BurstPlanner(wiring.Component):
         index_bits = (self._burst - 1).bit_length()
         beat = Signal(ADDRESS_BITS - self._shift)
         remaining = Signal(32)
-        more, last = Signal(), Signal()  # beats remain; those of the planned burst are all
+        more = Signal()  # beats remain
+        last = Signal()  # the planned burst has all of them
         planned = Signal()
         beats = Signal(range(self._burst + 1))
         to_end = Signal(range(self._burst + 1))
@@ -167,5 +168,5 @@ class BurstPlanner(wiring.Component):
                 more.eq(self.i.payload.beats != 0),
             ]
         with m.If(self.i_abort):
-            m.d.sync += [more.eq(0), planned.eq(0)]
+            m.d.sync += [remaining.eq(0), more.eq(0), planned.eq(0)]
         return m

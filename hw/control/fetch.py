@@ -69,7 +69,8 @@ class Fetch(wiring.Component):
         m.submodules.gather = gather = Gather(data_bytes=self._config.axi_bytes)
         connect(m, flipped(self.i_beat), gather.i)
         word = gather.o
-        remaining, ended = Signal(32), Signal()  # instructions to dispatch; there are none
+        remaining = Signal(32)  # instructions to dispatch
+        ended = Signal()  # there are none
         begin = data.View(BEGIN, word.payload[: BEGIN.size])
         m.d.comb += self.o_failure.tag.eq(begin.tag)
 

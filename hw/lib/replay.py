@@ -34,8 +34,8 @@ class WeightRead(wiring.Signature):
         including its word, as if ``release`` came with it.
     release : pulse: free everything that has been read (release pointer := read pointer); a word
         has room there `ROOM_LATENCY` cycles later.
-    rewind : pulse: read the held words again (read pointer := release pointer); not with a release,
-        nor with a pop without ``hold``, which leave nothing to go back to.
+    rewind : pulse: read the held words again (read pointer := release pointer), of which there is
+        one, be it popped now; not with a release, nor with a pop without ``hold``.
 
     Pulses that coincide with a pop apply after it: ``pop & hold & rewind`` takes the segment's last
     word and goes back to its first; ``pop & release`` takes it and frees the segment.  All of them
@@ -120,7 +120,7 @@ class WeightBuffer(wiring.Component):
         m.d.sync += [
             self.o.data.eq(read.data),
             self.o.level.eq(Mux(rewind, use, level)),
-            self.o.some.eq(wrote | Mux(rewind, used != 0, Mux(pop, more, self.o.some))),
+            self.o.some.eq(wrote | rewind | Mux(pop, more, self.o.some)),
             kept.eq(use),
             room.eq(Mux(wrote, used != self._depth - 1, used != self._depth)),
             read_pointer.eq(Mux(rewind, start, after_pop)),

@@ -51,20 +51,21 @@ class TapReader(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         pool = self.i_instruction
-        wait, waits = Signal(range(RING)), Signal()  # cycles up to a last tap; there are some
+        wait = Signal(range(RING))  # cycles up to a last tap
+        waits = Signal()  # there are some
         extra = self.i.payload.extra
         hold = extra.window_last & waits
+        accepted = self.o_read.valid & self.o_read.ready
         address = self.i.payload.address
         if self._config.products:
             address = Mux(extra.operand, extra.operand_address, address)
         m.d.comb += [
             self.o_read.valid.eq(self.i.valid & ~hold),
             self.o_read.payload.address.eq(address),
-            self.i.ready.eq(self.o_read.ready & ~hold),
+            self.i.ready.eq(accepted),
         ]
         with m.If(waits):
             m.d.sync += [wait.eq(wait - 1), waits.eq(wait != 1)]
-        accepted = self.i.valid & self.i.ready
         with m.If(accepted & extra.window_last):
             m.d.sync += [wait.eq(self.i_spacing), waits.eq(self.i_spacing != 0)]
 

@@ -52,9 +52,19 @@ def planned(planner: Any, *, data_bytes: int) -> Proof:
 
     beat, shift = proof.inner("beat"), data_bytes.bit_length() - 1
     proof.require((proof.inner("remaining") == rest) & (beat << shift == following))
+    proof.require(~offered | (proof.inner("last") == (beats == rest)))
     to_end = proof.inner("to_end")
     proof.require(~offered | (beats == Mux(rest < to_end, rest, to_end)))
     return proof
+
+
+def _plans(proof: Proof) -> None:
+    """What the planner's flags say of its counts."""
+    planned, more, last, remaining, beats = (
+        proof.inner(f"planner.{name}") for name in ("planned", "more", "last", "remaining", "beats")
+    )
+    proof.require(more == (remaining != 0))
+    proof.require(~planned | (more & (beats <= remaining) & (last == (beats == remaining))))
 
 
 def _before(proof: Proof, value: Any) -> Any:
@@ -73,7 +83,8 @@ def test_bursts(data_bytes: int) -> None:
 @seeded(
     ("Mux(remaining < to_end, remaining, to_end)", "Mux(remaining < 64, remaining, 64)"),
     ("remaining.eq(remaining - beats)", "remaining.eq(remaining - 1)"),
-    ("with m.Elif(remaining != 0):", "with m.If(remaining != 0):"),
+    ("with m.Elif(more):", "with m.If(more):"),
+    ("last.eq(remaining <= to_end)", "last.eq(remaining < to_end)"),
 )
 def test_wrong_bursts(text: str, other: str) -> None:
     planner = mutated(BurstPlanner, text, other)(data_bytes=64)
@@ -115,6 +126,7 @@ def read(reader: Any, *, data_bytes: int, depth: int) -> Proof:
     beats = proof.inner("planner.beats")
     burst = burst_beats(data_bytes)
     proof.require(~proof.inner("planner.planned") | ((beats != 0) & (beats <= burst)))
+    _plans(proof)
     return proof
 
 
@@ -199,6 +211,7 @@ def written(writer: Any, *, bursts: int, beats: int) -> Proof:
     planner_beats = proof.inner("planner.beats")
     proof.require(~proof.inner("planner.planned") | (planner_beats != 0))
     proof.require(planner_beats <= beats)
+    _plans(proof)
     inside, ahead, word = follower.inside, follower.ahead, follower.word
     begun = Mux(last, 0, sent + w.valid)
     proof.require(~(inside & (left != 0) & (ahead == last)) | (begun + left == word))

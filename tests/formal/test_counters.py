@@ -85,7 +85,8 @@ def test_output_room() -> None:
 
 
 @seeded(
-    ("left, self.o_room) + self.i_returned", "left, self.o_room)"),
+    ("Mux(self.i_reserve, left, kept)", "Mux(self.i_reserve, left, self.o_room)"),
+    ("Mux(self.i_returned, room + 1, room)", "room"),
     ("some | self.i_returned", "some"),
     ("self.o_spacing - 1, 0)", "self.o_spacing - 1, 1)"),
 )

@@ -21,6 +21,7 @@ def replayed(buffer: Any) -> Proof:
     proof.assume(~o.rewind | ~(o.release | (o.pop & ~o.hold)))
     written, read, kept, was = (Signal(COUNT, name=n) for n in ("written", "read_", "kept", "was"))
     after = read + o.pop
+    proof.assume(~o.rewind | o.pop | (read != kept))
     wrote = i.valid & i.ready
     released = o.release | (o.pop & ~o.hold)
     m.d.sync += [written.eq(written + wrote), read.eq(after), was.eq(kept)]
@@ -79,7 +80,8 @@ def test_replay() -> None:
     ("Mux(rewind, start, after_pop)", "Mux(rewind, release_pointer, after_pop)"),
     ("Mux(wrote, used != self._depth - 1", "Mux(wrote, used != self._depth"),
     ("Mux(released, self.o.level, kept)", "kept"),
-    ("wrote | Mux(rewind, used != 0", "Mux(rewind, used != 0"),
+    ("wrote | rewind | Mux(", "rewind | Mux("),
+    ("wrote | rewind | Mux(", "wrote | Mux("),
     ("(pop & ~hold)", "pop"),
 )
 def test_wrong_replays(text: str, other: str) -> None:

@@ -105,7 +105,8 @@ class Feeder(wiring.Component):
         m.submodules.taps = taps = TapWalker(config=config)
         instruction = Signal(FEED)
         skipping, winograd, index = self._skipping, self._winograd, self._index
-        walking, awaiting = Signal(), Signal()  # steps are to be made; places to be taken
+        walking = Signal()  # steps are to be made
+        awaiting = Signal()  # places are to be taken
         free = Signal(init=1)
         accept = self.i.valid & self.i.ready
         started = Signal()

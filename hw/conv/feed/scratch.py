@@ -100,38 +100,43 @@ class Scratch(wiring.Component):
         """Words go to their places in the oldest block; whether it can be read from now on."""
         depth, block = self._config.scratch_words, blocks.payload
         m.submodules.tiles = tiles = Steps(bits=16)
-        tile = Signal(16)
-        base, place = Signal(range(depth)), Signal(range(depth))
+        base, first, place = (Signal(range(depth), name=n) for n in ("base", "first", "place"))
+        following, next_first = Signal(range(depth)), Signal(range(depth))
         complete = Signal()
         m.d.comb += [
             tiles.i_count.eq(block.tiles),
             tiles.i_single.eq(block.single),
             tiles.i_advance.eq(self.i_valid & self.i_last),
-            write.addr.eq(base + tile + place),
+            write.addr.eq(place),
             write.data.eq(self.i_word),
             write.en.eq(self.i_valid),
             complete.eq(tiles.i_advance & tiles.o_last),
             blocks.ready.eq(complete),
+            following.eq(base + block.words),
+            next_first.eq(Mux(tiles.o_last, following, first + 1)),  # of the next tile
         ]
         with m.If(self.i_valid):
-            m.d.sync += place.eq(Mux(self.i_last, 0, place + block.tiles))
-            m.d.sync += tile.eq(tile + self.i_last)
+            m.d.sync += place.eq(Mux(self.i_last, next_first, place + block.tiles))
+        with m.If(tiles.i_advance):
+            m.d.sync += first.eq(next_first)
         with m.If(complete):
-            m.d.sync += [base.eq(base + block.words), tile.eq(0)]
+            m.d.sync += base.eq(following)
         return complete
 
     def _read(self, m: Module, read: Any, complete: Any, words: Any) -> Any:
         """The reader's side, see `WeightRead`. Words that it gave up in the cycle before.
 
         All that may follow is added up before it is known whether a block is complete, and what the
-        reader does.
+        reader does; what a rewind makes of the level is chosen a cycle later.
         """
         depth = self._config.scratch_words
         read_pointer, release_pointer, after, start = (
             Signal(range(depth), name=name) for name in ("read", "release", "after", "start")
         )
         kept = Signal(range(depth + 1))  # words, with what was given up in the cycle before
+        stored = Signal.like(kept)  # the level, if there was no rewind
         used, less = Signal.like(kept), Signal.like(kept)
+        rewound = Signal()
         released = was_released(m, self.o)
         pop, rewind, level = self.o.pop, self.o.rewind, self.o.level
 
@@ -139,20 +144,22 @@ class Scratch(wiring.Component):
             return Mux(complete, (words_there + words)[: len(kept)], words_there)
 
         m.d.comb += [
-            used.eq(Mux(released, level, kept)),
+            level.eq(Mux(rewound, kept, stored)),
+            used.eq(Mux(released, stored, kept)),
             less.eq(level - 1),
             start.eq(Mux(released, read_pointer, release_pointer)),
             after.eq(Mux(pop, read_pointer + 1, read_pointer)),
             read.addr.eq(read_pointer),
             read.en.eq(pop),
         ]
-        some = Mux(rewind, used != 0, Mux(pop, level > 1, self.o.some))
+        some = Mux(pop, level > 1, self.o.some)
         m.d.sync += [
             self.o.data.eq(read.data),
             read_pointer.eq(Mux(rewind, start, after)),
             release_pointer.eq(start),
-            level.eq(Mux(rewind, grown(used), Mux(pop, grown(less), grown(level)))),
-            self.o.some.eq(complete | some),
+            stored.eq(Mux(pop, grown(less), grown(level))),
+            rewound.eq(rewind),
+            self.o.some.eq(complete | rewind | some),
             kept.eq(grown(used)),
         ]
-        return Mux(released, (kept - level)[: len(kept)], 0)
+        return Mux(released, (kept - stored)[: len(kept)], 0)

@@ -65,8 +65,8 @@ class DrainSteps(wiring.Component):
             m.d.sync += settle.eq(settle - 1)
         with m.If(self.i_swap):
             m.d.sync += swapped.eq(1)
-        with m.FSM() as fsm:
-            m.d.comb += self.o_idle.eq(fsm.ongoing("IDLE") & ~self.i_tile)
+        m.d.comb += self.o_idle.eq(~self.i_tile)  # it stays until it is left
+        with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [settle.eq(SETTLE_CYCLES), swapped.eq(0)]
                 with m.If(self.i_tile):
@@ -232,7 +232,8 @@ class Drain(wiring.Component):
         """Whether the results of all elements have left the feet."""
         transforms = self._config.transforms
         tail = self._longest() + max(t.alpha * t.m for t in transforms) + DRAINED_LATENCY
-        cooling, cools = Signal(range(tail + 1)), Signal()  # cycles to wait; there are some
+        cooling = Signal(range(tail + 1))  # cycles to wait
+        cools = Signal()  # there are some
         with m.If(elements):
             m.d.sync += [cooling.eq(tail), cools.eq(1)]
         with m.Elif(cools):

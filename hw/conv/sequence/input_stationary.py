@@ -83,7 +83,9 @@ class InputStationary(WaveIssuer):
     def _issue(self, m: Module, results: Value, last: Value, close: Value) -> None:
         """A wave; ``close``: the last one of a group, with results."""
         sight, request, wave = self.i, self.o, self.o.wave
-        record = Signal(16)  # of the channel tile's first channel, minus the instruction's
+        # Of the channel tile's first channel and of this wave's, minus the instruction's.
+        first_record, record = Signal(16), Signal(16)
+        next_record = Signal(16)  # of the next tile
         first = sight.first
         segment = sight.last_chunk & last
         ends = segment & (sight.last_channels | ~sight.winograd)
@@ -109,7 +111,12 @@ class InputStationary(WaveIssuer):
             wave.tag.close.eq(close),
             wave.tag.address.eq(sight.step),
             wave.tag.pixels.eq(sight.pixels - 1),
-            wave.tag.record.eq(sight.parameters + record + sight.step),
+            wave.tag.record.eq(sight.parameters + record),
         ]
-        with m.If(segment & sight.last_pixels):
-            m.d.sync += record.eq(Mux(sight.last_channels, 0, record + sight.channels))
+        following = Mux(sight.last_channels, 0, first_record + sight.channels)
+        m.d.comb += next_record.eq(
+            Mux(sight.last_chunk & sight.last_pixels, following, first_record)
+        )
+        m.d.sync += record.eq(Mux(last, next_record, record + 1))
+        with m.If(last):
+            m.d.sync += first_record.eq(next_record)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
@@ -106,8 +108,8 @@ class Loader(wiring.Component):
         """Takes the next instruction: at most one ahead of the streamer, of the same dataflow."""
         following = self.i.payload
         ahead = Signal(2)  # instructions begun here and not finished by the streamer
-        last_dataflow = Signal(Dataflow)
-        follows = (following.dataflow == last_dataflow) & (following.dataflow != Dataflow.NS)
+        begun = {flow: Signal(name=flow.name.lower()) for flow in (Dataflow.WS, Dataflow.IS)}
+        follows = reduce(or_, (last & (following.dataflow == f) for f, last in begun.items()))
         accept = self.i.valid & self.i.ready
         streaming = following.dataflow == Dataflow.NS
         m.d.comb += [
@@ -116,7 +118,8 @@ class Loader(wiring.Component):
             *begin_nest(self._config, tiles, following),
         ]
         with m.If(accept):
-            m.d.sync += [instruction.eq(following), last_dataflow.eq(following.dataflow)]
+            m.d.sync += instruction.eq(following)
+            m.d.sync += [last.eq(following.dataflow == flow) for flow, last in begun.items()]
             m.d.sync += self._by_pixel.eq(following.dataflow == Dataflow.IS)
             m.d.sync += self._winograd.eq(is_winograd(self._config, following))
             m.d.sync += active.eq(~streaming)

@@ -100,9 +100,12 @@ class OutputRoom(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        left = (self.o_room - self.i_words)[: len(self.o_room)]
         some = Mux(self.i_reserve, self.o_room != self.i_words, self.o_some)
-        m.d.sync += self.o_room.eq(Mux(self.i_reserve, left, self.o_room) + self.i_returned)
+        kept, left = (
+            Mux(self.i_returned, room + 1, room)[: len(self.o_room)]
+            for room in (self.o_room, self.o_room - self.i_words)
+        )
+        m.d.sync += self.o_room.eq(Mux(self.i_reserve, left, kept))
         m.d.sync += self.o_some.eq(some | self.i_returned)
         elapsed = Mux(self.o_spacing != 0, self.o_spacing - 1, 0)
         m.d.sync += self.o_spacing.eq(Mux(self.i_busy != 0, self.i_busy, elapsed))

@@ -87,6 +87,7 @@ def test_buffer_follows_its_model(
             pop, hold, rewind, release = (rng.random() < rate for rate in rates)
             pop = (pop or rng.random() < 0.3) and model.level > 0
             rewind = rewind and not (release or (pop and not hold))
+            rewind = rewind and (pop or model.read > model.freed)
             word = rng.getrandbits(16) if rng.random() < write_rate else None
             ctx.set(dut.i.payload, word or 0)
             ctx.set(dut.i.valid, word is not None)
