@@ -99,6 +99,18 @@ class Board:
         board = f"board {self.name!r}"
         return f"that the card of {board} leaves" if self.source else f"of {board}"
 
+    def share(self, overlays: int) -> Board:
+        """What one of so many equal overlays has of the board; there is a channel for each."""
+        return replace(
+            self,
+            dsp=self.dsp // overlays,
+            bram36=self.bram36 // overlays,
+            uram=self.uram // overlays,
+            lut=self.lut // overlays,
+            ff=self.ff // overlays,
+            memory_channels=self.memory_channels // overlays,
+        )
+
     def blocks(self, config: OverlayConfig) -> dict[str, Resources]:
         """What each part of an overlay takes of the board, whether or not it has that much."""
         if self.family is DeviceFamily.ECP5:

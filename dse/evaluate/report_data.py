@@ -12,6 +12,7 @@ from dse.evaluate.timeline import Timeline, timeline
 from dse.evaluate.traffic import traffic
 from dse.explore.card import Card
 from dse.explore.exploration import Exploration
+from dse.explore.flights import Flight
 from dse.explore.resources import Resources
 from dse.mapping import NetworkMapping, ParetoPoint
 
@@ -32,6 +33,7 @@ class ReportData:
     traffic : bytes between DRAM and chip by convolution.
     peaks, memories : the roofs.
     candidates, pareto : of the array search; None and empty if the array was given.
+    flights : images in flight, if the network was compiled.
     """
 
     mapping: NetworkMapping
@@ -49,6 +51,7 @@ class ReportData:
     pareto: tuple[ParetoPoint, ...]
     rivals: tuple[Rival, ...]
     timeline: Timeline
+    flights: tuple[Flight, ...]
 
 
 def report_data(found: Exploration, board: Card) -> ReportData:
@@ -71,6 +74,7 @@ def report_data(found: Exploration, board: Card) -> ReportData:
         pareto=found.pareto,
         rivals=tuple(rivals(found, board)),
         timeline=timeline(found),
+        flights=found.flights,
     )
 
 

@@ -58,6 +58,10 @@ class Card(Protocol):
     @property
     def source(self) -> str: ...
 
+    def share(self, overlays: int) -> Card:
+        """What one of so many equal overlays has of it, at least one memory channel."""
+        ...
+
     def blocks(self, config: OverlayConfig) -> Mapping[str, Resources]:
         """What each part of an overlay takes, whether or not there is that much."""
         ...

@@ -13,6 +13,7 @@ from dse.cost.overlay_model import OverlayModel
 from dse.explore.candidate import compiler_choices
 from dse.explore.card import Card
 from dse.explore.execution import Execution
+from dse.explore.flights import Flight, sizes, unbeaten
 from dse.explore.memories import with_tensors
 from dse.explore.objectives import Objective
 from dse.explore.trials import Decision
@@ -45,6 +46,8 @@ class Exploration:
         optimum that HiGHS finds; None: it was not asked.
     decision : why it is not that mapping that was chosen; None: the closed form alone decided.
     execution : the compiled program and its exact cycles, if asked for.
+    overlays : how many of the overlay are on the card.
+    flights : of one image and several at a time, if compiled, and of other numbers of overlays.
     """
 
     board: Card | None
@@ -62,6 +65,8 @@ class Exploration:
     seconds: float
     decision: Decision | None = None
     execution: Execution | None = None
+    overlays: int = 1
+    flights: tuple[Flight, ...] = ()
 
     @property
     def lanes(self) -> int:
@@ -85,18 +90,40 @@ class Exploration:
             return None
         return compiler_choices(self.model, self.mapping, self.merged, self.passes)
 
-    def compiled(self, network: Network) -> Exploration:
+    def compiled(self, network: Network, batch: int = 1) -> Exploration:
         """The same with the program, its exact cycles, and tensor memory for its activations.
 
-        Where the board has no room for that memory, some activations move to DRAM.
+        ``batch``: images of a run; up to so many are told in ``flights``.  Where the board has no
+        room for that memory, images do not take turns, or some activations move to DRAM.
         """
         if self.configuration is None:
             raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
-        config, programs = with_tensors(network, self.configuration, self.choices)
-        if self.board is not None and not self.board.fits(config):
-            config = self.configuration
-            programs = compile_segments(network, config, self.choices)
-        return replace(self, configuration=config, execution=Execution.of(programs, config))
+        config = self.configuration
+        for images in (batch, 1):
+            ample, _ = with_tensors(network, self.configuration, self.choices, images)
+            if self.board is None or self.board.fits(ample):
+                config = ample
+                break
+
+        def execution(images: int) -> Execution:
+            programs = compile_segments(network, config, self.choices, images)
+            return Execution.of(programs, config)
+
+        found = {images: execution(images) for images in sizes(batch)}
+        flights = tuple(self._flight(images, one.cycles.total) for images, one in found.items())
+        return replace(self, configuration=config, execution=found[1], flights=flights)
+
+    def _flight(self, images: int, cycles: int) -> Flight:
+        mapping = self.mapping
+        return Flight(
+            overlays=self.overlays,
+            images=images,
+            array=f"{mapping.rows}x{mapping.columns}",
+            lanes=self.lanes,
+            dsp=mapping.dsp,
+            cycles=cycles,
+            clock_hz=mapping.clock_hz,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for ``json.dumps``."""
@@ -127,6 +154,9 @@ class Exploration:
             "certified_gap": self.certified_gap,
             "decision": None if self.decision is None else self.decision.to_json(),
             "exact": self._exact_json(),
+            "overlays": self.overlays,
+            "in_flight": [flight.to_json() for flight in self.flights],
+            "in_flight_pareto": [flight.to_json() for flight in unbeaten(self.flights)],
             "merged": [list(group) for group in self.merged],
             "layers": [_layer_json(layer) for layer in mapping.layers],
             "pareto": [_point_json(point) for point in self.pareto],

@@ -4,9 +4,10 @@ from enum import StrEnum
 
 
 class Objective(StrEnum):
-    """What is least: the latency, or the DSPs within a latency."""
+    """What is best: latency of one image, images a second, or fewest DSPs within a latency."""
 
     LATENCY = "latency"
+    THROUGHPUT = "throughput"
     DSP = "dsp"
 
 

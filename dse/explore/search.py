@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dse.compile.turns import TOGETHER
 from dse.cost import Dynamap, as_arrays
 from dse.cost.array_budget import rectangles
 from dse.cost.cost_model import IntArray
@@ -64,6 +65,7 @@ def explore(
     trials: bool = True,
     executor: Executor | None = None,
     whole: Network | None = None,
+    batch: int = 1,
 ) -> Exploration:
     """The best hardware within a board's budget, and its optimal mapping of a network.
 
@@ -81,6 +83,7 @@ def explore(
         a better one of them, see ``Trials``; for our overlay on a board.
     executor : where the search's numpy calls run; by default one process per core.
     whole : the network that the overlay must hold, if ``network`` is a part of it.
+    batch : images of a run, which the throughput is that of.
     """
     start = perf_counter()
     ours = model is CostModelName.OVERLAY
@@ -119,8 +122,9 @@ def explore(
         candidates = [best, *candidates]
     optimum, decided = best, None
     if trials and ours and board is not None:
-        runners = candidates if objective is Objective.LATENCY else [best]
-        decided = _decided(network, board, asked, passes, on, runners, executor)
+        runners = [best] if objective is Objective.DSP else candidates
+        images = min(batch, TOGETHER) if objective is Objective.THROUGHPUT else 1
+        decided = _decided(network, board, asked, passes, on, runners, executor, images)
     if decided is not None:
         best = decided.candidate
         optimum = next(one for one in candidates if one.point.design == best.point.design)
@@ -158,12 +162,15 @@ def _decided(
     on: Callable[[ParetoPoint], Candidate],
     candidates: Sequence[Candidate],
     executor: Executor | None,
+    images: int,
 ) -> Decision | None:
-    """The fastest by the exact model; None if programs are too long for it."""
+    """The fastest by the exact model with so many images; None if programs are too long for it."""
+
+    def configure(one: Candidate) -> OverlayConfig | None:
+        return _configuration(one, board, asked, images)
+
     with processes() as pool:
-        found = Trials(
-            network, passes, lambda one: _configuration(one, board, asked), on, executor or pool
-        )
+        found = Trials(network, passes, configure, on, executor or pool, images)
         return found.best(candidates)
 
 
@@ -173,14 +180,17 @@ def _asked(network: Network, passes: Passes) -> Needs:
     return needs(apply(without_numbers(network), passes, ()), numbers)
 
 
-def _configuration(best: Candidate, board: Card | None, asked: Needs) -> OverlayConfig | None:
-    """The chosen overlay, with memory for what merging has joined if the board has room."""
+def _configuration(
+    best: Candidate, board: Card | None, asked: Needs, images: int = 1
+) -> OverlayConfig | None:
+    """The chosen overlay, with memory for what merging has joined, and for images that take turns,
+    if the board has room."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, OverlayModel):
         return None
     config = model.config(mapping.rows, mapping.columns)
     least = asked.tensor_bytes, needs(best.network).tensor_bytes
-    whole = max(config.tensor_bytes, *least)
+    whole = max(config.tensor_bytes, *(images * size for size in least))
     larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
     return larger if board is None or board.fits(larger) else config
 
@@ -206,13 +216,13 @@ def _explore_one(options: Mapping[str, Any], task: tuple[Network, Card]) -> Expl
     return explore(*task, **options)
 
 
-def predict(found: Exploration, subject: Subject) -> Exploration:
-    """The same with the compiled program and its exact cycles.
+def predict(found: Exploration, subject: Subject, batch: int = 1) -> Exploration:
+    """The same with the compiled program and its exact cycles, also of several images at a time.
 
     ``subject`` : the network explored; cycles do not depend on its weights.
     """
     network = subject.network if isinstance(subject, Imported) else subject
-    return found.compiled(with_random_numbers(network) if network.is_outline else network)
+    return found.compiled(with_random_numbers(network) if network.is_outline else network, batch)
 
 
 def _families(

@@ -20,6 +20,7 @@ from dse.explore.candidate import Candidate
 from dse.explore.stretches import Stretches, durations, stretches
 from dse.mapping import Executor, ParetoPoint
 from dse.mapping.optimise import chosen_mapping
+from dse.network.batches import together
 from dse.network.graph import Network
 from dse.network.numbers import with_random_numbers
 from dse.passes import PassError, Passes, apply
@@ -45,6 +46,7 @@ class Trial:
     candidate: Candidate
     cycles: ProgramCycles
     numbers: Stretches
+    images: int
 
     @property
     def total(self) -> int:
@@ -53,7 +55,8 @@ class Trial:
     @cached_property
     def durations(self) -> dict[int, int]:
         """Cycles of each stretch."""
-        return durations(self.numbers, self.cycles.layers)
+        numbers = together([self.numbers] * self.images, self.images)
+        return durations(numbers, self.cycles.layers)
 
     def flips(self, number: int) -> list[tuple[str, Label]]:
         """Layers of a stretch with their next best label, the most promising first."""
@@ -97,6 +100,7 @@ class Trials:
     configure : a candidate's overlay.
     remap : the network on a design whose model has another share of prefetch.
     executor : runs the trials of a round.
+    images : of a run.
     """
 
     def __init__(
@@ -106,8 +110,9 @@ class Trials:
         configure: Callable[[Candidate], OverlayConfig | None],
         remap: Callable[[ParetoPoint], Candidate],
         executor: Executor,
+        images: int = 1,
     ) -> None:
-        self._network, self._passes = network, passes
+        self._network, self._passes, self._images = network, passes, images
         self._configure, self._remap, self._executor = configure, remap, executor
         self._plain = stretches(apply(network, passes, ()))
         self._trials: list[Trial] = []
@@ -120,7 +125,7 @@ class Trials:
         """
         if not candidates:
             return None
-        budget = int(LONGEST // max(1.0, candidates[0].mapping.cycles))
+        budget = int(LONGEST // max(1.0, self._images * candidates[0].mapping.cycles))
         count = min(TRIALS, budget)
         if count < AT_ONCE:
             return None
@@ -202,12 +207,12 @@ class Trials:
             config, choices = self._configure(one), one.choices(self._passes)
             assert config is not None
             assert choices is not None
-            tasks.append((config, choices))
+            tasks.append((config, choices, self._images))
         cycles = self._executor.map(partial(_cycles, self._network), tasks)
         for one, total in zip(candidates, cycles, strict=True):
             if total is not None:
                 numbers = stretches(apply(self._network, self._passes, ()), one.groups)
-                self._trials.append(Trial(one, total, numbers))
+                self._trials.append(Trial(one, total, numbers, self._images))
 
 
 def _shortest(trials: Sequence[Trial], number: int) -> Trial:
@@ -223,11 +228,13 @@ def _key(candidate: Candidate) -> object:
     )
 
 
-def _cycles(network: Network, task: tuple[OverlayConfig, LayerMapping]) -> ProgramCycles | None:
+def _cycles(
+    network: Network, task: tuple[OverlayConfig, LayerMapping, int]
+) -> ProgramCycles | None:
     """The exact cycles of an outline's program; None if it cannot be compiled so."""
-    config, choices = task
+    config, choices, images = task
     try:
-        programs = compile_segments(with_random_numbers(network), config, choices)
+        programs = compile_segments(with_random_numbers(network), config, choices, images)
     except PolymapError:
         return None
     return in_turn([program_cycles(program, config) for program in programs])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dse.explore.defaults import configuration as configuration
     from dse.explore.exploration import Exploration as Exploration
     from dse.explore.families import Space as Space
+    from dse.explore.flights import explore_several as explore_several
     from dse.explore.memories import fit as fit
     from dse.explore.search import explore as explore
     from dse.explore.search import explore_all as explore_all
@@ -71,6 +72,7 @@ _HOMES = {
     "dse.explore.defaults": ("configuration",),
     "dse.explore.exploration": ("Exploration",),
     "dse.explore.families": ("Space",),
+    "dse.explore.flights": ("explore_several",),
     "dse.explore.memories": ("fit",),
     "dse.explore.search": ("explore", "explore_all", "predict"),
     "dse.explore.subject": ("shapes_of", "subject", "workload"),

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dse.cost.clock import latency
+from dse.cost.clock import latency, unit
 from dse.evaluate.styles import leading_part
 from dse.explore.card import Card
 from dse.explore.executors import ExecutorName, executor
+from dse.explore.flights import unbeaten
 from dse.explore.objectives import CostModelName, Objective, Winograd
 from dse.network.prune import without_dense
 from hw.isa.errors import InputError
@@ -22,6 +23,7 @@ from polymap.commands.options import (
     BOARDS,
     Array,
     Bare,
+    Batch,
     Calibration,
     Json,
     Lanes,
@@ -42,10 +44,14 @@ def explore(
     cost: Annotated[
         CostModelName, typer.Option("--model", help="whose cycles count: ours, or the paper's")
     ] = CostModelName.OVERLAY,
-    objective: Annotated[Objective, typer.Option(help="what is least")] = Objective.LATENCY,
+    objective: Annotated[Objective, typer.Option(help="what is best")] = Objective.LATENCY,
     style: Annotated[
         StyleName, typer.Option(help="one overlay for all layers, a stage for each, or both")
     ] = StyleName.OVERLAY,
+    batch: Batch = 1,
+    overlays: Annotated[
+        int, typer.Option(min=1, metavar="N", help="up to so many equal overlays on the card")
+    ] = 1,
     latency_ms: Annotated[
         float | None, typer.Option(help="bound of --objective dsp; default: 1.1 x the least")
     ] = None,
@@ -94,10 +100,11 @@ def explore(
     as_json: Json = False,
 ) -> None:
     """Find the overlay and the mapping of least latency, and prove them optimal."""
+    _refuse_flights(batch, overlays, objective, cost, board)
     if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
         raise InputError("--latency-ms must be positive, and needs --objective dsp")
-    if style is not StyleName.OVERLAY and board is None:
-        raise InputError(f"--style {style} needs --board: the card that the stages share")
+    if style is not StyleName.OVERLAY:
+        _refuse_style(style, board, batch, overlays, objective)
     target = place(board, bare)
     if target is not None:
         target = api.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
@@ -130,12 +137,13 @@ def explore(
                 return
             subject = whole = network = leading_part(network, piped.chain)
         progress.stage("exploring")
-        found = api.explore(
+        search = partial(
+            api.explore,
             network,
-            target,
             whole=whole,
             model=cost,
             objective=objective,
+            batch=batch,
             latency_ms=latency_ms,
             array=fixed,
             restriction=api.Restriction(
@@ -153,9 +161,15 @@ def explore(
             certify=certify,
             executor=None if engine is None else executor(engine),
         )
-        if exact:
-            progress.stage("compiling")
-            found = api.predict(found, subject)
+        if overlays > 1 and target is not None:
+            found = api.explore_several(
+                lambda card: api.predict(search(card), subject, batch), target, overlays, objective
+            )
+        else:
+            found = search(target)
+            if exact or batch > 1:
+                progress.stage("compiling")
+                found = api.predict(found, subject, batch)
         if out is not None:
             api.save(found, out)
     if piped is not None:
@@ -168,11 +182,57 @@ def explore(
         output.document(found.to_json())
         return
     _tell(found)
+    if len(found.flights) > 1:
+        _tell_flights(found)
     _tell_host(network)
     for what in network.ignored:
         typer.echo(f"left out, since the overlay cannot execute it: {what}")
     if out is not None:
         typer.echo(f"written to {out}")
+
+
+def _refuse_flights(
+    batch: int, overlays: int, objective: Objective, cost: CostModelName, board: str | None
+) -> None:
+    """What makes no sense of the options for images in flight."""
+    if objective is Objective.THROUGHPUT and batch == overlays == 1:
+        raise InputError(
+            "--objective throughput needs --batch or --overlays of at least 2: of one image at a"
+            " time it is --objective latency"
+        )
+    if batch * overlays > 1 and cost is not CostModelName.OVERLAY:
+        raise InputError("--batch and --overlays need --model overlay: the paper has no programs")
+    if overlays > 1 and board is None:
+        raise InputError("--overlays shares a card: it needs --board")
+
+
+def _tell_flights(found: api.Exploration) -> None:
+    """Latency and images a second of all overlays and batches."""
+    best = unbeaten(found.flights)
+    output.table(
+        ("overlays", "array"),
+        ("images a run", "cycles", unit(found.clock_standing), "images/s", "DSP", "unbeaten"),
+        [
+            (
+                *(str(flight.overlays), flight.array, str(flight.images), f"{flight.cycles:,}"),
+                *(f"{flight.latency_ms:.4f}", f"{flight.images_per_second:,.1f}"),
+                *(f"{flight.dsp:,}", "yes" if flight in best else ""),
+            )
+            for flight in found.flights
+        ],
+    )
+
+
+def _refuse_style(
+    style: StyleName, board: str | None, batch: int, overlays: int, objective: Objective
+) -> None:
+    if board is None:
+        raise InputError(f"--style {style} needs --board: the card that the stages share")
+    if batch > 1 or overlays > 1 or objective is not Objective.LATENCY:
+        raise InputError(
+            f"--style {style} is of one overlay, one image at a time, with the least latency; "
+            "leave --batch, --overlays and --objective out"
+        )
 
 
 def _tell_host(network: api.Network) -> None:

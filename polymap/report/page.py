@@ -14,6 +14,7 @@ from dse.files.figures import STYLE, element, printable, script
 from polymap.report import tables
 from polymap.report.array_figures import front, heat_map
 from polymap.report.comparison import comparison
+from polymap.report.flight_figure import flight_figure
 from polymap.report.gantt import gantt
 from polymap.report.layer_figure import layer_bars
 from polymap.report.palette import Palette
@@ -72,6 +73,9 @@ def _performance(data: ReportData) -> Iterator[Section]:
         yield Section(
             "Latency against DSPs", _FRONT, element(front(data), "front"), tables.pareto(data)
         )
+    if len(data.flights) > 1:
+        flown = flight_figure(data)
+        yield Section("Images in flight", _FLIGHTS, element(flown, "flights"), tables.flights(data))
 
 
 def _hardware(data: ReportData) -> Iterator[Section]:
@@ -117,5 +121,11 @@ _ARRAYS = (
     "the fastest is shown."
 )
 _FRONT = "The arrays that no other beats in both; the circle is the chosen one."
+_FLIGHTS = (
+    "Latency and images a second by the exact model, by overlays on the card and images of a run; "
+    "all images of a run are there when it ends. The line joins what nothing beats in both. "
+    "Overlays on one card share its resources and memory channels equally; the host's time is not "
+    "counted."
+)
 _PARAMETERS = "Parameters of the hardware."
 _RESOURCES = "Estimates by block (DSP slices are exact), against what the board has."

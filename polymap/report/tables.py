@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dse.cost.clock import latency, unit
 from dse.evaluate.report_data import ReportData
 from dse.explore.card import Card
+from dse.explore.flights import unbeaten
 from dse.explore.resources import Resources
 from dse.files.figures import printable
 from polymap.report.roofline import intensity
@@ -113,6 +114,27 @@ def rivals(data: ReportData) -> Table:
         for rival in data.rivals
     ]
     return Table(("mapping", "", unit(data.board.clock_standing), "against this one"), rows, 2)
+
+
+def flights(data: ReportData) -> Table:
+    """Overlays on the card and images of a run, with latency and throughput."""
+    best = unbeaten(data.flights)
+    rows = [
+        (
+            f"{flight.overlays}",
+            f"{flight.array}",
+            f"{flight.images}",
+            f"{flight.dsp:,}",
+            f"{flight.cycles:,}",
+            f"{flight.latency_ms:.4f}",
+            f"{flight.images_per_second:,.1f}",
+            "yes" if flight in best else NONE,
+        )
+        for flight in data.flights
+    ]
+    ms = unit(data.board.clock_standing)
+    headings = ("overlays", "array", "images a run", "DSP", "cycles", ms, "images/s", "unbeaten")
+    return Table(headings, rows, 2)
 
 
 def pareto(data: ReportData) -> Table:
