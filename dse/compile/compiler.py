@@ -19,6 +19,7 @@ from dse.compile.schedule import schedule
 from dse.compile.transform import transform
 from dse.compile.turns import orders
 from dse.compile.views import Layout, lay_out
+from dse.network.batches import joint
 from dse.network.graph import Network, NetworkError
 from dse.network.prune import prune
 from dse.passes.concat import insert_copies
@@ -46,16 +47,21 @@ def compile_network(
     mapping = mapping or LayerMapping()
     network = prune(network)
     own, rearranged = without_host(transform(network, mapping))
-    single = insert_copies(insert_identities(own), mapping.concat_in_place)
-    whole = batched(single, batch)
-    lowered = whole.network
+    own_adds = insert_identities(own)
+    whole = batched(own_adds, batch)
+    single, lowered = (
+        insert_copies(one, mapping.concat_in_place) for one in (own_adds, whole.network)
+    )
+    whole = replace(whole, network=lowered)
     mapping = replace(mapping, layers=whole.copied(mapping.layers))
     layout = lay_out(lowered)
     layers, plan = _ordered(single, whole, layout, config, mapping)
     scheduled = schedule(whole, layers, layout, plan, config, mapping)
     actions = assign_tokens(prefetch(scheduled.actions))
     entries = {one.output: one for op in rearranged.values() for one in copies(op, batch)}
-    macs = whole.copied({conv.name: own.conv_shape(conv).macs for conv in own.convolutions()})
+    single_macs = {conv.name: own.conv_shape(conv).macs for conv in own.convolutions()}
+    macs = whole.copied(single_macs)
+    macs |= {joint(name): batch * single_macs[name] for name in whole.shared}
     compiled = Compiled(lowered, layers, layout, plan, actions, scheduled, entries, macs, batch)
     manifest = describe(compiled, config, mapping)
     begin = {

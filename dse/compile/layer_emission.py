@@ -123,7 +123,7 @@ class Emitter:
         cycles = 0
         for first, last, move in self._strips(time, layer):
             parameters, record = self._parameters(
-                (self.batch.origins[pool.output],),
+                (self.batch.origin(pool.output),),
                 layer.name,
                 len(counts),
                 lambda: pool_records(self.network, pool, counts),
@@ -164,7 +164,7 @@ class Emitter:
         cycles = 0
         for first, last, move in self._strips(time, layer):
             parameters, record = self._parameters(
-                (self.batch.origins[combine.output],),
+                (self.batch.origin(combine.output),),
                 layer.name,
                 1,
                 lambda: pair_record(self.network, combine),
@@ -213,7 +213,7 @@ class Emitter:
 
     def _part(self, layer: ConvLayer, piece: Piece) -> tuple[Hashable, ...]:
         """The numbers of which a piece is: the same for all images."""
-        own = self.batch.origins[layer.conv.output]
+        own = self.batch.origin(layer.conv.output)
         return own, piece.first_group, piece.groups, piece.channel, piece.channels
 
     def _parameters(

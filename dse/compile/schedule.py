@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dse.assembly.instruction import Action
 from dse.assembly.program_error import ProgramError
@@ -93,13 +93,19 @@ def _inputs(layout: Layout, plan: MemoryPlan, time: int) -> Iterator[Action]:
 
 
 def _fed(loads: Sequence[Action], computed: Sequence[Action]) -> Iterator[Action]:
-    """The actions with each LOAD in front of the first one that needs it."""
+    """The actions with each LOAD in front of the first one that needs it.
+
+    The last one waits for rows that nobody reads, too: else another tensor could take their place
+    before they come.
+    """
     pending = list(loads)
-    for action in computed:
+    *before, last = computed
+    for action in before:
         needed = [one for one in pending if action.conflicts(one)]
         pending = [one for one in pending if one not in needed]
         yield from (*needed, action)
-    yield from pending
+    brought = tuple(region for one in pending for region in one.writes)
+    yield from (*pending, replace(last, reads=(*last.reads, *brought)))
 
 
 def _outputs(

@@ -7,11 +7,12 @@ by the other's layer (docs/decisions/0022-batches.md).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby, product
 
 from dse.compile.layers import ConvLayer, Layer
 from dse.compile.order import dependencies, interleave
 from dse.compile.residual import fuse
-from dse.network.batches import of_image
+from dse.network.batches import joint, of_image
 from dse.network.graph import Network
 from dse.passes.copies import Batch
 from hw.isa.config import OverlayConfig
@@ -31,17 +32,44 @@ def orders(single: Network, batch: Batch, config: OverlayConfig) -> Iterator[tup
     ways = [fuse(single)]
     if config.tensor_copies > 1:
         ways.insert(0, interleave(single, ways[0], config))
-    copies = {layer.output: layer for layer in fuse(batch.network)}
+    layers = fuse(batch.network)
     for together in (TOGETHER, 1) if batch.images > 1 else (1,):
         for way in ways:
             steps = [[layer] for layer in way] if together == 1 else _steps(single, way)
-            yield tuple(
-                copies[of_image(layer.output, image, batch.images)]
-                for first in range(0, batch.images, together)
-                for step in steps
-                for image in range(first, min(first + together, batch.images))
-                for layer in step
-            )
+            wanted = list(_names(steps, batch, together))
+            yield _in_order(batch.network, layers, wanted)
+
+
+def _names(steps: Sequence[Sequence[Layer]], batch: Batch, together: int) -> Iterator[str]:
+    """The results of all layers in turns; what all images share waits for all of them."""
+    images = batch.images
+    for shared, section in groupby(steps, lambda step: step[0].name in batch.shared):
+        own = list(section)
+        for first in range(0, images, together):
+            for step in own:
+                turns = range(first, min(first + together, images))
+                for image, layer in product(turns, step):
+                    yield joint(layer.output) if shared else of_image(layer.output, image, images)
+
+
+def _in_order(
+    network: Network, layers: Sequence[Layer], wanted: Sequence[str]
+) -> tuple[Layer, ...]:
+    """The layers by their results, each behind all that it reads."""
+    index = {layer.output: number for number, layer in enumerate(layers)}
+    needs = dependencies(network, layers)
+    placed: dict[int, None] = {}
+
+    def place(number: int) -> None:
+        if number not in placed:
+            for need in sorted(needs[number]):
+                place(need)
+            placed[number] = None
+
+    for name in (*wanted, *index):
+        if name in index:
+            place(index[name])
+    return tuple(layers[number] for number in placed)
 
 
 def _steps(network: Network, layers: Sequence[Layer]) -> list[list[Layer]]:

@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+JOINT = "all"
 
 
 def of_image(name: str, image: int, batch: int) -> str:
     """The name that a tensor or operator of one image has in a batch; of a batch of one its own."""
     return name if batch == 1 else f"{image}/{name}"
+
+
+def joint(name: str) -> str:
+    """The name of what all images of a batch have in common."""
+    return f"{JOINT}/{name}"
 
 
 def together(images: Sequence[Mapping[str, T]], batch: int) -> dict[str, T]:
@@ -23,13 +29,14 @@ def together(images: Sequence[Mapping[str, T]], batch: int) -> dict[str, T]:
 
 
 def apart(values: Mapping[str, T], batch: int) -> list[dict[str, T]]:
-    """The inverse: what each image has, by its own names."""
+    """The inverse: what each image has, by its own names; what they have in common is left out."""
     if batch == 1:
         return [dict(values)]
     found: list[dict[str, T]] = [{} for _ in range(batch)]
     for name, value in values.items():
         image, _, own = name.partition("/")
-        found[int(image)][own] = value
+        if image != JOINT:
+            found[int(image)][own] = value
     return found
 
 

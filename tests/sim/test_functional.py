@@ -320,6 +320,14 @@ def test_random_batches(network: Network, config: OverlayConfig, batch: int) -> 
     check(network, grown(network, config, batch), seeds=2, batch=batch)
 
 
+def test_rows_of_an_input_that_nobody_reads() -> None:
+    """They come before another tensor takes their place."""
+    b = Builder(np.random.default_rng(3))
+    pooled = b.pool(b.input(2, 1, 1), "max", Window(stride=(2, 1)))
+    network = b.build(b.conv(pooled, 1, Window((3, 3), padding=(1, 1, 1, 1))))
+    check(network, replace(SMALL, tensor_bytes=256), seeds=20, batch=4)
+
+
 def branchy() -> Network:
     """Everything that needs tokens: branches, concat, residual, pooling, two outputs."""
     b = Builder(np.random.default_rng(3))
