@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from itertools import product
 
-from dse.network.graph import Conv, Network
+from dse.network.graph import Add, Conv, Network
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 
 
 def all_choices(config: OverlayConfig) -> list[Choice]:
-    """Every algorithm in every dataflow that an overlay has."""
+    """Every algorithm in every dataflow that an overlay's array has."""
     gemms = product((ConvAlgorithm.IM2COL, ConvAlgorithm.KN2ROW), Dataflow)
     tiles = product((t.m for t in config.transforms), (Dataflow.WS, Dataflow.IS))
     return [
@@ -24,7 +24,7 @@ def legal(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -
     """Whether the algorithm can compute the layer on an overlay, if its memories are large enough.
 
     kn2row in WS keeps a whole row of pixels in the accumulators.  Winograd has stride 1 and no
-    dilation, and no NS.
+    dilation, and no NS.  Beside the array go depthwise convolutions that no addition waits for.
     """
     match choice.algorithm, choice.dataflow:
         case ConvAlgorithm.KN2ROW, Dataflow.WS:
@@ -33,6 +33,10 @@ def legal(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -
             plain = conv.window.stride == conv.window.dilation == (1, 1)
             there = any(choice.tile in (None, t.m) for t in config.transforms)
             return plain and there and flow is not Dataflow.NS
+        case ConvAlgorithm.DEPTHWISE, _:
+            channels = network.tensors[conv.input].channels, network.tensors[conv.output].channels
+            added = any(isinstance(op, Add) for op in network.consumers[conv.output])
+            return bool(config.depthwise) and channels == (conv.groups,) * 2 and not added
     return True
 
 

@@ -33,6 +33,7 @@ from sim.functional_datapath import (
     unpack,
     weight_words,
 )
+from sim.functional_depthwise import depthwise_results
 
 QUEUE_DEPTH = 4  # instructions that wait at an engine
 PIPELINE_DEPTH = 3  # CONVs that have read but not written
@@ -235,11 +236,18 @@ class FunctionalOverlay:
             local, remote = self._transfer(instruction)
             self.dram[Base(instruction.field("base"))][remote] = self.tensor[local]
         else:
-            own = self.records[: self.config.parameter_depth]
-            table = self._table(instruction)
-            self._put(instruction, pool_results(instruction, self.tensor, own, table))
+            self._put(instruction, self._pool(instruction))
         self._post(instruction)
         return number
+
+    def _pool(self, instruction: Instruction) -> Int64s:
+        """The results of a POOL."""
+        table = self._table(instruction)
+        if instruction.field("depthwise"):
+            behind = self.records[self.config.depthwise_weights :]
+            return depthwise_results(instruction, self.tensor, behind, table, self.config)
+        own = self.records[: self.config.parameter_depth]
+        return pool_results(instruction, self.tensor, own, table)
 
     def _load(self, instruction: Instruction) -> None:
         target, source = self._transfer(instruction)
@@ -270,7 +278,8 @@ class FunctionalOverlay:
             return None
         if number > self.config.tables:
             raise FunctionalError("an instruction names a table that the overlay does not have")
-        tables = self.records[self.config.parameter_depth :].reshape(-1, TABLE_ENTRIES)
+        behind = self.records[self.config.parameter_depth : self.config.depthwise_weights]
+        tables = behind.reshape(-1, TABLE_ENTRIES)
         return tables[number - 1].copy()
 
     def _write(self) -> int:

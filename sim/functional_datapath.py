@@ -69,7 +69,7 @@ def conv_sums(
 
 def conv_results(sums: Int64s, record: Mapping[str, Int64s], config: OverlayConfig) -> Int64s:
     """The int8 results of a CONV, before any residual."""
-    return _finish(wrap(sums + record["bias"], config.accumulator_bits), record)
+    return finished(wrap(sums + record["bias"], config.accumulator_bits), record)
 
 
 def residual_results(instruction: Instruction, own: Int64s, other: Int64s) -> Int64s:
@@ -135,16 +135,16 @@ def looked_up(table: Bytes, values: Int64s) -> Int64s:
 def pool_results(
     instruction: Instruction, tensor: Bytes, parameters: Bytes, table: Bytes | None
 ) -> Int64s:
-    """The int8 results of a POOL, [pixels, channels]."""
+    """The int8 results of a POOL, [pixels, channels], but of a depthwise convolution."""
     f = instruction.field
     if f("product"):
         record = unpack(parameters[f("parameters")][None])
-        return _finish(_combined(instruction, tensor) + record["bias"], record)
+        return finished(_combined(instruction, tensor) + record["bias"], record)
     if f("normalise"):
         assert table is not None
         record = unpack(parameters[f("parameters")][None])
         largest = _normalised(instruction, tensor, table).max(axis=(1, 2))
-        return _finish(largest + record["bias"], record)
+        return finished(largest + record["bias"], record)
     taps = TapPlaces.of(instruction).spread(f("channels"))
     value, inside = taps.read(instruction, tensor)
     window = (1, 2)  # axes
@@ -152,7 +152,7 @@ def pool_results(
         record = unpack(parameters[f("parameters")][None])
         largest = value.max(axis=window)
         entries = largest if table is None else looked_up(table, largest)
-        return _finish(entries + record["bias"], record)
+        return finished(entries + record["bias"], record)
     counted = (taps.row < f("counted_height")) & (taps.position < f("counted_bytes"))
     if not f("include_padding"):
         counted = counted & inside
@@ -161,7 +161,7 @@ def pool_results(
         raise FunctionalError("the channels of a pixel count different taps")
     index = (f("parameters") + counts[:, :1]) % (1 << 16) % len(parameters)
     record = {name: values[index] for name, values in unpack(parameters).items()}
-    return _finish(np.where(counted, value, 0).sum(axis=window) + record["bias"], record)
+    return finished(np.where(counted, value, 0).sum(axis=window) + record["bias"], record)
 
 
 def _combined(instruction: Instruction, tensor: Bytes) -> Int64s:
@@ -208,7 +208,7 @@ def _normalised(instruction: Instruction, tensor: Bytes, table: Bytes) -> Int64s
     return np.where(inside[..., None], products, -(1 << 17))
 
 
-def _finish(acc: Int64s, record: Mapping[str, Int64s]) -> Int64s:
+def finished(acc: Int64s, record: Mapping[str, Int64s]) -> Int64s:
     """Requantise sums by their records."""
     scaled = round_half_even_shift(acc * record["mantissa"], record["shift"])
     return np.clip(scaled + record["zero_point"], record["low"], record["high"])

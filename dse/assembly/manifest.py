@@ -71,7 +71,7 @@ class TensorPlace:
     tags: tuple[Count, ...]
 
 
-LayerKind = Literal["conv", "max", "average", "product", "combine"]
+LayerKind = Literal["conv", "depthwise", "max", "average", "product", "combine"]
 
 
 @dataclass(frozen=True)

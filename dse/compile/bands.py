@@ -14,12 +14,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from dse.compile.layers import ConvLayer, Layer, PoolLayer, Role
+from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, Role, WindowLayer
 from dse.compile.lifetime import completions
 from dse.compile.packing import cut
 from dse.compile.strips import cuts, source_rows
 from dse.compile.views import Layout
 from dse.network.graph import Network, Window
+from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.layer_mapping import LayerMapping
 from dse.tiling.legality import ConvAlgorithm
 from hw.isa.config import OverlayConfig, ceil_div
@@ -57,7 +58,7 @@ def find_bands(
     found = [
         bands
         for time, conv, follower, pool in pairs(network, layers)
-        if (bands := _best(time, conv, follower, pool, layout, config, mapping))
+        if (bands := _best(network, time, conv, follower, pool, layout, config, mapping))
     ]
     taken = {time for bands in found for time in bands.ends}
     for index, bands in enumerate(found):
@@ -87,16 +88,17 @@ def ready_rows(window: Window, height: int, rows: int, outputs: int) -> int:
 
 
 def _best(
+    network: Network,
     time: int,
     conv: ConvLayer,
     follower: int,
-    pool: PoolLayer,
+    pool: WindowLayer,
     layout: Layout,
     config: OverlayConfig,
     mapping: LayerMapping,
 ) -> Bands | None:
     height, pool_height = (layout.views[layer.output].height for layer in (conv, pool))
-    pooling = _pool_cycles(pool, layout, config)
+    pooling = beside_cycles(network, pool, config)
     best, least = None, _conv_cycles(conv, height, layout, config, mapping) + pooling
     for count in BANDS:
         ends = tuple(end for _, _, end in cuts(height, ceil_div(height, count)))
@@ -158,14 +160,17 @@ def _behind(
 
 def pairs(
     network: Network, layers: Sequence[Layer]
-) -> Iterator[tuple[int, ConvLayer, int, PoolLayer]]:
+) -> Iterator[tuple[int, ConvLayer, int, WindowLayer]]:
     """A convolution and the first pooling that reads its result, and no other's."""
     complete = completions(network, layers)
     taken: set[int] = set()
     for time, layer in enumerate(layers):
-        if not isinstance(layer, PoolLayer) or len(complete[layer.pool.input]) != 1:
+        if not isinstance(layer, WindowLayer):
             continue
-        (source,) = complete[layer.pool.input]
+        sources = complete[layer.operands[Role.SOURCE]]
+        if len(sources) != 1:
+            continue
+        (source,) = sources
         conv = layers[source]
         if isinstance(conv, ConvLayer) and source not in taken:
             taken.add(source)
@@ -183,8 +188,11 @@ def _conv_cycles(
     return sum(int(tiling.cost[0] if by else tiling.longest) for by, tiling in tilings)
 
 
-def _pool_cycles(layer: PoolLayer, layout: Layout, config: OverlayConfig) -> int:
-    target, window = layout.views[layer.output], layer.window
+def beside_cycles(network: Network, layer: WindowLayer, config: OverlayConfig) -> int:
+    """Of the engine beside the array."""
+    if isinstance(layer, DepthwiseLayer):
+        return DepthwiseForm(network.conv_shape(layer.conv), config).cycles
+    target, window = network.tensors[layer.output], layer.window
     normalise = layer.pool.normalisation is not None
     blocks = config.normalised_blocks(target.channels) if normalise else 1
     fields = {

@@ -7,6 +7,7 @@ from dataclasses import replace
 from dse.assembly.instruction import Instruction, make, seal
 from dse.assembly.program import Program
 from dse.compile.bands import find_bands, pairs
+from dse.compile.beside import beside
 from dse.compile.dependencies import assign_tokens, verify_tokens
 from dse.compile.describe import Compiled, describe
 from dse.compile.entries import without_host
@@ -24,7 +25,9 @@ from dse.network.graph import Network, NetworkError
 from dse.network.prune import prune
 from dse.passes.concat import insert_copies
 from dse.passes.copies import Batch, batched, copies
+from dse.passes.layer_shapes import layer_shapes
 from dse.tiling.layer_mapping import LayerMapping
+from dse.tiling.legality import against_depthwise
 from hw.isa import Opcode
 from hw.isa.config import ISA_VERSION, OverlayConfig
 
@@ -53,9 +56,10 @@ def compile_network(
         insert_copies(one, mapping.concat_in_place) for one in (own_adds, whole.network)
     )
     whole = replace(whole, network=lowered)
+    beside_array = beside(single, lay_out(single), config, mapping)
     mapping = replace(mapping, layers=whole.copied(mapping.layers))
     layout = lay_out(lowered)
-    layers, plan = _ordered(single, whole, layout, config, mapping)
+    layers, plan = _ordered(single, whole, beside_array, layout, config, mapping)
     scheduled = schedule(whole, layers, layout, plan, config, mapping)
     actions = assign_tokens(prefetch(scheduled.actions))
     entries = {one.output: one for op in rearranged.values() for one in copies(op, batch)}
@@ -80,26 +84,33 @@ def compile_network(
     return Program(instructions, compiled.weights, manifest)
 
 
-def whole_memory(network: Network) -> int:
+def whole_memory(network: Network, depthwise: bool = False) -> int:
     """The least tensor memory in which all activations of a network find room.
 
-    Layers follow each other in their own order; poolings run beside their neighbours.
+    Layers follow each other in their own order; poolings run beside their neighbours, and with
+    ``depthwise`` so do all convolutions that can.
     """
     lowered = insert_copies(insert_identities(without_host(prune(network))[0]))
-    layers, layout = fuse(lowered), lay_out(lowered)
-    beside = waited_for(lowered, layers)
+    able = {name for name, conv in layer_shapes(lowered).items() if not against_depthwise(conv)}
+    layers, layout = fuse(lowered, able if depthwise else ()), lay_out(lowered)
+    together = waited_for(lowered, layers)
     for conv, _, pool, _ in pairs(lowered, layers):
-        beside += [(conv, pool), (pool, conv)]
-    return room(lifetimes(lowered, layers, layout, beside), layout)
+        together += [(conv, pool), (pool, conv)]
+    return room(lifetimes(lowered, layers, layout, together), layout)
 
 
 def _ordered(
-    single: Network, batch: Batch, layout: Layout, config: OverlayConfig, mapping: LayerMapping
+    single: Network,
+    batch: Batch,
+    beside_array: frozenset[str],
+    layout: Layout,
+    config: OverlayConfig,
+    mapping: LayerMapping,
 ) -> tuple[tuple[Layer, ...], MemoryPlan]:
     """The layers with their memory plan, in the order that keeps most on chip and side by side."""
     network = batch.network
     plans = []
-    for layers in orders(single, batch, config):
+    for layers in orders(single, batch, beside_array, config):
         bands = None
         if config.tensor_copies > 1:
             bands = find_bands(network, layers, layout, config, mapping)

@@ -20,7 +20,7 @@ from dse.assembly.manifest import (
     Memory,
     TensorPlace,
 )
-from dse.compile.layers import ConvLayer, Layer, PairLayer, PoolLayer
+from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, PairLayer, PoolLayer
 from dse.compile.lifetime import completions
 from dse.compile.limit import cycle_limit
 from dse.compile.memory import HostSpan, MemoryPlan
@@ -136,6 +136,8 @@ def _kind(layer: Layer) -> LayerKind:
     match layer:
         case ConvLayer():
             return "conv"
+        case DepthwiseLayer():
+            return "depthwise"
         case PairLayer(combine=combine):
             return "product" if combine.combination == "product" else "combine"
         case PoolLayer(pool=pool):

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 from dse.assembly.instruction import Action
 from dse.assembly.program_error import ProgramError
-from dse.compile import conv_instruction, pair_instruction, pool_instruction
+from dse.compile import (
+    conv_instruction,
+    depthwise_instruction,
+    pair_instruction,
+    pool_instruction,
+)
 from dse.compile.conv_instruction import ConvStrip
-from dse.compile.layers import ConvLayer, Layer, PairLayer, PoolLayer, Role
+from dse.compile.depthwise_instruction import DepthwiseStrip
+from dse.compile.depthwise_ring import DepthwiseRing, LaneConstants
+from dse.compile.depthwise_weights import block_records, weight_rows
+from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, PairLayer, PoolLayer, Role
 from dse.compile.memory import MemoryPlan
 from dse.compile.movement import StripMove, load_parameters, move_strip
 from dse.compile.packing import Piece, cut
@@ -31,9 +39,10 @@ from dse.compile.weight_stream import piece_chunks, piece_stream
 from dse.network import constants
 from dse.network.graph import Network, Pool
 from dse.passes.copies import Batch
+from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.layer_mapping import Choice
 from hw.isa import POOL
-from hw.isa.config import OverlayConfig
+from hw.isa.config import OverlayConfig, ceil_div
 from hw.pool.cycles import pool_cost
 
 
@@ -66,6 +75,7 @@ class Emitter:
     config: OverlayConfig
     ring: ParameterRing
     tables: TableRing
+    taps: DepthwiseRing
     parameters: Blob
     weights: Blob
 
@@ -147,6 +157,53 @@ class Emitter:
         count = 1 if pool.normalisation is None else self.config.normalised_blocks(channels)
         ends = [channels * k // count for k in range(count + 1)]
         return itertools.starmap(range, itertools.pairwise(ends))
+
+    def depthwise(self, time: int, layer: DepthwiseLayer) -> tuple[list[Action], LayerCost]:
+        """A depthwise convolution beside the array: strip by strip, as many channels as go."""
+        conv, config = layer.conv, self.config
+        check_accumulators(self.network, conv, config)
+        form = DepthwiseForm(self.network.conv_shape(conv), config)
+        values = ConvConstants.of(self.network, conv)
+        entries = conv.table.entries if conv.table else b""
+        actions: list[Action] = []
+        cycles = 0
+        for first, last, move in self._strips(time, layer):
+            actions += move.loads
+            for channels in form.parts:
+                loads, constants = self._taps(layer, form, values, channels)
+                table, number = self.tables.place(layer.name, entries)
+                rows = move.rows[Role.SOURCE], move.rows[Role.TARGET]
+                strip = DepthwiseStrip(conv, *rows, first, last, channels)
+                action = depthwise_instruction.convolve(
+                    self.network, strip, form, constants, self.taps.reads(constants)
+                )
+                actions += [*loads, *table, self.tables.applied(action, number)]
+                cycles += self._pool_cycles(action)
+            actions += move.stores
+        return actions, LayerCost("", "", cycles, 0)
+
+    def _taps(
+        self,
+        layer: DepthwiseLayer,
+        form: DepthwiseForm,
+        values: ConvConstants,
+        channels: range,
+    ) -> tuple[list[Action], LaneConstants]:
+        """Weights and records of some channels."""
+        conv, config = layer.conv, self.config
+        blocks = ceil_div(len(channels), config.pool_channels)
+        rows = blocks * form.block_rows
+        key = self.batch.origins[conv.output], channels.start
+        weights, row = self.taps.rows(
+            key, layer.name, rows, lambda: weight_rows(conv, form, channels)
+        )
+        records, block = self.taps.blocks(
+            key,
+            layer.name,
+            blocks,
+            lambda: block_records(self.network, conv, values, channels, config),
+        )
+        return [*weights, *records], LaneConstants(row, rows, block, blocks)
 
     def combine(self, time: int, layer: PairLayer) -> tuple[list[Action], LayerCost]:
         """A combination of two tensors, strip by strip."""

@@ -1,4 +1,4 @@
-"""What a program executes: convolutions, which may add a residual, poolings, pairs of tensors."""
+"""What a program executes: convolutions, which may add a residual, and what runs beside them."""
 
 from __future__ import annotations
 
@@ -75,6 +75,30 @@ class PoolLayer:
 
 
 @dataclass(frozen=True, eq=False)
+class DepthwiseLayer:
+    """A depthwise convolution, on the engine that pools."""
+
+    conv: Conv
+
+    @property
+    def name(self) -> str:
+        return self.conv.name
+
+    @property
+    def output(self) -> str:
+        return self.conv.output
+
+    @property
+    def operands(self) -> dict[Role, str]:
+        """The tensor it reads and the one it writes."""
+        return {Role.SOURCE: self.conv.input, Role.TARGET: self.output}
+
+    @property
+    def window(self) -> Window:
+        return self.conv.window
+
+
+@dataclass(frozen=True, eq=False)
 class PairLayer:
     """A combination of two tensors, on the engine that pools."""
 
@@ -99,7 +123,10 @@ class PairLayer:
         return Window()
 
 
-BesideLayer = PoolLayer | PairLayer
+WindowLayer = PoolLayer | DepthwiseLayer
+"""What walks windows over one tensor on the engine beside the array."""
+
+BesideLayer = WindowLayer | PairLayer
 """What runs on the engine beside the array."""
 
 Layer = ConvLayer | BesideLayer

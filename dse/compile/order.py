@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from dse.compile.layers import ConvLayer, Layer, PairLayer, Role
+from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, PairLayer, Role
 from dse.compile.lifetime import completions
 from dse.network.graph import Network
+from dse.tiling.depthwise import DepthwiseForm
 from hw.isa.config import OverlayConfig, ceil_div
 
 
@@ -77,6 +78,8 @@ def _cycles(network: Network, layer: Layer, config: OverlayConfig) -> int:
         channels = network.tensors[layer.conv.input].channels // layer.conv.groups
         reduction = ceil_div(taps * channels, config.reduction)
         return pixels * reduction * ceil_div(output.channels, config.columns)
+    if isinstance(layer, DepthwiseLayer):
+        return DepthwiseForm(network.conv_shape(layer.conv), config).cycles
     if isinstance(layer, PairLayer):
         other = network.tensors[layer.combine.b]
         taps = 1 + (other.height * other.width > 1)

@@ -47,7 +47,7 @@ def tap_counts(network: Network, pool: Pool) -> range:
 def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> Action:
     """The POOL of one strip."""
     pool, channels = strip.pool, strip.channels
-    source = _channels(strip.source, channels.start, channels.stop)
+    source = strip.source.of_channels(channels)
     view = source.view
     average = pool.kind == "average"
     walk = WindowWalk(
@@ -98,10 +98,4 @@ def _with_neighbours(strip: PoolStrip, normalisation: Normalisation, x: Tensor) 
     """What is read of the source: the channels with those beside them."""
     first = max(0, strip.channels.start - normalisation.reach)
     last = min(x.channels, strip.channels.stop + normalisation.reach)
-    return _channels(strip.source, first, last)
-
-
-def _channels(rows: Rows, first: int, last: int) -> Rows:
-    """Some of the channels of rows that lie where they are."""
-    view = rows.view
-    return replace(rows, view=replace(view, channel=view.channel + first, channels=last - first))
+    return strip.source.of_channels(range(first, last))

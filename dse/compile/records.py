@@ -86,6 +86,18 @@ def conv_records(
     if config.lanes == 2 and not exact:
         weights = chunks.reshape(len(chunks), -1).astype(np.int64)
         bias = bias - (weights[:, 0::2] * weights[:, 1::2]).sum(axis=1)
+    return channel_records(network, conv, values, channels, bias, config)
+
+
+def channel_records(
+    network: Network,
+    conv: Conv,
+    values: ConvConstants,
+    channels: slice,
+    bias: npt.NDArray[np.int64],
+    config: OverlayConfig,
+) -> bytes:
+    """Records of some of a convolution's channels, with the bias of each."""
     mantissa, shift = values.mantissa[channels], values.shift[channels]
     zero_point = constants.own_result(network, conv).zero_points[channels]
     low, high = (np.broadcast_to(v, len(values.bias))[channels] for v in (conv.low, conv.high))

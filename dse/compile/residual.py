@@ -6,11 +6,12 @@ qualifies, an identity is put in front, which changes no value.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
-from dse.compile.layers import ConvLayer, Layer, PairLayer, PoolLayer
+from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, PairLayer, PoolLayer
 from dse.network.graph import (
     Add,
     Combine,
@@ -46,13 +47,18 @@ def insert_identities(network: Network) -> Network:
     return replace(network, tensors=tensors, operators=tuple(operators))
 
 
-def fuse(network: Network) -> tuple[Layer, ...]:
-    """The layers in execution order; a fused convolution takes the place of its Add."""
+def fuse(network: Network, beside: Collection[str] = ()) -> tuple[Layer, ...]:
+    """The layers in execution order; a fused convolution takes the place of its Add.
+
+    ``beside``: depthwise convolutions that the engine beside the array takes.
+    """
     fused = tails(network)
     convs = {conv.name: conv for conv in network.convolutions()}
     layers: list[Layer] = []
     for op in network.operators:
         match op:
+            case Conv() if op.name in beside:
+                layers.append(DepthwiseLayer(op))
             case Conv() if op.name not in fused.values():
                 layers.append(ConvLayer(op))
             case Pool():

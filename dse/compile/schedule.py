@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from dse.assembly.instruction import Action
 from dse.assembly.program_error import ProgramError
+from dse.compile.depthwise_ring import DepthwiseRing
 from dse.compile.layer_emission import Emitter, LayerCost
-from dse.compile.layers import ConvLayer, Layer, PoolLayer
+from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, PoolLayer
 from dse.compile.lifetime import output_times
 from dse.compile.memory import Home, MemoryPlan
 from dse.compile.movement import load, store
@@ -51,13 +52,15 @@ def schedule(
         raise ProgramError(f"{len(layers)} layers are too many: at most {MAX_LAYERS}")
     ring, parameters = ParameterRing(config.parameter_depth), Blob()
     weights = Blob(ALIGNMENT * config.weight_ports)
-    tables = TableRing(config, parameters)
-    emitter = Emitter(batch, layout, plan, config, ring, tables, parameters, weights)
+    tables, depthwise = TableRing(config, parameters), DepthwiseRing(config, parameters)
+    emitter = Emitter(batch, layout, plan, config, ring, tables, depthwise, parameters, weights)
     actions: list[Action] = []
     costs: list[LayerCost] = []
     for time, layer in enumerate(layers):
         if isinstance(layer, ConvLayer):
             computed, cost = emitter.conv(time, layer, mapping.choice(layer.name))
+        elif isinstance(layer, DepthwiseLayer):
+            computed, cost = emitter.depthwise(time, layer)
         elif isinstance(layer, PoolLayer):
             computed, cost = emitter.pool(time, layer)
         else:

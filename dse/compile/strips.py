@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dse.compile.layers import Layer, Role
@@ -25,6 +25,11 @@ class Rows:
     def at(self, row: int) -> int:
         """Address of a row."""
         return self.address + (row - self.first) * self.view.row_pitch
+
+    def of_channels(self, channels: range) -> Rows:
+        """Some of the channels, where they are."""
+        first = self.view.channel + channels.start
+        return replace(self, view=replace(self.view, channel=first, channels=len(channels)))
 
 
 @dataclass(frozen=True)

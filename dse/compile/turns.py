@@ -21,18 +21,22 @@ TOGETHER = 2
 """Images that take turns; of more, poolings pile up on their engine, and the array waits."""
 
 
-def orders(single: Network, batch: Batch, config: OverlayConfig) -> Iterator[tuple[Layer, ...]]:
+def orders(
+    single: Network, batch: Batch, beside: frozenset[str], config: OverlayConfig
+) -> Iterator[tuple[Layer, ...]]:
     """Orders of all layers, the best first if there is memory for all that is alive in them.
+
+    ``beside``: the single network's depthwise convolutions that the array does not take.
 
     The last ones compute one image after the other.
 
     With one copy of the tensor memory poolings would take the feeder's turns: nothing is gained by
     layers of one image that interleave.
     """
-    ways = [fuse(single)]
+    ways = [fuse(single, beside)]
     if config.tensor_copies > 1:
         ways.insert(0, interleave(single, ways[0], config))
-    layers = fuse(batch.network)
+    layers = fuse(batch.network, batch.copied(dict.fromkeys(beside)))
     for together in (TOGETHER, 1) if batch.images > 1 else (1,):
         for way in ways:
             steps = [[layer] for layer in way] if together == 1 else _steps(single, way)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from dse.assembly.instruction import Instruction
 from dse.cycles.flow import Issuer
 from dse.cycles.line import FOREVER, Line
+from hw.isa import POOL
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.isa.timing import (
     FINISH_LATENCY,
-    GAIN_LATENCY,
     GROUP_LATENCY,
     READ_LATENCY,
     WINDOW_LATENCY,
 )
-from hw.pool.cycles import _overlap as overlap
+from hw.pool.cycles import PoolLine, later
 from hw.pool.engine import RESULTS
 
 RESULT_LATENCY = READ_LATENCY + GROUP_LATENCY + WINDOW_LATENCY + FINISH_LATENCY
@@ -165,21 +165,16 @@ class Pooling:
         if self._issuer.started is None:
             return
         code: Instruction = self._issuer.started
-        fields = {
-            name: code.field(name)
-            for name in ("tap_rows", "tap_columns", "out_width", "column_step", "tap_column_step")
-        }
-        fresh, measuring = overlap(fields)
-        rows, columns, width = (fields[n] for n in ("tap_rows", "tap_columns", "out_width"))
-        blocks = ceil_div(code.field("channels"), self._config.pool_channels)
-        first, windows = rows * columns, code.field("pixels") * blocks
+        fields = {name: code.field(name) for name in POOL.members}
+        line = PoolLine.of(fields)
+        windows = fields["pixels"] * ceil_div(fields["channels"], self._config.pool_channels)
         self._steps, self._reads = (
-            PoolWindows(first, rows * fresh, width, windows, first) for _ in range(2)
+            PoolWindows(line.first, line.following, line.width, windows, line.first)
+            for _ in range(2)
         )
-        self._more = columns - 1 if fresh < columns and not code.field("product") else 0
-        normalises = bool(code.field("normalise"))
-        self._later = GAIN_LATENCY if normalises else 0
-        self._room = 2 * RESULTS if normalises else RESULTS
+        self._more = line.more
+        self._later = later(fields)
+        self._room = 2 * RESULTS if fields["normalise"] else RESULTS
         self._left = windows
-        self._begin = now + measuring + 2
+        self._begin = now + line.measuring + 2
         self._busy = True

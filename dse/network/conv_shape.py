@@ -16,6 +16,7 @@ class ConvShape:
     Names follow the literature: O1 x O2 output pixels, K1 x K2 taps, Cin and Cout channels.
     ``contiguous``: the input's rows are contiguous in memory; not so in a range of other channels.
     ``unfolded``: why the result must be written pixel by pixel; empty: it need not.
+    ``summand``: an addition of its result is part of it.
     ``own_products``: multiplications of an output value that no pass has added; 0: all.
     """
 
@@ -30,6 +31,7 @@ class ConvShape:
     groups: int = 1
     contiguous: bool = True
     unfolded: str = ""
+    summand: bool = False
     own_products: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:

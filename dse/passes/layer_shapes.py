@@ -33,4 +33,4 @@ def _noted(network: Network, conv: Conv, found: Placement, fused: bool) -> ConvS
         unfolded = "a concatenation would need a copy"
     single = shape.height * shape.width == 1
     contiguous = single or found.places[conv.input].pitch == shape.cin
-    return replace(shape, contiguous=contiguous, unfolded=unfolded)
+    return replace(shape, contiguous=contiguous, unfolded=unfolded, summand=fused)

@@ -123,6 +123,8 @@ class _Entry:
         flows = [flow.name for flow in Dataflow]
         if self.dataflow is not None and self.dataflow not in flows:
             raise ValueError(f"dataflow must be one of {', '.join(flows)}, not {self.dataflow!r}")
+        if self.dataflow is not None and self.algorithm is ConvAlgorithm.DEPTHWISE:
+            raise ValueError(f"dataflow must be left out with depthwise, not {self.dataflow!r}")
         winograd = self.algorithm is ConvAlgorithm.WINOGRAD
         tiles = [transform.m for transform in TRANSFORM_OF.values()]
         if self.tile is not None and not (winograd and self.tile in tiles):

@@ -11,19 +11,22 @@ from typing import Protocol
 
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Add, Combine, Network, Pool
+from dse.tiling.depthwise import walk as depthwise_walk
 from dse.tiling.run_form import run_form
 from dse.tiling.walks import ImageWalk, against
 from hw.isa import Dataflow
 from hw.isa.config import ceil_div
 from hw.isa.transforms import Transform
+from hw.pool.pool_layouts import MOST_PRODUCTS
 
 
 class ConvAlgorithm(enum.Enum):
-    """How a convolution becomes matrix products."""
+    """How a convolution is computed: as which matrix products, or beside the array."""
 
     IM2COL = "im2col"
     KN2ROW = "kn2row"
     WINOGRAD = "winograd"
+    DEPTHWISE = "depthwise"  # no matrix product: on the engine that pools
 
 
 class Strided(Protocol):
@@ -71,6 +74,17 @@ def against_walking(conv: ConvShape, algorithm: ConvAlgorithm) -> str:
         before=conv.padding[:2],
     )
     return against("CONV", walk.fields)
+
+
+def against_depthwise(conv: ConvShape) -> str:
+    """Why the engine that pools cannot take a convolution, if it has the multipliers."""
+    if not conv.groups == conv.cin == conv.cout:
+        return "it is no convolution of groups of one channel"
+    if conv.summand:
+        return "its result is a summand, which the array's writer adds"
+    if conv.taps > MOST_PRODUCTS:
+        return f"its {conv.taps} taps are more than {MOST_PRODUCTS}"
+    return against("POOL", {**depthwise_walk(conv).fields, "channels": conv.cin})
 
 
 def against_pooling(network: Network, pool: Pool) -> str:

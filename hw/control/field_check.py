@@ -91,6 +91,8 @@ class FieldCheck(wiring.Component):
         if opcode is Opcode.POOL:
             yield one.product > self._config.products
             yield one.normalise > self._config.normalisation
+            if not self._config.depthwise:
+                yield one.depthwise
             if not self._config.pairs:
                 yield (one.combination != Combination.PRODUCT) | one.spread
         if opcode is Opcode.LOAD:

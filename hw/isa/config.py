@@ -23,7 +23,13 @@ PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
 TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
 MOST_TABLES = 4
-_LATER = ("tables", "products", "pairs", "normalisation")  # whose value 0 is the overlay of before
+MOST_DEPTHWISE = 8
+DEPTHWISE_ROWS = 512  # of weights: what a block of RAM holds
+DEPTHWISE_BLOCKS = 64  # of channel records
+_LATER = (  # whose value 0 is the overlay of before
+    *("tables", "products", "pairs", "normalisation"),
+    "depthwise",
+)
 
 
 class ConfigError(PolymapError, ValueError):
@@ -69,6 +75,8 @@ class OverlayConfig:
         one value a pixel, which take the multipliers of products; 0 to leave them out.
     normalisation : 1 for normalisation across channels in the pooling engine, which takes a table
         and the multipliers of products; 0 to leave it out.
+    depthwise : multipliers of the pooling engine for depthwise convolutions, so many a lane: those
+        of a column of taps with as many columns of a kernel; 0 to leave them out.
     """
 
     rows: int = 16
@@ -90,6 +98,7 @@ class OverlayConfig:
     products: int = 1
     pairs: int = 0
     normalisation: int = 0
+    depthwise: int = 0
 
     def __post_init__(self) -> None:
         self._range("rows", 2, 1024)
@@ -117,6 +126,7 @@ class OverlayConfig:
             raise ConfigError(
                 f"normalisation must be 0 in words of {self.tensor_word} bytes, not 1"
             )
+        self._range("depthwise", 0, MOST_DEPTHWISE)
         self._check_winograd()
         for name in (
             *("tensor_bytes", "accumulator_depth", "parameter_depth"),
@@ -190,8 +200,40 @@ class OverlayConfig:
 
     @property
     def records(self) -> int:
-        """Records that LOAD can reach: the channels', and behind them those of the tables."""
+        """Records that LOAD can reach: the channels', behind them the tables', the depthwise."""
+        return self.depthwise_records + self.depthwise_channel_records
+
+    @property
+    def depthwise_weights(self) -> int:
+        """The first record of depthwise weights."""
         return self.parameter_depth + TABLE_RECORDS * self.tables
+
+    @property
+    def depthwise_weight_bytes(self) -> int:
+        """Bytes of a lane in a row of depthwise weights, of which ``depthwise`` count."""
+        return power_of_two(self.depthwise)
+
+    @property
+    def depthwise_row_records(self) -> int:
+        """Records of a row of depthwise weights, those of unused lanes included."""
+        lanes = PARAMETER_BYTES // self.depthwise_weight_bytes
+        return power_of_two(ceil_div(self.pool_channels, lanes))
+
+    @property
+    def depthwise_block_records(self) -> int:
+        """Records of a block of depthwise channels, those of unused lanes included."""
+        return power_of_two(self.pool_channels)
+
+    @property
+    def depthwise_records(self) -> int:
+        """The first channel record of depthwise convolutions."""
+        rows = DEPTHWISE_ROWS * self.depthwise_row_records if self.depthwise else 0
+        return self.depthwise_weights + rows
+
+    @property
+    def depthwise_channel_records(self) -> int:
+        """Channel records of depthwise convolutions, those of unused lanes included."""
+        return DEPTHWISE_BLOCKS * self.depthwise_block_records if self.depthwise else 0
 
     @property
     def weight_beat_bytes(self) -> int:

@@ -80,7 +80,7 @@ class Base(enum.IntEnum):
 
 
 class MemorySpace(enum.IntEnum):
-    """Target of LOAD: tensor memory (bytes), or records: of channels, behind them of tables."""
+    """Target of LOAD: tensor memory (bytes), or records: of channels, behind them the others."""
 
     TENSOR = 0
     PARAMETER = 1
@@ -103,7 +103,7 @@ LOAD = data.StructLayout(
         "base": Base,
         "space": MemorySpace,
         "offset": unsigned(40),  # bytes from the base register, any alignment
-        "local": unsigned(32),  # tensor memory byte, or record: the channels', then the tables'
+        "local": unsigned(32),  # tensor memory byte, or record (hw.isa.config)
         "bytes": unsigned(32),
     }
 )
@@ -217,6 +217,13 @@ POOL = data.StructLayout(
         "factor": signed(18),  # of the window's last tap, relative to its zero point
         "operand_factor": signed(18),
         "spread": unsigned(1),  # the operand has one byte for all channels
+        # A depthwise convolution: each tap is multiplied with weights of its own, a row a tap, from
+        # ``weights`` on, and each lane has a record of its own, from block ``parameters`` on.
+        # Padding reads the zero point.
+        "depthwise": unsigned(1),
+        "weights": unsigned(16),
+        "passes": unsigned(6),  # of a column of taps, where windows slide
+        "window_groups": unsigned(6),  # tap_columns * passes; 0: windows do not slide
     }
 )
 

@@ -87,6 +87,9 @@ FINISH_LATENCY = 1 + PARAMETER_LATENCY + 1 + REQUANTISE_LATENCY  # from a window
 FACTOR_LATENCY = GROUP_LATENCY + WINDOW_LATENCY + 1 + PARAMETER_LATENCY  # from a tap to its product
 CODE_LATENCY = 5  # from a word's bytes to the codes of its gains
 GAIN_LATENCY = CODE_LATENCY + TABLE_LATENCY + PRODUCT_LATENCY  # from a tap to itself, normalised
+DEPTHWISE_LATER = (  # results of a depthwise convolution, than those of a pooling
+    PRODUCT_LATENCY - GROUP_LATENCY + TABLE_LATENCY
+)
 POOL_DONE = 1  # from the last write's acceptance to ``o_done``
 
 # Stages of a layer pipeline.

@@ -19,8 +19,11 @@ TABLE = CONV["table"].shape  # counted from 1; 0: none
 
 
 def table_write(config: OverlayConfig) -> data.StructLayout:
-    """A write of one record of a table: its place among all tables', and its entries."""
-    records = range(TABLE_RECORDS * max(1, config.tables))
+    """A write of one record behind the channels': its place among them, and its bytes.
+
+    First come those of the tables.
+    """
+    records = range(max(TABLE_RECORDS, config.records - config.parameter_depth))
     return data.StructLayout({"valid": 1, "record": records, "entries": 8 * PARAMETER_BYTES})
 
 
@@ -46,6 +49,7 @@ class TableLanes(wiring.Component):
     def __init__(self, *, config: OverlayConfig, lanes: int) -> None:
         check_sizes(1, lanes=lanes)
         self._records = TABLE_RECORDS * config.tables
+        self._alone = not config.depthwise
         self._lanes = lanes
         super().__init__(
             {
@@ -82,7 +86,7 @@ class TableLanes(wiring.Component):
         m.d.comb += [
             to.addr.eq(write.record),
             to.data.eq(write.entries),
-            to.en.eq(write.valid),
+            to.en.eq(write.valid if self._alone else write.valid & (write.record < self._records)),
             row.addr.eq(Cat(byte[within:], table)),
         ]
         entries = (row.data.word_select(k, 8) for k in range(PARAMETER_BYTES))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.timing import GAIN_LATENCY, POOL_LATENCY
+from hw.isa.timing import DEPTHWISE_LATER, GAIN_LATENCY, POOL_LATENCY
 from hw.pool.pool_layouts import RING
 
 
@@ -30,23 +30,70 @@ def pool_cost(config: OverlayConfig, fields: Mapping[str, int]) -> PoolCost:
     A window reads its taps, one that slides the taps of its fresh columns. A read is a cycle, but
     a window that slides takes at least a cycle for each of its columns, unless it is a product.
     """
-    rows, columns, width = fields["tap_rows"], fields["tap_columns"], fields["out_width"]
-    fresh, measuring = _overlap(fields)
-    reduces = fresh < columns and not fields.get("product")
-    later = max(rows * fresh, columns) if reduces else rows * fresh
-    lines = fields["pixels"] // width * ceil_div(fields["channels"], config.pool_channels)
-    more = columns - 1 if reduces else 0
-    latency = POOL_LATENCY + (GAIN_LATENCY if fields.get("normalise") else 0)
+    line = PoolLine.of(fields)
+    lines = fields["pixels"] // line.width * ceil_div(fields["channels"], config.pool_channels)
     return PoolCost(
-        reads=lines * rows * (columns + (width - 1) * fresh),
-        cycles=lines * (rows * columns + (width - 1) * later) + measuring + more + latency,
+        reads=lines * line.reads,
+        cycles=lines * line.cycles + line.measuring + line.more + POOL_LATENCY + later(fields),
     )
+
+
+def later(fields: Mapping[str, int]) -> int:
+    """Cycles that results take longer than those of a pooling."""
+    if fields.get("normalise"):
+        return GAIN_LATENCY
+    return DEPTHWISE_LATER if fields.get("depthwise") else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolLine:
+    """The windows of one line.
+
+    Parameters
+    ----------
+    width : windows.
+    first, following : reads of the first window, and of each other one.
+    more : cycles between two windows at least, less one.
+    measuring : cycles in which ``Overlap`` finds out.
+    """
+
+    width: int
+    first: int
+    following: int
+    more: int
+    measuring: int
+
+    @classmethod
+    def of(cls, fields: Mapping[str, int]) -> PoolLine:
+        """The lines of the POOL instruction with these fields."""
+        rows, columns = fields["tap_rows"], fields["tap_columns"]
+        fresh, measuring = _overlap(fields)
+        slides = fresh < columns
+        column = rows * (fields["passes"] if slides and fields.get("depthwise") else 1)
+        return cls(
+            width=fields["out_width"],
+            first=columns * column,
+            following=fresh * column,
+            more=columns - 1 if slides and not fields.get("product") else 0,
+            measuring=measuring,
+        )
+
+    @property
+    def reads(self) -> int:
+        """Of the tensor memory."""
+        return self.first + (self.width - 1) * self.following
+
+    @property
+    def cycles(self) -> int:
+        """If the memory grants all reads at once."""
+        return self.first + (self.width - 1) * max(self.following, self.more + 1)
 
 
 def _overlap(fields: Mapping[str, int]) -> tuple[int, int]:
     """Fresh columns of a window, and the cycles in which ``Overlap`` finds them."""
     columns = fields["tap_columns"]
-    if columns > RING or fields["out_width"] == 1:
+    alone = bool(fields.get("depthwise")) and not fields["window_groups"]
+    if columns > RING or fields["out_width"] == 1 or alone:
         return columns, 1
     for fresh in range(1, columns):
         if fresh * fields["tap_column_step"] == fields["column_step"]:

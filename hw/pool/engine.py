@@ -15,7 +15,9 @@ from hw.lib.pipelining import delayed
 from hw.lib.queue import Queue
 from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
+from hw.pool.depthwise_sums import DepthwiseSums
 from hw.pool.gain_codes import GainCodes
+from hw.pool.lane_memory import LaneMemory
 from hw.pool.overlap import Overlap
 from hw.pool.pool_finish import PoolFinish
 from hw.pool.pool_layouts import PRODUCT, ticket
@@ -39,6 +41,9 @@ class PoolEngine(wiring.Component):
     A product of two tensors is a walk over windows of two taps, one of each tensor. A tensor of one
     pixel is the column that the windows of a line share, so that it is read once a line.
 
+    A depthwise convolution is a sum of products: where windows slide, a tap is multiplied with the
+    weights of its row in several columns of the kernel at once, for the windows that share it.
+
     Parameters
     ----------
     config : the overlay's; V = ``pool_channels``.
@@ -52,7 +57,7 @@ class PoolEngine(wiring.Component):
     i_data : In. The tensor memory's words, ``READ_LATENCY`` after the requests.
     o_write : Out, stream of write requests.
     o_record_address, i_record : Out, In. Parameter memory; the record comes two cycles later.
-    i_table : In, writes of the tables.
+    i_table : In, writes of the tables, and of depthwise weights and records.
     o_progress : Out. A tap was taken the cycle before, for the watchdog.
     """
 
@@ -82,7 +87,9 @@ class PoolEngine(wiring.Component):
         m.submodules.reader = reader = TapReader(config=self._config)
         bits = self._bits
         m.submodules.group = group = GroupReducer(lanes=lanes, bits=bits)
-        m.submodules.window = window = WindowReducer(lanes=lanes, bits=bits)
+        m.submodules.window = window = WindowReducer(
+            lanes=lanes, bits=bits, sums=self._config.depthwise
+        )
         m.submodules.finish = finish = PoolFinish(config=self._config)
         more = Mux(overlap.o_slides & ~pool.product, pool.tap_columns - 1, 0)
         connect(m, walk.o_tap, reader.i)
@@ -96,11 +103,7 @@ class PoolEngine(wiring.Component):
             reader.i_spacing.eq(more),
             group.i_average.eq(pool.average),
             group.i_zero_point.eq(pool.zero_point),
-            window.i_average.eq(pool.average),
             window.i_more.eq(more),
-            window.i_valid.eq(group.o_valid),
-            window.i_window_last.eq(group.o_window_last),
-            window.i_group.eq(group.o_group),
             finish.i_valid.eq(window.o_valid),
             finish.i_window.eq(window.o_window),
             finish.i_record.eq(self.i_record),
@@ -112,6 +115,16 @@ class PoolEngine(wiring.Component):
                 group.i_valid.eq(reader.o_valid),
                 group.i_tap.eq(reader.o_tap),
                 group.i_data.eq(self.i_data),
+            ]
+        if self._config.depthwise:
+            self._convolve(m, pool, overlap, reader, group, window, finish)
+        else:
+            m.d.comb += [
+                window.i_average.eq(pool.average),
+                window.i_back.eq(more),
+                window.i_valid.eq(group.o_valid),
+                window.i_window_last.eq(group.o_window_last),
+                window.i_group.eq(group.o_group),
             ]
         if self._config.products:
             products = self._multiply(m, pool, reader, finish)
@@ -126,6 +139,50 @@ class PoolEngine(wiring.Component):
     def _bits(self) -> int:
         """Of a tap's value at the reducers."""
         return Shape.cast(PRODUCT).width if self._config.normalisation else 8
+
+    def _convolve(
+        self,
+        m: Module,
+        pool: Any,
+        overlap: Overlap,
+        reader: TapReader,
+        group: GroupReducer,
+        window: WindowReducer,
+        finish: PoolFinish,
+    ) -> None:
+        """Sums of products, beside the groups of poolings, and records of each lane."""
+        m.submodules.memory = memory = LaneMemory(config=self._config)
+        m.submodules.sums = sums = DepthwiseSums(config=self._config)
+        slides = pool.depthwise & overlap.o_slides
+        back = Mux(slides, pool.window_groups - 1, window.i_more)
+        chosen = Mux(pool.depthwise, sums.o_group.as_value(), 0)
+        m.d.comb += [
+            overlap.i_alone.eq(pool.depthwise & (pool.window_groups == 0)),
+            memory.i_write.eq(self.i_table),
+            memory.i_row.eq(reader.o_row),
+            memory.i_block.eq(delayed(m, finish.i_window.count, 1, name="block")),
+            finish.i_records.eq(memory.o_records),
+            sums.i_zero_point.eq(pool.zero_point),
+            sums.i_valid.eq(reader.o_valid),
+            sums.i_tap.eq(reader.o_tap),
+            sums.i_data.eq(self.i_data),
+            sums.i_weights.eq(memory.o_weights),
+            sums.i_block.eq(reader.o_block),
+            window.i_average.eq(pool.average | pool.depthwise),
+            window.i_back.eq(back),
+            window.i_passes.eq(Mux(slides, pool.passes, 0)),
+            window.i_valid.eq(Mux(pool.depthwise, sums.o_valid, group.o_valid)),
+            window.i_window_last.eq(Mux(pool.depthwise, sums.o_window_last, group.o_window_last)),
+            window.i_group.eq(chosen),
+        ]
+        with m.If(~pool.depthwise):
+            m.d.comb += [
+                window.i_group.count.eq(group.o_group.count),
+                *(
+                    to[0].eq(one)
+                    for to, one in zip(window.i_group.lanes, group.o_group.lanes, strict=True)
+                ),
+            ]
 
     def _multiply(self, m: Module, pool: Any, reader: TapReader, finish: PoolFinish) -> Any:
         """Products, beside the reducers."""

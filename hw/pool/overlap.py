@@ -24,6 +24,7 @@ class Overlap(wiring.Component):
     i_run : In. High from the cycle after the instruction's arrival until ``o_done``.
     i_first : In. The arriving instruction's tap column step, the cycle before ``i_run``.
     i_instruction : In, ``hw.isa.POOL``, held.
+    i_alone : In, held. Windows do not slide, whatever they share.
     o_done : Out. The other outputs are valid from the next cycle on.
     o_slides : Out.
     o_fresh : Out. Columns that a window does not share with the one before it.
@@ -35,6 +36,7 @@ class Overlap(wiring.Component):
                 "i_run": In(1),
                 "i_first": In(POOL["tap_column_step"].shape),
                 "i_instruction": In(POOL),
+                "i_alone": In(1),
                 "o_done": Out(1),
                 "o_slides": Out(1),
                 "o_fresh": Out(8),
@@ -47,6 +49,7 @@ class Overlap(wiring.Component):
         columns = Signal(8, init=1)
         step = Signal(len(pool.tap_column_step) + exact_log2(RING))  # of so many columns
         alone = (columns == pool.tap_columns) | (pool.tap_columns > RING) | (pool.out_width == 1)
+        alone |= self.i_alone
         m.d.comb += self.o_done.eq(self.i_run & (alone | (step == pool.column_step)))
         with m.If(self.o_done):
             m.d.sync += [

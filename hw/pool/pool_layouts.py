@@ -6,11 +6,12 @@ from amaranth.hdl import Shape, ShapeLike, signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for, exact_log2
 
-from hw.isa.config import OverlayConfig
+from hw.isa.config import DEPTHWISE_BLOCKS, DEPTHWISE_ROWS, OverlayConfig
 
 RING = 32  # column results kept for the windows that share them: rows of a distributed RAM
 COUNT = unsigned(16)  # taps of a window: 255 * 255
 SUM = signed(24)  # of as many int8
+MOST_PRODUCTS = (1 << 23) // (1 << 14) - 1  # of two int8 whose sum fits
 PRODUCT = signed(18)  # of two int8, each relative to its zero point
 SCALED = signed(18)  # of an int8 relative to its zero point: its factor
 COMBINED = signed(27)  # of two int8 times their factors
@@ -32,10 +33,16 @@ def tensor_address(config: OverlayConfig) -> Shape:
 
 
 def window_end(config: OverlayConfig) -> data.StructLayout:
-    """What travels with a tap's place; a product's other operand brings its own address."""
+    """What travels with a tap's place.
+
+    A product's other operand brings its own address, a tap of a depthwise convolution the places of
+    its weights and of its channels' records.
+    """
     ends: dict[str, ShapeLike] = {"group_last": 1, "window_last": 1}
     if config.products:
         ends |= {"operand": 1, "operand_address": tensor_address(config)}
+    if config.depthwise:
+        ends |= {"row": range(DEPTHWISE_ROWS), "block": range(DEPTHWISE_BLOCKS)}
     return data.StructLayout(ends)
 
 
@@ -47,6 +54,12 @@ def combined(config: OverlayConfig) -> Shape:
 def partial_result(lanes: int) -> data.StructLayout:
     """Maximum or sum of some taps, by channel, and how many of them count."""
     return data.StructLayout({"lanes": data.ArrayLayout(SUM, lanes), "count": COUNT})
+
+
+def group_result(lanes: int, sums: int) -> data.StructLayout:
+    """As ``partial_result``, with several sums of a channel."""
+    channel = data.ArrayLayout(SUM, sums)
+    return data.StructLayout({"lanes": data.ArrayLayout(channel, lanes), "count": COUNT})
 
 
 def ticket(config: OverlayConfig) -> data.StructLayout:

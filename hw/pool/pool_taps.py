@@ -9,8 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa import POOL
-from hw.isa.config import OverlayConfig
-from hw.isa.timing import READ_LATENCY
+from hw.isa.config import DEPTHWISE_BLOCKS, DEPTHWISE_ROWS, OverlayConfig
+from hw.isa.timing import PARAMETER_LATENCY, READ_LATENCY
 from hw.lib.pipelining import delayed
 from hw.lib.tensor_memory import read_request
 from hw.lib.window import walk_place
@@ -33,10 +33,13 @@ class TapReader(wiring.Component):
     i_instruction, i_spacing : In, held while taps are under way.
     o_read : Out, stream to the tensor memory.
     o_valid, o_tap : Out, ``hw.pool.pool_layouts.TAP``, in the cycle of the bytes.
+    o_row, o_block : Out, of a depthwise convolution. Where the tap's weights are, which come with
+        the bytes, and its channels' records.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
+        place = {"o_row": Out(range(DEPTHWISE_ROWS)), "o_block": Out(range(DEPTHWISE_BLOCKS))}
         super().__init__(
             {
                 "i": In(stream.Signature(walk_place(window_end(config)))),
@@ -45,6 +48,7 @@ class TapReader(wiring.Component):
                 "o_read": Out(stream.Signature(read_request())),
                 "o_valid": Out(1),
                 "o_tap": Out(TAP),
+                **(place if config.depthwise else {}),
             }
         )
 
@@ -81,6 +85,12 @@ class TapReader(wiring.Component):
         ]
         if self._config.products:
             m.d.sync += tap.operand.eq(place.extra.operand)
+        if self._config.depthwise:
+            ahead = READ_LATENCY - PARAMETER_LATENCY
+            m.d.comb += [
+                self.o_row.eq(delayed(m, extra.row, ahead, name="row")),
+                self.o_block.eq(delayed(m, extra.block, READ_LATENCY, name="block")),
+            ]
         m.d.comb += [
             self.o_tap.eq(delayed(m, tap, READ_LATENCY - 2, name="tap")),
             self.o_valid.eq(delayed(m, accepted, READ_LATENCY, name="valid", reset_less=False)),

@@ -23,7 +23,9 @@ class PoolWalk(wiring.Component):
     output row, whose first window has all its columns and each other one its fresh columns only.
     Others: a line is one output pixel.  A group is what is reduced on arrival: a column of taps if
     windows slide, else a window.  A product's taps but the last of each window are its other
-    operand's, whose pixels are walked as the result's are.
+    operand's, whose pixels are walked as the result's are.  A depthwise convolution has a row of
+    weights for each tap of a group, and passes columns that slide so often that each has met all
+    columns of the kernel.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class PoolWalk(wiring.Component):
         self._active = Signal()
         self._moves = Signal()
         self._row_last = Signal()
+        self._column_last = Signal()  # the row is, in the column's last pass
         self._window_last = Signal()  # of the window's taps
         self._line_last = Signal()  # of the line's taps in a channel block
         self._block_last = Signal()  # in the last channel block
@@ -68,6 +71,7 @@ class PoolWalk(wiring.Component):
         pool, step = self.i_instruction, walker.i.payload
         line_end = self._line_last & self._block_last
         row_step = Mux(self._line_last, Step.FIRST, Step.NEXT)
+        column_group = self.i_slides & ~pool.product
         m.d.comb += [
             *(walker.i_window[name].eq(pool[name]) for name in WINDOW if name != "out_width"),
             walker.i_window.out_width.eq(Mux(self.i_slides, 1, pool.out_width)),
@@ -76,14 +80,12 @@ class PoolWalk(wiring.Component):
             self.o_ticket.valid.eq(self._active & self._window_last & walker.i.ready),
             self._moves.eq(walker.i.valid & walker.i.ready),
             step.tap_row.eq(Mux(self._row_last, Step.FIRST, Step.NEXT)),
-            step.tap_column.eq(Mux(self._row_last, row_step, Step.HOLD)),
+            step.tap_column.eq(Mux(self._column_last, row_step, Step.HOLD)),
             step.word.eq(
                 Mux(self._line_last, Mux(self._block_last, Step.FIRST, Step.NEXT), Step.HOLD)
             ),
             step.pixel.eq(Mux(line_end, PixelStep.NEXT, PixelStep.HOLD)),
-            step.extra.group_last.eq(
-                Mux(self.i_slides & ~pool.product, self._row_last, self._window_last)
-            ),
+            step.extra.group_last.eq(Mux(column_group, self._row_last, self._window_last)),
             step.extra.window_last.eq(self._window_last),
         ]
         connect(m, walker.o, flipped(self.o_tap))
@@ -94,6 +96,7 @@ class PoolWalk(wiring.Component):
         self._count_taps(m)
         self._count_results(m)
         self._walk_operand(m, step.extra)
+        self._walk_weights(m, step.extra)
         return m
 
     def _count_taps(self, m: Module) -> None:
@@ -105,7 +108,8 @@ class PoolWalk(wiring.Component):
         whole = self.i_start | windows.o_last  # the next window is its line's first
         m.d.comb += [
             self._row_last.eq(rows.o_last),
-            self._window_last.eq(rows.o_last & columns.o_last),
+            self._column_last.eq(rows.o_last & self._pass_last(m)),
+            self._window_last.eq(self._column_last & columns.o_last),
             self._line_last.eq(self._window_last & windows.o_last),
             rows.i_count.eq(pool.tap_rows),
             columns.i_count.eq(Mux(whole, pool.tap_columns, self.i_fresh)),
@@ -114,7 +118,7 @@ class PoolWalk(wiring.Component):
             columns.i_single.eq(Mux(whole, pool.tap_columns == 1, self.i_fresh == 1)),
             windows.i_single.eq(~self.i_slides | (pool.out_width == 1)),
             rows.i_advance.eq(self._moves),
-            columns.i_advance.eq(self._moves & rows.o_last),
+            columns.i_advance.eq(self._moves & self._column_last),
             windows.i_advance.eq(self._moves & self._window_last),
         ]
         for loop in (rows, columns, windows):
@@ -158,6 +162,42 @@ class PoolWalk(wiring.Component):
             extra.operand.eq(pool.product & ~self._window_last),
             extra.operand_address.eq(operand.o_address),
         ]
+
+    def _pass_last(self, m: Module) -> Any:
+        """Whether the column is not passed again."""
+        if not self._config.depthwise:
+            return 1
+        pool = self.i_instruction
+        several = self.i_slides & pool.depthwise
+        m.submodules.passes = passes = Rounds(bits=len(pool.passes))
+        m.d.comb += [
+            passes.i_start.eq(self.i_start),
+            passes.i_advance.eq(self._moves & self._row_last),
+            passes.i_count.eq(Mux(several, pool.passes, 1)),
+            passes.i_single.eq(~several | (pool.passes == 1)),
+        ]
+        return passes.o_last
+
+    def _walk_weights(self, m: Module, extra: Any) -> None:
+        """The row of a tap's weights, and the block of its channels' records."""
+        if not self._config.depthwise:
+            return
+        pool = self.i_instruction
+        row, first, block = Signal.like(extra.row), Signal.like(extra.row), Signal.like(extra.block)
+        following = (row + 1)[: len(row)]
+        m.d.comb += [extra.row.eq(row), extra.block.eq(block)]
+        with m.If(self._moves):
+            m.d.sync += row.eq(following)
+            with m.If(Mux(self.i_slides, self._column_last, self._window_last)):
+                m.d.sync += row.eq(first)
+            with m.If(self._line_last):
+                m.d.sync += [row.eq(following), first.eq(following), block.eq(block + 1)]
+        with m.If(self.i_start | (self._moves & self._line_last & self._block_last)):
+            m.d.sync += [
+                row.eq(pool.weights),
+                first.eq(pool.weights),
+                block.eq(pool.parameters),
+            ]
 
     def _drive(self, m: Module, walk: BlockWalk, address: Any, pitch: Any) -> None:
         m.d.comb += [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import C, Module, Mux, Signal, signed
+from amaranth.hdl import Array, C, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.sizes import check_sizes
-from hw.pool.pool_layouts import RING, TAP, partial_result
+from hw.pool.pool_layouts import RING, TAP, group_result, partial_result
 
 
 class GroupReducer(wiring.Component):
@@ -74,33 +74,44 @@ class GroupReducer(wiring.Component):
 class WindowReducer(wiring.Component):
     """Keeps the latest groups, and reduces a window's when its last one has come.
 
-    Windows must be at least as many cycles apart as they have groups.
+    Windows must be at least as many cycles apart as they have terms.  A group is a term, or, with
+    several sums, some of them: the terms of a column of taps are then the sums of its passes, of
+    which a window takes one, that of its next column.
 
     Parameters
     ----------
     lanes, bits : As ``GroupReducer``'s.
+    sums : of a group in a depthwise convolution; 0: there are none.
 
     Members
     -------
     i_average : In. As ``GroupReducer``'s.
-    i_more : In. Groups of a window, less one; likewise.
+    i_more : In. Terms of a window, less one; likewise.
+    i_back : In. Groups of a window, less one; likewise.
+    i_passes : In. Groups of a column, if they have several sums, else 0; likewise. Such a window
+        counts what its first group does.
     i_valid, i_window_last, i_group : In. A group.
     o_valid, o_window : Out. ``WINDOW_LATENCY + i_more`` after the window's last group.
     """
 
-    def __init__(self, *, lanes: int, bits: int = 8) -> None:
+    def __init__(self, *, lanes: int, bits: int = 8, sums: int = 0) -> None:
         check_sizes(1, lanes=lanes, bits=bits)
-        self._shape = partial_result(lanes)
+        check_sizes(0, sums=sums)
+        self._shape = group_result(lanes, max(1, sums))
+        self._window = partial_result(lanes)
         self._bits = bits
+        self._sums = sums
         super().__init__(
             {
                 "i_average": In(1),
                 "i_more": In(range(RING)),
+                "i_back": In(range(RING)),
+                "i_passes": In(range(RING + 1)),
                 "i_valid": In(1),
                 "i_window_last": In(1),
                 "i_group": In(self._shape),
                 "o_valid": Out(1),
-                "o_window": Out(self._shape),
+                "o_window": Out(self._window),
             }
         )
 
@@ -116,23 +127,32 @@ class WindowReducer(wiring.Component):
             write.en.eq(self.i_valid),
             read.addr.eq(oldest),
         ]
-        m.d.sync += [oldest.eq(oldest + 1), left.eq(left - 1), starts.eq(0)]
+        m.d.sync += [left.eq(left - 1), starts.eq(0)]
+        select = self._select(m, oldest)
         with m.If(left == 0):
             m.d.sync += active.eq(0)
         with m.If(self.i_valid):
             m.d.sync += newest.eq(newest + 1)
             with m.If(self.i_window_last):
                 m.d.sync += [
-                    oldest.eq(newest - self.i_more),
+                    oldest.eq(newest - self.i_back),
+                    select.eq(0),
                     left.eq(self.i_more),
                     active.eq(1),
                     starts.eq(1),
                 ]
 
-        group = Signal(self._shape, reset_less=True)
+        group = Signal(self._window, reset_less=True)
+        count = read.data.count
+        if self._sums:
+            count = Mux(starts | (self.i_passes == 0), count, 0)
         group_starts, group_ends = Signal(), Signal()
         m.d.sync += [
-            group.eq(read.data),
+            group.count.eq(count),
+            *(
+                one.eq(Array(sums)[select] if len(sums) > 1 else sums[0])
+                for one, sums in zip(group.lanes, map(list, read.data.lanes), strict=True)
+            ),
             group_starts.eq(starts),
             group_ends.eq(active & (left == 0)),
             self.o_valid.eq(group_ends),
@@ -140,6 +160,19 @@ class WindowReducer(wiring.Component):
         average, bits = self.i_average, self._bits
         accumulate(m, self.o_window, group, starts=group_starts, average=average, bits=bits)
         return m
+
+    def _select(self, m: Module, oldest: Signal) -> Signal:
+        """Goes to the next term: the next sum of the group, or the first one of the next group."""
+        select = Signal(range(max(2, self._sums)))
+        if not self._sums:
+            m.d.sync += oldest.eq(oldest + 1)
+            return select
+        plain, ends = self.i_passes == 0, select == self._sums - 1
+        m.d.sync += [
+            select.eq(Mux(plain | ends, 0, select + 1)),
+            oldest.eq(oldest + Mux(plain, 1, self.i_passes + ends)),
+        ]
+        return select
 
 
 def accumulate(m: Module, total: Any, term: Any, *, starts: Any, average: Any, bits: int) -> None:

@@ -62,6 +62,7 @@ def draw(seed: int) -> OverlayConfig:
         products=products,
         pairs=products * rng.randint(0, 1),
         normalisation=rng.randint(0, 1) if tables and products and word > 4 else 0,
+        depthwise=rng.choice((0, rng.randint(1, 8))),
     )
 
 

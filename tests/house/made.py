@@ -35,7 +35,11 @@ SMALL = {
     "accumulator_depth": 16,
 }
 DESIGNS = (
-    {"config": OverlayConfig(**SMALL, winograd="both", scratch_words=128, normalisation=1)},
+    {
+        "config": OverlayConfig(
+            **SMALL, winograd="both", scratch_words=128, normalisation=1, depthwise=2
+        )
+    },
     {"config": OverlayConfig(**SMALL, lanes=1), "primitive": Primitive(name="dsp48e2", cascade=2)},
 )
 LINK = MapLink(channels=2, size=6, tile=2, width=1)

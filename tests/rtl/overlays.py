@@ -51,8 +51,8 @@ def _winograd(lanes: int) -> OverlayConfig:
 # Both PE kinds, bus words narrower and wider than everything else, one to four weight ports, sides
 # that share no factor.
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
-# with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise
-# and combine in any way.
+# with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise,
+# combine in any way, and have multipliers for depthwise convolutions.
 # "5x3" has more than 64 KiB of tensor memory, so that an address has more than 16 bits.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
@@ -81,6 +81,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         accumulator_bits=27,
         normalisation=1,
         pairs=1,
+        depthwise=3,
     ),
     "4x7": OverlayConfig(
         rows=4,
@@ -91,6 +92,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         weight_words=100,
         parameter_depth=64,
         axi_bytes=64,
+        depthwise=5,
     ),
     "strips": OverlayConfig(
         rows=3,
@@ -104,6 +106,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         weight_ports=4,
         normalisation=1,
         pairs=1,
+        depthwise=2,
     ),
     "f2": OverlayConfig(
         rows=3,
@@ -158,14 +161,15 @@ class Case:
     Parameters
     ----------
     network : the network.
-    choices : of its convolutions, in turn; im2col in the dataflow where one is not legal.
+    choices : of its convolutions, in turn; im2col in the dataflow where one is not legal; None: the
+        compiler's own.
     timing : of the memory.
     images : number of images.
     seed : of the images.
     """
 
     network: Network
-    choices: tuple[Choice, ...] = (Choice(),)
+    choices: tuple[Choice | None, ...] = (Choice(),)
     timing: Timing = IDEAL
     images: int = 1
     seed: int = 1
@@ -173,7 +177,11 @@ class Case:
     def compile(self, config: OverlayConfig) -> Program:
         """The program for an overlay."""
         turns = zip(self.network.convolutions(), itertools.cycle(self.choices), strict=False)
-        layers = {conv.name: fallback(self.network, conv, one, config) for conv, one in turns}
+        layers = {
+            conv.name: fallback(self.network, conv, one, config)
+            for conv, one in turns
+            if one is not None
+        }
         return compile_network(self.network, config, LayerMapping(layers))
 
     def entries(self) -> list[Tensors]:

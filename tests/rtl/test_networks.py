@@ -40,6 +40,7 @@ timings = st.builds(
 choice = st.one_of(
     st.builds(Choice, st.sampled_from([None, *Dataflow])),
     st.sampled_from(all_choices(OVERLAYS["winograd1"])),
+    st.none(),
 )
 choices = st.lists(choice, min_size=1, max_size=6).map(tuple)
 

@@ -187,7 +187,7 @@ def networks(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Network:
         alike = [n for n in names if b.tensors[n].shape == x.shape]
         even = [n for n in names if b.tensors[n].shape[:2] == x.shape[:2]]
         kinds = ["conv", "same", "group", "pool", "add", "multiply", "combine", "normalise"]
-        kinds += ["concat", "fc"]
+        kinds += ["concat", "fc", "depthwise"]
         match draw(st.sampled_from([kind for kind in kinds if kind not in without])):
             case "conv":
                 window = draw(windows(x.height, x.width))
@@ -198,6 +198,9 @@ def networks(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Network:
                 groups = draw(st.sampled_from([g for g in range(1, 13) if x.channels % g == 0]))
                 window = draw(windows(x.height, x.width))
                 names.append(b.conv(source, groups * draw(st.integers(1, 3)), window, groups))
+            case "depthwise":
+                window = draw(windows(x.height, x.width))
+                names.append(b.conv(source, x.channels, window, x.channels))
             case "pool":
                 kind = draw(st.sampled_from(["max", "average"]))
                 window = draw(windows(x.height, x.width))
@@ -259,6 +262,8 @@ def configs(draw: st.DrawFn) -> OverlayConfig:
         normalisation=1,
         pairs=1,
         tables=draw(st.integers(1, 3)),
+        depthwise=draw(st.integers(0, 5)),
+        pool_lanes=draw(st.integers(0, 9)),
     )
 
 
@@ -303,14 +308,19 @@ def grown(network: Network, config: OverlayConfig, batch: int = 1) -> OverlayCon
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(networks(), configs(), st.lists(st.sampled_from([None, *Dataflow]), min_size=1))
+@given(
+    networks(),
+    configs(),
+    st.lists(st.sampled_from([None, *map(Choice, (None, *Dataflow))]), min_size=1),
+)
 def test_random_networks(
-    network: Network, config: OverlayConfig, flows: list[Dataflow | None]
+    network: Network, config: OverlayConfig, choices: list[Choice | None]
 ) -> None:
+    """Layers without a choice are the compiler's, so that it takes depthwise ones off the array."""
     config = grown(network, config)
     names = [conv.name for conv in network.convolutions()]
-    choices = {name: Choice(flows[i % len(flows)]) for i, name in enumerate(names)}
-    check(network, config, LayerMapping(choices))
+    chosen = {name: choices[i % len(choices)] for i, name in enumerate(names)}
+    check(network, config, LayerMapping({n: one for n, one in chosen.items() if one is not None}))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

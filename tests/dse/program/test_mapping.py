@@ -56,9 +56,13 @@ def test_what_is_forced_and_what_the_manifest_says_are_written_alike(
         ({"layers": {"a": {"dataflow": "OS"}}}, "dataflow must be one of WS, IS, NS, not 'OS'"),
         (
             {"layers": {"a": {"algorithm": "fft"}}},
-            "layers.a.algorithm must be one of 'im2col', 'kn2row' or 'winograd', not 'fft'",
+            "layers.a.algorithm must be one of 'im2col', 'kn2row', 'winograd' or 'depthwise', not",
         ),
         ({"layers": {"a": {"algorithm": "winograd", "tile": 3}}}, "a: tile must be 2 or 4"),
+        (
+            {"layers": {"a": {"algorithm": "depthwise", "dataflow": "WS"}}},
+            "a: dataflow must be left out with depthwise",
+        ),
         ({"layers": {"a": {"algorithm": "im2col", "tile": 2}}}, "only with winograd, not 2"),
         ({"layers": {"a": {"algorithm": []}}}, "must be one of 'im2col'"),
         ({"layers": {"a": {"fold": 0}}}, "layers.a.fold must be at least 1, not 0"),

@@ -137,6 +137,10 @@ class Layer:
         counts = range(self.kernel[0] * self.kernel[1] + 1) if self.average else (0,)
         return {(parameters + count) % RECORDS: self.record(count) for count in counts}
 
+    def behind(self, config: OverlayConfig, fields: dict[str, int]) -> dict[int, bytes]:
+        """What it needs in the memories whose records come behind the channels'."""
+        return {}
+
     def run(self, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The operator itself on (height, width, pitch) integers."""
         image = image[:, :, self.slack[0] : self.slack[0] + self.channels]
@@ -336,7 +340,7 @@ class Bench:
                 await self.tick(ctx, memory, engine)
             ctx.set(memory.i_write_0.payload, {"address": 5, "low": 0, "high": 0, "data": -1})
             ctx.set(memory.i_write_0.valid, 0)
-            await self.load_gains(ctx, memory, engine)
+            await self.load_behind(ctx, memory, engine)
             for _, fields in self.tasks:
                 ctx.set(engine.i.payload, fields)
                 await self.execute(ctx, memory, engine, stall)
@@ -350,12 +354,19 @@ class Bench:
         assert [tag for tag, _, _ in self.log] == [fields["tag"] for _, fields in self.tasks]
         assert self.seen.tolist() == self.expected.tolist()
 
-    async def load_gains(self, ctx: Any, memory: Any, engine: Any) -> None:
-        """Writes the second table."""
-        for record in range(TABLE_RECORDS):
-            entries = GAINS[record * PARAMETER_BYTES :][:PARAMETER_BYTES]
-            write = {"valid": 1, "record": TABLE_RECORDS + record}
-            ctx.set(engine.i_table, write | {"entries": int.from_bytes(entries, "little")})
+    async def load_behind(self, ctx: Any, memory: Any, engine: Any) -> None:
+        """Writes the second table, and what the layers need."""
+        found = {
+            TABLE_RECORDS + record: GAINS[record * PARAMETER_BYTES :][:PARAMETER_BYTES]
+            for record in range(TABLE_RECORDS)
+        }
+        for layer, fields in self.tasks:
+            own = layer.behind(self.config, fields)
+            assert not found.keys() & own.keys()
+            found |= own
+        for record, entries in found.items():
+            write = {"valid": 1, "record": record, "entries": int.from_bytes(entries, "little")}
+            ctx.set(engine.i_table, write)
             await self.tick(ctx, memory, engine)
         ctx.set(engine.i_table, {})
 

@@ -18,6 +18,7 @@ from tests.hw.timing.designs import PLAIN
 from tests.hw.timing.feeding import walk
 
 AT = 3
+MULTIPLYING = replace(PLAIN, depthwise=1)
 NORMALISING = replace(PLAIN, axi_bytes=8, normalisation=1)
 _ONE = {
     **dict.fromkeys(("tap_rows", "tap_columns", "out_width", "pixels", "channels"), 1),
@@ -81,6 +82,13 @@ def gain() -> int:
     """A window of one tap takes so much longer if it is normalised."""
     one = POOL.const({**_ONE, "normalise": 1, "table": 1})
     return when(_engine(NORMALISING, one)[1]) - when(_engine(NORMALISING, ONE)[1])
+
+
+@measures("DEPTHWISE_LATER")
+def depthwise() -> int:
+    """A window of one tap takes so much longer if it has a weight."""
+    one = POOL.const({**_ONE, "depthwise": 1, "passes": 1, "window_groups": 1})
+    return when(_engine(MULTIPLYING, one)[1]) - when(_engine(MULTIPLYING, ONE)[1])
 
 
 @measures("FINISH_LATENCY")
