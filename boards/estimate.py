@@ -13,7 +13,13 @@ from dse.explore.resources import Resources
 from hw.bus.masters import READ_DEPTH
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa import PARAMETER
-from hw.isa.config import PARAMETER_BYTES, TABLE_RECORDS, OverlayConfig, ceil_div
+from hw.isa.config import (
+    DEPTHWISE_ROWS,
+    PARAMETER_BYTES,
+    TABLE_RECORDS,
+    OverlayConfig,
+    ceil_div,
+)
 from hw.isa.squares import REACH
 from hw.lib.banks import BLOCK_LANES, BLOCK_ROWS
 from hw.lib.requantise import DSP_FACTOR
@@ -54,6 +60,7 @@ def breakdown(
         "pooling": pooling(config),
         "products": products(config),
         "normalisation": normalisation(config),
+        "depthwise": depthwise(config),
     }
 
 
@@ -268,6 +275,25 @@ def normalisation(config: OverlayConfig) -> Resources:
     lanes = config.normalised_channels
     squares = lanes + 2 * REACH
     return Resources(lut=58 * squares + 85 * lanes, ff=52 * squares + 61 * lanes)
+
+
+def depthwise(config: OverlayConfig) -> Resources:
+    """Multipliers of the pooling engine for depthwise convolutions, their weights and records.
+
+    Sums are as wide as the array's, so that a lane's requantisation may take a second slice.
+    """
+    lanes, columns = config.pool_channels, config.depthwise
+    if not columns:
+        return Resources()
+    wide = config.accumulator_bits > DSP_FACTOR
+    held = PARAMETER_BYTES // config.depthwise_weight_bytes  # lanes of a memory of weights
+    memories = [min(held, lanes - first) for first in range(0, lanes, held)]
+    return Resources(
+        dsp=lanes * (columns + wide),
+        bram18=sum(block_ram(DEPTHWISE_ROWS, 8 * columns * count) for count in memories),
+        lut=lanes * (190 + 77 * columns),
+        ff=470 + lanes * (298 + 54 * columns),
+    )
 
 
 def fifo(depth: int, bits: int) -> Resources:

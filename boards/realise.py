@@ -102,6 +102,7 @@ _REMEDIES = {
     "tables": "fewer tables",
     "products": "no products",
     "normalisation": "no normalisation",
+    "depthwise": "no depthwise",
     "sequencer": "a larger board",
     "feeder": "fewer rows",
     "activations": "fewer rows",

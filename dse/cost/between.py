@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from dse.cost.cost_model import PoolShape
+from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
+from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.grid import Count
 from hw.isa.config import OverlayConfig
 from hw.pool.cycles import pool_cost
@@ -44,13 +47,25 @@ def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Cou
         "product": int(pool.kind == "product"),
         "normalise": normalise,
     }
+
+    def cycles(config: OverlayConfig) -> int:
+        blocks = config.normalised_blocks(channels) if normalise else 1
+        return blocks * pool_cost(config, fields | {"channels": -(-channels // blocks)}).cycles
+
+    return _by_lanes(cycles, template, columns)
+
+
+def depthwise_cycles(conv: ConvShape, template: OverlayConfig, columns: Count) -> Count:
+    """[A]: of the POOLs of a depthwise convolution."""
+    return _by_lanes(lambda config: DepthwiseForm(conv, config).cycles, template, columns)
+
+
+def _by_lanes(
+    cycles: Callable[[OverlayConfig], int], template: OverlayConfig, columns: Count
+) -> Count:
+    """[A]: what depends on the array by the pooling engine's lanes alone."""
     lanes, index = np.unique(pool_lanes(columns, template), return_inverse=True)
-    configs = [replace(template, pool_lanes=int(n)) for n in lanes]
-    blocks = [config.normalised_blocks(channels) if normalise else 1 for config in configs]
-    parts = [fields | {"channels": -(-channels // count)} for count in blocks]
-    costs = [
-        n * pool_cost(one, part).cycles for one, part, n in zip(configs, parts, blocks, strict=True)
-    ]
+    costs = [cycles(replace(template, pool_lanes=int(n))) for n in lanes]
     return np.array(costs, np.float64)[index]
 
 

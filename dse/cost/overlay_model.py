@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 
-from dse.cost.between import behind, load_cycles, pool_cycles, pool_lanes
+from dse.cost.between import behind, depthwise_cycles, load_cycles, pool_cycles, pool_lanes
 from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
 from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
 from dse.cost.extents import extents, packings
@@ -112,7 +112,9 @@ class OverlayModel:
         template = self.template
         feet = 1 if template.accumulator_bits <= DSP_FACTOR else 2
         elements = rows * (columns + template.lanes - 1)
-        pooling = (1 + template.products) * pool_lanes(columns, template)
+        lane = 1 + template.products + template.depthwise
+        lane += feet - 1 if template.depthwise else 0  # whose sums are the accumulators'
+        pooling = lane * pool_lanes(columns, template)
         return {"dsp": elements + (feet + 2) * columns + pooling}
 
     def peak_macs(self, arrays: IntArray) -> FloatArray:
@@ -147,8 +149,14 @@ class OverlayModel:
     def _candidates(self, conv: ConvShape, way: Way, grid: Grid) -> Iterator[Mapping[str, Count]]:
         """Cycles by part of each packing of groups into block-diagonal products, and each tiling.
 
+        A depthwise convolution beside the array has no other parts than its engine's cycles.
+
         A CONV takes half of the parameter records at most; several follow each other at once.
         """
+        if way.dataflow is None:
+            cycles = depthwise_cycles(conv, self.template, grid.columns)
+            yield {"fill": 0, "array": cycles, "load": 0, "drain": DISPATCH}
+            return
         if way.fold > 1:
             conv = folded_shape(conv, way.fold)
         for groups in packings(conv.groups):

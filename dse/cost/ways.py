@@ -14,6 +14,7 @@ from dse.tiling.legality import (
     WINOGRAD_FLOWS,
     ConvAlgorithm,
     against_algorithm,
+    against_depthwise,
     against_folding,
     against_walking,
 )
@@ -24,10 +25,13 @@ from hw.isa.transforms import Transform
 
 @dataclass(frozen=True)
 class Way:
-    """Algorithm and dataflow, with a transform (Winograd) or a folding factor (im2col)."""
+    """Algorithm and dataflow, with a transform (Winograd) or a folding factor (im2col).
+
+    ``dataflow``: None beside the array.
+    """
 
     algorithm: ConvAlgorithm
-    dataflow: Dataflow
+    dataflow: Dataflow | None
     transform: Transform | None = None
     fold: int = 1
 
@@ -37,7 +41,8 @@ class Way:
         variant = f"f{self.transform.m}" if self.transform else ""
         if self.fold > 1:
             variant = f"fold{self.fold}"
-        return Label(self.algorithm.value, self.dataflow.name, variant)
+        flow = self.dataflow.name if self.dataflow is not None else ""
+        return Label(self.algorithm.value, flow, variant)
 
     @property
     def choice(self) -> Choice:
@@ -47,6 +52,8 @@ class Way:
 
     def legal(self, conv: ConvShape) -> bool:
         """Whether a convolution can be executed so; a 1 x 1 kernel is left to im2col."""
+        if self.algorithm is ConvAlgorithm.DEPTHWISE:
+            return not against_depthwise(conv)
         if self.algorithm is not ConvAlgorithm.IM2COL and conv.taps == 1:
             return False
         against = against_algorithm(conv, self.algorithm, self.dataflow)
@@ -66,6 +73,8 @@ def _ways(template: OverlayConfig, folds: tuple[int, ...]) -> Iterator[Way]:
         yield from (Way(algorithm, flow) for flow in Dataflow)
     for transform in template.transforms:
         yield from (Way(ConvAlgorithm.WINOGRAD, flow, transform) for flow in WINOGRAD_FLOWS)
+    if template.depthwise:
+        yield Way(ConvAlgorithm.DEPTHWISE, None)
     for fold in folds:
         if fold > 1:
             yield from (Way(ConvAlgorithm.IM2COL, flow, fold=fold) for flow in Dataflow)

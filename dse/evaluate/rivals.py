@@ -53,7 +53,7 @@ def _restricted(found: Exploration) -> Iterator[Rival]:
     for algorithm in sorted({label.algorithm for label in labels}):
         only = replace(allowed, algorithms=(algorithm,))
         yield _best(found, f"{algorithm} only", model, only, note)
-    for dataflow in sorted({label.dataflow for label in labels}):
+    for dataflow in sorted({label.dataflow for label in labels if label.dataflow}):
         only = replace(allowed, dataflows=(dataflow,))
         yield _best(found, f"{dataflow} only", model, only)
 

@@ -76,6 +76,7 @@ class Space:
                 products=needs.products,
                 pairs=needs.pairs,
                 normalisation=needs.normalisation,
+                depthwise=needs.depthwise,
                 accumulator_bits=needs.accumulator_bits(winograd),
             )
             for lanes in self.lanes
@@ -89,6 +90,8 @@ class Space:
 
     def _family(self, board: Card, needs: Needs, lanes: int, winograd: str) -> Family:
         depths = dict(DEPTHS)
+        if needs.depthwise:
+            depths["depthwise"] = (0, needs.depthwise)
         if not TRANSFORMS[winograd]:
             del depths["scratch_words"]
         deepest = {name: options[-1] for name, options in depths.items()}

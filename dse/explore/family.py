@@ -29,6 +29,8 @@ leaves (at most 0.7 % were found)."""
 class Family:
     """All overlays of a board with the same lanes and transforms; depths of buffers are open.
 
+    So is whether the pooling engine has multipliers for depthwise convolutions.
+
     Parameters
     ----------
     base : the parameters beside R x C and the depths.
@@ -42,9 +44,9 @@ class Family:
 
     @cached_property
     def bound(self) -> CostModel:
-        """``SURE`` of the cycles with the deepest buffers."""
+        """``SURE`` of the cycles with the deepest buffers, and the DSPs of the shallowest."""
         deepest = self._model({name: options[-1] for name, options in self.depths.items()})
-        return Joint((deepest,), (deepest,), SURE)
+        return Joint((deepest,), (self._model(self._least),), SURE)
 
     def possible(self, arrays: IntArray) -> IntArray:
         """Where the shallowest buffers fit, since resources grow with rows and with columns."""

@@ -53,6 +53,7 @@ def fit(
         config,
         pairs=max(config.pairs, asked.pairs),
         normalisation=max(config.normalisation, asked.normalisation),
+        depthwise=max(config.depthwise, asked.depthwise),
     )
     ample = replace(config, tensor_bytes=max(config.tensor_bytes, LARGEST_TENSOR_MEMORY))
     programs = compile_segments(model.network, ample, mapping, batch)

@@ -10,11 +10,16 @@ from dse.compile.records import needed_bits
 from dse.cost.infeasible import Infeasible
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Network
+from dse.passes.layer_shapes import layer_shapes
+from dse.tiling.legality import against_depthwise
 from hw.isa.config import ACCUMULATOR_BITS, TRANSFORMS, OverlayConfig, power_of_two
 from hw.isa.transforms import INPUT_MAX, INPUT_MIN, WEIGHT_MAX, signed_bits
 
 SHALLOWEST_PARAMETERS = 4096
 """Channel records that an overlay holds at least, so that usual networks share one."""
+
+MOST_COLUMNS = 5
+"""Of wider kernels, which are rare, columns of taps are passed more than once."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Needs:
     products : 1 if it multiplies tensors, or normalises them.
     pairs : 1 if it combines them otherwise.
     normalisation : 1 if it normalises across channels.
+    depthwise : multipliers a lane that its depthwise convolutions keep busy beside the array: the
+        columns of the widest kernel, at most ``MOST_COLUMNS``; 0 if it has none.
     """
 
     tensor_bytes: int
@@ -41,6 +48,7 @@ class Needs:
     products: int = 0
     pairs: int = 0
     normalisation: int = 0
+    depthwise: int = 0
 
     def accumulator_bits(self, winograd: str) -> int:
         """Width of the accumulators, with the bits that the output transform drops."""
@@ -78,8 +86,9 @@ def _needs(network: Network) -> Needs:
     convs = [network.conv_shape(conv) for conv in network.convolutions()]
     tiled = [conv for conv in convs if conv.stride == conv.dilation == (1, 1) and conv.taps > 1]
     widest = max((conv.cout for conv in convs), default=1)
+    beside = [c for c in layer_shapes(network).values() if not against_depthwise(c)]
     return Needs(
-        tensor_bytes=whole_memory(network),
+        tensor_bytes=whole_memory(network, depthwise=bool(beside)),
         parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
@@ -87,6 +96,7 @@ def _needs(network: Network) -> Needs:
         products=int(bool(network.combines or network.normalisations)),
         pairs=int(any(map(network.needs_pairs, network.combines))),
         normalisation=int(bool(network.normalisations)),
+        depthwise=min(MOST_COLUMNS, max((conv.kernel[1] for conv in beside), default=0)),
     )
 
 

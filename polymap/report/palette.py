@@ -23,7 +23,7 @@ class Palette:
     def __init__(self, labels: Iterable[Label]) -> None:
         labels = sorted(set(labels))
         self._ways = sorted({_way(label) for label in labels})
-        self._dataflows = sorted({label.dataflow for label in labels})
+        self._dataflows = sorted({label.dataflow for label in labels if label.dataflow})
         self.entries = {str(label): self._colour(label) for label in labels}
 
     def entry(self, label: Label | None) -> tuple[str, str]:
@@ -34,7 +34,8 @@ class Palette:
 
     def _colour(self, label: Label) -> str:
         hue = HUES[self._ways.index(_way(label)) % len(HUES)]
-        shade = _SHADES[self._dataflows.index(label.dataflow) % len(_SHADES)]
+        flow = self._dataflows.index(label.dataflow) if label.dataflow else 0
+        shade = _SHADES[flow % len(_SHADES)]
         parts = (int(hue[place : place + 2], 16) for place in (1, 3, 5))
         return "#" + "".join(f"{round(part + (255 - part) * shade):02x}" for part in parts)
 

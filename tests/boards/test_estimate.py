@@ -93,6 +93,8 @@ def group(block: str, config: OverlayConfig) -> Resources:
         return replace(total, bram18=total.bram18 - banks.bram18, ff=total.ff - banks_ff(config))
     if block == "buses":  # the weight buffer is part of the frontend
         return parts["buses"] + parts["weights"]
+    if block == "pooling":
+        return parts["pooling"] + parts["depthwise"]
     if block == "tensor memory":  # without the banks
         return replace(parts[block], bram18=0, uram=0, ff=parts[block].ff - banks_ff(config))
     return parts[block]
@@ -142,6 +144,7 @@ def test_a_weight_port_is_a_reader_with_its_queue(ports: int) -> None:
 
 def test_counts_cover_every_block() -> None:
     blocks = set(breakdown(OverlayConfig())) - {"elements", "weights"} | {"overlay"}
+    blocks.remove("depthwise")  # counted with the pooling engine
     assert {record["block"] for record in COUNTS} == blocks
 
 
