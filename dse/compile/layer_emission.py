@@ -193,7 +193,7 @@ class Emitter:
         conv, config = layer.conv, self.config
         blocks = ceil_div(len(channels), config.pool_channels)
         rows = blocks * form.block_rows
-        key = self.batch.origins[conv.output], channels.start
+        key = self.batch.origin(conv.output), channels.start
         weights, row = self.taps.rows(
             key, layer.name, rows, lambda: weight_rows(conv, form, channels)
         )
