@@ -274,7 +274,11 @@ def check(
     seeds: int = 3,
     batch: int = 1,
 ) -> Program:
-    """Compile, execute in several orders, and compare everything that can be observed."""
+    """Compile, execute in several orders, and compare everything that can be observed.
+
+    Of a batch in another order than the program's, that are the outputs: a strip of one image may
+    take the place of rows that have been read before the last ones of their tensor are there.
+    """
     program = compile_network(network, config, mapping, batch)
     rng = np.random.default_rng(7)
     images = [
@@ -289,7 +293,8 @@ def check(
     for seed in (None, *range(seeds)):
         run = functional.run(program, config, together(images, batch), seed)
         assert set(run.outputs) == outputs
-        for name, value in {**run.tensors, **run.outputs}.items():
+        observed = run.tensors if batch == 1 or seed is None else {}
+        for name, value in {**observed, **run.outputs}.items():
             if name in expected:
                 np.testing.assert_array_equal(value, expected[name], f"{name}, seed {seed}")
     return program
@@ -335,7 +340,15 @@ def test_rows_of_an_input_that_nobody_reads() -> None:
     b = Builder(np.random.default_rng(3))
     pooled = b.pool(b.input(2, 1, 1), "max", Window(stride=(2, 1)))
     network = b.build(b.conv(pooled, 1, Window((3, 3), padding=(1, 1, 1, 1))))
-    check(network, replace(SMALL, tensor_bytes=256), seeds=20, batch=4)
+    config = replace(SMALL, tensor_bytes=256)
+    program = compile_network(network, config, batch=4)
+    images = [{"t0": np.full((2, 1, 1), 5 * k, np.int8)} for k in range(4)]
+    for seed in range(20):
+        for name, found in functional.run(
+            program, config, together(images, 4), seed
+        ).tensors.items():
+            if name.endswith("/t0"):
+                np.testing.assert_array_equal(found, images[int(name[0])]["t0"])
 
 
 def branchy() -> Network:
