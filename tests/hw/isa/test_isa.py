@@ -17,7 +17,7 @@ from hw.isa import (
     encode,
 )
 
-SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 757, "POOL": 556}
+SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 757, "POOL": 585}
 NAMED = {
     (Opcode.LOAD, "base"): (Base, 32, 2),
     (Opcode.LOAD, "space"): (MemorySpace, 34, 1),
