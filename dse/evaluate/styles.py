@@ -101,7 +101,11 @@ def compared(found: Exploration, outcome: Outcome, card: Card, chain: LeadingCha
 def _overlay(found: Exploration, card: Card) -> Style:
     mapping, config = found.mapping, found.configuration
     assert config is not None
-    cycles = mapping.cycles if found.decision is None else found.decision.cycles
+    cycles = mapping.cycles
+    if found.execution is not None:
+        cycles = found.execution.cycles.total
+    elif found.decision is not None:
+        cycles = found.decision.cycles
     parts = list(card.blocks(config).values())
     busy = found.network.macs() / (mapping.peak_macs * cycles)
     return Style(

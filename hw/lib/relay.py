@@ -5,27 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+
+from hw.lib.station import Station
 
 
-class Relay(wiring.Component):
+class Relay(Station):
     """Hands payloads on a cycle later, one a cycle; ``i.ready`` and all of ``o`` are registers.
 
     It holds two payloads, so that what ``o`` waits for reaches ``i`` a cycle later.
-
-    Parameters
-    ----------
-    shape : of the payload.
-
-    Members
-    -------
-    i, o : streams in and out.
     """
-
-    def __init__(self, *, shape: Any) -> None:
-        self._shape = shape
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

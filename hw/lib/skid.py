@@ -5,25 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Shape, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+
+from hw.lib.station import Station
 
 
-class Skid(wiring.Component):
-    """Hands payloads on in the same cycle; keeps one that is not taken. ``i.ready`` is a register.
-
-    Parameters
-    ----------
-    shape : of the payload.
-
-    Members
-    -------
-    i, o : streams in and out.
-    """
-
-    def __init__(self, *, shape: Any) -> None:
-        self._shape = shape
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+class Skid(Station):
+    """Hands payloads on in the same cycle; keeps one not taken. ``i.ready`` is a register."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -104,7 +104,22 @@ def explore(
     if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
         raise InputError("--latency-ms must be positive, and needs --objective dsp")
     if style is not StyleName.OVERLAY:
-        _refuse_style(style, board, batch, overlays, objective)
+        alone = style is StyleName.PIPELINE
+        given = {
+            "--model": cost is not CostModelName.OVERLAY,
+            "--objective": objective is not Objective.LATENCY,
+            "--batch": batch > 1,
+            "--overlays": overlays > 1,
+            "--array": alone and array,
+            "--lanes": alone and lanes,
+            "--winograd": alone and winograd,
+            "--axi-bytes": alone and axi_bytes,
+            "--weight-ports": alone and weight_ports,
+            "--algorithm": alone and algorithm,
+            "--dataflow": alone and dataflow,
+            "--exact": alone and exact,
+        }
+        _refuse_style(style, board, [name for name, stands in given.items() if stands])
     target = place(board, bare)
     if target is not None:
         target = api.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
@@ -223,16 +238,11 @@ def _tell_flights(found: api.Exploration) -> None:
     )
 
 
-def _refuse_style(
-    style: StyleName, board: str | None, batch: int, overlays: int, objective: Objective
-) -> None:
+def _refuse_style(style: StyleName, board: str | None, senseless: list[str]) -> None:
     if board is None:
         raise InputError(f"--style {style} needs --board: the card that the stages share")
-    if batch > 1 or overlays > 1 or objective is not Objective.LATENCY:
-        raise InputError(
-            f"--style {style} is of one overlay, one image at a time, with the least latency; "
-            "leave --batch, --overlays and --objective out"
-        )
+    if senseless:
+        raise InputError(f"--style {style} has no use for {', '.join(senseless)}; leave it out")
 
 
 def _tell_host(network: api.Network) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from boards.board import board
 from dse.network.graph import Conv
@@ -18,30 +16,18 @@ from dse.onnx.reading import outline
 from dse.pipeline.from_network import leading_chain
 from dse.pipeline.on_card import device_of
 from polymap.commands.pipelined import PIPELINE_FILE, PIPELINE_PAGE, STYLES_FILE, STYLES_PAGE
+from tests.dse.network.conftest import Builder
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two convolutions with a maximum between them, and an average that is no stage."""
-    rng = np.random.default_rng(4)
-    weights = {"w1": rng.normal(size=(8, 3, 3, 3)), "w2": rng.normal(size=(16, 8, 3, 3))}
-    nodes = [
-        helper.make_node("Conv", ["x", "w1"], ["c1"], name="/first/Conv", pads=[1] * 4),
-        helper.make_node("Relu", ["c1"], ["r1"]),
-        helper.make_node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("Conv", ["p1", "w2"], ["c2"], name="/second/Conv"),
-        helper.make_node("GlobalAveragePool", ["c2"], ["y"], name="average"),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "chain",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 32, 32])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 16, 1, 1])],
-        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
-    )
-    opset = [helper.make_opsetid("", 17)]
+    b = Builder(4)
+    x = b.relu(b.conv(b.input(3, 32, 32), "first", 8, 3, 3, pads=[1] * 4))
+    x = b.node("MaxPool", [x], "pool", kernel_shape=[2, 2], strides=[2, 2])
+    average = b.node("GlobalAveragePool", [b.conv(x, "second", 16, 8, 3)], "average")
     path = tmp_path_factory.mktemp("model") / "chain.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    onnx.save(b.model(average), path)
     return path
 
 
@@ -60,7 +46,7 @@ def test_both_styles_of_the_same_layers(
     assert overlay["period_cycles"] == overlay["latency_cycles"]
     found = json.loads((tmp_path / "exploration.json").read_text())
     assert overlay["latency_cycles"] == found["decision"]["exact"]
-    assert [layer["name"] for layer in found["layers"]][:2] == ["/first/Conv", "/second/Conv"]
+    assert [layer["name"] for layer in found["layers"]][:2] == ["first", "second"]
     stages = json.loads((tmp_path / PIPELINE_FILE).read_text())
     assert pipeline["period_cycles"] == stages["cycles"]
     assert pipeline["latency_cycles"] == sum(stage["cycles"] for stage in stages["stages"])
@@ -101,6 +87,12 @@ def test_numbers_make_no_other_chain(model: Path) -> None:
 
 def test_what_cannot_be_compared(refused: Callable[..., str], model: Path) -> None:
     assert "--board" in refused("explore", model, "--style", "both")
+    both = ("explore", model, "--style", "both", "--board", "u200")
+    assert "--model" in refused(*both, "--model", "dynamap")
+    assert "--batch" in refused(*both, "--batch", 2)
+    pipeline = ("explore", model, "--style", "pipeline", "--board", "u200")
+    for option in (("--array", "8x8"), ("--lanes", 1), ("--exact",), ("--dataflow", "WS")):
+        assert option[0] in refused(*pipeline, *option)
     said = refused("explore", model, "--style", "pipeline", "--board", "ulx3s")
     assert "--style overlay" in said
     said = refused("explore", model, "--style", "pipeline", "--board", "u200", "--dsp", 1)

@@ -13,17 +13,10 @@ from dse.network.numbers import with_random_numbers
 from dse.networks.catalogue import benchmark
 from hw.isa import Base, Opcode
 from hw.isa.config import OverlayConfig
-from tests.sim.test_functional import branchy
+from tests.sim.test_functional import SMALL, branchy
 
-CONFIG = OverlayConfig(
-    rows=3,
-    columns=4,
-    tensor_bytes=1 << 14,
-    tensor_copies=2,
-    accumulator_depth=64,
-    weight_words=64,
-    parameter_depth=64,
-    axi_bytes=8,
+CONFIG = replace(
+    SMALL, tensor_bytes=1 << 14, tensor_copies=2, accumulator_depth=64, parameter_depth=64
 )
 
 

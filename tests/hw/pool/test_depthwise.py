@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from dse.network.rounding import factor, requantise
 from hw.isa.config import DEPTHWISE_ROWS, TABLE_RECORDS, OverlayConfig
-from tests.hw.pool.test_pool import EVERY_KIND, GAINS, Layer, Stall, check, layers
+from tests.hw.pool.pool_bench import Stall, check
+from tests.hw.pool.pool_layers import GAINS, Layer
+from tests.hw.pool.test_pool import EVERY_KIND, layers
 
 RING = 32
 
