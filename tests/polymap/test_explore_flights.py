@@ -30,7 +30,7 @@ def test_images_in_flight(invoke: Callable[..., Any], quantised: Path, tmp_path:
         (("--objective", "throughput"), "of one image at a time it is --objective latency"),
         (("--batch", 2, "--model", "dynamap"), "need --model overlay"),
         (("--overlays", 2, "--array", "4x4"), "it needs --board"),
-        (("--batch", 2, "--board", "u200", "--style", "both"), "are of --style overlay"),
+        (("--batch", 2, "--board", "u200", "--style", "both"), "has no use for --batch"),
         (("--overlays", 5, "--board", "u200"), "u200 has 4 memory channel(s)"),
     ],
 )
