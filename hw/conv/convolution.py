@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from amaranth.hdl import Cat, Module
@@ -15,7 +17,7 @@ from hw.conv.feed.feeder import FEED, Feeder
 from hw.conv.feed.scratch import Scratch
 from hw.conv.sequence.fed import fed_word
 from hw.conv.sequence.issuer import STALL
-from hw.conv.sequence.loader import SEQUENCE
+from hw.conv.sequence.loader import SEQUENCE, sequence_of
 from hw.conv.sequence.sequencer import Sequencer, Split
 from hw.conv.write.result_writer import WRITE, Writer
 from hw.isa import CONV, PARAMETER
@@ -86,14 +88,17 @@ class ConvEngine(wiring.Component):
         m.submodules.writer = writer = Writer(config=config)
         m.submodules.split = split = Split(shape=CONV, outputs=3)
         connect(m, flipped(self.i), split.i)
-        parts: list[tuple[Any, data.StructLayout]]
-        parts = [(feeder, FEED), (sequencer, SEQUENCE), (writer, WRITE)]
-        for k, (part, layout) in enumerate(parts):
+        parts: list[tuple[Any, data.StructLayout, Callable[[Any], Any]]] = [
+            (feeder, FEED, partial(select, FEED)),
+            (sequencer, SEQUENCE, sequence_of),
+            (writer, WRITE, partial(select, WRITE)),
+        ]
+        for k, (part, layout, told) in enumerate(parts):
             queue: Any = Queue(shape=layout, depth=INSTRUCTIONS)
             m.submodules[f"queue_{k}"] = queue
             whole = getattr(split, f"o_{k}")
             m.d.comb += [
-                queue.i.payload.eq(select(layout, whole.payload)),
+                queue.i.payload.eq(told(whole.payload)),
                 queue.i.valid.eq(whole.valid),
                 whole.ready.eq(queue.i.ready),
             ]

@@ -29,11 +29,6 @@ def is_winograd(config: OverlayConfig, instruction: Any) -> Any:
     return reduce(or_, (instruction.algorithm == algorithm for algorithm in TRANSFORM_OF))
 
 
-def winograd_algorithms(config: OverlayConfig) -> tuple[int, ...]:
-    """The algorithms of the configuration's transforms."""
-    return tuple(_ALGORITHM_OF[transform] for transform in config.transforms)
-
-
 def transform_index(config: OverlayConfig, instruction: Any) -> Any:
     """Which of the configuration's transforms."""
     if len(config.transforms) < 2:

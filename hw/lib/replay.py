@@ -93,12 +93,17 @@ class WeightBuffer(wiring.Component):
         room = Signal(init=1)  # not all are used
         more = Signal()  # more than one can be popped
         after_pop, start = Signal(range(self._depth)), Signal(range(self._depth))
+        # The level, but for a rewind of the cycle before: all that is kept can then be popped.
+        unwound, rewound = Signal.like(used), Signal()
         level, use = Signal.like(used), Signal.like(used)
         wrote, released = Signal(), Signal()
         pop, rewind = self.o.pop, self.o.rewind
-        grown, popped = Signal.like(used), Signal.like(used)  # the level, without and with a pop
+        # The level, without and with a pop, which comes late.  Two sums of the same operands would
+        # be shared behind the choice of one (Yosys' opt_share), so one is of complements.
+        grown, taken, popped = Signal.like(used), Signal.like(used), Signal.like(used)
         m.d.comb += [
             self.i.ready.eq(room),
+            self.o.level.eq(Mux(rewound, kept, unwound)),
             more.eq(self.o.level > 1),
             wrote.eq(self.i.valid & self.i.ready),
             released.eq(was_released(m, self.o)),
@@ -106,7 +111,8 @@ class WeightBuffer(wiring.Component):
             start.eq(Mux(released, read_pointer, release_pointer)),
             after_pop.eq(Mux(pop, self._next(read_pointer), read_pointer)),
             grown.eq(self.o.level + wrote),
-            popped.eq(self.o.level - ~wrote),
+            taken.eq(~self.o.level + ~wrote),
+            popped.eq(~taken),
             level.eq(Mux(pop, popped, grown)),
             use.eq(used + wrote),
             write.addr.eq(write_pointer),
@@ -119,7 +125,8 @@ class WeightBuffer(wiring.Component):
             m.d.sync += write_pointer.eq(self._next(write_pointer))
         m.d.sync += [
             self.o.data.eq(read.data),
-            self.o.level.eq(Mux(rewind, use, level)),
+            unwound.eq(level),
+            rewound.eq(rewind),
             self.o.some.eq(wrote | rewind | Mux(pop, more, self.o.some)),
             kept.eq(use),
             room.eq(Mux(wrote, used != self._depth - 1, used != self._depth)),

@@ -11,13 +11,17 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hw.isa import CONV, Dataflow
+from hw.isa import CONV, TRANSFORM_OF, Dataflow
 from hw.isa.config import OverlayConfig
 from hw.lib.algorithm import is_winograd
 from hw.lib.tiles import NEST, NEST_FIELDS, Tiles
 
 SEQUENCE_FIELDS = ("dataflow", "algorithm", "replay", *NEST_FIELDS, "parameters")
-SEQUENCE = data.StructLayout({name: CONV[name].shape for name in SEQUENCE_FIELDS})
+# An instruction's fields, and what would come late if the streamer worked it out: whose tiles the
+# drain finishes, a bit a transform; none where there is nothing to drain, or in IS.
+SEQUENCE = data.StructLayout(
+    {name: CONV[name].shape for name in SEQUENCE_FIELDS} | {"drained": len(TRANSFORM_OF)}
+)
 
 # What a consumer does to the weight buffer: advance; keep the word; back to the start of the held
 # segment; give up the held segment.
@@ -26,6 +30,13 @@ WEIGHT_POP = data.StructLayout({"pop": 1, "hold": 1, "rewind": 1, "release": 1})
 
 # Of a burst: the scratch memory's words are kept, and read again behind it; likewise the weights.
 _BURST = ("wide", "keep", "again", "hold", "rewind", "release")
+
+
+def sequence_of(instruction: Any) -> Any:
+    """The `SEQUENCE` of a CONV."""
+    weight_stationary = instruction.dataflow == Dataflow.WS
+    drained = [weight_stationary & (instruction.algorithm == a) for a in TRANSFORM_OF]
+    return Cat(*(getattr(instruction, name) for name in SEQUENCE_FIELDS), *drained)
 
 
 def begin_nest(config: OverlayConfig, tiles: Tiles, instruction: Any) -> list[Any]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +20,7 @@ from hw.conv.sequence.weight_stationary import WeightStationary
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import REUSE_DISTANCE
-from hw.lib.algorithm import is_winograd, skips, transform_index, winograd_algorithms
+from hw.lib.algorithm import is_winograd, skips, transform_index
 from hw.lib.counted_steps import Steps
 from hw.lib.tiles import Tiles
 
@@ -96,8 +94,6 @@ class Streamer(wiring.Component):
         self._request = Signal(request_layout(config))
         self._idle = Signal()  # nothing is left to drain
         self._free = Signal()  # Winograd: the bank that the next tile's waves fill
-        # The last instruction was Winograd in WS, of this algorithm.
-        self._drained = {algorithm: Signal() for algorithm in winograd_algorithms(config)}
         # The last tile has settled in the next cycle, if this one does not end; it must settle.
         self._rests, self._waits = Signal(), Signal()
         # Of the instruction.
@@ -132,10 +128,6 @@ class Streamer(wiring.Component):
                 self._skips.eq(skips(instruction)),
                 self._exact.eq(is_winograd(self._config, instruction) | skips(instruction)),
                 self._index.eq(transform_index(self._config, instruction)),
-                *(
-                    last.eq((instruction.dataflow == Dataflow.WS) & (instruction.algorithm == a))
-                    for a, last in self._drained.items()
-                ),
             ]
         with m.Elif(self.o_finish):
             m.d.sync += [self.o_busy.eq(0), self._flow.eq(0)]
@@ -155,9 +147,7 @@ class Streamer(wiring.Component):
 
         Its jobs bring whatever differs.
         """
-        following = self.i.payload
-        alike = (last & (following.algorithm == a) for a, last in self._drained.items())
-        return reduce(or_, alike, Const(0)) & (following.dataflow == Dataflow.WS)
+        return (self._instruction.drained & self.i.payload.drained).any()
 
     def _look(self, m: Module, tiles: Tiles, parameters: Any, room: Any) -> None:
         """What the issuers see."""
