@@ -33,8 +33,8 @@ SHARES = (1.0, 0.5)
 """Of the waits for weights that prefetch hides, beside the closed form's own."""
 TRIALS = 6
 """Whole programs that the exact model runs, at most."""
-LONGEST = 5_000_000
-"""Cycles of all these programs together, at most: the exact model runs some 200,000 a second."""
+LONGEST = 2_500_000
+"""Cycles of all these programs together, at most: the exact model runs some 60,000 a second."""
 AT_ONCE = 2
 """Trials of a round, when each depends on the rounds before."""
 

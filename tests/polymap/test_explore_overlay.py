@@ -127,7 +127,8 @@ def test_the_best_design_of_a_board(invoke: Callable[..., Any], tmp_path: Path) 
 
 
 def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any]) -> None:
-    common = ("explore", "squeezenet", "--array", "8x8", "--board", "u200", "--no-certify")
+    digits = ("explore", DIGITS / "digits.onnx", *CALIBRATION)
+    common = (*digits, "--array", "8x8", "--board", "u200", "--no-certify")
     left, bare = invoke(*common), invoke(*common, "--bare")
     assert "on what a u200 leaves (5,880 of 6,840 DSPs)" in left.stdout
     assert "on the bare device of u200" in bare.stdout
@@ -137,7 +138,8 @@ def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any]) -> None:
 
 
 def test_restrictions_of_the_hardware(invoke: Callable[..., Any]) -> None:
-    common = ("squeezenet", "--board", "u200", "--dsp", "300", "--no-certify")
+    common = (DIGITS / "digits.onnx", *CALIBRATION, "--board", "u200", "--dsp", "300")
+    common = (*common, "--no-certify")
     data = _explore(invoke, *common, "--lanes", "1", "--winograd", "none", "--no-fold")
     assert (data["lanes"], data["winograd"], data["certified_gap"]) == (1, "none", None)
     assert {layer["algorithm"] for layer in data["layers"]} <= {"im2col", "kn2row"}
@@ -160,7 +162,8 @@ def test_merging_and_blocks_can_be_switched_off(invoke: Callable[..., Any]) -> N
 
 
 def test_table(invoke: Callable[..., Any]) -> None:
-    answer = invoke("explore", "squeezenet", "--board", "kcu1500", "--array", "16x16")
+    digits = (DIGITS / "digits.onnx", *CALIBRATION)
+    answer = invoke("explore", *digits, "--board", "kcu1500", "--array", "16x16")
     assert answer.code == 0, answer
     for text in ("fill", "array", "drain", "next best", "16 x 16", "at 250 MHz", "gap to the"):
         assert text in answer.stdout
@@ -186,8 +189,9 @@ def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], messa
 
 def test_a_row_of_the_ablations() -> None:
     variant = Variant("small", (16, 16), Space(lanes=(2,), winograd=("none",)))
-    found = explore(benchmark("squeezenet"), U200, array=variant.array, space=variant.space)
-    cells = cells_of(variant.name, predict(found, benchmark("squeezenet")))
+    squeezenet = benchmark("squeezenet")
+    found = explore(squeezenet, U200, array=variant.array, space=variant.space, trials=False)
+    cells = cells_of(variant.name, predict(found, squeezenet))
     assert len(cells) == len(HEADER)
     row = dict(zip(HEADER, cells, strict=True))
     assert row["array"] == "16 x 16"

@@ -87,7 +87,7 @@ def test_stalls_lose_nothing(network: Path, rates: tuple[int, int, int]) -> None
 
 def test_pixels_bind_where_multipliers_abound(invoke: Callable[..., Any], network: Path) -> None:
     """An image of 14 x 14 pixels enters in 196 cycles, whatever the multipliers could do."""
-    arguments = ("--method", "exact", "--dsp", 400, "--simulate", 12, "--json")
+    arguments = ("--method", "exact", "--dsp", 280, "--simulate", 12, "--json")
     answer = invoke("pipeline", network, *arguments)
     assert answer.code == 0, answer
     told = json.loads(answer.stdout)
