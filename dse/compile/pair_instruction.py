@@ -35,8 +35,8 @@ class PairStrip:
     def walk(self, zero_point: int) -> WindowWalk:
         """Over all pixels as one line if it can be said, so that a shared operand is read once."""
         pixels = (self.last - self.first) * self.target.view.width
-        line = pixels <= largest("POOL", "out_width")
-        line &= pixels * self.source.view.pitch <= largest("POOL", "row_pitch")
+        line = pixels <= largest(Opcode.POOL, "out_width")
+        line &= pixels * self.source.view.pitch <= largest(Opcode.POOL, "row_pitch")
         source, target, rows = self.source, self.target, (self.first, self.last)
         if line:
             source, target = (self._line(one, pixels) for one in (source, target))

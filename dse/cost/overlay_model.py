@@ -12,7 +12,7 @@ from dse.cost.between import behind, depthwise_cycles, load_cycles, pool_cycles,
 from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
 from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
 from dse.cost.extents import extents, packings
-from dse.cost.ways import Way, ways
+from dse.cost.ways import Way, legal_labels, ways
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
 from dse.passes import folded_shape
@@ -69,8 +69,7 @@ class OverlayModel:
         return ways(self.template, self.folds)[label]
 
     def labels(self, conv: ConvShape) -> tuple[Label, ...]:
-        known = ways(self.template, self.folds)
-        return tuple(label for label, way in known.items() if way.legal(conv))
+        return legal_labels(self.template, self.folds, conv)
 
     def cycles(self, conv: ConvShape, labels: Sequence[Label], arrays: IntArray) -> FloatArray:
         grid = _grid(arrays, self.template)

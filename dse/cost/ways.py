@@ -68,6 +68,14 @@ def ways(template: OverlayConfig, folds: tuple[int, ...]) -> dict[Label, Way]:
     return {way.label: way for way in _ways(template, folds)}
 
 
+@lru_cache(maxsize=1 << 12)
+def legal_labels(
+    template: OverlayConfig, folds: tuple[int, ...], conv: ConvShape
+) -> tuple[Label, ...]:
+    """What of it can execute a convolution."""
+    return tuple(label for label, way in ways(template, folds).items() if way.legal(conv))
+
+
 def _ways(template: OverlayConfig, folds: tuple[int, ...]) -> Iterator[Way]:
     for algorithm in (ConvAlgorithm.IM2COL, ConvAlgorithm.KN2ROW):
         yield from (Way(algorithm, flow) for flow in Dataflow)

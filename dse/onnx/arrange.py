@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dse.network.tensor import Shape
 from dse.onnx.draft import DraftLayer, DraftTensor
 from dse.tiling.walks import largest
+from hw.isa import Opcode
 
-LARGEST_COPY = largest("POOL", "channels")
+LARGEST_COPY = largest(Opcode.POOL, "channels")
 """Channels that one instruction copies."""
 
 

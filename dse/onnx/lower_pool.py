@@ -18,6 +18,7 @@ from dse.onnx.source import attribute, node_name
 from dse.onnx.values import Illegal, OverlayValue, Unsupported, require
 from dse.tiling.walks import largest
 from dse.tiling.window_reach import all_touch
+from hw.isa import Opcode
 
 
 def max_pool(drafting: Drafting, node: onnx.NodeProto) -> None:
@@ -98,7 +99,7 @@ def global_pool(
 
 def _folded(height: int, width: int) -> tuple[int, int]:
     """An image of as many pixels which one window can hold, if there is one."""
-    most = min(largest("POOL", "tap_rows"), largest("POOL", "tap_columns"))
+    most = min(largest(Opcode.POOL, "tap_rows"), largest(Opcode.POOL, "tap_columns"))
     if max(height, width) <= most:
         return height, width
     pixels = height * width

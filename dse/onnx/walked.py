@@ -6,6 +6,7 @@ from dse.onnx.draft import DraftLayer
 from dse.onnx.lowering import Lowering
 from dse.onnx.values import Unsupported
 from dse.tiling.walks import ImageWalk, against
+from hw.isa import Opcode
 
 SMALLER = "use smaller images, kernels, strides, dilations or padding, or run it on the host"
 
@@ -16,10 +17,10 @@ def refusals(lowering: Lowering) -> dict[int, Unsupported]:
     for layer in lowering.draft.layers:
         why = ""
         if layer.kind == "conv":
-            why = against("CONV", _walk(layer).fields)
+            why = against(Opcode.CONV, _walk(layer).fields)
         elif layer.kind in ("max", "average", "normalise", "combine"):
             fields = {**_walk(layer).fields, "channels": layer.inputs[0].channels}
-            why = against("POOL", fields)
+            why = against(Opcode.POOL, fields)
         if why:
             found[lowering.made[layer]] = Unsupported(f"no instruction can say it: {why}", SMALLER)
     return found

@@ -14,7 +14,7 @@ from dse.network.graph import Add, Combine, Network, Pool
 from dse.tiling.depthwise import walk as depthwise_walk
 from dse.tiling.run_form import run_form
 from dse.tiling.walks import ImageWalk, against
-from hw.isa import Dataflow
+from hw.isa import Dataflow, Opcode
 from hw.isa.config import ceil_div
 from hw.isa.transforms import Transform
 from hw.pool.pool_layouts import MOST_PRODUCTS
@@ -73,7 +73,7 @@ def against_walking(conv: ConvShape, algorithm: ConvAlgorithm) -> str:
         dilation=conv.dilation,
         before=conv.padding[:2],
     )
-    return against("CONV", walk.fields)
+    return against(Opcode.CONV, walk.fields)
 
 
 def against_depthwise(conv: ConvShape) -> str:
@@ -84,7 +84,7 @@ def against_depthwise(conv: ConvShape) -> str:
         return "its result is a summand, which the array's writer adds"
     if conv.taps > MOST_PRODUCTS:
         return f"its {conv.taps} taps are more than {MOST_PRODUCTS}"
-    return against("POOL", {**depthwise_walk(conv).fields, "channels": conv.cin})
+    return against(Opcode.POOL, {**depthwise_walk(conv).fields, "channels": conv.cin})
 
 
 def against_pooling(network: Network, pool: Pool) -> str:
@@ -101,7 +101,7 @@ def against_pooling(network: Network, pool: Pool) -> str:
         dilation=window.dilation,
         before=window.padding[:2],
     )
-    return against("POOL", {**walk.fields, "channels": channels})
+    return against(Opcode.POOL, {**walk.fields, "channels": channels})
 
 
 def against_combining(network: Network, combine: Combine) -> str:
@@ -110,7 +110,7 @@ def against_combining(network: Network, combine: Combine) -> str:
     walk = ImageWalk(
         height=height, width=width, channels=channels, taps=(1, 1), outputs=(height, width)
     )
-    return against("POOL", {**walk.fields, "channels": channels})
+    return against(Opcode.POOL, {**walk.fields, "channels": channels})
 
 
 def against_folding(conv: ConvShape, factor: int) -> str:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from amaranth import Shape
-
-from hw.isa import CONV, POOL
-
-LAYOUTS = {"CONV": CONV, "POOL": POOL}
+from hw.isa import Opcode, limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +52,15 @@ class ImageWalk:
         }
 
 
-def against(opcode: str, fields: Mapping[str, int]) -> str:
+def against(opcode: Opcode, fields: Mapping[str, int]) -> str:
     """Why an instruction cannot hold such fields; empty if it can."""
     for name, value in fields.items():
-        shape = Shape.cast(LAYOUTS[opcode].members[name])
-        low = -(1 << shape.width - 1) if shape.signed else 0
-        high = low + (1 << shape.width) - 1
+        low, high = limits(opcode, name)
         if not low <= value <= high:
-            return f"{opcode}.{name} must be in [{low}, {high}], not {value}"
+            return f"{opcode.name}.{name} must be in [{low}, {high}], not {value}"
     return ""
 
 
-def largest(opcode: str, name: str) -> int:
-    """The largest value of a field without a sign."""
-    return (1 << Shape.cast(LAYOUTS[opcode].members[name]).width) - 1
+def largest(opcode: Opcode, name: str) -> int:
+    """The largest value of a field."""
+    return limits(opcode, name)[1]

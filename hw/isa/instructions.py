@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from amaranth.hdl import signed, unsigned
@@ -301,6 +302,7 @@ def counts(opcode: Opcode, fields: Mapping[str, int]) -> tuple[str, ...]:
     return found + KN2ROW_WS_COUNTS if kn2row else found
 
 
+@cache
 def limits(opcode: Opcode, name: str) -> tuple[int, int]:
     """The least and the greatest value that a field can hold."""
     shape = _shape(LAYOUTS[opcode].members[name])
