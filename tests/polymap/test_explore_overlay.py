@@ -138,8 +138,8 @@ def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any]) -> None:
 
 
 def test_restrictions_of_the_hardware(invoke: Callable[..., Any]) -> None:
-    common = (DIGITS / "digits.onnx", *CALIBRATION, "--board", "u200", "--dsp", "300")
-    common = (*common, "--no-certify")
+    given = (DIGITS / "digits.onnx", *CALIBRATION, "--board", "u200", "--array", "12x16")
+    common = (*given, "--no-certify")
     data = _explore(invoke, *common, "--lanes", "1", "--winograd", "none", "--no-fold")
     assert (data["lanes"], data["winograd"], data["certified_gap"]) == (1, "none", None)
     assert {layer["algorithm"] for layer in data["layers"]} <= {"im2col", "kn2row"}
