@@ -26,6 +26,7 @@ _MORE = (
     2  # bits of the quotient beside the result's: one more, and a guard bit; with more, all clips
 )
 _COARSE = 16
+_PARTS = 3  # of what a stage does not keep; both have multiples of three units
 
 
 def _rounded(result: Any = INT8) -> dict[str, Any]:
@@ -82,8 +83,8 @@ class Round(wiring.Component):
         fine_shift = delayed(m, self.i_shift[:4], 1, name="fine_shift")
         fine = self._shift(m, "fine", coarse.window, fine_shift, 1, self._window)
         sign = delayed(m, self.i_value[-1], 2, name="sign")
-        sticky = fine.sticky | delayed(m, coarse.sticky, 1, name="sticky")
-        large = fine.large | delayed(m, coarse.large, 1, name="large")
+        sticky = fine.sticky.any() | delayed(m, coarse.sticky.any(), 1, name="sticky")
+        large = fine.large.any() | delayed(m, coarse.large.any(), 1, name="large")
 
         guard, kept = fine.window[0], fine.window[1:]
         limit = Cat((~sign).replicate(self._window - 2), sign)
@@ -99,24 +100,31 @@ class Round(wiring.Component):
         return m
 
     def _shift(self, m: Module, name: str, value: Any, by: Any, unit: int, width: int) -> Any:
-        """One stage: ``value >> (by * unit)`` in ``width`` bits, with what did not fit in them."""
+        """One stage: ``value >> (by * unit)`` in ``width`` bits, with what did not fit in them.
+
+        The latter in parts, whose sum is left to the next stage: it is a function of every bit.
+        """
         stage = Signal(
-            data.StructLayout({"window": signed(width), "sticky": 1, "large": 1}),
+            data.StructLayout({"window": signed(width), "sticky": _PARTS, "large": _PARTS}),
             name=name,
             reset_less=True,
         )
-        reach = unit * ((1 << len(by)) - 1) + width
-        extended = Signal(signed(max(reach, len(value))), name=f"{name}_value")
+        most = (1 << len(by)) - 1  # units of a shift
+        bound = width - 1  # of the window without a shift; its highest bit is another sign
+        extended = Signal(signed(unit * most + width), name=f"{name}_value")
+        sign = extended[-1].replicate(unit)
+        below = [extended[unit * k :][:unit].any() & (by > k) for k in range(most)]
+        above = [(extended[bound + unit * k :][:unit] != sign) & (by <= k) for k in range(most)]
         m.d.comb += extended.eq(value)
+        m.d.sync += [
+            part.eq(Cat(bits[place::_PARTS]).any())
+            for parts, bits in ((stage.sticky, below), (stage.large, above))
+            for place, part in enumerate(parts)
+        ]
         with m.Switch(by):
-            for k in range(1 << len(by)):
-                above = extended[unit * k + width - 1 :]
+            for k in range(most + 1):
                 with m.Case(k):
-                    m.d.sync += [
-                        stage.window.eq(extended[unit * k : unit * k + width]),
-                        stage.sticky.eq(extended[: unit * k].any()),
-                        stage.large.eq(above.any() & ~above.all()),
-                    ]
+                    m.d.sync += stage.window.eq(extended[unit * k : unit * k + width])
         return stage
 
 

@@ -14,11 +14,22 @@ from hw.bus.burst_reader import COMMAND
 from hw.control.field_check import FAILURE
 from hw.isa import WEIGHTS, Error
 from hw.isa.config import OverlayConfig
+from hw.lib.counted_steps import Steps
 from hw.lib.queue import Queue
 
 AHEAD = 4  # segments whose reads may be under way at once
 
-JOB = data.StructLayout({"words": unsigned(24), "beats_per_word": unsigned(8), "last": 1})
+# Words of a segment and beats of a word, whether there is one of them, and whether the segment is
+# its instruction's last.
+JOB = data.StructLayout(
+    {
+        "words": unsigned(24),
+        "beats_per_word": unsigned(8),
+        "single_word": 1,
+        "single_beat": 1,
+        "last": 1,
+    }
+)
 
 
 class WeightReader(wiring.Component):
@@ -72,16 +83,23 @@ class WeightReader(wiring.Component):
         ]
 
         beat_number = Signal(8)
-        word_number = Signal(24)
         taken, word_end, job_end = Signal(), Signal(), Signal()
         final = Signal()
         job = jobs.o.payload
+        m.submodules.beats = beats = Steps(bits=len(job.beats_per_word))
+        m.submodules.words = words = Steps(bits=len(job.words))
         m.d.comb += [
             self.i_beat.ready.eq(jobs.o.valid & (~self.o.valid | self.o.ready)),
             taken.eq(self.i_beat.valid & self.i_beat.ready),
-            word_end.eq(taken & (beat_number + 1 == job.beats_per_word)),
-            job_end.eq(word_end & (word_number + 1 == job.words)),
+            word_end.eq(taken & beats.o_last),
+            job_end.eq(word_end & words.o_last),
             jobs.o.ready.eq(job_end),
+            beats.i_count.eq(job.beats_per_word),
+            beats.i_single.eq(job.single_beat),
+            beats.i_advance.eq(taken),
+            words.i_count.eq(job.words),
+            words.i_single.eq(job.single_word),
+            words.i_advance.eq(word_end),
         ]
         m.d.sync += self.o_retire.eq(self.o.valid & self.o.ready & final)
         with m.If(self.o.ready):
@@ -98,7 +116,6 @@ class WeightReader(wiring.Component):
                 self.o.valid.eq(1),
                 final.eq(job_end & job.last),
                 beat_number.eq(0),
-                word_number.eq(Mux(job_end, 0, word_number + 1)),
             ]
         return m
 
@@ -119,7 +136,7 @@ class Segments(wiring.Component):
     i : instructions.
     i_size : bytes of a stripe's region, constant during a run.
     o_command : to a ``StripedReader``.
-    o : job: ``words``, ``beats_per_word``, and whether it is the ``last`` of its instruction.
+    o : jobs, see `JOB`.
     o_failed : ``o_failure`` has code and tag; stays until reset.
     """
 
@@ -144,6 +161,8 @@ class Segments(wiring.Component):
         self._room = Signal(signed(ADDRESS_BITS - self._shift + 1))  # beats to the region's end
         self._repeat = Signal(16)
         self._last_segment, self._last_repeat = Signal(), Signal()
+        # Words of the usual and of the last segment, and the beats of a word: whether it is one.
+        self._singles = [Signal(name=f"single_{kind}") for kind in ("segment", "last", "beat")]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -158,6 +177,8 @@ class Segments(wiring.Component):
             self.o_failure.code.eq(Error.REGION),
             self.o_failure.tag.eq(self._code.tag),
         ]
+        counts = self._code.segment_words, self._code.last_words, self._code.beats_per_word
+        m.d.sync += [one.eq(count == 1) for one, count in zip(self._singles, counts, strict=True)]
         with m.If(self.o_command.ready):
             m.d.sync += self.o_command.valid.eq(0)
         with m.If(self.o.ready):
@@ -215,6 +236,7 @@ class Segments(wiring.Component):
     def _offer(self, m: Module) -> None:
         """Offers the present segment's command and job; one repetition less is left."""
         code, job = self._code, self.o.payload
+        *single_word, single_beat = self._singles
         m.d.sync += [
             self.o_command.valid.eq(1),
             self.o_command.payload.address.eq(self._address),
@@ -222,6 +244,8 @@ class Segments(wiring.Component):
             self.o.valid.eq(1),
             job.words.eq(self._of_segment(code.segment_words, code.last_words)),
             job.beats_per_word.eq(code.beats_per_word),
+            job.single_word.eq(self._of_segment(*single_word)),
+            job.single_beat.eq(single_beat),
             job.last.eq(self._last_segment & self._last_repeat),
             self._repeat.eq(Mux(self._last_repeat, code.repeats, self._repeat - 1)),
         ]

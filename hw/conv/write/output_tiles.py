@@ -9,7 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
-from hw.lib.algorithm import of_transform
+from hw.lib.algorithm import multiple, of_transform
 from hw.lib.rounds import Rounds
 from hw.lib.sizes import check_sizes
 
@@ -71,8 +71,7 @@ class OutputTiles(wiring.Component):
     Members
     -------
     i_begin : to the first word. i_step : to the next one.
-    i_transform : index. i_tiles, i_single : of this pixel tile; it is one. i_last_channels : the
-    pixel tile's last ones.
+    i_transform : index. i_tiles : of this pixel tile. i_last_channels : the pixel tile's last ones.
     i_columns : tiles of a row. i_width, i_height : of the image.
     i_address, i_pitch, i_row_pitch : of the output; i_residual_* : of the residual.
     o_address, o_residual : of the word's pixel. o_inside : it is in the image.
@@ -89,7 +88,6 @@ class OutputTiles(wiring.Component):
                 "i_step": In(1),
                 "i_transform": In(1),
                 "i_tiles": In(16),
-                "i_single": In(1),
                 "i_last_channels": In(1),
                 "i_columns": In(16),
                 "i_width": In(16),
@@ -142,46 +140,48 @@ class OutputTiles(wiring.Component):
         return track.o_value
 
     def _walk(self, m: Module, move: Any) -> None:
-        """Counts pixels, lines and tiles."""
-        size = of_transform(self._config, self.i_transform, lambda t: t.m)
+        """Counts the words of a line, of a tile and of all tiles, each for itself, and columns."""
         left, first_left = (Signal(16, name=n) for n in ("left", "first_left"))  # columns behind
-        m.submodules.pixels = pixels = Rounds(bits=3)
-        m.submodules.lines = lines = Rounds(bits=3)
-        m.submodules.tiles = tiles = Rounds(bits=16)
-        last_pixel, last_line, last_tile = pixels.o_last, lines.o_last, tiles.o_last
+        config, index = self._config, self.i_transform
+        m.submodules.line = line = Rounds(bits=3)
+        m.submodules.tile = tile = Rounds(bits=5)
+        m.submodules.words = words = Rounds(bits=20)
         single = Signal()  # column
         most = Signal(16)  # columns behind the first one
         last_column, first_is_last = (
             Signal(name=name) for name in ("last_column", "first_is_last")
         )
         m.d.sync += [single.eq(self.i_columns == 1), most.eq(self.i_columns - 1)]
-        ends = last_pixel & last_line
-        onward = ~last_tile | self.i_last_channels
-        m.d.comb += [
-            self.o_last.eq(ends & last_tile),
-            tiles.i_count.eq(self.i_tiles),
-            tiles.i_single.eq(self.i_single),
-            tiles.i_advance.eq(self.i_step & ends),
-            tiles.i_start.eq(self.i_begin | self.o_looks),
-            pixels.i_advance.eq(self.i_step),
-            lines.i_advance.eq(self.i_step & last_pixel),
-        ]
-        for loop in (pixels, lines):
-            m.d.comb += [loop.i_count.eq(size), loop.i_start.eq(self.i_begin)]
+        for loop, starts, count in (
+            (line, self.i_begin, of_transform(config, index, lambda t: t.m)),
+            (tile, self.i_begin, of_transform(config, index, lambda t: t.pixels)),
+            (
+                words,
+                self.i_begin | self.o_looks,
+                of_transform(config, index, lambda t: multiple(self.i_tiles, t.pixels)),
+            ),
+        ):
+            m.d.comb += [
+                loop.i_start.eq(starts),
+                loop.i_advance.eq(self.i_step),
+                loop.i_count.eq(count),
+            ]
+        restart = words.o_last & ~self.i_last_channels
+        m.d.comb += self.o_last.eq(words.o_last)
         marks = self._marks
         m.d.sync += self.o_looks.eq(self.i_step & self.o_last)
         m.d.sync += marks.eq(self.i_step & self.o_last & self.i_last_channels)
         m.d.comb += [
-            move.pixel.eq(~last_pixel),
-            move.line.eq(last_pixel & ~last_line),
+            move.pixel.eq(~line.o_last),
+            move.line.eq(line.o_last & ~tile.o_last),
             move.below.eq(last_column),
-            move.restart.eq(ends & ~onward),
+            move.restart.eq(restart),
         ]
         following = Mux(last_column, most, left - 1)
         is_last = Mux(last_column, single, left == 1)
-        with m.If(self.i_step & ends):
-            m.d.sync += left.eq(Mux(onward, following, first_left))
-            m.d.sync += last_column.eq(Mux(onward, is_last, first_is_last))
+        with m.If(self.i_step & tile.o_last):
+            m.d.sync += left.eq(Mux(restart, first_left, following))
+            m.d.sync += last_column.eq(Mux(restart, first_is_last, is_last))
         with m.If(marks):
             m.d.sync += [first_left.eq(left), first_is_last.eq(last_column)]
         with m.If(self.i_begin):

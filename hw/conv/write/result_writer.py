@@ -93,6 +93,7 @@ class Writer(wiring.Component):
         self._instruction = Signal(WRITE)
         self._winograd, self._index = (Signal(name=name) for name in ("winograd", "index"))
         self._turned = Signal()  # a word's channels are in its highest bytes
+        self._last_channels = Signal()  # Winograd: the word's are the pixel tile's last
         self._groups = ChannelGroups(columns=config.columns)
 
     def elaborate(self, platform: Any) -> Module:
@@ -104,33 +105,28 @@ class Writer(wiring.Component):
         taken = self.i_word.valid & self.i_word.ready
         done = delayed(m, final, RETIRE_LATENCY, name="done", reset_less=False)
         m.d.comb += [
+            self.i.ready.eq(~self.o_busy),
+            begin.eq(self.i.valid & self.i.ready),
+            tiles.i_load.eq(begin),
+            groups.i_begin.eq(begin),
             *self._nest(tiles),
             groups.i_channels.eq(tiles.o_channels),
             groups.i_turned.eq(self._turned),
             self.i_word.ready.eq(ready & (self.o_read.ready | ~instruction.residual)),
             self.o_read.valid.eq(ready & self.i_word.valid & instruction.residual),
             self.o_retire.eq(done),
-            self.o_busy.eq(1),
         ]
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += [self.i.ready.eq(1), tiles.i_load.eq(self.i.valid), self.o_busy.eq(0)]
-                with m.If(self.i.valid):
-                    m.d.comb += [begin.eq(1), groups.i_begin.eq(1)]
-                    winograd = is_winograd(self._config, self.i.payload)
-                    m.d.sync += [
-                        instruction.eq(self.i.payload),
-                        self._winograd.eq(winograd),
-                        self._index.eq(transform_index(self._config, self.i.payload)),
-                        self._turned.eq((self.i.payload.dataflow == Dataflow.IS) & ~winograd),
-                    ]
-                    m.next = "WALK"
-            with m.State("WALK"):
-                with m.If(final):
-                    m.next = "DRAIN"
-            with m.State("DRAIN"):
-                with m.If(done):
-                    m.next = "IDLE"
+        with m.If(begin):
+            winograd = is_winograd(self._config, self.i.payload)
+            m.d.sync += [
+                self.o_busy.eq(1),
+                instruction.eq(self.i.payload),
+                self._winograd.eq(winograd),
+                self._index.eq(transform_index(self._config, self.i.payload)),
+                self._turned.eq((self.i.payload.dataflow == Dataflow.IS) & ~winograd),
+            ]
+        with m.If(done):
+            m.d.sync += self.o_busy.eq(0)
         self._places(m, tiles, begin, taken, ready, final)
         return m
 
@@ -152,38 +148,36 @@ class Writer(wiring.Component):
         m.submodules.walk = walk = PixelWalk()
         target, residual = self._tracks(m, walk)
         winograd = self._winograd
-        leaves, ends = Signal(), Signal()  # the word is the last of its channels, or of its tile
+        leaves = Signal()  # the word is the last of its channels
+        ends = taken & leaves & groups.o_last
+        # The tile is its channel tile's last one, or the instruction's.  Between two tiles, no word
+        # is taken for a cycle.
+        last_pixels, last_tile = Signal(), Signal()
+        m.d.sync += [last_pixels.eq(tiles.o_last_pixels), last_tile.eq(tiles.o_final)]
         m.d.comb += [
             walk.i_start.eq(begin & ~is_winograd(self._config, self.i.payload)),
-            walk.i_by_channel.eq(instruction.dataflow == Dataflow.IS),
             walk.i_descends.eq(instruction.dataflow == Dataflow.NS),
             walk.i_pixels.eq(tiles.o_pixels),
             walk.i_single.eq(tiles.o_single_pixel),
             walk.i_last_group.eq(groups.o_last),
-            walk.i_last_pixels.eq(tiles.o_last_pixels),
-            walk.i_final.eq(tiles.o_final),
+            walk.i_last_pixels.eq(last_pixels),
+            walk.i_final.eq(last_tile),
             walk.i_taken.eq(taken),
             ready.eq(walk.o_ready),
-            groups.i_step.eq(taken & leaves),
-            groups.i_move.eq(walk.o_move),
             leaves.eq(walk.o_leaves),
-            ends.eq(walk.o_ends),
-            tiles.i_advance.eq(taken & ends),
-            final.eq(taken & ends & tiles.o_final),
+            groups.i_step.eq(taken & leaves),
+            groups.i_move.group.eq(~groups.o_last),
+            groups.i_move.tile.eq(groups.o_last & (winograd | last_pixels)),
+            groups.i_move.again.eq(groups.o_last & ~(winograd | last_pixels)),
+            groups.i_move.first.eq(winograd & self._last_channels),
+            tiles.i_advance.eq(ends),
+            final.eq(ends & last_tile),
         ]
         inside: Any = Const(1)
         if self._config.transforms:
             places = self._tile_places(m, tiles, begin, taken, ready, final)
             with m.If(winograd):
-                last_channels = tiles.o_last_channels & groups.o_last
-                m.d.comb += [
-                    leaves.eq(places.o_last),
-                    ends.eq(places.o_last & groups.o_last),
-                    groups.i_move.group.eq(~groups.o_last),
-                    groups.i_move.tile.eq(groups.o_last),
-                    groups.i_move.again.eq(0),
-                    groups.i_move.first.eq(last_channels),
-                ]
+                m.d.comb += leaves.eq(places.o_last)
             inside = ~winograd | places.o_inside
             target = Mux(winograd, places.o_address, target)
             residual = Mux(winograd, places.o_residual, residual)
@@ -213,14 +207,12 @@ class Writer(wiring.Component):
         m.submodules.places = places = OutputTiles(config=self._config)
         walking, opens = Signal(), Signal()
         at_word = Signal()  # the walk is at the next word's place
-        last_channels = tiles.o_last_channels & groups.o_last
         m.d.comb += [
             places.i_begin.eq(opens),
             places.i_step.eq(taken),
             places.i_transform.eq(self._index),
             places.i_tiles.eq(tiles.o_pixels),
-            places.i_single.eq(tiles.o_single_pixel),
-            places.i_last_channels.eq(last_channels),
+            places.i_last_channels.eq(self._last_channels),
             places.i_columns.eq(instruction.out_width),
             places.i_width.eq(instruction.image_width),
             places.i_height.eq(instruction.out_rows),
@@ -231,6 +223,8 @@ class Writer(wiring.Component):
             places.i_residual_pitch.eq(instruction.residual_pitch),
             places.i_residual_row_pitch.eq(instruction.residual_row_pitch),
         ]
+        # They are looked at with a tile's last word, its fourth or a later one.
+        m.d.sync += self._last_channels.eq(tiles.o_last_channels & groups.o_last)
         m.d.sync += opens.eq(begin & is_winograd(self._config, self.i.payload))
         with m.If(opens):
             m.d.sync += walking.eq(1)

@@ -51,8 +51,8 @@ class Track(wiring.Component):
         return m
 
 
-# Moves behind a word, known before it is taken: to the tile's next group, to the next tile's first,
-# back to the first group of the tile or of the first tile.
+# Moves behind a word, known before it is taken: to the tile's next group, from the last one to the
+# next tile's first, back to the first group of the tile or of the first tile.
 GROUP_MOVE = data.StructLayout({"group": 1, "tile": 1, "again": 1, "first": 1})
 
 
@@ -95,7 +95,7 @@ class ChannelGroups(wiring.Component):
         regroups = self.i_step & move.group
         ends, last = rest <= columns, rest <= 2 * columns
         m.d.comb += [
-            next_tile.eq(offset + Mux(ends, rest, columns)),
+            next_tile.eq(offset + rest),
             next_group.eq(offset + columns),
         ]
         m.d.sync += [
@@ -137,26 +137,24 @@ class PixelWalk(wiring.Component):
 
     Members
     -------
-    i_start : a convolution begins. i_by_channel, i_descends : its order; held.
+    i_start : a convolution begins. i_descends : its order; held.
     i_pixels, i_single : of the tile; it is one. i_last_group : the word's channels are the channel
     tile's last.
     i_last_pixels, i_final : the tile is the channel tile's, or the convolution's last.
     i_taken : a word is taken, in another order, too. o_ready : the walk is at the next word's
     place.
-    o_track : what the tracks do. o_leaves : the word is the last of its group; o_move : what the
-    channel groups do behind it. o_ends : it is the tile's last.
+    o_track : what the tracks do. o_leaves : the word is the last of its group.
     """
 
     def __init__(self) -> None:
-        order, place = ("by_channel", "descends"), ("single", "last_group", "last_pixels", "final")
-        inputs = ("start", *order, *place, "taken")
-        outputs = ("ready", "leaves", "ends")
+        place = ("single", "last_group", "last_pixels", "final")
+        inputs = ("start", "descends", *place, "taken")
         super().__init__(
             {
                 **{f"i_{name}": In(1) for name in inputs},
                 "i_pixels": In(unsigned(16)),
-                **{f"o_{name}": Out(1) for name in outputs},
-                "o_move": Out(GROUP_MOVE),
+                "o_ready": Out(1),
+                "o_leaves": Out(1),
                 "o_track": Out(wiring.Signature({name: Out(1) for name in Track.STROBES})),
             }
         )
@@ -166,54 +164,32 @@ class PixelWalk(wiring.Component):
         m.submodules.pixels = pixels = Rounds(bits=16)
         last_pixel = pixels.o_last
         m.d.comb += [pixels.i_count.eq(self.i_pixels), pixels.i_single.eq(self.i_single)]
-        begins_climb = Signal()  # the first step up is made in TILE
+        # Before an image's first tile; before a tile; on the way to its last pixel; at its words.
+        image, tile, climbs, words = (Signal(name=n) for n in ("image", "tile", "climbs", "words"))
+        ends = words & self.i_taken & last_pixel & self.i_last_group
+        begins_climb = tile & self.i_descends & ~self.i_single  # with a first step up
+        arrives = climbs & last_pixel
+        m.d.sync += [
+            image.eq(self.i_start | (ends & self.i_last_pixels & ~self.i_final)),
+            tile.eq(image | (ends & ~self.i_last_pixels)),
+            climbs.eq(begins_climb | (climbs & ~last_pixel)),
+            words.eq((tile & ~begins_climb) | arrives | (words & ~ends)),
+        ]
         with m.If(begins_climb):
             m.d.comb += pixels.i_count.eq(self.i_pixels - 1)
             m.d.comb += pixels.i_single.eq(self.i_pixels == 2)
-        regroups = self.i_by_channel & ~self.i_last_group  # behind the last pixel, that is
-        climbs, words = Signal(), Signal()  # the states CLIMB and WORDS
-        up = begins_climb | (climbs & ~last_pixel)
-        ends = self.i_taken & self.o_ends
         m.d.comb += [
             self.o_leaves.eq(last_pixel),
-            self.o_ends.eq(last_pixel & ~regroups),
-            pixels.i_advance.eq(climbs | self.i_taken),
             self.o_ready.eq(words),
+            pixels.i_start.eq(tile | arrives),
+            pixels.i_advance.eq(climbs | self.i_taken),
+            self.o_track.image.eq(image),
         ]
-        with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.i_start):
-                    m.next = "IMAGE"
-            with m.State("IMAGE"):
-                m.d.comb += self.o_track.image.eq(1)
-                m.next = "TILE"
-            with m.State("TILE"):
-                m.d.comb += pixels.i_start.eq(1)
-                m.d.comb += begins_climb.eq(self.i_descends & ~self.i_single)
-                m.d.sync += [climbs.eq(begins_climb), words.eq(~begins_climb)]
-                m.next = "WORDS"
-                with m.If(begins_climb):
-                    m.next = "CLIMB"
-            with m.State("CLIMB"):
-                with m.If(last_pixel):
-                    m.d.comb += pixels.i_start.eq(1)
-                    m.d.sync += [climbs.eq(0), words.eq(1)]
-                    m.next = "WORDS"
-            with m.State("WORDS"):
-                with m.If(ends):
-                    m.d.sync += words.eq(0)
-                    m.next = "TILE"
-                with m.If(ends & self.i_last_pixels):
-                    m.next = "IMAGE"
-                with m.If(ends & self.i_final):
-                    m.next = "IDLE"
+        up = begins_climb | (climbs & ~last_pixel)
         m.d.comb += [
             self.o_track.step.eq(up | self.i_taken),
             self.o_track.up.eq(~words | ~self.i_descends),
-            self.o_track.restart.eq(words & last_pixel & regroups),
-            self.o_track.tile.eq(words & last_pixel & ~regroups),
-            self.o_move.group.eq(regroups),
-            self.o_move.tile.eq(~regroups & self.i_last_pixels),
-            self.o_move.again.eq(~regroups & ~self.i_last_pixels),
+            self.o_track.restart.eq(words & last_pixel & ~self.i_last_group),
+            self.o_track.tile.eq(words & last_pixel & self.i_last_group),
         ]
         return m
