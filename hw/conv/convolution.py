@@ -22,6 +22,7 @@ from hw.conv.sequence.sequencer import Sequencer, Split
 from hw.conv.write.result_writer import WRITE, Writer
 from hw.isa import CONV, PARAMETER
 from hw.isa.config import OverlayConfig
+from hw.lib.oldest import Oldest
 from hw.lib.queue import Queue
 from hw.lib.replay import WeightBuffer, WeightRead
 from hw.lib.table_lanes import table_write
@@ -118,7 +119,7 @@ class ConvEngine(wiring.Component):
         m.submodules.activations = activations = WeightBuffer(
             depth=config.activation_depth, word_bits=fed_word(config).size
         )
-        m.submodules.lasts = lasts = Queue(shape=1, depth=config.activation_depth)
+        m.submodules.lasts = lasts = Oldest(shape=1, depth=config.activation_depth)
         connect(m, feeder.o_read, flipped(self.o_feed))
         connect(m, activations.o, sequencer.activations)
         m.d.comb += [
@@ -127,10 +128,12 @@ class ConvEngine(wiring.Component):
             feeder.i_popped.eq(sequencer.activations.pop),
             activations.i.payload.eq(feeder.o_word),
             activations.i.valid.eq(feeder.o_valid),
-            lasts.i.payload.eq(feeder.o_last),
-            lasts.i.valid.eq(feeder.o_valid),
-            lasts.o.ready.eq(sequencer.activations.pop),
-            sequencer.i_last.eq(lasts.o.payload),
+            lasts.i_payload.eq(feeder.o_last),
+            lasts.i_enters.eq(feeder.o_valid),
+            lasts.i_leaves.eq(sequencer.activations.pop),
+            lasts.i_some.eq(activations.o.some),
+            lasts.i_more.eq(activations.o.level > 1),
+            sequencer.i_last.eq(lasts.o_payload),
         ]
         m.submodules.array = array = Array(config=config, primitive=self._primitive)
         m.d.comb += [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.occupancy import Occupancy, following
+from hw.lib.oldest import keep_oldest
 from hw.lib.sizes import check_sizes
 
 
@@ -74,22 +75,26 @@ class Queue(wiring.Component):
                 self.o.valid.eq(count.o_some),
                 self.o_level.eq(count.o_level),
             ]
-            self._show(m, count, read, consume)
+            self._show(m, count, read)
         return m
 
-    def _show(self, m: Module, count: Occupancy, read: Any, consume: Signal) -> None:
+    def _show(self, m: Module, count: Occupancy, read: Any) -> None:
         """The output keeps a copy of the oldest payload."""
-        second = Signal.like(consume, init=1)  # place of the one behind it
-        more = Signal()  # there is one
-        m.d.comb += read.addr.eq(second)
-        with m.If(count.i_leaves):
-            m.d.sync += second.eq(following(second, self._depth))
+        more = Signal()  # than one
         with m.If(count.i_enters & ~count.i_leaves):
             m.d.sync += more.eq(count.o_some)
         with m.If(count.i_leaves & ~count.i_enters):
             m.d.sync += more.eq(more & (count.o_level != 2))
-        with m.If(count.i_leaves | ~count.o_some):
-            m.d.sync += self.o.payload.eq(Mux(more, read.data, Value.cast(self.i.payload)))
+        keep_oldest(
+            m,
+            read,
+            self.o.payload,
+            self.i.payload,
+            depth=self._depth,
+            leaves=count.i_leaves,
+            some=count.o_some,
+            more=more,
+        )
 
     def _fetch(self, m: Module, count: Occupancy, read: Any) -> None:
         """Block RAM: a payload is read as soon as the one before it leaves the output."""
