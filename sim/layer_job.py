@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dse.pipeline.stage_numbers import Ints, StageNumbers
+from hw.stages.map_link import MapLink
 from hw.stages.result_beat import header_layout, parameter_layout
-from hw.stages.shape import MapLink, StageShape
+from hw.stages.shape import StageShape
 from hw.stages.stage_parameters import parameter_bits
 
 

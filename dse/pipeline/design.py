@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dse.pipeline.efficiency import gops, pipeline_efficiency
-from dse.pipeline.model.buffers import buffers, weight_reads
+from dse.pipeline.model.buffers import weight_reads
 from dse.pipeline.model.cost import Candidates, StageModel
 from dse.pipeline.model.device import Device
 from dse.pipeline.model.layer import Chain, ConvStage
@@ -123,7 +123,7 @@ def build(
 
 def _stage(stage: ConvStage, scheme: Scheme, model: StageModel, candidate: Candidates) -> Stage:
     par: Parallelism = candidate.par
-    ram = buffers(stage, scheme, model.granule, par, ram=model.ram, bits=model.bits)
+    ram = model.buffers(stage, scheme, par)
     return Stage(
         name=stage.name,
         scheme=scheme,

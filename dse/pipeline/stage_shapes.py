@@ -7,10 +7,13 @@ from dataclasses import replace
 from math import lcm
 
 from dse.pipeline.design import Design, Stage
+from dse.pipeline.model.cost import StageModel
 from dse.pipeline.model.layer import ConvStage, StagePool
 from dse.pipeline.model.parallelism import Granule
 from dse.pipeline.model.search_error import DeviceError
-from hw.stages.shape import MapLink, MaximumShape, StageShape
+from hw.stages.map_link import MapLink
+from hw.stages.maximum_shape import MaximumShape
+from hw.stages.shape import StageShape
 
 
 def stage_shapes(design: Design) -> tuple[StageShape, ...]:
@@ -31,7 +34,7 @@ def stage_shapes(design: Design) -> tuple[StageShape, ...]:
     link = _input(layers[0], stages[0], design.cycles)
     shapes: list[StageShape] = []
     for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
-        alone = _shape(layer, stage, link, design.model.bits)
+        alone = _shape(layer, stage, link, design.model)
         reader = layers[number + 1 : number + 2], stages[number + 1 : number + 2]
         widths = [w for w in _divisors(alone.beat_channels) if _keeps_up(alone, w, design.cycles)]
         width = _choose(widths or [alone.beat_channels], *reader)
@@ -40,7 +43,7 @@ def stage_shapes(design: Design) -> tuple[StageShape, ...]:
     return tuple(shapes)
 
 
-def _shape(layer: ConvStage, stage: Stage, link: MapLink, bits: int) -> StageShape:
+def _shape(layer: ConvStage, stage: Stage, link: MapLink, model: StageModel) -> StageShape:
     return StageShape(
         name=layer.name,
         n_in=layer.n_in,
@@ -56,8 +59,9 @@ def _shape(layer: ConvStage, stage: Stage, link: MapLink, bits: int) -> StageSha
         para_out=stage.para_out,
         para_seg=stage.para_seg,
         scheme=stage.scheme,
-        bits=bits,
-        scaled=bits == 8,
+        bits=model.bits,
+        scaled=model.bits == 8,
+        packed=model.packed,
         source=link,
         out_width=1,
     )

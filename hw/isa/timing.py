@@ -97,6 +97,7 @@ ROTATE_LEVELS = 4  # choices between two words, one behind the other, between tw
 TAP_LATENCY = 4  # from a wave to the turn of the banks that it reads
 BANK_LATENCY = 2  # from a bank's address to its word
 DOT_LATENCY = 3  # from the operands of a product to the sum of all, less a cycle a product
+PACKED_DOT_LATENCY = 6  # the same of two products in a multiplier: fields, and their sum
 DRAIN_LATENCY = 3  # from a beat's sums at the chain's end to their requantisation: parameters, bias
 ROW_LATENCY = 3  # from a row's last beat to the words in their banks
 

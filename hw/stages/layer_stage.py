@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.timing import BANK_LATENCY, DOT_LATENCY, bank_address_latency
+from hw.isa.timing import BANK_LATENCY, bank_address_latency
 from hw.lib.emit import Shared
 from hw.lib.pipelining import delayed
 from hw.stages.beat_queue import BeatQueue
@@ -106,23 +106,27 @@ class LayerStage(wiring.Component):
         last = delayed(
             m,
             wave.valid & wave.last,
-            latency + DOT_LATENCY + shape.para_in - 1,
+            latency + shape.dot_latency + shape.para_in - 1,
             name="last",
             reset_less=False,
         )
         m.d.comb += drain.i_load.eq(last)
         groups = self._groups(m, wave.tile, latency) if shape.touched > 1 else None
-        for number in range(shape.para_seg):
+        for number in range(0, shape.para_seg, shape.pair_segments):
             segment = Shared(
                 Segment(shape=shape), segment_module(shape), hier_block=shape.hier_segments
             )
             m.submodules[f"segment_{number}"] = segment
             m.d.comb += [
-                segment.i_values.eq(operands[number]),
                 segment.i_weights.eq(weights),
                 segment.i_first.eq(first),
-                drain.i[number].eq(segment.o),
             ]
+            pair = range(number, min(number + shape.pair_segments, shape.para_seg))
+            for lane, own in enumerate(pair):
+                m.d.comb += [
+                    segment.i_values[lane].eq(operands[own]),
+                    drain.i[own].eq(segment.o[lane]),
+                ]
             if groups is not None:
                 m.d.comb += segment.i_groups.eq(groups)
 

@@ -1,4 +1,4 @@
-"""One segment's multipliers: its operands meet the weights of a tile of output channels."""
+"""The multipliers of a segment, or of two: operands meet the weights of a tile of channels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.lib.emit import Shared
 from hw.lib.pipelining import delayed
+from hw.stages.dot_pair import DotPair
 from hw.stages.dot_product import DotProduct
 from hw.stages.shape import StageShape
 
@@ -25,15 +26,18 @@ def segment_module(shape: StageShape) -> str:
 
 
 def dot_module(shape: StageShape) -> str:
-    """A name for all dot products that are equal."""
-    return f"dot_{shape.para_in}_{shape.bits}_{shape.accumulator_bits}"
+    """A name for all dot products, or pairs of them, that are equal."""
+    return (
+        f"{'pair' if shape.packed else 'dot'}_{shape.para_in}_{shape.bits}_{shape.accumulator_bits}"
+    )
 
 
 class Segment(wiring.Component):
-    """The sums of one pixel's operands with ``para_out`` channels' weights.
+    """The sums of ``pair_segments`` pixels' operands with ``para_out`` channels' weights.
 
     Operand k of a word is used k cycles after its arrival.  A tile that reads several groups
-    chooses one for each channel.
+    chooses one for each channel.  Packed products are those of two neighbouring channels, or of
+    both pixels; what is missing of the last pair is zero.
 
     Parameters
     ----------
@@ -41,21 +45,23 @@ class Segment(wiring.Component):
 
     Members
     -------
-    i_values : In. ``para_in`` operands of each group that is touched.
+    i_values : In. For each pixel ``para_in`` operands of each group that is touched.
     i_first : In. With the operands of a pass's first wave.
     i_groups : In. Group of each channel, among those touched, with the operands.
     i_weights : In. Skewed: weight k of a channel comes k cycles behind its operands.
-    o : Out. Sums, ``DOT_LATENCY + para_in - 1`` cycles after the operands.
+    o : Out. Sums of each pixel, ``dot_latency + para_in - 1`` cycles after the operands.
     """
 
     def __init__(self, *, shape: StageShape) -> None:
         self._shape = shape
         word = data.ArrayLayout(signed(shape.bits), shape.para_in)
+        values = data.ArrayLayout(word, shape.touched)
+        sums = data.ArrayLayout(signed(shape.accumulator_bits), shape.para_out)
         ports: dict[str, Any] = {
-            "i_values": In(data.ArrayLayout(word, shape.touched)),
+            "i_values": In(data.ArrayLayout(values, shape.pair_segments)),
             "i_first": In(1),
             "i_weights": In(data.ArrayLayout(word, shape.para_out)),
-            "o": Out(data.ArrayLayout(signed(shape.accumulator_bits), shape.para_out)),
+            "o": Out(data.ArrayLayout(sums, shape.pair_segments)),
         }
         if shape.touched > 1:
             ports["i_groups"] = In(data.ArrayLayout(range(shape.touched), shape.para_out))
@@ -64,32 +70,57 @@ class Segment(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         shape = self._shape
-        clear = delayed(m, self.i_first, shape.para_in + 1, name="clear")
-        values = [
+        clear = delayed(m, self.i_first, shape.dot_latency + shape.para_in - 2, name="clear")
+        values = [self._delayed(m, pixel) for pixel in range(shape.pair_segments)]
+        choices = self._choices(m)
+        for channel in range(0, shape.para_out, shape.pair_channels):
+            dot = Shared(self._dot(), dot_module(shape), hier_block=not shape.hier_segments)
+            m.submodules[f"dot_{channel}"] = dot
+            m.d.comb += dot.i_clear.eq(clear)
+            operands = [Cat(self._operands(channel, pixel, choices)) for pixel in values]
+            if shape.packed:
+                self._connect_pair(m, dot, channel, operands)
+            else:
+                m.d.comb += [
+                    dot.i_values.eq(operands[0]),
+                    dot.i_weights.eq(self.i_weights[channel]),
+                    self.o[0][channel].eq(dot.o),
+                ]
+        return m
+
+    def _dot(self) -> DotProduct | DotPair:
+        shape = self._shape
+        size = {"inputs": shape.para_in, "accumulator_bits": shape.accumulator_bits}
+        return DotPair(**size) if shape.packed else DotProduct(**size, bits=shape.bits)
+
+    def _connect_pair(self, m: Module, dot: Any, channel: int, operands: list[Any]) -> None:
+        """Two channels have the activations in common, two pixels the weights."""
+        shape = self._shape
+        if shape.pair_channels == 1:
+            m.d.comb += dot.i_common.eq(self.i_weights[channel])
+            for lane, pixel in enumerate(operands):
+                m.d.comb += [
+                    dot.i_factors[lane].eq(pixel),
+                    self.o[lane][channel].eq(dot.o[lane]),
+                ]
+            return
+        m.d.comb += dot.i_common.eq(operands[0])
+        for lane, own in enumerate(range(channel, min(channel + 2, shape.para_out))):
+            m.d.comb += [
+                dot.i_factors[lane].eq(self.i_weights[own]),
+                self.o[0][own].eq(dot.o[lane]),
+            ]
+
+    def _delayed(self, m: Module, pixel: int) -> list[list[Any]]:
+        """The operands of a pixel, by groups; operand k, k cycles later."""
+        shape = self._shape
+        return [
             [
-                delayed(m, self.i_values[group][k], k, name=f"value_{group}_{k}")
+                delayed(m, self.i_values[pixel][group][k], k, name=f"value_{pixel}_{group}_{k}")
                 for k in range(shape.para_in)
             ]
             for group in range(shape.touched)
         ]
-        choices = self._choices(m)
-        dot = {
-            "inputs": shape.para_in,
-            "bits": shape.bits,
-            "accumulator_bits": shape.accumulator_bits,
-        }
-        for channel in range(shape.para_out):
-            column = Shared(
-                DotProduct(**dot), dot_module(shape), hier_block=not shape.hier_segments
-            )
-            m.submodules[f"dot_{channel}"] = column
-            m.d.comb += [
-                column.i_values.eq(Cat(self._operands(channel, values, choices))),
-                column.i_weights.eq(self.i_weights[channel]),
-                column.i_clear.eq(clear),
-                self.o[channel].eq(column.o),
-            ]
-        return m
 
     def _choices(self, m: Module) -> list[Any]:
         """The channels' choice of groups for each operand of a word, if there is any."""

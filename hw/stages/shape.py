@@ -6,91 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, lcm
 
-from hw.isa.timing import (
-    DOT_LATENCY,
-    DRAIN_LATENCY,
-    REQUANTISE_LATENCY,
-    operand_latency,
-)
+from hw.isa.config import ceil_div
+from hw.isa.timing import DRAIN_LATENCY, REQUANTISE_LATENCY, operand_latency
 from hw.lib.sizes import check_sizes
+from hw.stages.map_link import MapLink
+from hw.stages.maximum_shape import MaximumShape
+from hw.stages.product_pair import PACKED_BITS, borders_part_pairs, dot_latency
 from hw.stages.scheme import Scheme, step_passes
 
 BLOCK_PRODUCTS = 8  # from so many on, a dot product is worth a simulator's block of its own
 STEP_TURN_CYCLES = 16  # allowed for handing a step's, or a pass's, room back to the sequencer
 ACCUMULATOR_LIMIT = 47  # bits: what a DSP slice's 48 hold with the sign of a bias to spare
-
-
-def ceil_div(a: int, b: int) -> int:
-    """Ceiling of a / b."""
-    return -(-a // b)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaximumShape:
-    """A maximum over windows; what lies outside of the map counts for nothing.
-
-    Parameters
-    ----------
-    kernel, stride, pad : window, step and padding before the first pixel.
-    size_out : height and width of the result; the last window may reach beyond the map.
-    """
-
-    kernel: int
-    stride: int
-    size_out: int
-    pad: int = 0
-
-    def __post_init__(self) -> None:
-        check_sizes(1, kernel=self.kernel, stride=self.stride, size_out=self.size_out)
-        check_sizes(0, self.kernel - 1, pad=self.pad)
-
-    @property
-    def overlap(self) -> int:
-        """Windows of one direction that a pixel may lie in."""
-        return ceil_div(self.kernel, self.stride)
-
-    def walked(self, size: int) -> int:
-        """Pixels of one direction that are walked: those of the map, and those behind it that the
-        last window covers."""
-        return max(size, (self.size_out - 1) * self.stride - self.pad + self.kernel)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapLink:
-    """How feature maps travel from a stage to the next.
-
-    A beat carries ``width`` neighbouring channels of one pixel.  All pixels of a tile of channels
-    follow each other in rows; then comes the next tile.  Lanes beyond the last channel are garbage.
-
-    Parameters
-    ----------
-    channels, size : of the map.
-    tile : channels of a tile; all of them: pixel after pixel.
-    width : channels of a beat.
-    """
-
-    channels: int
-    size: int
-    tile: int
-    width: int
-
-    def __post_init__(self) -> None:
-        check_sizes(1, channels=self.channels, size=self.size, width=self.width)
-        check_sizes(1, self.channels, tile=self.tile)
-        if self.tile < self.channels and self.tile % self.width:
-            raise ValueError(f"width must divide the tile of {self.tile}, not {self.width!r}")
-
-    @property
-    def tiles(self) -> int:
-        """Tiles of channels."""
-        return ceil_div(self.channels, self.tile)
-
-    @property
-    def beats(self) -> int:
-        """Beats of a map."""
-        last = self.channels - (self.tiles - 1) * self.tile
-        full = ceil_div(self.tile, self.width) * (self.tiles - 1)
-        return (full + ceil_div(last, self.width)) * self.size**2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +35,7 @@ class StageShape:
     scheme : what stays on chip.
     bits : width of weights and activations, 8 or 16.
     scaled : results are multiplied by a mantissa before they are shifted.
-    packed : two products of 8 bits in a multiplier.
+    packed : two products of 8 bits in a multiplier: of two channels or of two segments.
     source : how the input arrives.
     out_width : channels of a beat to the next stage.
     """
@@ -151,6 +77,8 @@ class StageShape:
         check_sizes(1, self.pixels, para_seg=self.para_seg)
         if self.bits not in (8, 16):
             raise ValueError(f"bits must be 8 or 16, not {self.bits!r}")
+        if self.packed and self.bits != PACKED_BITS:
+            raise ValueError(f"packed products have {PACKED_BITS} bits, not {self.bits!r}")
         if self.size_out != (self.size_in + 2 * self.pad - self.kernel) // self.stride + 1:
             raise ValueError(f"size_out must follow from the window, not {self.size_out!r}")
         if self.n_out % self.groups:
@@ -375,6 +303,32 @@ class StageShape:
         """Beats of a row of weights."""
         return self.para_in * self.para_out // self.weight_beat
 
+    # Products.
+
+    @property
+    def dot_latency(self) -> int:
+        """From the operands of a product to the sum of all, less a cycle a product."""
+        return dot_latency(self.packed)
+
+    @cached_property
+    def pair_channels(self) -> int:
+        """Channels of a multiplier: two that have an activation in common, if that saves most."""
+        parted = borders_part_pairs(n_out=self.n_out, groups=self.groups, para_out=self.para_out)
+        by_channel = ceil_div(self.para_out, 2) * self.para_seg
+        by_segment = self.para_out * ceil_div(self.para_seg, 2)
+        return 2 if self.packed and not parted and by_channel <= by_segment else 1
+
+    @property
+    def pair_segments(self) -> int:
+        """Segments of a multiplier: else two that have a weight in common."""
+        return 2 if self.packed and self.pair_channels == 1 else 1
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of the segments; the last of an odd number has one product only."""
+        channels = ceil_div(self.para_out, self.pair_channels)
+        return self.para_in * channels * ceil_div(self.para_seg, self.pair_segments)
+
     # Results.
 
     @cached_property
@@ -460,7 +414,7 @@ class StageShape:
     @cached_property
     def result_latency(self) -> int:
         """From a pass's last wave, bound, to its last result in the buffer behind the drain."""
-        fixed = DOT_LATENCY + DRAIN_LATENCY + REQUANTISE_LATENCY
+        fixed = self.dot_latency + DRAIN_LATENCY + REQUANTISE_LATENCY
         return self.operand_latency + self.para_in + fixed + self.drain_beats
 
     @cached_property

@@ -10,9 +10,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.sizes import check_sizes
+from hw.stages.maximum_shape import MaximumShape
 from hw.stages.pass_walk import below
 from hw.stages.result_beat import result_layout
-from hw.stages.shape import MaximumShape
 from hw.stages.window_track import WindowTrack
 
 

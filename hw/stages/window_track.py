@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.lib.sizes import check_sizes
+from hw.stages.maximum_shape import MaximumShape
 from hw.stages.pass_walk import below
-from hw.stages.shape import MaximumShape
 
 
 class WindowTrack(wiring.Component):

@@ -63,8 +63,13 @@ class BuiltPipeline:
             found[stage.name][BUFFERS[part]] += int(ram.blocks(**size)[0])
         return found
 
+    @property
     def products(self) -> int:
-        """Products of a cycle, counted from the elaborated cascades."""
+        """Products of a cycle."""
+        return sum(shape.para_in * shape.para_out * shape.para_seg for shape in self.stages)
+
+    def multipliers(self) -> int:
+        """Multipliers, of one product or two, counted from the elaborated cascades."""
         inputs = {dot_module(shape): shape.para_in for shape in self.stages}
         return sum(inputs.get(name, 0) * count for name, count in self.verilog.instances)
 
@@ -77,7 +82,8 @@ class BuiltPipeline:
             "verilog_sha256": self.verilog.sha256,
             "modules": list(self.verilog.modules),
             "period": self.design.cycles,
-            "products": self.products(),
+            "products": self.products,
+            "multipliers": self.multipliers(),
             "memory": {"block": self.design.model.ram.name, "counted": self.blocks()},
             "stages": [_stage(shape) for shape in self.stages],
             "ports": [

@@ -170,12 +170,14 @@ def _build(
     counted = sum(sum(buffers.values()) for buffers in built.blocks().values())
     design, ram = outcome.design, outcome.design.model.ram
     result["elaborated"] = {
-        "products": built.products(),
+        "products": built.products,
+        "multipliers": built.multipliers(),
         "ram": {"counted": counted, "searched": design.ram, "block": ram.name},
         "buffers": built.blocks(),
     }
     told.append(
-        f"elaborated: {built.products():,} products a cycle; {ram.in_units(counted)} counted from "
+        f"elaborated: {built.products:,} products a cycle of {built.multipliers():,} multipliers; "
+        f"{ram.in_units(counted)} counted from "
         f"the memories, {ram.in_units(design.ram)} in the search"
     )
     if simulate is not None:

@@ -24,6 +24,7 @@ from polymap.commands import output
 STYLES_FILE, STYLES_PAGE = "styles.json", "styles.html"
 PIPELINE_FILE, PIPELINE_PAGE = "pipeline.json", "pipeline.html"
 _BITS = 8  # of the overlay, too
+_PER_DSP = 2  # products of a slice, packed
 
 
 class StyleName(StrEnum):
@@ -72,7 +73,7 @@ class Pipelined:
 def pipelined(network: Network, card: Card, progress: Progress) -> Pipelined:
     """The parallelisms of the leading chain on what the card leaves."""
     chain, device = leading_chain(network), device_of(card)
-    model = cost_model(device, bits=_BITS)
+    model = cost_model(device, bits=_BITS, per_dsp=_PER_DSP)
     budget = device_budget(device)
     outcome = run(chain.chain, device, model, budget, method=Method.EXACT, progress=progress.note)
     return Pipelined(outcome=outcome, chain=chain, card=card)

@@ -21,8 +21,10 @@ from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
 from hw.overlay import Overlay
 from hw.stages.layer_pipeline import LayerPipeline
+from hw.stages.map_link import MapLink
+from hw.stages.maximum_shape import MaximumShape
 from hw.stages.scheme import Scheme
-from hw.stages.shape import MapLink, MaximumShape, StageShape
+from hw.stages.shape import StageShape
 
 SMALL = {
     "rows": 3,

@@ -49,9 +49,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_images_through_the_rtl(invoke: Callable[..., Any], network: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [(), ("--bits", 8, "--per-dsp", 2)])
+def test_images_through_the_rtl(
+    invoke: Callable[..., Any], network: Path, tmp_path: Path, packed: tuple[Any, ...]
+) -> None:
     arguments = ("--method", "exact", "--dsp", DSP, "--elaborate", "--simulate", 4, "--json")
-    answer = invoke("pipeline", network, *arguments, "--out", tmp_path)
+    answer = invoke("pipeline", network, *arguments, *packed, "--out", tmp_path)
     assert answer.code == 0, answer
     told = json.loads(answer.stdout)
     assert told["lint"] == "clean"
@@ -60,7 +63,7 @@ def test_images_through_the_rtl(invoke: Callable[..., Any], network: Path, tmp_p
     assert rtl["period"] == rtl["predicted"] == told["cycles"]
     assert rtl["busy"] == {stage["name"]: stage["cycles"] for stage in told["stages"]}
     built = told["elaborated"]
-    assert built["products"] == told["dsp"]["used"]
+    assert built["multipliers"] == told["dsp"]["used"]
     assert built["buffers"] == {s["name"]: s["ram_by_buffer"] for s in told["stages"]}
     assert rtl["r1"] == pytest.approx(told["R1"])
     side_car = json.loads((tmp_path / "polymap_pipeline.json").read_text())

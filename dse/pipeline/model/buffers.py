@@ -57,11 +57,21 @@ class Buffers:
 
 
 def buffers(
-    stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism, *, ram: Ram, bits: int
+    stage: ConvStage,
+    scheme: Scheme,
+    granule: Granule,
+    par: Parallelism,
+    *,
+    ram: Ram,
+    bits: int,
+    packed: bool = False,
 ) -> Buffers:
-    """Memory blocks of every buffer of a stage, for words of ``bits`` bits."""
+    """Memory blocks of every buffer of a stage, for words of ``bits`` bits.
+
+    Packed products take a few cycles more, for which results of segments of pixels must wait.
+    """
     if granule is Granule.PIXEL:
-        sizes = PixelBuffers(stage=stage, scheme=scheme, par=par, ram=ram, bits=bits)
+        sizes = PixelBuffers(stage=stage, scheme=scheme, par=par, ram=ram, bits=bits, packed=packed)
         return Buffers(
             input=sizes.input,
             weight=sizes.weight,

@@ -5,11 +5,13 @@ limit they give the published bound of all five devices, which ties them to the 
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from dse.pipeline.model.device import Pairing
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, ceil_div
 from dse.pipeline.model.ram import IntArray
+from hw.stages.product_pair import borders_part_pairs
 
 
 def cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
@@ -41,14 +43,26 @@ def period(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
     return np.maximum(cycles(stage, granule, par), pixel_cycles(stage, granule, par))
 
 
-def dsp_blocks(pairing: Pairing, par: Parallelism) -> IntArray:
+def dsp_blocks(stage: ConvStage, pairing: Pairing, par: Parallelism) -> IntArray:
     """DSP blocks of a stage, shape (n,): one product per multiplier and cycle.
 
     Independent multipliers pair freely inside a stage. Packed products share an operand: two output
-    channels share the activation, or two segments the weight, whichever wastes less.
+    channels share the activation, or two segments the weight, whichever wastes less. Channels that
+    read different groups share nothing.
     """
     if pairing is Pairing.SHARED:
-        by_channel = ceil_div(par.para_out, 2) * par.para_seg
+        by_channel = np.where(_parted(stage, par), par.para_out, ceil_div(par.para_out, 2))
+        by_channel = by_channel * par.para_seg
         by_segment = par.para_out * ceil_div(par.para_seg, 2)
         return par.para_in * np.minimum(by_channel, by_segment)
     return ceil_div(par.para_in * par.para_out * par.para_seg, pairing.products)
+
+
+def _parted(stage: ConvStage, par: Parallelism) -> npt.NDArray[np.bool_]:
+    """Whether a border between groups parts two channels of a pair."""
+    values, inverse = np.unique(par.para_out, return_inverse=True)
+    parted = [
+        borders_part_pairs(n_out=stage.n_out, groups=stage.groups, para_out=int(value))
+        for value in values
+    ]
+    return np.array(parted)[inverse]

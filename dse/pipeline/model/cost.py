@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.pipeline.model.buffers import buffers
+from dse.pipeline.model.buffers import Buffers, buffers
 from dse.pipeline.model.compute import dsp_blocks, period
 from dse.pipeline.model.device import Device, Pairing
 from dse.pipeline.model.layer import ConvStage
@@ -41,6 +41,23 @@ class StageModel:
     def __post_init__(self) -> None:
         if self.bits not in BITS:
             raise DeviceError(f"bits must be 8 or 16, not {self.bits!r}")
+
+    @property
+    def packed(self) -> bool:
+        """Whether two products share a multiplier."""
+        return self.pairing is Pairing.SHARED
+
+    def buffers(self, stage: ConvStage, scheme: Scheme, par: Parallelism) -> Buffers:
+        """Memory blocks of every buffer of a stage."""
+        return buffers(
+            stage,
+            scheme,
+            self.granule,
+            par,
+            ram=self.ram,
+            bits=self.bits,
+            packed=self.packed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,11 +116,18 @@ def candidates(stage: ConvStage, scheme: Scheme, model: StageModel) -> Candidate
     """Step 4: the (cycles, dsp, ram) triple of every parallelism of a stage."""
     par = parallelisms(stage, model.granule)
     if model.granule is Granule.PIXEL:
-        sizes = PixelBuffers(stage=stage, scheme=scheme, par=par, ram=model.ram, bits=model.bits)
+        sizes = PixelBuffers(
+            stage=stage,
+            scheme=scheme,
+            par=par,
+            ram=model.ram,
+            bits=model.bits,
+            packed=model.packed,
+        )
         par = par.take(np.flatnonzero(sizes.buildable))
     return Candidates(
         par=par,
         cycles=period(stage, model.granule, par),
-        dsp=dsp_blocks(model.pairing, par),
-        ram=buffers(stage, scheme, model.granule, par, ram=model.ram, bits=model.bits).total,
+        dsp=dsp_blocks(stage, model.pairing, par),
+        ram=model.buffers(stage, scheme, par).total,
     )

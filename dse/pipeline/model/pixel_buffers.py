@@ -16,12 +16,8 @@ from dse.network.rounding import MANTISSA_BITS
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Parallelism, ceil_div
 from dse.pipeline.model.ram import IntArray, Ram
-from hw.isa.timing import (
-    DOT_LATENCY,
-    DRAIN_LATENCY,
-    REQUANTISE_LATENCY,
-    operand_latency,
-)
+from hw.isa.timing import DRAIN_LATENCY, REQUANTISE_LATENCY, operand_latency
+from hw.stages.product_pair import dot_latency
 from hw.stages.scheme import Scheme, step_passes
 from hw.stages.shape import STEP_TURN_CYCLES
 
@@ -34,6 +30,7 @@ class PixelBuffers:
     ----------
     stage, scheme, par : the layer, what stays on chip, and the candidates' parallelisms.
     ram, bits : memory block, and width of a value.
+    packed : two products share a multiplier.
     """
 
     stage: ConvStage
@@ -41,6 +38,7 @@ class PixelBuffers:
     par: Parallelism
     ram: Ram
     bits: int
+    packed: bool = False
 
     @cached_property
     def touched(self) -> IntArray:
@@ -161,7 +159,7 @@ class PixelBuffers:
         edges = bool(max(0, self.cells - self.stage.size_out))
         values, inverse = np.unique(self.par.para_seg, return_inverse=True)
         operands = np.array([operand_latency(int(v), edges=edges, sliced=False) for v in values])
-        fixed = DOT_LATENCY + DRAIN_LATENCY + REQUANTISE_LATENCY + STEP_TURN_CYCLES
+        fixed = dot_latency(self.packed) + DRAIN_LATENCY + REQUANTISE_LATENCY + STEP_TURN_CYCLES
         return operands[inverse] + self.par.para_in + fixed + self._beats
 
     @cached_property

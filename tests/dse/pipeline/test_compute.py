@@ -14,6 +14,12 @@ from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Parallelism, parallelisms
 
 
+def _conv(groups: int) -> ConvStage:
+    return ConvStage(
+        name="C", n_in=4, n_out=12, size_in=7, size_out=7, kernel=3, pad=1, groups=groups
+    )
+
+
 def _one(para_in: int, para_out: int, para_seg: int) -> Parallelism:
     def column(value: int) -> np.ndarray:
         return np.array([value])
@@ -59,19 +65,30 @@ def test_schedule_covers_every_mac_in_the_predicted_cycles(
 @settings(deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
 def test_blocks_offer_enough_products(para_in: int, para_out: int, para_seg: int) -> None:
+    stage = _conv(1)
     par = _one(para_in, para_out, para_seg)
     products = para_in * para_out * para_seg
-    assert dsp_blocks(Pairing.SINGLE, par)[0] == products
-    assert dsp_blocks(Pairing.INDEPENDENT, par)[0] == -(-products // 2)
-    shared = dsp_blocks(Pairing.SHARED, par)[0]
+    assert dsp_blocks(stage, Pairing.SINGLE, par)[0] == products
+    assert dsp_blocks(stage, Pairing.INDEPENDENT, par)[0] == -(-products // 2)
+    shared = dsp_blocks(stage, Pairing.SHARED, par)[0]
     assert products <= 2 * shared <= 2 * products
 
 
 def test_packed_products_need_a_common_operand() -> None:
-    assert dsp_blocks(Pairing.SHARED, _one(5, 1, 1))[0] == 5  # nothing to share with
-    assert dsp_blocks(Pairing.SHARED, _one(5, 2, 1))[0] == 5  # channels share the activation
-    assert dsp_blocks(Pairing.SHARED, _one(5, 1, 2))[0] == 5  # segments share the weight
-    assert dsp_blocks(Pairing.SHARED, _one(1, 3, 4))[0] == 6  # the even side pairs
+    stage = _conv(1)
+    assert dsp_blocks(stage, Pairing.SHARED, _one(5, 1, 1))[0] == 5  # nothing to share with
+    assert dsp_blocks(stage, Pairing.SHARED, _one(5, 2, 1))[0] == 5  # channels share the activation
+    assert dsp_blocks(stage, Pairing.SHARED, _one(5, 1, 2))[0] == 5  # segments share the weight
+    assert dsp_blocks(stage, Pairing.SHARED, _one(1, 3, 4))[0] == 6  # the even side pairs
+
+
+def test_channels_of_different_groups_share_no_activation() -> None:
+    """Three groups of 4 channels: tiles of 3 put the first border between places 0 and 1."""
+    stage = _conv(3)
+    assert dsp_blocks(stage, Pairing.SHARED, _one(1, 4, 1))[0] == 2
+    assert dsp_blocks(stage, Pairing.SHARED, _one(1, 6, 1))[0] == 3  # borders between pairs
+    assert dsp_blocks(stage, Pairing.SHARED, _one(1, 3, 1))[0] == 3
+    assert dsp_blocks(stage, Pairing.SHARED, _one(1, 3, 2))[0] == 3  # segments share the weight
 
 
 def test_pairings_of_the_devices() -> None:

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from dse.pipeline import ChainError, Granule
 from dse.pipeline.dominance import pareto_indices
-from dse.pipeline.model.buffers import buffers
 from dse.pipeline.model.compute import cycles, dsp_blocks
-from dse.pipeline.model.device import Pairing
+from dse.pipeline.model.cost import StageModel, cost_model
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.loads import load_device
 from dse.pipeline.model.parallelism import Parallelism, full_product, knees, parallelisms
@@ -34,23 +33,25 @@ def _every_parallelism(stage: ConvStage, granule: Granule) -> Parallelism:
     return Parallelism(para_in=para_in, para_out=para_out, para_seg=-(-granules // run), run=run)
 
 
-def _front(stage: ConvStage, scheme: Scheme, granule: Granule, par: Parallelism) -> set:
-    ram = load_device("kcu1500").ram
-    memory = buffers(stage, scheme, granule, par, ram=ram, bits=16).total
-    triples = np.stack(
-        [cycles(stage, granule, par), dsp_blocks(Pairing.SINGLE, par), memory], axis=1
-    )
+def _front(stage: ConvStage, scheme: Scheme, model: StageModel, par: Parallelism) -> set:
+    memory = model.buffers(stage, scheme, par).total
+    blocks = dsp_blocks(stage, model.pairing, par)
+    triples = np.stack([cycles(stage, model.granule, par), blocks, memory], axis=1)
     return {tuple(row) for row in triples[pareto_indices(triples)].tolist()}
 
 
+@pytest.mark.parametrize(("bits", "per_dsp"), [(16, 1), (8, 2)])
 @pytest.mark.parametrize("granule", Granule)
 @pytest.mark.parametrize("scheme", Scheme)
-def test_knees_lose_no_pareto_point(stage: ConvStage, scheme: Scheme, granule: Granule) -> None:
+def test_knees_lose_no_pareto_point(
+    stage: ConvStage, scheme: Scheme, granule: Granule, bits: int, per_dsp: int
+) -> None:
+    model = cost_model(load_device("kcu1500"), bits=bits, granule=granule, per_dsp=per_dsp)
     every = _every_parallelism(stage, granule)
     assert len(every) == full_product(stage, granule)
     at_knees = parallelisms(stage, granule)
     assert len(at_knees) < len(every)
-    assert _front(stage, scheme, granule, at_knees) == _front(stage, scheme, granule, every)
+    assert _front(stage, scheme, model, at_knees) == _front(stage, scheme, model, every)
 
 
 def test_too_many_candidates_is_one_clear_line(make_conv: Callable[..., ConvStage]) -> None:

@@ -13,7 +13,8 @@ from amaranth.hdl._mem import MemoryInstance
 
 from dse.pipeline import Granule
 from dse.pipeline.model.buffers import buffers
-from dse.pipeline.model.compute import cycles
+from dse.pipeline.model.compute import cycles, dsp_blocks
+from dse.pipeline.model.device import Pairing
 from dse.pipeline.model.layer import ConvStage, StagePool
 from dse.pipeline.model.loads import load_devices
 from dse.pipeline.model.parallelism import Parallelism
@@ -37,13 +38,19 @@ def clocked(fragment: Fragment, path: tuple[str, ...] = ()) -> Iterator[tuple[st
             yield from clocked(child, (*path, name))
 
 
-def elaborated(shape: StageShape) -> Counter[str]:
+def blocks(stage: Fragment) -> Counter[str]:
     """Blocks of each buffer of an elaborated stage."""
     found: Counter[str] = Counter()
-    for part, width, depth in clocked(Fragment.get(LayerStage(shape=shape), None)):
+    for part, width, depth in clocked(stage):
         blocks = RAM.blocks(lanes=np.array([-(-width // 8)]), depth=np.array([depth]))
         found[BUFFERS.get(part, "parameter")] += int(blocks[0])
     return found
+
+
+def cascades(stage: Fragment) -> int:
+    """Cascades of multipliers of an elaborated stage."""
+    segments = [part for part, name, _ in stage.subfragments if name.startswith("segment")]
+    return sum(name.startswith("dot") for part in segments for _, name, _ in part.subfragments)
 
 
 def searched(shape: StageShape) -> tuple[ConvStage, Parallelism]:
@@ -83,11 +90,16 @@ def drawn(seed: int) -> StageShape:
 def test_blocks_and_cycles_are_those_of_the_hardware(seed: int) -> None:
     shape = drawn(seed)
     layer, par = searched(shape)
-    model = buffers(layer, shape.scheme, Granule.PIXEL, par, ram=RAM, bits=shape.bits)
+    model = buffers(
+        layer, shape.scheme, Granule.PIXEL, par, ram=RAM, bits=shape.bits, packed=shape.packed
+    )
     names = ("input", "weight", "output", "pool", "parameter")
-    counted = elaborated(shape)
+    stage = Fragment.get(LayerStage(shape=shape), None)
+    counted = blocks(stage)
     assert {name: int(getattr(model, name)[0]) for name in names} == {n: counted[n] for n in names}
     assert int(cycles(layer, Granule.PIXEL, par)[0]) == shape.cycles
+    pairing = Pairing.SHARED if shape.packed else Pairing.SINGLE
+    assert int(dsp_blocks(layer, pairing, par)[0]) == shape.para_in * cascades(stage)
 
 
 def test_what_cannot_be_built_is_no_candidate() -> None:

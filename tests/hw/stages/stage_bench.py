@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -236,14 +236,25 @@ def run_stage(
 
 
 def check_stage(
-    shape: StageShape, seed: int, *, images: int = 2, rates: tuple[float, float, float]
+    shape: StageShape,
+    seed: int,
+    *,
+    images: int = 2,
+    rates: tuple[float, float, float],
+    operands: tuple[int, ...] = (),
 ) -> Seen:
-    """Runs a stage on drawn numbers and compares every lane that counts."""
+    """Runs a stage on drawn numbers and compares every lane that counts.
+
+    ``operands``: all that weights and values are drawn from.
+    """
     rng = np.random.default_rng(seed)
     numbers = draw_numbers(shape, rng)
     top = 1 << (shape.bits - 1)
     size = (shape.size_in, shape.size_in, shape.n_in * shape.groups)
-    maps = [rng.integers(-top, top, size) for _ in range(images)]
+    maps = [rng.choice(operands or range(-top, top), size) for _ in range(images)]
+    if operands:
+        weights = rng.choice(operands, numbers.weights.shape)
+        numbers = replace(numbers, weights=weights, bias=0 * numbers.bias)
     seen = run_stage(shape, numbers, maps, rng=rng, rates=rates)
     link = shape.target
     expected = [

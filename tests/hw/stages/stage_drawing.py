@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw.stages.map_link import MapLink
+from hw.stages.maximum_shape import MaximumShape
 from hw.stages.scheme import Scheme
-from hw.stages.shape import MapLink, MaximumShape, StageShape
+from hw.stages.shape import StageShape
 
 PRODUCTS = 24
 """The most multipliers."""
@@ -59,6 +61,7 @@ def _draw(rng: np.random.Generator) -> StageShape:
         "para_seg": para_seg,
         "scheme": scheme,
         "bits": bits,
+        "packed": bits == 8 and bool(rng.random() < 0.6),
         "scaled": bits == 8 and bool(rng.random() < 0.7),
         "source": MapLink(channels=channels, size=size_in, tile=min(tile, channels), width=width),
         "pool": _draw_pool(rng, size_out) if rng.random() < 0.4 and size_out > 1 else None,

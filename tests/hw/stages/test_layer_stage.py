@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw.stages.map_link import MapLink
+from hw.stages.maximum_shape import MaximumShape
 from hw.stages.scheme import Scheme
-from hw.stages.shape import MapLink, MaximumShape, StageShape
+from hw.stages.shape import StageShape
 from tests.hw.stages.stage_bench import check_stage
 from tests.hw.stages.stage_drawing import draw_shape
 
@@ -67,6 +69,11 @@ WHOLE = {
     "cells right of the last column": stage(kernel=5, stride=2, pad=0, size_in=13),
     "two groups": stage(groups=2, n_in=2, n_out=6, para_in=2),
     "tiles across groups": stage(groups=2, n_in=2, n_out=6, para_out=4, scheme=Scheme.MAP, tile=1),
+    "packed channels": stage(bits=8, packed=True, n_out=6, para_out=3),
+    "packed segments": stage(bits=8, packed=True, para_out=1, scheme=Scheme.BAND),
+    "packed, a border in a pair": stage(
+        bits=8, packed=True, groups=2, n_out=6, para_out=2, scheme=Scheme.MAP
+    ),
     "pooled": stage(pool=MaximumShape(kernel=3, stride=2, size_out=3, pad=1)),
 }
 
@@ -78,3 +85,24 @@ def test_a_stage_takes_its_cycles(name: str) -> None:
     seen = check_stage(shape, 1, images=3, rates=ALWAYS)
     assert seen.busy == 3 * shape.cycles
     assert {b - a for a, b in zip(seen.ends, seen.ends[1:], strict=False)} == {shape.cycles}
+
+
+def test_which_products_share_a_multiplier() -> None:
+    """Two channels, unless two segments leave less over or a border parts the channels."""
+    channels, segments, parted = (WHOLE[name] for name in WHOLE if name.startswith("packed"))
+    assert (channels.pair_channels, channels.pair_segments) == (2, 1)
+    assert channels.multipliers == 2 * 3  # the third channel has none to share with
+    assert (segments.pair_channels, segments.pair_segments) == (1, 2)
+    assert segments.multipliers == 1 * 2  # nor has the third segment
+    assert (parted.pair_channels, parted.pair_segments) == (1, 2)
+    assert stage().multipliers == 2 * 3
+    with pytest.raises(ValueError, match="packed products have 8 bits, not 16"):
+        stage(packed=True)
+
+
+@pytest.mark.parametrize("para_out", [1, 2])
+@pytest.mark.parametrize("operands", [(-128,), (-128, 127)])
+def test_packed_sums_hold_the_worst_operands(operands: tuple[int, ...], para_out: int) -> None:
+    """Nine products in a cascade of seven and one of two."""
+    shape = stage(bits=8, packed=True, n_in=9, para_in=9, para_out=para_out, size_in=4)
+    check_stage(shape, 3, rates=ALWAYS, operands=operands)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from hw.stages.shape import MaximumShape
+from hw.stages.maximum_shape import MaximumShape
 from hw.stages.window_maximum import WindowMaximum
 
 WINDOWS = (

@@ -6,7 +6,9 @@ from typing import Any
 
 from hw.isa.timing import ROUND_LATENCY
 from hw.stages.bank_address import BankAddress
+from hw.stages.dot_pair import DotPair
 from hw.stages.dot_product import DotProduct
+from hw.stages.map_link import MapLink
 from hw.stages.operand_select import OperandSelect
 from hw.stages.result_beat import header_layout
 from hw.stages.result_drain import ResultDrain
@@ -14,7 +16,7 @@ from hw.stages.ring_bank import RingBank
 from hw.stages.ring_write import RingWrite
 from hw.stages.rotate_words import RotateWords
 from hw.stages.scheme import Scheme
-from hw.stages.shape import MapLink, StageShape
+from hw.stages.shape import StageShape
 from tests.hw.timing.bench import Steps, hold, last, measures, play, pulse, when
 
 AT = 12
@@ -125,6 +127,12 @@ def operand() -> dict[tuple[Any, ...], int]:
 def dot() -> int:
     dut = DotProduct(inputs=1, bits=8, accumulator_bits=20)
     return _change(dut, [*hold(dut.i_weights[0]), (AT, dut.i_values[0], FAR)], dut.o)
+
+
+@measures("PACKED_DOT_LATENCY")
+def packed_dot() -> int:
+    dut = DotPair(inputs=1, accumulator_bits=20)
+    return _change(dut, [*hold(dut.i_factors[1][0]), (AT, dut.i_common[0], FAR)], dut.o[1])
 
 
 def _parameters(dut: ResultDrain, shape: StageShape) -> Steps:
