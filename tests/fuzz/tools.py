@@ -1,7 +1,7 @@
 """Damaged models, arrays, documents and programs, given to the real commands.
 
 ``python -m tests.fuzz.tools --count 1000``.  A case is bad if a command ends in an internal error
-or in more than one line, or not within 30 s and 2 GB.
+or in more than one line, or not within 30 s of the processor and 2 GB.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def _run(case: Case) -> int | None:
     def build(*arguments: object, **options: object) -> None:
         raise _WouldStart("the RTL would be made")
 
-    simulate.build_overlay = elaboration.emit = build  # type: ignore[assignment]
+    simulate.build_overlay = build  # type: ignore[assignment]
+    elaboration.emit = elaboration.emit_overlay = build  # type: ignore[assignment]
     try:
         app([case.program, *case.arguments], prog_name=NAME)
     except SystemExit as end:
