@@ -29,6 +29,11 @@ def faulty() -> None:
     raise ZeroDivisionError
 
 
+def busy() -> None:
+    while True:
+        pass
+
+
 def hungry() -> None:
     data = [bytearray(64 << 20)]
     while True:
@@ -45,10 +50,13 @@ def hungry() -> None:
         (lambda: print("fine"), None),
         (lambda: print("not so fine", file=sys.stderr), "said 1 lines"),
         (lambda: time.sleep(600), "took too much time"),
+        (busy, "took too much time"),
         (hungry, "took too much memory"),
     ],
 )
 def test_faults_are_seen(call: object, fault: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limited, "SECONDS", 3.0 if fault == "took too much time" else 60.0)
+    late = fault == "took too much time"
+    monkeypatch.setattr(limited, "SECONDS", 1.0 if late else 60.0)
+    monkeypatch.setattr(limited, "WAIT", 600.0 if call is busy else 3.0 if late else 600.0)
     monkeypatch.setattr(limited, "BYTES", 1 << 30)
     assert tools._fault(limited.limited(call)) == fault  # type: ignore[arg-type]
