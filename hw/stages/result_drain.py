@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,7 +42,7 @@ class ResultDrain(wiring.Component):
         sums = data.ArrayLayout(signed(shape.accumulator_bits), shape.para_out)
         super().__init__(
             {
-                "i": In(data.ArrayLayout(sums, shape.para_seg)),
+                "i": In(sums).array(shape.para_seg),
                 "i_load": In(1),
                 "i_parameters": In(stream.Signature(parameter_bits(shape))),
                 "o": Out(data.ArrayLayout(signed(shape.bits), self._words)),
@@ -55,11 +55,7 @@ class ResultDrain(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         shape = self._shape
-        bits, step = shape.accumulator_bits, self._words * shape.accumulator_bits
-        segments = -(-shape.para_seg // shape.drain_segments) * shape.drain_segments
-        chain = Signal(segments * shape.para_out * bits, reset_less=True)
         left = Signal(range(shape.drain_beats + 1))
-        m.d.sync += chain.eq(Mux(self.i_load, self.i.as_value(), chain[step:]))
         with m.If(self.i_load):
             m.d.sync += left.eq(shape.drain_beats)
         with m.Elif(left != 0):
@@ -73,11 +69,11 @@ class ResultDrain(wiring.Component):
             self.o_there.eq(parameters.o_there),
             self.o_padding.eq(header.padding),
         ]
-        beat = delayed(m, chain[:step], BANK_LATENCY, name="beat")
+        beat = delayed(m, self._chain(m), BANK_LATENCY, name="beat")
         results = []
         for word in range(self._words):
             record = parameters.o[word % shape.drain_channels]
-            value = beat.word_select(word, bits).as_signed()
+            value = beat.word_select(word, shape.accumulator_bits).as_signed()
             results.append(self._requantise(m, word, value, record, header))
         latency = DRAIN_LATENCY + (REQUANTISE_LATENCY if shape.scaled else ROUND_LATENCY)
         m.d.comb += [
@@ -85,6 +81,22 @@ class ResultDrain(wiring.Component):
             self.o_valid.eq(delayed(m, left != 0, latency, name="valid", reset_less=False)),
         ]
         return m
+
+    def _chain(self, m: Module) -> Any:
+        """The beat at the end of the sums that move on.
+
+        A register for as many segments as leave at once: Amaranth makes none of 2**16 bits.
+        """
+        shape = self._shape
+        step = self._words * shape.accumulator_bits
+        behind: Any = Const(0, step)
+        for first in reversed(range(0, shape.para_seg, shape.drain_segments)):
+            together = shape.drain_segments * shape.para_out * shape.accumulator_bits
+            held = Signal(together, name=f"held_{first}", reset_less=True)
+            loaded = Cat(sums.as_value() for sums in self.i[first : first + shape.drain_segments])
+            m.d.sync += held.eq(Mux(self.i_load, loaded, Cat(held[step:], behind)))
+            behind = held[:step]
+        return behind
 
     def _row(self, m: Module, active: Any) -> Signal:
         """The beat of a pixel's channels: for each segment of a step, then the next tile's."""

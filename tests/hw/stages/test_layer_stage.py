@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw.lib.emit import emit
+from hw.stages.layer_stage import LayerStage
 from hw.stages.map_link import MapLink
 from hw.stages.maximum_shape import MaximumShape
 from hw.stages.scheme import Scheme
+from hw.stages.segment import dot_module
 from hw.stages.shape import StageShape
 from tests.hw.stages.stage_bench import check_stage
 from tests.hw.stages.stage_drawing import draw_shape
@@ -106,3 +109,12 @@ def test_packed_sums_hold_the_worst_operands(operands: tuple[int, ...], para_out
     """Nine products in a cascade of seven and one of two."""
     shape = stage(bits=8, packed=True, n_in=9, para_in=9, para_out=para_out, size_in=4)
     check_stage(shape, 3, rates=ALWAYS, operands=operands)
+
+
+def test_sums_of_any_number_are_drained() -> None:
+    """Amaranth makes no register of 2**16 bits, which the sums of a large stage fill."""
+    size = {"n_in": 32, "n_out": 64, "size_in": 8, "kernel": 5, "pad": 2}
+    shape = stage(**size, bits=8, packed=True, para_out=64, para_seg=64)
+    assert shape.para_out * shape.para_seg * shape.accumulator_bits > 1 << 16
+    verilog = emit(LayerStage(shape=shape), "stage")
+    assert dict(verilog.instances)[dot_module(shape)] * shape.para_in == shape.multipliers
