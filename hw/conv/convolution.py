@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -119,7 +119,7 @@ class ConvEngine(wiring.Component):
         m.submodules.activations = activations = WeightBuffer(
             depth=config.activation_depth, word_bits=fed_word(config).size
         )
-        m.submodules.lasts = lasts = Oldest(shape=1, depth=config.activation_depth)
+        m.submodules.lasts = lasts = Oldest(shape=unsigned(1), depth=config.activation_depth)
         connect(m, feeder.o_read, flipped(self.o_feed))
         connect(m, activations.o, sequencer.activations)
         m.d.comb += [

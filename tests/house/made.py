@@ -75,6 +75,7 @@ SECOND = replace(
     scheme=Scheme.MAP,
     source=FIRST.target,
     scaled=False,
+    packed=True,
 )
 STAGES = (FIRST, SECOND)
 
