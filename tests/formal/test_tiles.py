@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Const, Mux, Signal
 from amaranth.lib import data
 
 from hw.conv.write.output_tiles import OutputTiles
 from hw.isa import CONV
 from hw.isa.config import OverlayConfig
-from hw.lib.algorithm import of_transform
+from hw.lib.algorithm import multiple, of_transform
 from hw.lib.tiles import SIZE, Axis, Tiles, place_layout
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 from tests.rtl.test_winograd_layers import config as overlay_config
@@ -136,11 +136,10 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     m.d.sync += fresh.eq(tiles.i_step & tiles.o_last)
     for name in ("i_transform", "i_columns"):
         _steady(proof, getattr(tiles, name), unless=tiles.i_begin)
-    for name in ("i_tiles", "i_single", "i_last_channels"):
+    for name in ("i_tiles", "i_last_channels"):
         _steady(proof, getattr(tiles, name), unless=tiles.i_begin | fresh)
     proof.assume(~(fresh & tiles.i_step))
     proof.assume((tiles.i_tiles != 0) & (tiles.i_columns != 0))
-    proof.assume(tiles.i_single == (tiles.i_tiles == 1))
 
     edge = of_transform(config, tiles.i_transform, lambda transform: transform.m)
     begun = Signal()
@@ -210,10 +209,16 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     proof.require((tiles.o_looks == fresh) & (proof.inner("_marks") == marks))
     proof.require(~marks | fresh)
     proof.require(~(begun & fresh) | ((pixel == 0) & (line == 0) & (number == 0)))
+
+    def words(value: Any) -> Any:
+        """Of so many tiles."""
+        return of_transform(config, tiles.i_transform, lambda t: multiple(value, t.pixels))
+
+    in_tile = of_transform(config, tiles.i_transform, lambda t: multiple(line, t.m)) + pixel
     for loop, step, count, known in (
-        ("pixels", pixel, edge, held),
-        ("lines", line, edge, held),
-        ("tiles", number, tiles.i_tiles, held & ~fresh),
+        ("line", pixel, edge, held),
+        ("tile", in_tile, words(Const(1, 1)), held),
+        ("words", words(number) + in_tile, words(tiles.i_tiles), held & ~fresh),
     ):
         proof.require(~known | (proof.inner(f"{loop}.left") == count - 1 - step))
         proof.require(~known | (proof.inner(f"{loop}.o_last") == (step == count - 1)))
@@ -235,9 +240,9 @@ def test_output_tiles() -> None:
 
 
 @seeded(
-    ("Mux(onward, following, first_left)", "following"),
+    ("Mux(restart, first_left, following)", "following"),
     ("is_last = Mux(last_column, single, left == 1)", "is_last = left == 1"),
-    ("move.restart.eq(ends & ~onward)", "move.restart.eq(ends & last_tile)"),
+    ("restart = words.o_last & ~self.i_last_channels", "restart = words.o_last"),
     ("Mux(move.below, below, row)", "row"),
 )
 def test_wrong_output_tiles(text: str, other: str) -> None:
