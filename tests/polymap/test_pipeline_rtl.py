@@ -88,15 +88,31 @@ def test_stalls_lose_nothing(network: Path, rates: tuple[int, int, int]) -> None
     assert list(seen.busy) == [3 * stage.cycles for stage in stages]
 
 
-def test_pixels_bind_where_multipliers_abound(invoke: Callable[..., Any], network: Path) -> None:
+def test_pixels_bind_where_multipliers_abound(invoke: Callable[..., Any], tmp_path: Path) -> None:
     """An image of 14 x 14 pixels enters in 196 cycles, whatever the multipliers could do."""
-    arguments = ("--method", "exact", "--dsp", 280, "--simulate", 12, "--json")
+    thin = [
+        {
+            "name": "A",
+            "n_in": 1,
+            "n_out": 2,
+            "size_in": 14,
+            "size_out": 7,
+            "size_ker": 3,
+            "stride": 2,
+            "pad": 1,
+        },
+        {"name": "B", "n_in": 2, "n_out": 3, "size_in": 7, "size_out": 7, "size_ker": 1},
+    ]
+    network = tmp_path / "thin.json"
+    network.write_text(json.dumps({"layers": thin}))
+    arguments = ("--method", "exact", "--dsp", 24, "--simulate", 12, "--json")
     answer = invoke("pipeline", network, *arguments)
     assert answer.code == 0, answer
     told = json.loads(answer.stdout)
     rtl = told["rtl"]
     assert rtl["mismatches"] == 0
     assert rtl["period"] == rtl["predicted"] == told["cycles"] == 14**2
+    assert rtl["busy"]["A"] < 14**2  # nor does the first stage bind
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from dse.assembly.program import Program
 from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
 from dse.compile.views import lay_out
@@ -76,12 +77,16 @@ def test_same_bytes(
     mapping = LayerMapping(merge=tuple(map(tuple, groups)))
     config = grown(merged, config)
     program = check(network, config, mapping, seeds=1)
-    kinds = [layer.kind for layer in program.manifest.layers]
-    plain = [
-        layer.kind for layer in compile_network(network, grown(network, config)).manifest.layers
-    ]
-    assert kinds.count("max") == plain.count("max")
-    assert kinds.count("conv") == plain.count("conv") - sum(len(group) - 1 for group in groups)
+    plain = compile_network(network, grown(network, config))
+    merges = sum(len(group) - 1 for group in groups)
+    assert _layers(program, "max") == _layers(plain, "max")
+    # Where a convolution of one channel runs is the compiler's choice, and that hangs on memory.
+    anywhere = "conv", "depthwise"
+    assert _layers(program, *anywhere) == _layers(plain, *anywhere) - merges
+
+
+def _layers(program: Program, *kinds: str) -> int:
+    return sum(layer.kind in kinds for layer in program.manifest.layers)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))

@@ -200,7 +200,13 @@ KINDS: list[Layer] = [
 
 
 @pytest.mark.parametrize(
-    ("depthwise", "stall"), [(1, (0.0, 0.8)), (3, (0.0, 0.0)), (3, (0.4, 0.4)), (5, (0.0, 0.0))]
+    ("depthwise", "stall"),
+    [
+        (1, (0.0, 0.8)),
+        (3, (0.4, 0.4)),
+        pytest.param(3, (0.0, 0.0), marks=pytest.mark.slow),
+        pytest.param(5, (0.0, 0.0), marks=pytest.mark.slow),
+    ],
 )
 def test_every_kind_of_window(depthwise: int, stall: Stall) -> None:
     config = small(depthwise=depthwise)
@@ -234,7 +240,7 @@ def convolutions(draw: st.DrawFn) -> Layer:
     )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(convolutions(), min_size=3, max_size=6),
     st.builds(

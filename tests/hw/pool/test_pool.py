@@ -145,7 +145,7 @@ def layers(draw: st.DrawFn) -> Layer:
     )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(layers(), min_size=3, max_size=6),
     st.builds(small, columns=st.integers(2, 5), pool_lanes=st.integers(0, 9)),
