@@ -67,10 +67,8 @@ class LaneMemory(wiring.Component):
         place = Signal(len(write.record), reset_less=True)
         entries = delayed(m, write.entries, 1, name="entries")
         comes = Signal()
-        m.d.sync += [
-            place.eq(write.record - tables),
-            comes.eq(write.valid & (write.record >= tables)),
-        ]
+        ours = write.record >= tables if tables else 1
+        m.d.sync += [place.eq(write.record - tables), comes.eq(write.valid & ours)]
         rows = DEPTHWISE_ROWS * config.depthwise_row_records
         behind = place[exact_log2(rows) :].any()
         self._weights(m, comes & ~behind, place, entries)
