@@ -11,6 +11,7 @@ import onnx
 
 from dse.network.ports import ModelPort
 from dse.onnx import folding
+from dse.onnx.elementwise import CURVED
 from dse.onnx.node_shapes import Misfit, Opsets, infer, known_constant
 from dse.onnx.places import COMPUTE, HEAD
 from dse.onnx.source import ANY, Known, attribute, node_inputs, operator
@@ -18,18 +19,23 @@ from dse.onnx.values import Const, Unsupported, Value
 
 SINGLE = "export the model with a batch of one image"
 
+_ACROSS = "it works across the images of a batch"
+_UNKNOWN = "whether it treats each image of a batch by itself is not known"
+
 _MEASURES = ("Shape", "Size")
 
 _ALONG_AN_AXIS = {
-    "CumSum": 0,
     "Hardmax": -1,
     "LayerNormalization": -1,
     "LogSoftmax": -1,
     "LpNormalization": -1,
     "QLinearSoftmax": -1,
+    "RMSNormalization": -1,
     "Softmax": -1,
 }
 """Operators that keep their input's shape and mix what lies along an axis, or from it on."""
+
+_FROM_AN_AXIS_ON = ("LayerNormalization", "RMSNormalization")
 
 
 def _names(text: str) -> frozenset[str]:
@@ -45,19 +51,20 @@ _RECURRENT = _names("GRU LSTM RNN")
 _RESHAPE = _names("Flatten Reshape Squeeze Unsqueeze")
 """Operators that keep all values in their order."""
 
+_OF_AN_IMAGE = _names("GlobalLpPool GridSample GroupNormalization LpPool")
+"""Operators that compute within an image, whose first axis is the images'."""
+
 _TOLD_BY_SHAPE = (
-    HEAD
+    CURVED
+    | HEAD
     | _SHAPE_OPERANDS
     | _names(
-        "Abs And ArgMax ArgMin AveragePool Ceil Celu Clip Concat Conv ConvTranspose Cos"
-        " DepthToSpace Elu Equal Erf Exp Flatten Floor Gelu GlobalAveragePool GlobalMaxPool Greater"
-        " GreaterOrEqual HardSigmoid HardSwish InstanceNormalization IsInf IsNaN LRN LeakyRelu Less"
-        " LessOrEqual Log MatMul Max MaxPool Mean Min Mish Mod Neg Not Or PRelu Pow QLinearSigmoid"
-        " Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin"
-        " ReduceProd ReduceSum ReduceSumSquare Relu Round Selu Shape Sigmoid Sign Sin Size Softplus"
-        " Softsign SpaceToDepth Split Sqrt Squeeze Sum Tan Tanh ThresholdedRelu TopK Unsqueeze"
-        " Gemm QLinearAdd QLinearAveragePool QLinearConcat QLinearGlobalAveragePool"
-        " QLinearLeakyRelu QLinearMul Where Xor"
+        "And ArgMax ArgMin AveragePool BiasGelu CastLike Clip Concat Conv ConvTranspose"
+        " DepthToSpace Equal Flatten Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual"
+        " InstanceNormalization IsInf IsNaN LRN Less LessOrEqual MatMul MaxPool Mean Mod Not Or"
+        " QLinearAdd QLinearAveragePool QLinearConcat QLinearGlobalAveragePool ReduceL1 ReduceL2"
+        " ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum"
+        " ReduceSumSquare Relu Shape Size SpaceToDepth Split Squeeze Sum TopK Unsqueeze Where Xor"
     )
 )
 """Operators of which the result's shape tells: it grows with the images along one axis."""
@@ -95,7 +102,7 @@ class Together:
                 continue
             axis = self._axis(many.shape, one.shape)
             if op not in _RESHAPE and one.shape[axis] != self._share(operands):
-                raise Unsupported("it works across the images of a batch", SINGLE)
+                raise Unsupported(_ACROSS, SINGLE)
             self._known[name], self._axes[name] = many, axis
 
     def require_first(self, node: onnx.NodeProto) -> None:
@@ -127,8 +134,9 @@ class Together:
         if self._count == 1 or first is None:
             return
         axis, rank = self._axes[first], len(self._known[first].shape or ())
-        if not _keeps_apart(node, axis, rank, self._opset):
-            raise Unsupported("it works across the images of a batch", SINGLE)
+        apart = _keeps_apart(node, operands, axis, rank, self._opset)
+        if not apart:
+            raise Unsupported(_UNKNOWN if apart is None else _ACROSS, SINGLE)
 
     def refusal(self, output: str, constant: bool) -> str | None:
         """Why an output of the model cannot be joined from those of single images."""
@@ -171,17 +179,24 @@ class Together:
         raise Unsupported(f"it makes ({shown}) of {images} images, but {one} of one", SINGLE)
 
 
-def _keeps_apart(node: onnx.NodeProto, images: int, rank: int, opset: int) -> bool:
-    """Whether a node treats each image, along the axis ``images``, by itself."""
+def _keeps_apart(
+    node: onnx.NodeProto, operands: Mapping[str, Known], images: int, rank: int, opset: int
+) -> bool | None:
+    """Whether a node treats each image, along the axis ``images``, by itself; None: not known."""
     op = operator(node)
     if op in _RECURRENT:
         return images == (0 if attribute(node, "layout", 0) else 1)
     if op in _ALONG_AN_AXIS:
         flattens = opset < 13 and op.endswith("max")
         axis = cast(int, attribute(node, "axis", 1 if flattens else _ALONG_AN_AXIS[op])) % rank
-        return axis > images if flattens or op == "LayerNormalization" else axis != images
+        return axis > images if flattens or op in _FROM_AN_AXIS_ON else axis != images
+    if op == "CumSum":
+        along = operands[node.input[1]].array
+        return None if along is None else int(along.item()) % rank != images
     if op == "Transpose":
         return cast(list[int], attribute(node, "perm", [*reversed(range(rank))]))[0] == images
     if op == "Gather":
         return cast(int, attribute(node, "axis", 0)) % rank != images
-    return op in _TOLD_BY_SHAPE
+    if op in _OF_AN_IMAGE:
+        return images == 0
+    return True if op in _TOLD_BY_SHAPE else None

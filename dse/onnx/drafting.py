@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -204,6 +205,17 @@ class Drafting:
         """Another name for a tensor, or the first variant of it that is free."""
         self._names.release(tensor.name)
         tensor.name = self._names.fresh(name)
+
+    def entitle(self, tensor: DraftTensor, name: str, layers: Sequence[DraftLayer]) -> None:
+        """Give the tensor that a node's layers end in the node's name, which a part may have."""
+        made = [layer.output for layer in layers]
+        if tensor not in made or tensor.name == name:
+            return
+        for part in made:
+            if part.name == name:
+                part.name, tensor.name = tensor.name, name
+                return
+        self.rename(tensor, name)
 
     def maker(self, name: str) -> onnx.NodeProto:
         """The node that makes a tensor."""

@@ -37,7 +37,7 @@ def clip(drafting: Drafting, node: onnx.NodeProto) -> None:
 
 def restrict(
     drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, low: float, high: float
-) -> None:
+) -> OverlayValue:
     """Add a layer that clips; later it joins the layer before it where that is possible.
 
     On tensors that the model holds quantised, ONNX clips the integers themselves.  Crossed bounds
@@ -56,7 +56,9 @@ def restrict(
         low, high = (known.scale * (bound - shift - known.zero_point) for bound in (low, high))
     result = DraftTensor(node.output[0], *x.tensor.shape, known)
     layer = DraftLayer("max", node_name(node), node.op_type, [x.tensor], result, low=low, high=high)
-    drafting.set(node, replace(x, tensor=drafting.add(layer)))
+    made = replace(x, tensor=drafting.add(layer))
+    drafting.set(node, made)
+    return made
 
 
 def identity(drafting: Drafting, node: onnx.NodeProto) -> None:
@@ -220,7 +222,7 @@ def affine(
     offset: Reals,
     output: Quantisation | None = None,
     dtype: np.dtype | None = None,
-) -> None:
+) -> OverlayValue:
     """Add a gain and an offset per channel; later it joins the convolution before it."""
     channels = x.tensor.channels
     require(
@@ -241,7 +243,9 @@ def affine(
             affine=True,
         )
     )
-    drafting.set(node, replace(x, tensor=result, dtype=dtype or x.dtype))
+    made = replace(x, tensor=result, dtype=dtype or x.dtype)
+    drafting.set(node, made)
+    return made
 
 
 def per_channel(x: OverlayValue, array: npt.NDArray) -> Reals:

@@ -221,8 +221,11 @@ class Lowering(Drafting):
                 if name in self._read and op != "Split":
                     raise Unsupported(f"its further output {name!r} is used", UNKNOWN_REMEDY)
             self._handlers[op](self, node)
-        if not isinstance(self.values[node.output[0]], OverlayValue):
+        value = self.values[node.output[0]]
+        if not isinstance(value, OverlayValue):
             return "constant"
+        if value.elements is None:
+            self.entitle(value.tensor, node.output[0], self.draft.layers[layers:])
         names = (*node_inputs(node), *node.output)
         touched = [v.tensor for n in names if isinstance(v := self.values.get(n), OverlayValue)]
         for layer in self.draft.layers[layers:]:

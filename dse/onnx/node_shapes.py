@@ -54,14 +54,16 @@ def infer(
     """
     if any(known.dtype is None for known in operands.values()):
         return {}
-    if node.domain == _OWN and node.op_type not in _TWINS and not knows(node):
+    own = node.domain == _OWN
+    if own and node.op_type not in _TWINS and not knows(node):
         raise Misfit("onnxruntime has no such operator", INCONSISTENT)
-    twin = _twin(node) if node.domain == _OWN else None
+    twin = _twin(node) if own or node.op_type in _WITHOUT_SHAPES else None
     real = twin is not None and node.op_type == "QGemm" and not any(node.input[7:])
-    if twin is not None:
+    if own and twin is not None:
         _own_rules(node, {name: operands[name] for name in node_inputs(node) if name in operands})
+    if twin is not None:
         node, opsets = twin, [helper.make_opsetid("", _TWIN_OPSET)]
-    elif node.domain == _OWN:
+    elif own:
         return {}
     read = {name: operands[name] for name in node_inputs(node) if name in operands}
     _fits(node, [read.get(name) for name in node.input])
@@ -262,6 +264,8 @@ _TWINS: dict[str, _Twin] = {
     "FusedConv": lambda node: _same(node, "Conv", [0, 1, 2], *_WINDOW),
     "FusedGemm": lambda node: _same(node, "Gemm", [0, 1, 2], "transA", "transB"),
     "Gelu": _unary,
+    "GroupNormalization": _unary,
+    "MeanVarianceNormalization": _unary,
     "QGemm": lambda node: _same(node, "Gemm", [0, 3], "transA", "transB"),
     "QLinearAdd": lambda node: _same(node, "Add", [0, 3]),
     "QLinearAveragePool": lambda node: _same(node, "AveragePool", [0], *_WINDOW),
@@ -277,7 +281,10 @@ _TWINS: dict[str, _Twin] = {
     "QuantizeLinear": lambda node: _same(node, "QuantizeLinear", [0, 1, 2], "axis"),
     "QuickGelu": _unary,
 }
-"""ONNX's operators with the shapes of ONNX Runtime's own, for which onnx has no rules."""
+"""ONNX's operators with the shapes of those for which onnx has no rules: ONNX Runtime's own."""
+
+_WITHOUT_SHAPES = ("GroupNormalization", "MeanVarianceNormalization")
+"""Functions of ONNX itself that its inference does not follow."""
 
 
 def _twin(node: onnx.NodeProto) -> onnx.NodeProto | None:

@@ -24,9 +24,9 @@ def prelu(drafting: Drafting, node: onnx.NodeProto) -> None:
     if x.is_quantised:
         raise Unsupported("it computes with integers", "dequantise its inputs first")
     slope = per_channel(x, slopes)
-    parts = [_within(drafting, node, x, 0.0, np.inf)]
+    parts = [restrict(drafting, node, x, 0.0, np.inf)]
     if x.tensor.quantisation is not None:
-        below = _within(drafting, node, x, -np.inf, 0.0)
+        below = restrict(drafting, node, x, -np.inf, 0.0)
         parts.append(_scaled(drafting, node, below, slope))
     else:
         for gain, low, high in (
@@ -35,25 +35,11 @@ def prelu(drafting: Drafting, node: onnx.NodeProto) -> None:
         ):
             if gain.any():
                 part = _scaled(drafting, node, x, gain)
-                parts.append(_within(drafting, node, part, low, high))
+                parts.append(restrict(drafting, node, part, low, high))
     add(drafting, node, parts)
 
 
-def _within(
-    drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, low: float, high: float
-) -> OverlayValue:
-    restrict(drafting, node, x, low, high)
-    return _made(drafting, node)
-
-
 def _scaled(drafting: Drafting, node: onnx.NodeProto, x: OverlayValue, gain: Reals) -> OverlayValue:
-    affine(drafting, node, x, gain, np.zeros_like(gain))
+    made = affine(drafting, node, x, gain, np.zeros_like(gain))
     drafting.draft.layers[-1].partial = True
-    return _made(drafting, node)
-
-
-def _made(drafting: Drafting, node: onnx.NodeProto) -> OverlayValue:
-    """What the node's latest layer gives."""
-    value = drafting.values[node.output[0]]
-    assert isinstance(value, OverlayValue)
-    return value
+    return made

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from dse.network import inputs
 from dse.network.graph import NetworkError
+from dse.onnx.elementwise import CURVED
 from dse.onnx.importer import check, load
 from sim import golden
 
@@ -19,11 +21,8 @@ IMAGES = np.random.default_rng(0).normal(size=(3, 3, 6, 6)).astype(np.float32)
 
 def infer(path: Path, batch: np.ndarray) -> dict[str, np.ndarray]:
     imported = load(path, {"x": batch})
-    results = []
-    for image in inputs.images({"x": batch}):
-        tensors = golden.run(imported.network, imported.host.before(image))
-        results.append(imported.host.after(image, tensors))
-    return inputs.join(results)
+    images = inputs.images({"x": batch})
+    return inputs.join([imported.answer(image, golden.run) for image in images])
 
 
 def features(b) -> str:
@@ -76,6 +75,59 @@ def test_across_the_batch(builder, save, op: str, batch: int) -> None:
     assert actual.shape == expected.shape
     if actual.dtype.kind == "f" and op != "TopK":
         np.testing.assert_allclose(actual, expected, atol=0.05)
+
+
+_OPERANDS = {"Max": 1, "Min": 1, "Pow": 1, "PRelu": 1}
+_MICROSOFT = ("FastGelu", "QuickGelu")
+
+
+@pytest.mark.parametrize("op", sorted(op for op in CURVED if not op.startswith("QLinear")))
+def test_a_function_of_one_value_behind_the_hosts(builder, save, op: str) -> None:
+    b = builder
+    x = b.node("Softmax", [features(b)], "softmax")
+    operands = [b.constant("k", np.float32([2]))] * _OPERANDS.get(op, 0)
+    b.node(op, [x, *operands], "y", domain="com.microsoft" if op in _MICROSOFT else "")
+    report = check(save(b.model("y", opset=24 if op == "Swish" else 20)))
+    assert report.supported and report.tail == ("softmax", "y")
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "operands", "opset"),
+    [
+        ("GroupNormalization", {"num_groups": 2}, (np.ones(4), np.zeros(4)), 21),
+        ("RMSNormalization", {"axis": 1}, (np.ones((4, 4, 4)),), 23),
+        ("LpPool", {"kernel_shape": [2, 2]}, (), 21),
+        ("GlobalLpPool", {}, (), 21),
+        ("CumSum", {}, (np.int64(1),), 21),
+        ("CastLike", {}, (np.zeros(1),), 21),
+    ],
+)
+def test_within_an_image_in_the_middle(builder, save, op, attributes, operands, opset) -> None:
+    b = builder
+    x = b.relu(b.conv(b.input(3, 6, 6), "before", 4, 3, 3))
+    arrays = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in operands]
+    names = [b.constant(f"k{index}", array) for index, array in enumerate(arrays)]
+    x = b.node(op, [x, *names], "host", **attributes)
+    path = save(b.model(b.conv(x, "y", 4, 4, 1), opset=opset))
+    report = check(path)
+    assert report.supported and report.middle == ("host",)
+    (expected,) = onnxruntime.InferenceSession(path).run(None, {"x": IMAGES})
+    np.testing.assert_allclose(infer(path, IMAGES)["y"], expected, atol=0.05 * np.ptp(expected))
+
+
+@pytest.mark.parametrize(
+    ("op", "operands", "reason"),
+    [
+        ("CumSum", (np.int64(0),), "it works across the images of a batch"),
+        ("Trilu", (), "whether it treats each image of a batch by itself is not known"),
+    ],
+)
+def test_why_a_batch_is_refused(builder, save, op: str, operands, reason: str) -> None:
+    b = builder
+    names = [b.constant("k", array) for array in operands]
+    b.node(op, [features(b), *names], "y")
+    (problem,) = check(save(b.model("y"))).problems
+    assert problem.reason == reason
 
 
 @pytest.mark.parametrize("shape", [[0, -1], [-1, 4], [-1, 2]])

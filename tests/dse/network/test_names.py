@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -106,6 +107,43 @@ def test_passes_make_names_that_no_one_has(builder, save) -> None:
     )
     network = load(save(alone), {"x": np.ones((1, 3, 8, 8), np.float32)}).network
     assert len(fold(network, {"c.unfold": 2}).operators) == 2
+
+
+_FEW = np.float32([[[-0.5]], [[0.1]], [[0.5]], [[2]]])
+_TWICE = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
+
+@pytest.mark.parametrize(
+    ("op", "operands", "attributes"),
+    [
+        ("Max", ("a", "b", "c"), {}),
+        ("Sum", ("a", "b", "c"), {}),
+        ("PRelu", ("a", _FEW), {}),
+        ("Pad", ("a", np.int64([0, 0, 1, 1, 0, 0, 1, 1])), {"mode": "reflect"}),
+        ("Resize", ("a", np.float32([]), np.float32([1, 1, 2, 2])), _TWICE),
+    ],
+)
+def test_a_tensor_of_the_models_name_is_the_models(
+    builder, save, op: str, operands, attributes: dict[str, str]
+) -> None:
+    """Not a part of it, though a node becomes several layers."""
+    b = builder
+    x = b.input(3, 8, 8)
+    for name in "abc":
+        b.conv(x, name, 4, 3, 3)
+    names = [n if isinstance(n, str) else b.constant(f"k{i}", n) for i, n in enumerate(operands)]
+    y = b.node(op, names, "y", **attributes)
+    path = save(b.model(y, b.conv(y, "after", 4, 4, 1)))
+    image = np.random.default_rng(1).normal(size=(1, 3, 8, 8)).astype(np.float32)
+    imported, answers = _answers(path, image)
+    (network,) = imported.segments
+    tensors = golden.run(network, imported.host.before(next(images({"x": image}))))
+    q = network.tensors["y"].quantisation
+    integers = tensors["y"].astype(np.float32) - q.zero_point
+    found = (integers * np.float32(q.scale)).transpose(2, 0, 1)[None]
+    np.testing.assert_allclose(found, answers["y"], rtol=1e-6)
+    (expected,) = onnxruntime.InferenceSession(path).run(["y"], {"x": image})
+    np.testing.assert_allclose(found, expected, atol=0.03 * np.ptp(expected))
 
 
 def test_layers_and_inputs_share_one_name_space() -> None:
