@@ -11,6 +11,7 @@ BOARD_PARTS = {  # the files in Vivado that know the board's pins
     KCU1500.name: "xilinx.com:kcu1500:part0:1.2",
 }
 PCIE = "pci_express_x8"
+CHANNELS = 4  # of DDR4
 AXI_MHZ = 250  # user clock of a Gen3 x8 core with 256 bits: the overlay's clock
 CHANNEL_BYTES = 4 << 30
 WORD_BYTES = 64  # of a channel: parts of it may be written where there is no ECC (channel 1)
@@ -27,6 +28,11 @@ def files(board: Board, weight_ports: int) -> dict[str, str]:
         raise BoardError(
             f"the block design clocks the overlay at {AXI_MHZ} MHz, "
             f"board {board.name!r} asks for {board.clock_hz / 1e6:g}"
+        )
+    if board.memory_channels != CHANNELS:
+        raise BoardError(
+            f"the block design has {CHANNELS} DDR4 channels, "
+            f"board {board.name!r} {board.memory_channels}"
         )
     variables: dict[str, Value] = {
         "part": board.part,
@@ -53,7 +59,7 @@ def _memories(weight_ports: int) -> list[Value]:
             f"{channel_address(channel):#x}",
             f"{CHANNEL_BYTES >> 30}G",
         ]
-        for channel in sorted(set(master_channels(weight_ports).values()))
+        for channel in sorted(set(master_channels(weight_ports, CHANNELS).values()))
     ]
 
 

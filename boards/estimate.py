@@ -19,6 +19,7 @@ from hw.isa.config import (
     TABLE_RECORDS,
     OverlayConfig,
     ceil_div,
+    power_of_two,
 )
 from hw.isa.squares import REACH
 from hw.lib.banks import BLOCK_LANES, BLOCK_ROWS
@@ -194,7 +195,8 @@ def winograd(config: OverlayConfig) -> Resources:
     if not config.transforms:
         return Resources()
     lane, square = _INPUT_TRANSFORM[config.winograd], config.columns**2
-    large = 0 if config.winograd == "f2" else 350  # products by 36
+    shifts = all(t.elements == power_of_two(t.elements) for t in config.transforms)
+    large = 0 if shifts else 350  # products by 36
     scratch = Resources(
         bram18=block_ram(config.scratch_words, config.activation_bits),
         lut=170 + large,

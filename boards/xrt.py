@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from boards.board import U200, U250, Board
 from boards.channels import master_channels
 from boards.kernel import KERNEL, arguments, buses
 from boards.tcl import script, settings
 
 UNIT = "polymap_1"  # the one compute unit of the linked design
-SHELLS = {  # the platform that a card runs
-    U200.name: "xilinx_u200_gen3x16_xdma_2_202110_1",
-    U250.name: "xilinx_u250_gen3x16_xdma_4_1_202210_1",
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """The platform that a card runs; ``memory``: what it calls its channels, "DDR" or "HBM"."""
+
+    platform: str
+    memory: str
+
+
+SHELLS = {
+    U200.name: Shell(platform="xilinx_u200_gen3x16_xdma_2_202110_1", memory="DDR"),
+    U250.name: Shell(platform="xilinx_u250_gen3x16_xdma_4_1_202210_1", memory="DDR"),
 }
 
 
@@ -35,9 +47,11 @@ def files(board: Board, weight_ports: int) -> dict[str, str]:
 
 
 def link_configuration(board: Board, weight_ports: int) -> str:
-    """The linker's configuration: platform, clock, and which DDR4 channel each master reaches."""
+    """The linker's configuration: platform, clock, and which memory channel each master reaches."""
+    shell = SHELLS[board.name]
+    channels = master_channels(weight_ports, board.memory_channels)
     lines = [
-        f"platform={SHELLS[board.name]}",
+        f"platform={shell.platform}",
         "save-temps=1",
         "",
         "[clock]",
@@ -45,7 +59,7 @@ def link_configuration(board: Board, weight_ports: int) -> str:
         "",
         "[connectivity]",
         f"nk={KERNEL}:1:{UNIT}",
-        *(f"sp={UNIT}.{name}:DDR[{k}]" for name, k in master_channels(weight_ports).items()),
+        *(f"sp={UNIT}.{name}:{shell.memory}[{k}]" for name, k in channels.items()),
         "",
         "[vivado]",
         "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=1",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from boards.block_design import CHANNEL_BYTES, WORD_BYTES, channel_address
+from boards.block_design import CHANNEL_BYTES, CHANNELS, WORD_BYTES, channel_address
 from boards.channels import region_channels
 from boards.runtime.handshake import Handshake
 from boards.runtime.link import HostError
@@ -50,7 +50,8 @@ class XdmaLink(Handshake):
 
     def place(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """Addresses of the regions, in whole pages of the DDR4 channels of their masters."""
-        return place(sizes, region_channels(sum(name in sizes for name in WEIGHT_BASES)))
+        ports = sum(name in sizes for name in WEIGHT_BASES)
+        return place(sizes, region_channels(ports, CHANNELS))
 
     def read_register(self, offset: int) -> int:
         """A 32-bit register."""

@@ -13,7 +13,7 @@ from boards.estimate import block_ram, breakdown, estimate, foot, sequencer
 from boards.realise import ResourceError, realise
 from dse.explore.resources import Resources
 from hw.conv.array.primitive import Primitive
-from hw.isa.config import OverlayConfig
+from hw.isa.config import TRANSFORMS, OverlayConfig, power_of_two
 
 COUNTS = json.loads((Path(__file__).parent / "yosys_counts.json").read_text())
 TOLERANCE = 0.1
@@ -146,6 +146,15 @@ def test_counts_cover_every_block() -> None:
     blocks = set(breakdown(OverlayConfig())) - {"elements", "weights"} | {"overlay"}
     blocks.remove("depthwise")  # counted with the pooling engine
     assert {record["block"] for record in COUNTS} == blocks
+
+
+@pytest.mark.parametrize("transforms", TRANSFORMS)
+def test_every_transform_is_counted(transforms: str) -> None:
+    words = power_of_two(2 * max((t.elements for t in TRANSFORMS[transforms]), default=0))
+    config = OverlayConfig(winograd=transforms, scratch_words=words if transforms != "none" else 0)
+    found, plain = breakdown(config), breakdown(OverlayConfig())
+    for block in ("feet", "winograd"):
+        assert (found[block].lut > plain[block].lut) == (transforms != "none")
 
 
 def test_a_full_size_array_fits_the_board_of_the_papers() -> None:

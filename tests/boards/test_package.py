@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from boards.board import KCU1500, U200, U250, ULX3S, BoardError
+from boards import xrt
+from boards.block_design import BOARD_PARTS
+from boards.board import BOARDS, KCU1500, U200, ULX3S, BoardError
 from boards.cascade import primitive
-from boards.channels import region_channels
+from boards.channels import master_channels, region_channels
 from boards.kernel import KERNEL, arguments, buses, kernel_verilog, masters, weight_ports
 from boards.packaging import package
 from boards.tcl import settings, word
@@ -33,7 +35,10 @@ CONFIG = OverlayConfig(
     weight_ports=4,
 )
 PORTS = (1, 2, 4)
-CHANNELS = {1: [1, 2], 2: [1, 2, 0], 4: [1, 2, 0, 3, 1]}  # of the masters
+CHANNELS = {1: [1, 2], 2: [1, 2, 0], 4: [1, 2, 0, 3, 1]}  # of the masters, of four
+ALVEOS = pytest.mark.parametrize(
+    "board", [BOARDS[name] for name in xrt.SHELLS], ids=list(xrt.SHELLS)
+)
 MODEL = Path(__file__).parents[1] / "hw" / "conv" / "array" / "dsp48e2.v"
 
 # Every command that Tcl does not know is one of Vivado's: it is written down, and its result is a
@@ -79,7 +84,7 @@ def test_weight_ports_are_read_off_the_design(overlay, ports) -> None:
 
 
 @pytest.mark.parametrize("ports", PORTS)
-@pytest.mark.parametrize("board", [U200, U250], ids=lambda board: board.name)
+@ALVEOS
 def test_kernel_script_declares_the_register_map(board, ports, overlay, tmp_path) -> None:
     package(board, narrowed(overlay, ports), tmp_path)
     calls = run(tmp_path / "package_kernel.tcl")
@@ -121,16 +126,18 @@ def test_kernel_script_declares_the_register_map(board, ports, overlay, tmp_path
 
 
 @pytest.mark.parametrize("ports", PORTS)
-@pytest.mark.parametrize("board", [U200, U250], ids=lambda board: board.name)
+@ALVEOS
 def test_linker_configuration(board, ports, overlay, tmp_path) -> None:
     package(board, narrowed(overlay, ports), tmp_path)
     lines = (tmp_path / "link.cfg").read_text().splitlines()
     assert lines[0].startswith(f"platform=xilinx_{board.name}_gen3x16_xdma_")
-    assert "freqHz=286000000:polymap_1" in lines
+    assert f"freqHz={int(board.clock_hz)}:polymap_1" in lines
+    memory = xrt.SHELLS[board.name].memory
+    channels = master_channels(ports, board.memory_channels)
     at = lines.index("[connectivity]")
     assert lines[at + 1 : lines.index("", at)] == [
         "nk=polymap_kernel:1:polymap_1",
-        *(f"sp=polymap_1.m_axi_gmem{k}:DDR[{bank}]" for k, bank in enumerate(CHANNELS[ports])),
+        *(f"sp=polymap_1.{name}:{memory}[{bank}]" for name, bank in channels.items()),
     ]
 
 
@@ -195,9 +202,21 @@ def test_a_board_that_misses_its_clock_is_refused(overlay, tmp_path) -> None:
         package(board, overlay, tmp_path)
 
 
+def test_a_board_with_other_channels_has_no_block_design(overlay, tmp_path) -> None:
+    board = dataclasses.replace(KCU1500, memory_channels=2)
+    with pytest.raises(BoardError, match=r"has 4 DDR4 channels, board 'kcu1500' 2"):
+        package(board, overlay, tmp_path)
+
+
+def test_memory_has_the_name_that_the_platform_gives_it(monkeypatch) -> None:
+    monkeypatch.setitem(xrt.SHELLS, U200.name, xrt.Shell(platform="xilinx", memory="HBM"))
+    text = xrt.link_configuration(dataclasses.replace(U200, memory_channels=32), 4)
+    assert re.findall(r":(HBM\[\d+\])", text) == [f"HBM[{k}]" for k in (1, 2, 0, 3, 4)]
+
+
 def test_an_unknown_board_is_refused(overlay, tmp_path) -> None:
-    board = dataclasses.replace(U200, name="vcu128")
-    with pytest.raises(BoardError, match="board 'vcu128' has no packaging"):
+    board = dataclasses.replace(U200, name="nowhere")
+    with pytest.raises(BoardError, match="board 'nowhere' has no packaging"):
         package(board, overlay, tmp_path)
 
 
@@ -206,8 +225,9 @@ def test_a_board_without_vendors_tools_has_no_package(overlay, tmp_path) -> None
         package(ULX3S, overlay, tmp_path)
 
 
-@pytest.mark.parametrize("board", (U200, U250, KCU1500), ids=lambda board: board.name)
-def test_packages_are_complete_and_deterministic(board, overlay, tmp_path) -> None:
+@pytest.mark.parametrize("name", [*xrt.SHELLS, *BOARD_PARTS])
+def test_packages_are_complete_and_deterministic(name: str, overlay, tmp_path) -> None:
+    board = BOARDS[name]
     written = package(board, overlay, tmp_path / "a")
     again = package(board, overlay, tmp_path / "b")
     assert sorted(written) == sorted((tmp_path / "a").iterdir())
@@ -242,10 +262,24 @@ def test_arguments_are_those_of_the_ports(ports) -> None:
 
 
 def test_stripes_have_channels_of_their_own() -> None:
-    channels = region_channels(4)
+    channels = region_channels(4, 4)
     assert {channels[name] for name in ("program", "parameters", "input", "output")} == {1}
     assert sorted(channels[f"weights{port}"] for port in range(4)) == [0, 1, 2, 3]
     assert 1 not in {channels[f"weights{port}"] for port in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("ports", "channels", "expected"),
+    [
+        *((ports, 4, expected) for ports, expected in CHANNELS.items()),
+        (4, 1, [0] * 5),
+        (2, 2, [1, 0, 1]),
+        (4, 3, [1, 2, 0, 1, 2]),
+        (4, 32, [1, 2, 0, 3, 4]),
+    ],
+)
+def test_masters_share_channels_only_where_there_are_too_few(ports, channels, expected) -> None:
+    assert list(master_channels(ports, channels).values()) == expected
 
 
 def test_a_design_without_the_buses_is_refused(overlay) -> None:

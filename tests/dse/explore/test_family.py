@@ -18,6 +18,7 @@ from dse.cost.overlay_model import OverlayModel
 from dse.explore.families import Space
 from dse.explore.family import Family
 from dse.explore.needs import Needs, needs
+from dse.explore.objectives import Winograd
 from dse.explore.resources import Resources
 from dse.explore.search import explore, explore_all
 from dse.mapping import map_network, sweep
@@ -25,7 +26,7 @@ from dse.network.numbers import with_random_numbers
 from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 from dse.passes import layer_shapes
-from hw.isa.config import OverlayConfig
+from hw.isa.config import TRANSFORMS, OverlayConfig
 
 NEEDS = Needs(tensor_bytes=1 << 20, parameter_depth=4096, sum_bits=27, raw_bits=26)
 
@@ -190,3 +191,7 @@ def test_needs_of_a_network() -> None:
         assert {place.memory for place in program.manifest.tensors} == homes
     widest = max(conv.taps * conv.cin for conv in layer_shapes(network).values())
     assert found.sum_bits == (255 * 127 * widest).bit_length() + 1
+
+
+def test_the_options_are_the_transforms_of_the_hardware() -> None:
+    assert [option.value for option in Winograd] == list(TRANSFORMS)
