@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dse.network.graph import Network
@@ -26,7 +27,10 @@ def subject(
 
     A benchmark is an outline, and a float model without calibration.
     """
-    if str(model) in BENCHMARKS and not Path(model).exists():
+    if not os.path.exists(model):
+        if str(model) not in BENCHMARKS:
+            known = ", ".join(sorted(BENCHMARKS))
+            raise InputError(f"{model}: neither a file nor a benchmark; benchmarks are {known}")
         if shapes:
             raise InputError(f"--shape is for models; the benchmark {model} has fixed shapes")
         return benchmark(str(model))

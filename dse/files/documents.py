@@ -165,7 +165,7 @@ def _fault(error: ErrorDetails) -> str:
     if kind == "missing":
         return f"{where} is missing"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{where} is no key that is known here: drop it"
+        return f"{where} is no key that is known here: correct its name, or drop it"
     if kind == "value_error":  # of a check of ours
         return f"{where}: {context['error']}"
     words = _WORDS.get(kind)

@@ -20,6 +20,8 @@ def describe(error: Exception, command: str) -> tuple[str, int]:
         return f"{error.heading}{text}", error.exit_code
     if isinstance(error, ModuleNotFoundError):
         return f"{text}: `polymap doctor` lists what is needed", BAD_INPUT
+    if isinstance(error, FileExistsError):
+        return f"{error.filename}: a file has this name: choose another folder", BAD_INPUT
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}", BAD_INPUT
     kind = type(error).__name__

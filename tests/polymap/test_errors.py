@@ -24,6 +24,7 @@ from sim.verilator import ToolError
         (PassError("it cannot be folded"), "it cannot be folded", BAD_INPUT),
         (ToolError("no Verilator"), "no Verilator", BAD_INPUT),
         (FileNotFoundError(2, "No such file", "a.bin"), "a.bin: No such file", BAD_INPUT),
+        (FileExistsError(17, "File exists", "a"), "a: a file has this name: choose", BAD_INPUT),
         (SimulationError("it hung"), "the simulation failed: it hung", FAILURE),
         (ValueError(), "internal error, ValueError: ValueError; `polymap --debug x", FAILURE),
         (OSError("no file"), "internal error, OSError: no file; `polymap --debug x", FAILURE),

@@ -100,7 +100,7 @@ def test_a_mapping_that_compiles(
     ("arguments", "message"),
     [
         (("squeezenet", "--board", "u9", "--model", "dynamap"), "no board named 'u9'"),
-        (("nonet", *PAPER), "nonet: cannot be read"),
+        (("nonet", *PAPER), "nonet: neither a file nor a benchmark; benchmarks are alexnet, "),
         (("squeezenet", *PAPER, "--array", "99"), "array must look like 16x32"),
         (("squeezenet", *PAPER, "--array", "99x99"), "dsp needed 9,801, available 6,840"),
         (("squeezenet", *PAPER, "--algorithm", "fft"), "no algorithm 'fft' here: choose of im2col"),

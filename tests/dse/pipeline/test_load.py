@@ -102,7 +102,10 @@ def test_binary_file(tmp_path: Path) -> None:
             [{"name": "C1", "n_in": 3}],
             r"\[0\].n_out is missing; layers\[0\].size_in is missing",
         ),
-        ([{**CONV, "strides": 1}], r"layers\[0\].strides is no key that is known here: drop it"),
+        (
+            [{**CONV, "strides": 1}],
+            r"\[0\].strides is no key that is known here: correct its name, or",
+        ),
         ([{**CONV, "n_in": 0}], "n_in 0 does not divide"),
         ([{**CONV, "n_in": "3"}], r"layers\[0\].n_in must be an integer, not '3'"),
         ([{**CONV, "n_out": 2.5}], r"layers\[0\].n_out must be an integer, not 2.5"),
