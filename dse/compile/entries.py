@@ -14,4 +14,7 @@ def without_host(network: Network) -> tuple[Network, Mapping[str, SpaceToDepth]]
     done = {op.output: op for op in network.operators if isinstance(op, SpaceToDepth)}
     inputs = tuple(from_host(network))
     operators = tuple(op for op in network.operators if op.output not in done)
-    return replace(network, inputs=inputs, operators=operators), done
+    turn = network.arrivals  # blocks come with the input that they are of
+    sources = {name: done[name].input if name in done else name for name in inputs}
+    arrivals = {name: turn[source] for name, source in sources.items() if source in turn}
+    return replace(network, inputs=inputs, operators=operators, arrivals=arrivals), done

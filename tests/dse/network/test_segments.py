@@ -21,6 +21,7 @@ from dse.onnx.importer import Imported, check, load, outline
 from dse.tiling.layer_mapping import LayerMapping
 from sim import functional, golden
 from tests.dse.network.conftest import Builder
+from tests.fuzz.explorations import kept
 from tests.meaning import evaluate
 
 RNG = np.random.default_rng(7)
@@ -78,6 +79,12 @@ def across(b: Builder) -> str:
     return b.node("Conv", [x, b.weight("w", 5, 70, 3)], "b")
 
 
+def in_blocks(b: Builder) -> str:
+    """What the host hands back is read in blocks of 2 x 2."""
+    x = softmax(b, b.relu(b.conv(b.input(3, 8, 8), "a", 4, 3, 3)), "s")
+    return b.conv(x, "b", 5, 4, 2, strides=[2, 2], pads=[0] * 4)
+
+
 COUNTS = {
     in_the_middle: 2,
     twice: 3,
@@ -85,6 +92,7 @@ COUNTS = {
     two_crossings: 2,
     recurrent: 2,
     across: 2,
+    in_blocks: 2,
 }
 
 
@@ -120,6 +128,14 @@ def test_golden_functional_and_float_agree(builder, save: Save, build: Callable)
         (same,) = programs_answer(model, image).values()
         np.testing.assert_array_equal(answer, same)
         assert np.abs(answer - right).max() < 0.06 * np.abs(right).max()
+
+
+@pytest.mark.parametrize("build", COUNTS)
+def test_what_is_explored_compiles(builder, save: Save, build: Callable) -> None:
+    path = save(builder.model(build(builder)))
+    found = polymap.explore(polymap.workload(path), None, array=(4, 6), certify=False)
+    verdict = kept(load(path, calibration(path, 1)).network, found)
+    assert verdict.good, verdict
 
 
 def test_what_runs_where_and_what_a_crossing_costs(builder, save: Save) -> None:
