@@ -19,6 +19,7 @@ HANDLERS: dict[str, Handler] = {
     "Add": pointwise.arithmetic,
     "AveragePool": pool.average_pool,
     "BatchNormalization": pointwise.batch_normalisation,
+    "Cast": pointwise.cast_,
     "Clip": pointwise.clip,
     "Concat": pointwise.concat,
     "Conv": window.conv,

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import onnx
+from onnx import helper
 
 from dse.network.graph import Quantisation
 from dse.network.operators import Combination
@@ -66,6 +67,17 @@ def identity(drafting: Drafting, node: onnx.NodeProto) -> None:
     if training is not None and training.any():
         raise Unsupported("it is in training mode", "export the model for inference")
     drafting.set(node, drafting.seen(node))
+
+
+def cast_(drafting: Drafting, node: onnx.NodeProto) -> None:
+    """From reals to reals of another type nothing happens: the overlay has none of these types."""
+    x = drafting.seen(node)
+    to = np.dtype(helper.tensor_dtype_to_np_dtype(cast(int, attribute(node, "to"))))
+    if x.is_quantised or to.kind != "f":
+        raise Unsupported(
+            f"it makes {to} of {x.dtype}", "quantise with QuantizeLinear, or keep real numbers"
+        )
+    drafting.set(node, replace(x, dtype=to))
 
 
 def batch_normalisation(drafting: Drafting, node: onnx.NodeProto) -> None:

@@ -107,6 +107,40 @@ def test_global_pooling_and_means(builder, follow) -> None:
     follow(b.model(*outputs), {"x": normal(6, 4, 5, 6)})
 
 
+def test_reals_of_another_type_are_the_same_tensor(builder, save) -> None:
+    """Mixed precision: only the image is cast before the overlay, and each output has its type."""
+    b = builder
+
+    def half(name: str, *shape: int) -> str:
+        return b.constant(name, normal(*shape).astype(np.float16))
+
+    x = b.node("Cast", [b.input(3, 8, 8)], "image", to=TensorProto.FLOAT16)
+    x = b.node("Conv", [x, half("w", 4, 3, 3, 3)], "before")
+    y = b.node("Sigmoid", [b.node("Cast", [x], "up", to=TensorProto.FLOAT)], "gate")
+    x = b.node("Mul", [x, b.node("Cast", [y], "down", to=TensorProto.FLOAT16)], "gated")
+    x = b.node("Conv", [x, half("v", 2, 4, 1, 1)], "after")
+    model = b.model(x, b.node("Cast", [x], "real", to=TensorProto.DOUBLE))
+    for output, kind in zip(model.graph.output, ("FLOAT16", "DOUBLE"), strict=True):
+        output.type.tensor_type.elem_type = getattr(TensorProto, kind)
+    path = save(model)
+    report = check(path)
+    assert report.supported and (report.head, report.middle, report.tail) == (("image",), (), ())
+    batch = {"x": normal(8, 3, 8, 8)}
+    actual = infer(load(path, batch), batch)
+    expected = dict(zip(actual, onnxruntime.InferenceSession(path).run(None, batch), strict=True))
+    for name, array in expected.items():
+        assert actual[name].dtype == array.dtype
+        assert np.abs(actual[name] - array).max() <= 0.03 * float(np.ptp(array)), name
+
+
+def test_a_cast_to_integers_is_the_hosts(builder, save) -> None:
+    b = builder
+    x = b.node("Cast", [b.conv(b.input(3, 8, 8), "before", 4, 3, 3)], "cut", to=TensorProto.INT32)
+    x = b.node("Cast", [x], "back", to=TensorProto.FLOAT)
+    report = check(save(b.model(b.conv(x, "after", 4, 4, 1))))
+    assert report.middle == ("cut", "back")
+
+
 @pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER", "VALID"])
 def test_auto_pad(builder, follow, mode: str) -> None:
     b = builder
