@@ -51,6 +51,7 @@ HANDLERS: dict[str, Handler] = {
     "QLinearMatMul": quantised.qlinear_matmul,
     "QLinearMul": quantised.qlinear_mul,
     "QuantizeLinear": quantised.quantize_linear,
+    "ReduceMax": pool.reduce_max,
     "ReduceMean": pool.reduce_mean,
     "Relu": pointwise.relu,
     "Reshape": shape.reshape,

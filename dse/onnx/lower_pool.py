@@ -37,15 +37,23 @@ def global_average_pool(drafting: Drafting, node: onnx.NodeProto) -> None:
     global_pool(drafting, node, "average", drafting.operand(node))
 
 
+def reduce_max(drafting: Drafting, node: onnx.NodeProto) -> None:
+    reduce(drafting, node, "max")
+
+
 def reduce_mean(drafting: Drafting, node: onnx.NodeProto) -> None:
-    """A mean over height and width is a global average."""
+    reduce(drafting, node, "average")
+
+
+def reduce(drafting: Drafting, node: onnx.NodeProto, kind: Literal["max", "average"]) -> None:
+    """The greatest value, or the mean, over height and width is a global pooling."""
     x = drafting.operand(node)
     listed = attribute(node, "axes")
     axes = drafting.array(node, 1) if listed is None else np.array(listed)
     if axes is None or sorted(int(a) % len(x.shape) for a in axes) != [*range(2, len(x.shape))]:
         raise Unsupported("it reduces other axes than height and width", UNKNOWN_REMEDY)
     keep = attribute(node, "keepdims", 1)
-    global_pool(drafting, node, "average", x)
+    global_pool(drafting, node, kind, x)
     if not keep:
         pooled = drafting.values[node.output[0]]
         assert isinstance(pooled, OverlayValue)

@@ -102,9 +102,12 @@ def test_global_pooling_and_means(builder, follow) -> None:
     outputs = [
         b.node("GlobalAveragePool", [x], "average"),
         b.node("GlobalMaxPool", [x], "max"),
+        b.node("ReduceMax", [x], "most", axes=[2, 3]),
         b.node("ReduceMean", [x], "mean", axes=[-1, -2], keepdims=0),
     ]
-    follow(b.model(*outputs), {"x": normal(6, 4, 5, 6)})
+    imported = follow(b.model(*outputs), {"x": normal(6, 4, 5, 6)})
+    kinds = [op.kind for op in imported.network.operators if isinstance(op, Pool)]
+    assert kinds == ["average", "max", "max", "average"]
 
 
 def test_reals_of_another_type_are_the_same_tensor(builder, save) -> None:

@@ -150,3 +150,20 @@ def test_an_input_left_in_float_needs_images(mixed, quantise) -> None:
     assert check(path).left_in_float == ("stem",)
     with pytest.raises(NetworkError, match="input 'x', which the model leaves in float, needs"):
         load(path)
+
+
+def test_the_greatest_integers_of_an_image(builder, save) -> None:
+    """ReduceMax of a quantised tensor chooses among its integers."""
+    b = builder
+    scale, zero = b.constant("scale", np.float32(0.05)), b.constant("zero", np.uint8(120))
+    q = b.node("QuantizeLinear", [b.input(3, 6, 6), scale, zero], "q")
+    most = b.node("ReduceMax", [q], "most", axes=[2, 3], keepdims=0)
+    y = b.node("DequantizeLinear", [most, scale, zero], "y")
+    path = save(b.model(y))
+    assert check(path).layers == (("most", "max"),)
+    x = np.random.default_rng(1).normal(0, 3, (4, 3, 6, 6)).astype(np.float32)
+    imported = load(path)
+    answers = [imported.answer(image, golden.run) for image in inputs.images({"x": x})]
+    integers = np.clip(np.rint(x / np.float32(0.05)) + 120, 0, 255).max(axis=(2, 3))
+    expected = (integers - 120).astype(np.float32) * np.float32(0.05)
+    np.testing.assert_array_equal(inputs.join(answers)["y"], expected)
