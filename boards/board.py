@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
+from boards.cascade import ArrayPlace, place
 from boards.ecp5_estimate import on_ecp5
 from boards.estimate import breakdown
 from boards.left import DSP_HEIGHT, LEFT, USABLE
@@ -120,6 +121,15 @@ class Board:
     def fits(self, config: OverlayConfig) -> bool:
         """Whether ``boards.realise`` would not refuse an overlay."""
         return Resources.total(self.blocks(config).values()).within(self.limits)
+
+    def place(self, config: OverlayConfig) -> ArrayPlace | None:
+        """Where an array's columns lie in the device; None if it has too few slices."""
+        return place(config, self.dsp_columns, self.dsp_height)
+
+    def crossings(self, config: OverlayConfig) -> int:
+        """Borders between dies that an overlay's array crosses, if it finds room."""
+        found = self.place(config)
+        return len(found.borders) if found else 0
 
     @property
     def dsp_height(self) -> int:

@@ -1,37 +1,60 @@
-"""How an array's columns lie in a device's DSP columns.
+"""How an array's columns lie in a device's DSP columns, and on its dies (super logic regions).
 
-A cascade runs up one DSP column and ends with its die (super logic region). A column of the array
-that is higher than that, or one of many that leave unusable rests, is cut into cascades that hop
-over the fabric; a hop adds no cycle but takes routing between two slices within one.
+A cascade runs up one DSP column and ends with its die. A column of the array that is higher than
+that, or one of many that leave unusable rests, is cut into cascades that hop over the fabric; a hop
+adds no cycle but takes routing between two slices within one.
+
+Columns fill the dies one after the other, from the die from which they cross the fewest borders.
 """
 
 from __future__ import annotations
 
-from boards.board import Board, BoardError, DeviceFamily
-from hw.conv.array.primitive import Primitive
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
 from hw.isa.config import OverlayConfig, ceil_div
 
 
-def cascades(board: Board, length: int) -> int:
-    """Cascades of that many slices that find room."""
-    return sum(board.dsp_columns) * (board.dsp_height // length)
+@dataclass(frozen=True, kw_only=True)
+class ArrayPlace:
+    """Where an array's columns lie.
 
-
-def primitive(config: OverlayConfig, board: Board) -> Primitive:
-    """What the array's elements are made of on the board; BoardError if they find no room.
-
-    DSP48E2 elements lie in the longest cascades that do.
+    Members
+    -------
+    cascade : rows whose sums stay in one cascade.
+    borders : the columns with which a further die begins.
     """
-    columns = config.columns + config.lanes - 1
-    for length in range(min(config.rows, board.dsp_height), 0, -1):
-        if columns * ceil_div(config.rows, length) <= cascades(board, length):
-            if board.family is DeviceFamily.ECP5:
-                return Primitive(name="mult18x18d")
-            cascade = 0 if length == config.rows else length
-            return Primitive(name="dsp48e2", cascade=cascade)
-    needed, available = columns * config.rows, cascades(board, 1)
-    raise BoardError(
-        f"an array of {config.rows} x {columns} elements takes {needed:,} DSP slices, "
-        f"{needed - available:,} more than the {available:,} {board.offer}; "
-        "choose fewer rows or columns"
-    )
+
+    cascade: int
+    borders: tuple[int, ...]
+
+
+def place(config: OverlayConfig, dsp_columns: Sequence[int], height: int) -> ArrayPlace | None:
+    """In the longest cascades that find room, or None if there are too few slices.
+
+    ``dsp_columns``: whole columns of ``height`` slices, by die.
+    """
+    extra = config.lanes - 1  # column -1
+    columns = config.columns + extra
+    for length in range(min(config.rows, height), 0, -1):
+        pieces = ceil_div(config.rows, length)
+        room = [count * (height // length) for count in dsp_columns]
+        if columns * pieces <= sum(room):
+            runs = [room[first:] for first in range(len(room))]
+            enough = [run for run in runs if columns * pieces <= sum(run)]
+            borders = min((_borders(columns, pieces, run) for run in enough), key=len)
+            inside = tuple(border - extra for border in borders if border > extra)
+            return ArrayPlace(cascade=length, borders=inside)
+    return None
+
+
+def cascades(dsp_columns: Sequence[int], height: int, length: int) -> int:
+    """Cascades of that many slices that find room."""
+    return sum(dsp_columns) * (height // length)
+
+
+def _borders(columns: int, pieces: int, room: Sequence[int]) -> tuple[int, ...]:
+    """The columns that begin behind the cascades of a die."""
+    ends = (ceil_div(cascades, pieces) for cascades in accumulate(room))
+    return tuple(sorted({end for end in ends if 0 < end < columns}))

@@ -11,7 +11,9 @@ from amaranth.utils import exact_log2
 
 from dse.explore.resources import Resources
 from hw.bus.masters import READ_DEPTH
+from hw.conv.array.foot import TAKE
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
+from hw.conv.array.wave import drain_layout, tag_layout
 from hw.isa import PARAMETER
 from hw.isa.config import (
     DEPTHWISE_ROWS,
@@ -22,6 +24,7 @@ from hw.isa.config import (
     power_of_two,
 )
 from hw.isa.squares import REACH
+from hw.isa.timing import CROSSING
 from hw.lib.banks import BLOCK_LANES, BLOCK_ROWS
 from hw.lib.requantise import DSP_FACTOR
 
@@ -47,6 +50,7 @@ def breakdown(
         "elements": elements(config, primitive),
         "feet": foot(config) * config.columns,
         "edges": edges(config),
+        "crossings": crossings(config),
         "collector": collector(config),
         "writer": writer(config),
         "tables": tables(config),
@@ -135,6 +139,25 @@ def edges(config: OverlayConfig) -> Resources:
         lut=skews + left + top + turn,
         ff=rows * (word + 5) + 3 * columns + 6 * operand,
     )
+
+
+def crossings(config: OverlayConfig) -> Resources:
+    """Registers at the borders between dies, which are taken to share the columns equally.
+
+    What columns hand on passes each border once; what edges send to a column, all on its way, half
+    of them on average; results all, but for what their way there has taken.  What says which
+    results they are waits as long.
+    """
+    handed_on = config.activation_bits + 3 * config.rows
+    handed_on += tag_layout(config).size + PARAMETER.size + config.accumulator_bits
+    told = 2 + (config.columns - 1).bit_length()
+    if config.transforms:
+        handed_on += drain_layout(config).size + TAKE.size
+        told += 1 + drain_layout(config).size
+    sent = config.columns * (config.operand_bits * config.lanes + 3)
+    results = 8 * config.columns
+    each = handed_on + 2 * told + (sent + 3 * results) // 2
+    return Resources(ff=CROSSING * config.crossings * each)
 
 
 def collector(config: OverlayConfig) -> Resources:

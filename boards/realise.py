@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from boards import cascade
-from boards.board import Board, BoardError
+from boards.board import Board, BoardError, DeviceFamily
 from dse.explore.resources import Resources
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
@@ -63,10 +62,32 @@ def realise(config: OverlayConfig, board: Board) -> Realisation:
     return Realisation(
         config=config,
         board=board,
-        primitive=cascade.primitive(config, board),
+        primitive=primitive(config, board),
         ram_style="ultra" if board.uram else None,
         blocks=blocks,
     )
+
+
+def primitive(config: OverlayConfig, board: Board) -> Primitive:
+    """What the array's elements are made of on the board; BoardError if they find no room.
+
+    DSP48E2 elements lie in the longest cascades that do.  Where the configuration says that the
+    array crosses as many borders of dies as it does here, the registers stand at those.
+    """
+    found = board.place(config)
+    if found is None:
+        columns = config.columns + config.lanes - 1
+        needed = config.rows * columns
+        raise BoardError(
+            f"an array of {config.rows} x {columns} elements takes {needed:,} DSP slices, "
+            f"{needed - board.dsp:,} more than the {board.dsp:,} {board.offer}; "
+            "choose fewer rows or columns"
+        )
+    borders = found.borders if len(found.borders) == config.crossings else ()
+    if board.family is DeviceFamily.ECP5:
+        return Primitive(name="mult18x18d", borders=borders)
+    cascade = 0 if found.cascade == config.rows else found.cascade
+    return Primitive(name="dsp48e2", cascade=cascade, borders=borders)
 
 
 def _require(config: OverlayConfig, board: Board, blocks: Mapping[str, Resources]) -> None:
@@ -97,6 +118,7 @@ _REMEDIES = {
     "elements": "fewer rows or columns",
     "feet": "fewer columns or a smaller accumulator_depth",
     "edges": "fewer rows",
+    "crossings": "fewer columns",
     "collector": "fewer columns",
     "writer": "fewer columns",
     "tables": "fewer tables",

@@ -169,7 +169,7 @@ def _result_latency(shape: WinogradTiles, grid: Grid) -> Count:
     transform = shape.transform
     pixels = transform.alpha * (transform.m - 1) + transform.m - 1
     transformed = output_latency(transform, grid.template.transforms) + pixels + 1
-    return grid.travel + transformed + DRAINED_LATENCY
+    return grid.travel + transformed + DRAINED_LATENCY + grid.crossing
 
 
 def _scratch_waits(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:

@@ -13,6 +13,7 @@ from hw.isa.timing import (
     INPUT_LATENCY,
     POP_LATENCY,
     TURN_LATENCY,
+    crossing_latency,
     foot_delay,
     output_latency,
     parameter_margin,
@@ -45,7 +46,7 @@ class Latencies:
     @classmethod
     def of(cls, config: OverlayConfig) -> Latencies:
         travel = foot_delay(config.rows)
-        results = POP_LATENCY + travel + FOOT_LATENCY
+        results = POP_LATENCY + travel + FOOT_LATENCY + crossing_latency(config.crossings)
         transforms = config.transforms
         swap = max((output_latency(t, transforms) for t in transforms), default=0)
         pixels = max((t.alpha * t.m for t in transforms), default=0)

@@ -69,3 +69,7 @@ class Card(Protocol):
     def fits(self, config: OverlayConfig) -> bool:
         """Whether an overlay can be built."""
         ...
+
+    def crossings(self, config: OverlayConfig) -> int:
+        """Borders between dies that an overlay's array crosses, if it finds room."""
+        ...

@@ -184,7 +184,7 @@ def _configuration(
     best: Candidate, board: Card | None, asked: Needs, images: int = 1
 ) -> OverlayConfig | None:
     """The chosen overlay, with memory for what merging has joined, and for images that take turns,
-    if the board has room."""
+    if the board has room; and with registers where its array crosses from die to die."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, OverlayModel):
         return None
@@ -192,7 +192,10 @@ def _configuration(
     least = asked.tensor_bytes, needs(best.network).tensor_bytes
     whole = max(config.tensor_bytes, *(images * size for size in least))
     larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
-    return larger if board is None or board.fits(larger) else config
+    if board is None:
+        return larger
+    config = larger if board.fits(larger) else config
+    return replace(config, crossings=board.crossings(config))
 
 
 def explore_all(

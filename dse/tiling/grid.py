@@ -14,6 +14,7 @@ from hw.isa.timing import (
     FOOT_LATENCY,
     LEAST_TILE_CYCLES,
     POP_LATENCY,
+    crossing_latency,
     foot_delay,
     parameter_margin,
     parameter_period,
@@ -79,7 +80,12 @@ class Grid:
     @cached_property
     def results(self) -> Count:
         """From a wave to its result in column 0."""
-        return POP_LATENCY + self.travel + FOOT_LATENCY
+        return POP_LATENCY + self.travel + FOOT_LATENCY + self.crossing
+
+    @cached_property
+    def crossing(self) -> int:
+        """What results take longer for the borders between dies."""
+        return crossing_latency(self.template.crossings)
 
 
 def ceil_div(a: Count, b: Count) -> Count:

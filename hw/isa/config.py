@@ -24,11 +24,12 @@ TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
 TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
 MOST_TABLES = 4
 MOST_DEPTHWISE = 8
+MOST_CROSSINGS = 3  # of an array on all four dies of a U250
 DEPTHWISE_ROWS = 512  # of weights: what a block of RAM holds
 DEPTHWISE_BLOCKS = 64  # of channel records
 _LATER = (  # whose value 0 is the overlay of before
     *("tables", "products", "pairs", "normalisation"),
-    "depthwise",
+    *("depthwise", "crossings"),
 )
 
 
@@ -77,6 +78,7 @@ class OverlayConfig:
         and the multipliers of products; 0 to leave it out.
     depthwise : multipliers of the pooling engine for depthwise convolutions, so many a lane: those
         of a column of taps with as many columns of a kernel; 0 to leave them out.
+    crossings : borders between dies that the array crosses, with registers on either side.
     """
 
     rows: int = 16
@@ -99,6 +101,7 @@ class OverlayConfig:
     pairs: int = 0
     normalisation: int = 0
     depthwise: int = 0
+    crossings: int = 0
 
     def __post_init__(self) -> None:
         self._range("rows", 2, 1024)
@@ -127,6 +130,7 @@ class OverlayConfig:
                 f"normalisation must be 0 in words of {self.tensor_word} bytes, not 1"
             )
         self._range("depthwise", 0, MOST_DEPTHWISE)
+        self._range("crossings", 0, min(MOST_CROSSINGS, self.columns - 1))
         self._check_winograd()
         for name in (
             *("tensor_bytes", "accumulator_depth", "parameter_depth"),

@@ -65,6 +65,7 @@ BURST_START = 1  # from the last wave's parameters at the feet to the start of t
 READY_LATENCY = 1  # behind a burst's margin, to the first wave that may use it
 THERE_LATENCY = 1  # from a burst's last word in a reader's level to the burst
 TURN_LATENCY = 2  # from a word's reservation in the output turn to the word
+CROSSING = 2  # registers of all that crosses from a die into the next: one on either side
 
 # Writing.
 WRITER_LATENCY = READ_LATENCY + RESIDUAL_LATENCY  # from a word to its write
@@ -142,6 +143,14 @@ def operand_latency(segments: int, edges: bool, sliced: bool) -> int:
 def foot_delay(rows: Any) -> Any:
     """From a wave at the array's input to its sums at the foot of column 0."""
     return rows + ELEMENT_LATENCY + 1
+
+
+def crossing_latency(crossings: int) -> int:
+    """What results take longer where the array crosses from die to die so often: there and back.
+
+    Results of nearer columns wait for the others, so that all keep their skew.
+    """
+    return 2 * CROSSING * crossings
 
 
 def burst_cycles(columns: Any) -> Any:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from amaranth.back import rtlil
 
 from boards.board import DSP48E2, KCU1500, U200, U250
 from boards.estimate import block_ram, breakdown, estimate, foot, sequencer
 from boards.realise import ResourceError, realise
 from dse.explore.resources import Resources
+from hw.conv.array.array import Array
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import TRANSFORMS, OverlayConfig, power_of_two
 
@@ -34,6 +38,20 @@ def test_dsp_slices_are_exact(lanes: int, bits: int, expected: int) -> None:
     config = OverlayConfig(rows=6, columns=5, lanes=lanes, accumulator_bits=bits)
     for primitive in (Primitive(), DSP48E2):
         assert estimate(config, primitive=primitive).dsp == expected
+
+
+@pytest.mark.parametrize("config", [{"lanes": 1}, {"winograd": "f4", "scratch_words": 128}])
+def test_registers_of_crossings_are_counted(config: dict[str, Any]) -> None:
+    """As many bits of registers as the array has more with crossings than without."""
+
+    def registers(crossings: int) -> int:
+        text = rtlil.convert(
+            Array(config=OverlayConfig(rows=3, columns=6, crossings=crossings, **config))
+        )
+        return sum(map(int, re.findall(r"cell \$dff \S+\n *parameter \\WIDTH (\d+)", text)))
+
+    one = OverlayConfig(rows=3, columns=6, crossings=2, **config)
+    assert registers(2) - registers(0) == breakdown(one)["crossings"].ff
 
 
 def test_pool_lanes_count() -> None:
@@ -144,7 +162,7 @@ def test_a_weight_port_is_a_reader_with_its_queue(ports: int) -> None:
 
 def test_counts_cover_every_block() -> None:
     blocks = set(breakdown(OverlayConfig())) - {"elements", "weights"} | {"overlay"}
-    blocks.remove("depthwise")  # counted with the pooling engine
+    blocks -= {"depthwise", "crossings"}  # counted with the pooling engine; exact
     assert {record["block"] for record in COUNTS} == blocks
 
 

@@ -11,10 +11,10 @@ import pytest
 from boards import xrt
 from boards.block_design import BOARD_PARTS
 from boards.board import BOARDS, KCU1500, U200, ULX3S, BoardError
-from boards.cascade import primitive
 from boards.channels import master_channels, region_channels
 from boards.kernel import KERNEL, arguments, buses, kernel_verilog, masters, weight_ports
 from boards.packaging import package
+from boards.realise import primitive
 from boards.tcl import settings, word
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import REGISTERS, Access

@@ -20,8 +20,8 @@ def test_columns_that_find_no_room_are_cut() -> None:
     made = realise(config, U200)
     assert U200.dsp - made.resources.dsp == 6840 - (92 * 67 + 2 * 66 + 2 * 66 + 2 * 32)
     length = made.primitive.cascade
-    assert 67 * ceil_div(92, length) <= cascades(U200, length)
-    assert cascades(U200, 92) == 57
+    assert 67 * ceil_div(92, length) <= cascades(U200.dsp_columns, U200.dsp_height, length)
+    assert cascades(U200.dsp_columns, U200.dsp_height, 92) == 57
 
 
 @pytest.mark.slow

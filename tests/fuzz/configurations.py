@@ -17,6 +17,7 @@ from pathlib import Path
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa.config import (
     MAX_WEIGHT_PORTS,
+    MOST_CROSSINGS,
     MOST_TABLES,
     TRANSFORMS,
     ConfigError,
@@ -63,6 +64,7 @@ def draw(seed: int) -> OverlayConfig:
         pairs=products * rng.randint(0, 1),
         normalisation=rng.randint(0, 1) if tables and products and word > 4 else 0,
         depthwise=rng.choice((0, rng.randint(1, 8))),
+        crossings=rng.randint(0, min(MOST_CROSSINGS, columns - 1)),
     )
 
 

@@ -40,7 +40,7 @@ def test_side_car(elaborated: Path) -> None:
     assert data["configuration_hash"] == config.hash
     assert data["isa_version"] == ISA_VERSION
     assert data["board"]["name"] == "u200"
-    assert data["primitive"] == {"name": "dsp48e2", "cascade": 0}
+    assert data["primitive"] == {"name": "dsp48e2", "cascade": 0, "borders": []}
     assert data["blocks"]["elements"]["dsp"] == 2 * 4
     assert (
         data["resources"]["dsp"] == 2 * 4 + 4 * 3 + 2 * 3

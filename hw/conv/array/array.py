@@ -19,9 +19,11 @@ from hw.conv.array.wave import drain_layout, tag_layout, wave_layout
 from hw.isa import PARAMETER
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import (
+    CROSSING,
     DRAINED_LATENCY,
     FOOT_LATENCY,
     PARAMETER_LATENCY,
+    crossing_latency,
     foot_delay,
     output_latency,
 )
@@ -73,6 +75,9 @@ class Passage(wiring.Component):
 class Array(wiring.Component):
     """Takes a wave a cycle and delivers int8 words; see docs/architecture.md, section 2.
 
+    Where it crosses from a die into the next, all that goes on takes CROSSING cycles more.  Results
+    come back as late, and those of nearer dies wait for them: ``crossing_latency`` for all.
+
     Parameters
     ----------
     config : the overlay's.
@@ -92,6 +97,8 @@ class Array(wiring.Component):
     def __init__(self, *, config: OverlayConfig, primitive: Primitive = BEHAVIOURAL) -> None:
         self._config = config
         self._primitive = primitive
+        self._dies = primitive.dies(config.columns, config.crossings)
+        self._back = crossing_latency(config.crossings)
         record = record_address(config)
         turn = {"i_turn_room": In(1), "o_turn_reserve": Out(1), "o_turn_done": Out(1)}
         super().__init__(
@@ -125,17 +132,35 @@ class Array(wiring.Component):
         first = self._before_columns(m, left, columns[0])
         for port in ("stream", "swap", "local", "clear"):
             source = getattr(first, f"o_{port}")
-            for column in columns:
-                m.d.comb += getattr(column, f"i_{port}").eq(source)
+            for c, column in enumerate(columns):
+                m.d.comb += getattr(column, f"i_{port}").eq(self._across(m, c, port, source))
                 source = getattr(column, f"o_{port}")
         for c, column in enumerate(columns):
+            shadow = top.o_shadow.word_select(c, config.operand_bits * config.lanes)
             m.d.comb += [
-                column.i_shadow.eq(top.o_shadow.word_select(c, config.operand_bits * config.lanes)),
-                column.i_enable.eq(top.o_enable[c]),
-                column.i_start.eq(top.o_start[c]),
+                column.i_shadow.eq(self._out(m, c, "shadow", shadow)),
+                column.i_enable.eq(self._out(m, c, "enable", top.o_enable[c])),
+                column.i_start.eq(self._out(m, c, "start", top.o_start[c])),
             ]
         self._feet(m, columns)
         return m
+
+    def _across(self, m: Module, column: int, name: str, value: Value) -> Value:
+        """What the column before hands on, at this one: later if a border lies between them."""
+        crosses = column > 0 and self._dies[column] > self._dies[column - 1]
+        return self._later(m, CROSSING * crosses, f"{name}_across_{column}", value)
+
+    def _out(self, m: Module, column: int, name: str, value: Value) -> Value:
+        """What comes from the edges, at a column: later for each border between."""
+        return self._later(m, CROSSING * self._dies[column], f"{name}_out_{column}", value)
+
+    def _home(self, m: Module, column: int, value: Value) -> Value:
+        """A column's result, with those of the farthest die."""
+        later = self._back - CROSSING * self._dies[column]
+        return self._later(m, later, f"result_{column}", value)
+
+    def _later(self, m: Module, cycles: int, name: str, value: Value) -> Value:
+        return delayed(m, value, cycles, name=name, reset_less=False)
 
     def _before_columns(self, m: Module, left: LeftEdge, first: Any) -> Any:
         """What column 0's streams pass first: they come a cycle behind the shadow chains.
@@ -207,25 +232,23 @@ class Array(wiring.Component):
         record: Any = self.i_parameter_record
         for c, column in enumerate(columns):
             m.d.comb += [
-                column.i_tag.eq(tag),
-                column.i_record.eq(record),
-                column.i_latch.eq(port.o_latch),
-                collector.i_results.word_select(c, 8).eq(column.o_result),
+                column.i_tag.eq(self._across(m, c, "tag", tag.as_value())),
+                column.i_record.eq(self._across(m, c, "record", record.as_value())),
+                column.i_latch.eq(self._out(m, c, "latch", port.o_latch)),
+                collector.i_results.word_select(c, 8).eq(self._home(m, c, column.o_result)),
             ]
             if c > 0:
-                m.d.comb += column.i_correction.eq(columns[c - 1].o_correction)
+                correction = self._across(m, c, "correction", columns[c - 1].o_correction)
+                m.d.comb += column.i_correction.eq(correction)
             tag, record = column.o_tag, column.o_record
         drained = self._drains(m, columns, port) if config.transforms else Const(0)
 
         word = late.valid & late.last & ~late.by_channel
+        latency = FOOT_LATENCY + self._back
         m.d.comb += [
-            collector.i_wave.eq(
-                delayed(m, word, FOOT_LATENCY, name="word", reset_less=False) | drained
-            ),
-            collector.i_close.eq(
-                delayed(m, late.close, FOOT_LATENCY, name="close", reset_less=False)
-            ),
-            collector.i_pixels.eq(delayed(m, late.pixels, FOOT_LATENCY, name="pixels")),
+            collector.i_wave.eq(self._later(m, latency, "word", word) | drained),
+            collector.i_close.eq(self._later(m, latency, "close", late.close)),
+            collector.i_pixels.eq(delayed(m, late.pixels, latency, name="pixels")),
             self.o_valid.eq(collector.o_valid),
             self.o_word.eq(collector.o_word),
         ]
@@ -260,20 +283,21 @@ class Array(wiring.Component):
         )
         take: Any = Signal(TAKE)
         m.d.comb += [take.valid.eq(late.take), take.by_channel.eq(late.by_channel)]
-        for column in columns:
-            m.d.comb += [column.i_drain.eq(drain), column.i_take.eq(take)]
+        for c, column in enumerate(columns):
+            m.d.comb += [
+                column.i_drain.eq(self._across(m, c, "drain", drain.as_value())),
+                column.i_take.eq(self._across(m, c, "take", take.as_value())),
+            ]
             drain, take = column.o_drain, column.o_take
-        drained = delayed(
-            m, columns[0].o_drained, DRAINED_LATENCY, name="drained", reset_less=False
-        )
+        drained = self._later(m, DRAINED_LATENCY + self._back, "drained", columns[0].o_drained)
         return self._turn(m, late, drained)
 
     def _turn(self, m: Module, take: Any, drained: Value) -> Value:
         """The output turn; whether column 0's result is a WS word's."""
         config = self._config
         m.submodules.output_turn = turn = OutputTurn(config=config)
-        first = delayed(m, take.as_value(), 1 + DRAINED_LATENCY, name="unit", reset_less=False)
-        first = drain_layout(config)(first)
+        latency = 1 + DRAINED_LATENCY + self._back
+        first = drain_layout(config)(self._later(m, latency, "unit", take.as_value()))
         layout = unit_layout(config)
         unit = Signal(layout)
         with m.If(first.take):

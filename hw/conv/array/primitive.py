@@ -22,10 +22,13 @@ class Primitive:
     name : "behavioural", for simulation and any device, "dsp48e2" or "mult18x18d".
     cascade : dsp48e2: rows whose sums stay on the dedicated wires of one DSP column before they
         hop over the fabric to another; 0: all rows of a column.
+    borders : columns with which a further die begins, where the array crosses into one; none named:
+        dies share the columns equally.
     """
 
     name: str = "behavioural"
     cascade: int = 0
+    borders: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
@@ -34,6 +37,15 @@ class Primitive:
             raise ValueError(f"cascade must be a number of rows, not {self.cascade!r}")
         if self.cascade and not self.cascades:
             raise ValueError(f"{self.name} elements have no cascade")
+
+    def dies(self, columns: int, crossings: int) -> list[int]:
+        """The die of each column, counted from that of column 0."""
+        borders = self.borders or [columns * k // (crossings + 1) for k in range(1, crossings + 1)]
+        if len(borders) != crossings or list(borders) != sorted({*borders} - {0, columns}):
+            raise ValueError(
+                f"{columns} columns with {crossings} crossings cannot have borders {borders}"
+            )
+        return [sum(border <= column for border in borders) for column in range(columns)]
 
     @property
     def cascades(self) -> bool:

@@ -144,14 +144,14 @@ def period() -> dict[tuple[int, int], int]:
 
 
 @cache
-def _word(rows: int) -> int:
+def _word(rows: int, columns: int = 2, crossings: int = 0) -> int:
     """From a wave to the word of its results: each weight and activation is 1."""
-    dut = Array(config=sized(rows, 2))
+    dut = Array(config=replace(sized(rows, columns), crossings=crossings))
     wave: Any = dut.i_wave
     steps = [
         *hold(dut.i_parameter_record, PARAMETER.const(RECORD)),
         *pulse(3, dut.i_load_parameters),
-        *hold(dut.i_weight, int.from_bytes(bytes([1] * 2), "little")),
+        *hold(dut.i_weight, int.from_bytes(bytes([1] * columns), "little")),
         *hold(dut.i_activation, sum(1 << 9 * row for row in range(rows))),
         *pulse(AT, wave.start),
         *pulse(AT, wave.enable, count=rows),
@@ -163,7 +163,7 @@ def _word(rows: int) -> int:
     for name in ("valid", "first", "last", "swap"):
         steps += pulse(at, getattr(wave.tag, name))
     valid, word = play(dut, steps, dut.o_valid, dut.o_word, cycles=100)
-    assert word[when(valid)] == rows << 8 | rows
+    assert word[when(valid)] == int.from_bytes(bytes([rows] * columns), "little")
     return when(valid) - at
 
 
@@ -175,6 +175,17 @@ def _foot_delay(rows: int) -> int:
 @measures("foot_delay")
 def foot_delay() -> dict[tuple[int], int]:
     return {(rows,): _foot_delay(rows) for rows in (2, 3, 16)}
+
+
+@measures("crossing_latency")
+def crossing_latency() -> dict[tuple[int], int]:
+    return {(n,): _word(2, 4, crossings=n) - _word(2, 4) for n in range(4)}
+
+
+@measures("CROSSING")
+def crossing() -> int:
+    """As long on the way there as on the way back."""
+    return crossing_latency()[1,] // 2
 
 
 @measures("TURN_LATENCY")

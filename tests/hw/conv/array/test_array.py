@@ -282,6 +282,7 @@ def cases(draw):
         weight_words=64,
         parameter_depth=64,
         axi_bytes=4,
+        crossings=draw(st.integers(0, min(3, columns - 1))),
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     gemms = []
