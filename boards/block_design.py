@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from boards.board import KCU1500, Board, BoardError
 from boards.channels import master_channels
 from boards.kernel import KERNEL, masters
@@ -22,7 +24,7 @@ def channel_address(channel: int) -> int:
     return channel * CHANNEL_BYTES
 
 
-def files(board: Board, weight_ports: int) -> dict[str, str]:
+def files(board: Board, weight_ports: int, dies: Sequence[int] = ()) -> dict[str, str]:
     """Name -> text of what builds the bitstream."""
     if board.clock_hz != AXI_MHZ * 1e6:
         raise BoardError(
@@ -38,6 +40,7 @@ def files(board: Board, weight_ports: int) -> dict[str, str]:
         "part": board.part,
         "board_part": BOARD_PARTS[board.name],
         "kernel": KERNEL,
+        "dies": dies,
         "pcie": PCIE,
         "axi_mhz": AXI_MHZ,
         "masters": masters(weight_ports),
@@ -45,6 +48,7 @@ def files(board: Board, weight_ports: int) -> dict[str, str]:
     }
     return {
         "block_design.tcl": script("block_design.tcl"),
+        "floor_plan.tcl": script("floor_plan.tcl"),
         "settings.tcl": settings(variables),
         "build.sh": _BUILD,
     }

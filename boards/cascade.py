@@ -24,10 +24,16 @@ class ArrayPlace:
     -------
     cascade : rows whose sums stay in one cascade.
     borders : the columns with which a further die begins.
+    first : the die of column 0, counted from the lowest.
     """
 
     cascade: int
     borders: tuple[int, ...]
+    first: int
+
+    def die(self, column: int) -> int:
+        """On which a column lies, counted from the lowest."""
+        return self.first + sum(border <= column for border in self.borders)
 
 
 def place(config: OverlayConfig, dsp_columns: Sequence[int], height: int) -> ArrayPlace | None:
@@ -41,11 +47,12 @@ def place(config: OverlayConfig, dsp_columns: Sequence[int], height: int) -> Arr
         pieces = ceil_div(config.rows, length)
         room = [count * (height // length) for count in dsp_columns]
         if columns * pieces <= sum(room):
-            runs = [room[first:] for first in range(len(room))]
-            enough = [run for run in runs if columns * pieces <= sum(run)]
-            borders = min((_borders(columns, pieces, run) for run in enough), key=len)
-            inside = tuple(border - extra for border in borders if border > extra)
-            return ArrayPlace(cascade=length, borders=inside)
+            enough = [k for k in range(len(room)) if columns * pieces <= sum(room[k:])]
+            found = {first: _borders(columns, pieces, room[first:]) for first in enough}
+            first = min(found, key=lambda first: len(found[first]))
+            inside = tuple(border - extra for border in found[first] if border > extra)
+            passed = len(found[first]) - len(inside)
+            return ArrayPlace(cascade=length, borders=inside, first=first + passed)
     return None
 
 

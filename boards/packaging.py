@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ from hw.lib.emit import Verilog
 BUILD = "build.sh"
 
 
-def scripts(board: Board, weight_ports: int) -> dict[str, str]:
-    """Name -> text of what builds an overlay on the board; BoardError where nothing does."""
+def scripts(board: Board, weight_ports: int, dies: Sequence[int] = ()) -> dict[str, str]:
+    """Name -> text of what builds an overlay on the board; BoardError where nothing does.
+
+    ``dies``: on which each column of the array is to lie; none named: the tools choose.
+    """
     if board.name in xrt.SHELLS:
-        return xrt.files(board, weight_ports)
+        return xrt.files(board, weight_ports, dies)
     if board.name in block_design.BOARD_PARTS:
-        return block_design.files(board, weight_ports)
+        return block_design.files(board, weight_ports, dies)
     if board.family is DeviceFamily.ECP5:
         raise BoardError(
             f"board {board.name!r} needs no package: `polymap build` makes its bitstream"
@@ -37,14 +40,15 @@ def package(
     verilog: Verilog,
     out_dir: str | os.PathLike[str],
     *,
+    dies: Sequence[int] = (),
     documents: Mapping[str, Any] | None = None,
 ) -> tuple[Path, ...]:
     """Writes design, kernel, scripts and settings; returns the files, ``build.sh`` builds them.
 
-    ``verilog`` is that of a `Realisation` on the board; ``documents``: JSON to lie beside it, by
-    name of the file.
+    ``verilog`` is that of a `Realisation` on the board; ``dies``: see `scripts`; ``documents``:
+    JSON to lie beside it, by name of the file.
     """
-    built = scripts(board, weight_ports(verilog))
+    built = scripts(board, weight_ports(verilog), dies)
     texts = {"polymap.v": verilog.text, f"{KERNEL}.v": kernel_verilog(verilog), **built}
     folder = Path(out_dir)
     with writing(folder) as files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from boards.board import U200, U250, Board
@@ -26,14 +27,16 @@ SHELLS = {
 }
 
 
-def files(board: Board, weight_ports: int) -> dict[str, str]:
+def files(board: Board, weight_ports: int, dies: Sequence[int] = ()) -> dict[str, str]:
     """Name -> text of what packages and links the kernel."""
     return {
         "package_kernel.tcl": script("package_kernel.tcl"),
+        "floor_plan.tcl": script("floor_plan.tcl"),
         "settings.tcl": settings(
             {
                 "part": board.part,
                 "kernel": KERNEL,
+                "dies": dies,
                 "buses": buses(weight_ports),
                 "arguments": [
                     [a.name, f"{a.offset:#05x}", a.bits, a.master or "", a.text]
@@ -74,5 +77,6 @@ set -e
 cd "$(dirname "$0")"
 vivado -mode batch -source package_kernel.tcl
 v++ --link --target hw --config link.cfg --temp_dir build/link \\
+    --vivado.prop "run.impl_1.STEPS.PLACE_DESIGN.TCL.PRE=$PWD/floor_plan.tcl" \\
     --output build/polymap.xclbin build/{KERNEL}.xo
 """

@@ -123,6 +123,7 @@ make_wrapper -files [get_files system.bd] -top -import
 set_property top system_wrapper [current_fileset]
 update_compile_order -fileset sources_1
 
+set_property STEPS.PLACE_DESIGN.TCL.PRE [file join $here floor_plan.tcl] [get_runs impl_1]
 launch_runs impl_1 -jobs 4
 wait_on_run impl_1
 open_run impl_1

@@ -109,5 +109,7 @@ def package(made: Elaborated, folder: str | Path) -> tuple[Path, ...]:
     """Writes all that the tools of the overlay's board need, and the side-car; the files."""
     if made.board is None:
         raise ValueError("an overlay of no board has no package")
+    place = made.board.place(made.config)
+    dies = [place.die(column) for column in range(made.config.columns)] if place else []
     side_car = {SIDE_CAR_FILE: made.to_json()}
-    return packaging.package(made.board, made.verilog, folder, documents=side_car)
+    return packaging.package(made.board, made.verilog, folder, dies=dies, documents=side_car)

@@ -68,6 +68,9 @@ def test_borders_lie_where_a_die_is_full(
     assert found is not None
     assert found.borders == borders
     assert board.crossings(config) == len(borders)
+    assert {found.die(column) - found.first for column in range(columns)} == {
+        *range(len(borders) + 1)
+    }
     crossing = replace(config, crossings=len(borders))
     assert primitive(crossing, board).borders == borders
     assert len(set(primitive(crossing, board).dies(columns, len(borders)))) == len(borders) + 1

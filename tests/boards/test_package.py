@@ -196,6 +196,23 @@ def test_block_design_gives_host_and_overlay_one_memory_map(ports, overlay, tmp_
     assert places == {**dict.fromkeys(sources, memory), "xdma/M_AXI_LITE": control}
 
 
+@pytest.mark.parametrize("board", [U200, KCU1500], ids=lambda board: board.name)
+def test_every_column_has_its_die(board, overlay, tmp_path) -> None:
+    dies = [2, 2, 1, 0]
+    package(board, overlay, tmp_path, dies=dies)
+    calls = run(tmp_path / "floor_plan.tcl")
+    assert [call[2] for call in calls if call[0] == "set_property"] == [f"SLR{k}" for k in dies]
+    cells = [call[-1] for call in calls if call[0] == "get_cells"]
+    assert cells == [f"NAME =~ *array/column_{column}" for column in range(4)]
+    assert "column_0 (" in overlay.text  # the instances' names
+    builds = [
+        (tmp_path / name).read_text()
+        for name in ("build.sh", "block_design.tcl")
+        if (tmp_path / name).exists()
+    ]
+    assert any("STEPS.PLACE_DESIGN.TCL.PRE" in text and "floor_plan.tcl" in text for text in builds)
+
+
 def test_a_board_that_misses_its_clock_is_refused(overlay, tmp_path) -> None:
     board = dataclasses.replace(KCU1500, clock_hz=300e6)
     with pytest.raises(BoardError, match=r"at 250 MHz, board .* asks for 300"):
