@@ -7,6 +7,7 @@ import pytest
 from benchmarks import prefetch
 
 
+@pytest.mark.slow
 def test_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """The closed form falls with the share; the program's cycles stay near it."""
     monkeypatch.setattr(prefetch, "ARRAY", (32, 64))
