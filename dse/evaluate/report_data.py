@@ -33,6 +33,7 @@ class ReportData:
     traffic : bytes between DRAM and chip by convolution.
     peaks, memories : the roofs.
     candidates, pareto : of the array search; None and empty if the array was given.
+    waterfall : cycles by part, exact; empty if the network was not compiled.
     flights : images in flight, if the network was compiled.
     """
 
@@ -51,6 +52,7 @@ class ReportData:
     pareto: tuple[ParetoPoint, ...]
     rivals: tuple[Rival, ...]
     timeline: Timeline
+    waterfall: Mapping[str, float]
     flights: tuple[Flight, ...]
 
 
@@ -74,6 +76,7 @@ def report_data(found: Exploration, board: Card) -> ReportData:
         pareto=found.pareto,
         rivals=tuple(rivals(found, board)),
         timeline=timeline(found),
+        waterfall=found.waterfall,
         flights=found.flights,
     )
 

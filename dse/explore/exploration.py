@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dse.explore.flights import Flight, sizes, unbeaten
 from dse.explore.memories import with_tensors
 from dse.explore.objectives import Objective
 from dse.explore.trials import Decision
+from dse.explore.waterfall import waterfall
 from dse.files.writing import Writing, writing
 from dse.mapping import LayerChoice, NetworkMapping, ParetoPoint, Restriction, SearchGrid
 from dse.network.graph import Network
@@ -89,6 +91,13 @@ class Exploration:
         if not isinstance(self.model, OverlayModel):
             return None
         return compiler_choices(self.model, self.mapping, self.merged, self.passes)
+
+    @property
+    def waterfall(self) -> Mapping[str, float]:
+        """Where the cycles of one image go, exact; empty before the network is compiled."""
+        if self.execution is None or self.configuration is None:
+            return {}
+        return waterfall(self.execution.programs, self.execution.turns, self.configuration)
 
     def compiled(self, network: Network, batch: int = 1) -> Exploration:
         """The same with the program, its exact cycles, and tensor memory for its activations.
@@ -185,6 +194,7 @@ class Exploration:
             "cycles": total,
             "latency_ms": total / self.mapping.clock_hz * 1e3,
             "closed_form_difference": self.mapping.cycles / total - 1,
+            "waterfall": dict(self.waterfall),
             "layers": self.execution.cycles.to_json()["layers"],
         }
 

@@ -20,6 +20,7 @@ from polymap.report.layer_figure import layer_bars
 from polymap.report.palette import Palette
 from polymap.report.roofline import roofline
 from polymap.report.tables import Table
+from polymap.report.waterfall_figure import waterfall_figure
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ def report_page(data: ReportData) -> str:
 def _performance(data: ReportData) -> Iterator[Section]:
     palette = Palette(layer.label for layer in data.mapping.layers)
     exact = data.timeline.exact
+    if data.waterfall:
+        fallen = element(waterfall_figure(data), "waterfall")
+        yield Section("Waterfall", _WATERFALL, fallen, tables.waterfall(data))
     yield Section(
         "Comparison", _COMPARED, element(comparison(data), "comparison"), tables.rivals(data)
     )
@@ -87,6 +91,11 @@ def _hardware(data: ReportData) -> Iterator[Section]:
 _COMPARED = (
     "The same network on the same array at the same clock, each the optimal mapping under its "
     "restriction."
+)
+_WATERFALL = (
+    "Where the cycles of the compiled program go, by the exact model: what its multiply-"
+    "accumulates take if every multiplier has one in every cycle, and what comes on top of that. "
+    "The parts make up the total."
 )
 _UTILISATION = (
     "Utilisation counts the multiply-accumulates of direct convolution: a fast algorithm may "

@@ -10,6 +10,7 @@ from dse.evaluate.report_data import ReportData
 from dse.explore.card import Card
 from dse.explore.flights import unbeaten
 from dse.explore.resources import Resources
+from dse.explore.waterfall import PARTS
 from dse.files.figures import printable
 from polymap.report.roofline import intensity
 
@@ -114,6 +115,17 @@ def rivals(data: ReportData) -> Table:
         for rival in data.rivals
     ]
     return Table(("mapping", "", unit(data.board.clock_standing), "against this one"), rows, 2)
+
+
+def waterfall(data: ReportData) -> Table:
+    """Cycles by part, and what each counts."""
+    total = sum(data.waterfall.values())
+    rows = [
+        (name, PARTS[name], f"{cycles:,.0f}", f"{cycles / total:.1%}")
+        for name, cycles in data.waterfall.items()
+    ]
+    rows.append(("total", "", f"{total:,.0f}", f"{1:.1%}"))
+    return Table(("part", "what it counts", "cycles", "share"), rows, 2)
 
 
 def flights(data: ReportData) -> Table:
