@@ -35,9 +35,10 @@ def stage_shapes(design: Design) -> tuple[StageShape, ...]:
     shapes: list[StageShape] = []
     for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
         alone = _shape(layer, stage, link, design.model)
-        reader = layers[number + 1 : number + 2], stages[number + 1 : number + 2]
-        widths = [w for w in _divisors(alone.beat_channels) if _keeps_up(alone, w, design.cycles)]
-        width = _choose(widths or [alone.beat_channels], *reader)
+        legal = _legal(_divisors(alone.beat_channels), layer.within)
+        wholes = [replace(alone, out_width=width) for width in legal]
+        widths = [one.out_width for one in wholes if _keeps_up(one, wholes[-1], design.cycles)]
+        width = _choose(widths, *stages[number + 1 : number + 2])
         shapes.append(replace(alone, out_width=width))
         link = shapes[-1].target
     return tuple(shapes)
@@ -76,27 +77,27 @@ def _pool(pool: StagePool) -> MaximumShape:
 def _input(layer: ConvStage, stage: Stage, period: int) -> MapLink:
     """Images arrive pixel by pixel."""
     channels, pixels = layer.channels, layer.size_in**2
-    widths = [w for w in range(1, channels + 1) if pixels * -(-channels // w) <= period]
-    width = _choose(widths or [channels], (layer,), (stage,))
+    legal = _legal(range(1, channels + 1), layer.n_in if layer.groups > 1 else None)
+    widths = [width for width in legal if pixels * -(-channels // width) <= period]
+    width = _choose(widths or [legal[-1]], stage)
     return MapLink(channels=channels, size=layer.size_in, tile=channels, width=width)
 
 
-def _keeps_up(shape: StageShape, width: int, period: int) -> bool:
-    """Whether beats of ``width`` leave as fast as results come, in rows that give some, too."""
-    target = replace(shape, out_width=width).target
-    row = target.size * -(-target.tile // width)
-    tiles = 1 if target.tile < target.channels else shape.tiles
-    cycles = shape.size_out * shape.wave_cycles * tiles // shape.para_seg
-    return target.beats <= period and row <= cycles
+def _keeps_up(shape: StageShape, widest: StageShape, period: int) -> bool:
+    """Whether results leave as fast as they come, in rows that give some, too."""
+    in_time = shape.period <= max(period, widest.period)
+    return in_time and shape.send_burst == widest.send_burst
 
 
-def _choose(widths: Iterable[int], layers: tuple[ConvStage, ...], stages: tuple[Stage, ...]) -> int:
-    """The width with which the reader's words are narrowest; it stays within a group."""
-    if not layers:
-        return min(widths)
-    layer, para_in = layers[0], stages[0].para_in
-    legal = [w for w in widths if layer.groups == 1 or layer.n_in % w == 0]
-    return min(legal or [1], key=lambda width: (lcm(para_in, width), width))
+def _legal(widths: Iterable[int], within: int | None) -> list[int]:
+    """Widths of beats that stay within so many channels, the rising ones of ``widths``."""
+    return [width for width in widths if within is None or within % width == 0]
+
+
+def _choose(widths: list[int], *reader: Stage) -> int:
+    """The width with which the reader's words are narrowest."""
+    para_in = reader[0].para_in if reader else 1
+    return min(widths, key=lambda width: (lcm(para_in, width), width))
 
 
 def _divisors(number: int) -> list[int]:

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.lib.emit import Shared
 from hw.stages.bank_address import BankAddress
 from hw.stages.operand_select import OperandSelect
+from hw.stages.pass_walk import cells_layout
 from hw.stages.ring_bank import RingBank
 from hw.stages.ring_write import RingWrite, beat_layout
 from hw.stages.shape import StageShape
@@ -18,7 +19,7 @@ from hw.stages.wave_issue import wave_layout
 
 
 class InputRing(wiring.Component):
-    """Keeps rows of the map until no pixel to come reads them; feeds all segments in a cycle.
+    """Keeps cells of the map until no pixel to come reads them; feeds all segments in a cycle.
 
     Cell (row, column) lies in bank ``(row * size_out + column) mod para_seg``.  All segments want
     the cell at one distance from their own, so they always meet different banks.
@@ -31,10 +32,10 @@ class InputRing(wiring.Component):
     -------
     i : stream of beats, as ``shape.source`` says.
     i_wave : In. What to read.
-    i_frees : In. Rows of cells that are done with.
+    i_frees : In. Rows of cells that are done with, and columns of the next.
     i_padding : In. What lies outside of the map.
     o : Out. Operands of each segment, ``StageShape.operand_latency`` after the wave.
-    o_row : Out. A row of cells is there, whole.
+    o_cell, o_row : Out. A cell is there, whole, or a row's last one.
     """
 
     def __init__(self, *, shape: StageShape) -> None:
@@ -45,9 +46,10 @@ class InputRing(wiring.Component):
             {
                 "i": In(stream.Signature(beat_layout(shape.source.width, shape.bits))),
                 "i_wave": In(wave_layout(shape)),
-                "i_frees": In(range(shape.cells + 1)),
+                "i_frees": In(cells_layout(shape)),
                 "i_padding": In(shape.bits),
                 "o": Out(data.ArrayLayout(operands, shape.para_seg)),
+                "o_cell": Out(1),
                 "o_row": Out(1),
             }
         )
@@ -61,6 +63,7 @@ class InputRing(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), write.i)
         m.d.comb += [
             write.i_frees.eq(self.i_frees),
+            self.o_cell.eq(write.o_cell),
             self.o_row.eq(write.o_row),
             address.i.eq(self.i_wave),
             select.i.eq(self.i_wave),

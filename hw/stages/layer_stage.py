@@ -30,8 +30,8 @@ class LayerStage(wiring.Component):
     """Takes maps, gives their convolutions, image after image.
 
     Between the wave and the drain everything runs at a fixed rate.  A pass begins only when the
-    rows and the weights that it takes are there, and when there is room for its results.  So it
-    takes exactly ``StageShape.cycles`` an image, whenever neighbours and weights keep up.
+    cells and the weights that it takes are there, and when there is room for its results.  So it
+    takes exactly ``StageShape.period`` an image, whenever neighbours and weights keep up.
 
     Parameters
     ----------
@@ -79,6 +79,7 @@ class LayerStage(wiring.Component):
             ring.i_wave.eq(issue.o),
             ring.i_frees.eq(delayed(m, issue.o_frees, read, name="frees", reset_less=False)),
             ring.i_padding.eq(drain.o_padding),
+            issue.i_cell.eq(ring.o_cell),
             issue.i_row.eq(ring.o_row),
             issue.i_tile.eq(weights.o_tile),
             issue.i_there.eq(drain.o_there),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import Out
 
@@ -16,12 +16,22 @@ def below(count: int) -> Shape:
     return unsigned(max(1, (count - 1).bit_length()))
 
 
+def at_least(value: Any, least: int) -> Any:
+    """``value >= least``; nothing is compared where that holds for every number."""
+    return value >= least if least > 0 else Const(1)
+
+
 def ring_sum(turn: Any, words: int, ring: int) -> Any:
     """``turn + words`` around a ring of words."""
     words %= ring
     if words == 0:
         return turn
     return Mux(turn >= ring - words, turn - (ring - words), turn + words)
+
+
+def cells_layout(shape: StageShape) -> data.StructLayout:
+    """Cells of an image, in rows: so many whole rows, and so many columns of the next."""
+    return data.StructLayout({"column": range(shape.cells), "rows": range(shape.cells + 1)})
 
 
 def pass_layout(shape: StageShape) -> data.StructLayout:
@@ -34,8 +44,8 @@ def pass_layout(shape: StageShape) -> data.StructLayout:
     edge : group of edge entries with the image's first row.
     tile : of output channels.
     weights : first row of the tile's weights.
-    needs : rows of cells of the image that must be there.
-    frees : rows of cells that are done with when the pass is.
+    needs : cells of the image that must be there.
+    frees : rows of cells that are done with when the pass is, and columns of the next.
     first, last : of a tile's passes within a step.
     step : first pass of a step.
     ends : last pass of an image.
@@ -48,8 +58,8 @@ def pass_layout(shape: StageShape) -> data.StructLayout:
             "edge": below(shape.edge_groups),
             "tile": below(shape.tiles),
             "weights": below(shape.weight_depth),
-            "needs": range(shape.cells + 1),
-            "frees": range(shape.cells + 1),
+            "needs": cells_layout(shape),
+            "frees": cells_layout(shape),
             "first": 1,
             "last": 1,
             "step": 1,
@@ -61,7 +71,7 @@ def pass_layout(shape: StageShape) -> data.StructLayout:
 class PassWalk(wiring.Component):
     """Tells of every pass: for each step, for each tile, for each pass of the step.
 
-    Rows are freed in the last tile, as soon as no pixel to come reads them.
+    Cells are freed in the last tile, as soon as no pixel to come reads them.
 
     Parameters
     ----------
@@ -92,7 +102,7 @@ class PassWalk(wiring.Component):
             Signal(pass_layout(shape)[name].shape, name=name)
             for name in ("tile", "weights", "edge")
         )
-        freed = Signal(range(shape.cells + 1))
+        freed = Signal(cells_layout(shape))
         last_pass, last_step, last_tile = (Signal(name=f"last_{n}") for n in ("p", "s", "t"))
         rest = shape.passes - (shape.steps - 1) * shape.step_passes
         m.d.comb += [
@@ -102,11 +112,19 @@ class PassWalk(wiring.Component):
         ]
         self._onward(m, now, onward)
         ends = Signal()
-        frees = Signal(range(shape.cells + 1))
-        m.d.comb += ends.eq(last_pass & last_step & last_tile)
-        target = Mux(ends, shape.cells, _clip(onward.y, -shape.before, shape.cells))
-        with m.If(last_tile):
-            m.d.comb += frees.eq(target - freed)
+        target = Signal(cells_layout(shape))
+        needs = self._needs(m, now)
+        m.d.comb += [
+            ends.eq(last_pass & last_step & last_tile),
+            target.eq(freed),
+        ]
+        with m.If(last_tile & at_least(onward.y, shape.before)):
+            m.d.comb += [
+                target.rows.eq(onward.y - shape.before),
+                target.column.eq(Mux(at_least(onward.x, shape.before), onward.x - shape.before, 0)),
+            ]
+        with m.If(ends):
+            m.d.comb += [target.rows.eq(shape.cells), target.column.eq(0)]
 
         with m.If(~self.o.valid | self.o.ready):
             told = self.o.payload
@@ -118,13 +136,14 @@ class PassWalk(wiring.Component):
                 told.edge.eq(edge),
                 told.tile.eq(tile),
                 told.weights.eq(weights),
-                told.needs.eq(self._needs(now)),
-                told.frees.eq(frees),
+                told.needs.eq(needs),
+                told.frees.rows.eq(target.rows - freed.rows),
+                told.frees.column.eq(target.column),
                 told.first.eq(step_pass == 0),
                 told.last.eq(last_pass),
                 told.step.eq((step_pass == 0) & (tile == 0)),
                 told.ends.eq(ends),
-                freed.eq(Mux(ends, 0, freed + frees)),
+                freed.eq(Mux(ends, 0, target)),
                 now.eq(onward),
                 step_pass.eq(step_pass + 1),
             ]
@@ -167,21 +186,29 @@ class PassWalk(wiring.Component):
             onward.turn.eq(ring_sum(now.turn, shape.cell_words, shape.turns * shape.cell_words)),
         ]
 
-    def _needs(self, now: Any) -> Any:
-        """Rows of cells up to the last pixel's lowest."""
+    def _needs(self, m: Module, now: Any) -> Any:
+        """Cells up to the last pixel's lowest and rightmost."""
         shape = self._shape
         rows, columns = divmod(shape.para_seg - 1, shape.size_out)
-        below = now.x >= shape.size_out - columns if columns else 0
-        return _clip(now.y + below, rows + shape.reach + 1, shape.cells)
+        wraps = now.x >= shape.size_out - columns if columns else Const(0)
+        x, y = Signal(range(2 * shape.size_out)), Signal(range(2 * shape.size_out + 2))
+        needs = Signal(cells_layout(shape), name="needs")
+        most = at_least(x, shape.cells - shape.reach - 1)  # the row's last cell, too
+        m.d.comb += [
+            x.eq(now.x + columns - Mux(wraps, shape.size_out, 0)),
+            y.eq(now.y + rows + wraps),
+        ]
+        with m.If(at_least(y, shape.cells - shape.reach)):
+            m.d.comb += needs.rows.eq(shape.cells)
+        with m.Else():
+            m.d.comb += [
+                needs.rows.eq(y + shape.reach + most),
+                needs.column.eq(Mux(most, 0, x + shape.reach + 1)),
+            ]
+        return needs
 
     def _next_weights(self, weights: Any) -> Any:
         """The next tile's rows: behind these, or the other half."""
         shape = self._shape
         end = shape.weight_depth - shape.wave_cycles
         return Mux(weights == end, 0, weights + shape.wave_cycles)
-
-
-def _clip(value: Any, more: int, high: int) -> Any:
-    """``value + more`` within [0, ``high``]."""
-    low = Mux(value < -more, 0, value + more) if more < 0 else value + more
-    return Mux(value + more >= high if more >= 0 else value >= high - more, high, low)

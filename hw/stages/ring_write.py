@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import ROW_LATENCY
 from hw.lib.pipelining import delayed
-from hw.stages.pass_walk import below, ring_sum
+from hw.stages.pass_walk import below, cells_layout, ring_sum
 from hw.stages.shape import StageShape
 
 
@@ -34,7 +34,7 @@ def bank_write_layout(shape: StageShape) -> data.StructLayout:
 
 
 class RingWrite(wiring.Component):
-    """Writes the beats of map after map; waits before a row of cells that has no room.
+    """Writes the beats of map after map; waits before a cell that has no room.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ class RingWrite(wiring.Component):
     Members
     -------
     i : stream of beats, as ``shape.source`` says.
-    i_frees : In. Rows of cells that are done with.
+    i_frees : In. Rows of cells that are done with, and, as long as that is so, columns of the next.
     o : Out. Writes.
-    o_row : Out. A row of cells is in the banks, whole.
+    o_cell, o_row : Out. A cell is in the banks, whole, or a row's last one.
     """
 
     def __init__(self, *, shape: StageShape) -> None:
@@ -53,8 +53,9 @@ class RingWrite(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(beat_layout(shape.source.width, shape.bits))),
-                "i_frees": In(range(shape.cells + 1)),
+                "i_frees": In(cells_layout(shape)),
                 "o": Out(bank_write_layout(shape)),
+                "o_cell": Out(1),
                 "o_row": Out(1),
             }
         )
@@ -77,7 +78,8 @@ class RingWrite(wiring.Component):
         with m.If(row):
             m.d.sync += y.eq(Mux(last_y, 0, y + 1))
         place = self._place(m, x, y, pixel, row, tile, image)
-        room = self._room(m, place["begins"] & channel["first"] & (x == 0))
+        begins = place["begins"] & channel["first"]
+        room = self._room(m, begins & (x < shape.used), place["column"], begins & row)
         m.d.comb += [self.i.ready.eq(room), taken.eq(self.i.valid & room)]
 
         within = Signal(below(shape.cell_words))
@@ -90,18 +92,25 @@ class RingWrite(wiring.Component):
             self.o.row.eq(delayed(m, place["first"], 1, name="first") + within),
             self.o.values.eq(delayed(m, self.i.payload.as_value(), 1, name="values")),
         ]
-        complete = row & place["completes"] & channel["last"]
-        m.d.comb += self.o_row.eq(delayed(m, complete, ROW_LATENCY, name="complete"))
+        complete = pixel & place["completes"] & channel["last"]
+        ends = place["column"] == shape.cells - 1
+        cell = complete & place["cell_over"] & place["used"] & ~ends
+        cells = complete & last_x
+        m.d.comb += [
+            self.o_cell.eq(delayed(m, cell, ROW_LATENCY, name="cell")),
+            self.o_row.eq(delayed(m, cells, ROW_LATENCY, name="cells")),
+        ]
         return m
 
-    def _room(self, m: Module, begins: Any) -> Any:
-        """Room for the row of cells that the next beat begins, if it begins one."""
+    def _room(self, m: Module, begins: Any, column: Any, over: Any) -> Any:
+        """Room for the next beat, if it lies in a cell that begins in this row; ``over``: the last.
+
+        The row is free as a whole, or as far as the one is done with whose place it takes.
+        """
         shape = self._shape
-        rows = Signal(range(shape.live_rows + 1), init=shape.live_rows)
-        room = Signal()
-        m.d.comb += room.eq(~begins | (rows != 0))
-        m.d.sync += rows.eq(rows + self.i_frees - (begins & room & self.i.valid))
-        return room
+        rows = Signal(range(shape.live_rows + 1), init=shape.live_rows)  # from this one on
+        m.d.sync += rows.eq(rows + self.i_frees.rows - over)
+        return ~begins | (rows != 0) | (column < self.i_frees.column)
 
     def _channel(self, m: Module, taken: Any, pixel: Any, tile: Any, image: Any) -> dict[str, Any]:
         """Where the beat's channels lie: word of the pixel, part of the word, and group."""
@@ -153,7 +162,7 @@ class RingWrite(wiring.Component):
             "word": now.word,
             "part": now.part,
             "group": now.group,
-            "first": (number == 0) & (tiles == 0),
+            "first": tiles == 0,
             "last": last_tile,
         }
 
@@ -175,11 +184,13 @@ class RingWrite(wiring.Component):
         sub_x, sub_y = (Signal(below(shape.stride), name=f"sub_{n}") for n in "xy")
         last_sub = sub_x == shape.stride - 1, sub_y == shape.stride - 1
         cell_over = row & last_sub[1]
+        column = Signal(range(-(-shape.size_in // shape.stride) + 1))
         with m.If(pixel):
             m.d.sync += sub_x.eq(Mux(last_sub[0], 0, sub_x + 1))
             with m.If(last_sub[0]):
-                m.d.sync += now.eq(onward)
+                m.d.sync += [now.eq(onward), column.eq(column + 1)]
         with m.If(row):
+            m.d.sync += column.eq(0)
             m.d.sync += [sub_x.eq(0), sub_y.eq(Mux(last_sub[1], 0, sub_y + 1)), now.eq(begin)]
         with m.If(cell_over):
             m.d.sync += [now.eq(downward), begin.eq(downward)]
@@ -191,28 +202,25 @@ class RingWrite(wiring.Component):
         first = Signal(below(shape.bank_depth))
         m.d.comb += first.eq(now.turn)
         if shape.edges:
-            self._edges(m, first, pixel & last_sub[0], row, cell_over, tile, image)
+            self._edges(m, first, column, cell_over, tile, image)
         return {
             "bank": now.bank,
             "first": first,
             "within": (sub_y * shape.stride + sub_x) * shape.pixel_words,
             "used": (x < shape.used) & (y < shape.used),
+            "column": column,
+            "cell_over": last_sub[0],
             "begins": (sub_y == 0) & (y < shape.used),
             "completes": (last_sub[1] & (y < shape.used)) | (y == shape.used - 1),
         }
 
     def _edges(
-        self, m: Module, first: Any, cell: Any, row: Any, cell_row: Any, tile: Any, image: Any
+        self, m: Module, first: Any, column: Any, cell_row: Any, tile: Any, image: Any
     ) -> None:
         """Right of the last output column, cells lie in edge entries."""
         shape = self._shape
-        column = Signal(range(-(-shape.size_in // shape.stride) + 1))
         line = Signal(below(1 << shape.edge_log))
         group, image_group = (Signal(below(shape.edge_groups), name=n) for n in ("group", "origin"))
-        with m.If(cell):
-            m.d.sync += column.eq(column + 1)
-        with m.If(row):
-            m.d.sync += column.eq(0)
         with m.If(cell_row):
             m.d.sync += line.eq(line + 1 if shape.edge_log else 0)
             with m.If(line == (1 << shape.edge_log) - 1):

@@ -15,7 +15,9 @@ from hw.stages.product_pair import PACKED_BITS, borders_part_pairs, dot_latency
 from hw.stages.scheme import Scheme, step_passes
 
 BLOCK_PRODUCTS = 8  # from so many on, a dot product is worth a simulator's block of its own
-STEP_TURN_CYCLES = 16  # allowed for handing a step's, or a pass's, room back to the sequencer
+STEP_TURN_CYCLES = 16  # allowed for handing room back: of results, of weights
+RING_TURN_CYCLES = 32  # the same of cells, and for those that take it
+MOST_MAPS = 3  # that a ring holds: one in work, one that arrives, and one on its way
 ACCUMULATOR_LIMIT = 47  # bits: what a DSP slice's 48 hold with the sign of a bias to spare
 
 
@@ -173,26 +175,34 @@ class StageShape:
         return (self.kernel - 1 - self.pad) // self.stride
 
     @cached_property
-    def row_span(self) -> int:
-        """Most output rows that a step touches."""
-        count, width = self.para_seg * self.step_passes, self.size_out
-        if count % width == 0 or width % count == 0:
-            return min(ceil_div(count, width), width)
-        return min((count - 2) // width + 2 if count > 1 else 1, width)
+    def last_passes(self) -> int:
+        """Passes of an image's last step."""
+        return self.passes - (self.steps - 1) * self.step_passes
 
     @cached_property
     def live_rows(self) -> int:
         """Rows of cells that the ring holds.
 
-        MAP holds two maps.  LINE and BAND hold what the last step of an image still needs, and what
-        the first step of the next image needs.
+        MAP holds two maps.  LINE and BAND hold what the windows of a step read, the step or row
+        that arrives meanwhile, and as many rows as input and output differ by, since both take the
+        same time.  Where a step, or a map, takes less than a pass and the way of its room to the
+        input and back, that is held, too.
         """
-        whole = 2 * self.cells
+        free_cycles = self.wave_cycles * (self.tiles if self.step_passes == 1 else 1)
+        turning = self.para_seg + ceil_div(RING_TURN_CYCLES * self.para_seg, free_cycles)
+        most = MOST_MAPS * self.cells
         if self.scheme is Scheme.MAP:
-            return whole
-        below = max(0, self.cells - self.size_out)
-        held = self.row_span + self.before + below
-        return min(whole, held + self.row_span + self.reach)
+            more = ceil_div(max(0, turning - self.pixels), self.size_out)
+            return min(most, 2 * self.cells + more)
+        step = self.para_seg * self.step_passes
+        pixels = max(step, turning) + max(step, self.size_out)
+        around = self.before + self.reach + abs(self.cells - self.size_out)
+        return min(most, around + ceil_div(pixels, self.size_out))
+
+    @cached_property
+    def live_maps(self) -> int:
+        """Maps that have as many rows."""
+        return ceil_div(self.live_rows, self.cells)
 
     @cached_property
     def map_turns(self) -> int:
@@ -201,13 +211,12 @@ class StageShape:
 
     @cached_property
     def turns(self) -> int:
-        """Turns around the banks that the ring holds."""
-        whole = 2 * self.map_turns
-        if self.scheme is Scheme.MAP:
-            return whole
+        """Turns around the banks that the ring holds; every map begins a turn."""
         cells = self.live_rows * self.size_out
-        aligned = self.size_out % self.para_seg == 0
-        return min(whole, cells // self.para_seg if aligned else (cells - 1) // self.para_seg + 3)
+        if self.size_out % self.para_seg == 0:
+            return cells // self.para_seg
+        turns = (cells - 1) // self.para_seg + 2 + self.live_maps
+        return min(self.live_maps * self.map_turns, turns)
 
     @cached_property
     def edge_columns(self) -> int:
@@ -229,9 +238,8 @@ class StageShape:
         """Groups of rows that the ring holds, a power of two."""
         if not self.edge_columns:
             return 0
-        groups = 2 * self.map_edge_groups
-        if self.scheme is not Scheme.MAP:
-            groups = min(groups, ((self.live_rows - 1) >> self.edge_log) + 3)
+        whole = self.live_maps * self.map_edge_groups
+        groups = min(whole, ((self.live_rows - 1) >> self.edge_log) + 2 + self.live_maps)
         return 1 << (groups - 1).bit_length()
 
     @cached_property
@@ -284,9 +292,21 @@ class StageShape:
     # Weights.
 
     @cached_property
+    def weight_tiles(self) -> int:
+        """Tiles of weights that are kept: all of them, or one in use and those that arrive.
+
+        A row is replaced once it is handed back; where that takes longer than the pass in which
+        its tile is done with, more tiles are on their way.
+        """
+        if self.scheme is Scheme.LINE:
+            return self.tiles
+        late = max(0, STEP_TURN_CYCLES - self.wave_cycles)
+        return 2 + ceil_div(late, self.wave_cycles * min(self.step_passes, self.last_passes))
+
+    @cached_property
     def weight_depth(self) -> int:
-        """Rows of weights: all of them, or two tiles."""
-        return self.wave_cycles * (self.tiles if self.scheme is Scheme.LINE else 2)
+        """Rows of weights."""
+        return self.wave_cycles * self.weight_tiles
 
     @cached_property
     def weight_beat(self) -> int:
@@ -294,8 +314,7 @@ class StageShape:
         lanes = self.para_in * self.para_out
         if self.scheme is Scheme.LINE:
             return 1
-        last = self.passes - (self.steps - 1) * self.step_passes
-        least = ceil_div(lanes, min(self.step_passes, last))
+        least = ceil_div(lanes, min(self.step_passes, self.last_passes))
         return next(beat for beat in range(least, lanes + 1) if lanes % beat == 0)
 
     @cached_property
@@ -427,18 +446,62 @@ class StageShape:
         """From a wave to its operands."""
         return operand_latency(self.para_seg, edges=bool(self.edge_columns), sliced=self.slices > 1)
 
+    # Sending.
+
+    @cached_property
+    def walked(self) -> int:
+        """Rows, and columns, that pooling walks over, or of the map."""
+        return self.pool.walked(self.size_out) if self.pool else self.size_out
+
+    def _more_beats(self, channels: int) -> int:
+        """Beats of a pixel of so many channels, beyond one for each beat behind the drain."""
+        return ceil_div(channels, self.out_width) - ceil_div(channels, self.beat_channels)
+
+    def send_cycles(self, channels: int) -> int:
+        """Cycles in which so many channels of an image leave: a beat that is pooled or sent each.
+
+        Pooling waits while a result is sent in narrower beats.
+        """
+        return self.walked**2 * self.pixel_beats + self.target.size**2 * self._more_beats(channels)
+
+    @cached_property
+    def send_burst(self) -> int:
+        """Cycles by which sending may lag for a while: results wait that long.
+
+        Pooling walks over rows behind the map, and some rows give results, others none.
+        """
+        channels = self.n_out if self.reorders else min(self.para_out, self.n_out)
+        row = self.walked * self.pixel_beats + self.target.size * self._more_beats(channels)
+        tiles = self.tiles if self.reorders else 1
+        computed = self.size_out * self.wave_cycles * tiles // self.para_seg
+        behind = (self.walked - self.size_out) * self.walked * self.pixel_beats
+        return behind + max(0, row - computed)
+
+    @cached_property
+    def period(self) -> int:
+        """Cycles from an image to the next, if neighbours and weights keep up."""
+        if self.reorders:
+            return max(self.source.beats, self.cycles, self.send_cycles(self.n_out))
+        tile = self.wave_cycles * self.passes
+        rest = self.n_out - (self.tiles - 1) * self.para_out
+        full = max(tile, self.send_cycles(self.para_out))
+        last = max(tile, self.send_cycles(rest))
+        return max(self.source.beats, full * (self.tiles - 1) + last)
+
     @cached_property
     def step_slots(self) -> int:
         """Steps that the step buffer holds: one being written, and those not yet read."""
-        step = self.wave_cycles * self.tiles * self.step_passes
+        step_pass = self.wave_cycles * self.tiles
         reading = self.para_seg * self.step_passes * self.pixel_beats
-        return 1 + ceil_div(self.result_latency + reading + STEP_TURN_CYCLES, step)
+        late = self.result_latency + reading + self.send_burst + STEP_TURN_CYCLES
+        late -= step_pass * self.last_passes
+        return 2 + ceil_div(max(0, late), step_pass * self.step_passes)
 
     @cached_property
     def queue_depth(self) -> int:
         """Beats that the queue of a MAP stage holds: a pass, and those under way."""
-        turns = ceil_div(self.result_latency + STEP_TURN_CYCLES, self.wave_cycles)
-        return max(2, self.drain_beats * (1 + turns))
+        late = self.result_latency + self.send_burst + STEP_TURN_CYCLES
+        return max(2, self.drain_beats * (1 + ceil_div(late, self.wave_cycles)))
 
     @cached_property
     def target(self) -> MapLink:

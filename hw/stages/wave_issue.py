@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.stages.pass_walk import below, pass_layout
+from hw.stages.pass_walk import below, cells_layout, pass_layout
 from hw.stages.shape import StageShape
 
 
@@ -48,14 +48,15 @@ class WaveIssue(wiring.Component):
     Members
     -------
     i : stream of passes.
-    i_row : In. A row of cells has arrived.
+    i_cell, i_row : In. A cell has arrived, or a row's last one.
     i_tile : In. A tile of weights has arrived.
     i_there : In. Parameters are there.
     i_room : In. There is room for the results of a pass or, if steps are put in the order of
         pixels, of a step.
     o : Out. Waves.
     o_pass, o_step : Out. A pass, a step begins: its room is taken.
-    o_frees : Out. Rows of cells that are done with, in the cycle of a pass's last wave.
+    o_frees : Out. Rows of cells that are done with, in the cycle of a pass's last wave, and from
+        then on columns of the next.
     o_done : Out. The wave's weights are done with.
     o_ends : Out. An image is done with, in that cycle.
     """
@@ -65,6 +66,7 @@ class WaveIssue(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(pass_layout(shape))),
+                "i_cell": In(1),
                 "i_row": In(1),
                 "i_tile": In(1),
                 "i_there": In(1),
@@ -72,7 +74,7 @@ class WaveIssue(wiring.Component):
                 "o": Out(wave_layout(shape)),
                 "o_pass": Out(1),
                 "o_step": Out(1),
-                "o_frees": Out(range(shape.cells + 1)),
+                "o_frees": Out(cells_layout(shape)),
                 "o_done": Out(1),
                 "o_ends": Out(1),
             }
@@ -91,11 +93,13 @@ class WaveIssue(wiring.Component):
             self.o_pass.eq(go),
             self.o_step.eq(go & told.step),
         ]
-        frees = Signal.like(self.o_frees)
+        frees = Signal(cells_layout(self._shape))
+        column = Signal.like(frees.column)
         last, ends = Signal(), Signal()
-        m.d.comb += self.o_done.eq(wave.valid & last)
+        m.d.comb += [self.o_done.eq(wave.valid & last), self.o_frees.column.eq(column)]
         with m.If(wave.valid & wave.last):
             m.d.comb += [self.o_frees.eq(frees), self.o_ends.eq(ends)]
+            m.d.sync += column.eq(frees.column)
         self._step(m, wave)
         with m.If(over):
             m.d.sync += wave.valid.eq(go)
@@ -112,16 +116,19 @@ class WaveIssue(wiring.Component):
         return m
 
     def _ready(self, m: Module, told: Any) -> Any:
-        """Rows and weights are there."""
+        """Cells and weights are there."""
         shape = self._shape
         rows = Signal(range(2 * shape.cells + shape.live_rows + 1))  # from the image's first on
-        tiles = Signal(range(3))
+        columns = Signal(range(shape.cells))  # of the row that arrives
+        tiles = Signal(range(shape.weight_tiles + 1))
         ends = self.o_pass & told.ends
         m.d.sync += [
             rows.eq(rows + self.i_row - Mux(ends, shape.cells, 0)),
+            columns.eq(Mux(self.i_row, 0, columns + self.i_cell)),
             tiles.eq(tiles + self.i_tile - self._takes(told)),
         ]
-        return (rows >= told.needs) & (~told.first | (tiles != 0))
+        there = Cat(columns, rows) >= told.needs.as_value()
+        return there & (~told.first | (tiles != 0))
 
     def _takes(self, told: Any) -> Any:
         """A tile of weights is taken; those that stay are not counted down."""

@@ -10,8 +10,10 @@ import numpy.typing as npt
 from dse.pipeline.model.device import Pairing
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Granule, Parallelism, ceil_div
+from dse.pipeline.model.pixel_results import PixelResults
 from dse.pipeline.model.ram import IntArray
 from hw.stages.product_pair import borders_part_pairs
+from hw.stages.scheme import Scheme
 
 
 def cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
@@ -24,23 +26,16 @@ def cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
     return steps * stage.kernel**2 * par.run * granule.pixels(stage)
 
 
-def pixel_cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
-    """Cycles in which the pixels of an image come and go, shape (n,).
+def period(stage: ConvStage, granule: Granule, scheme: Scheme, par: Parallelism) -> IntArray:
+    """Cycles of a stage from one image to the next, shape (n,).
 
-    At most one pixel enters in a cycle.  Results leave a pixel at a time, ``para_out`` channels of
-    as many segments as a pass of ``ceil(n_in / para_in) kernel^2`` cycles must send on together.
+    At most one pixel enters in a cycle, of one group. Segments of pixels send their results on in
+    beats, one a cycle (`pixel_results`).
     """
-    coming = np.full(len(par), stage.size_in**2, np.int64)
+    coming = stage.size_in**2 * stage.groups
     if granule is not Granule.PIXEL:
-        return coming
-    together = ceil_div(par.para_seg, ceil_div(stage.n_in, par.para_in) * stage.kernel**2)
-    going = stage.size_out**2 * ceil_div(stage.n_out, par.para_out * together)
-    return np.where(together > 1, np.maximum(coming, going), coming)
-
-
-def period(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
-    """Cycles of a stage from one image to the next, shape (n,)."""
-    return np.maximum(cycles(stage, granule, par), pixel_cycles(stage, granule, par))
+        return np.maximum(cycles(stage, granule, par), stage.size_in**2)
+    return np.maximum(PixelResults(stage=stage, scheme=scheme, par=par).cycles, coming)
 
 
 def dsp_blocks(stage: ConvStage, pairing: Pairing, par: Parallelism) -> IntArray:

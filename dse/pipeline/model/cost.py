@@ -127,7 +127,7 @@ def candidates(stage: ConvStage, scheme: Scheme, model: StageModel) -> Candidate
         par = par.take(np.flatnonzero(sizes.buildable))
     return Candidates(
         par=par,
-        cycles=period(stage, model.granule, par),
+        cycles=period(stage, model.granule, scheme, par),
         dsp=dsp_blocks(stage, model.pairing, par),
         ram=model.buffers(stage, scheme, par).total,
     )

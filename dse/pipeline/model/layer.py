@@ -64,6 +64,9 @@ class ConvStage:
         Kernel size, step and zero padding, in pixels.
     pool : StagePool or None
         Pooling in the output path of the stage.
+    within : int or None
+        Results travel within so many channels: those of a group of the next layer, if it has
+        groups. A `Chain` fills it in.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class ConvStage:
     pad: int = 0
     groups: int = 1
     pool: StagePool | None = None
+    within: int | None = None
 
     def __post_init__(self) -> None:
         for field in ("n_in", "n_out", "size_in", "size_out", "kernel", "stride", "groups"):
@@ -147,6 +151,12 @@ class Chain:
                     f"{after.size_in} x {after.size_in}, but {before.name} writes {before.n_out} "
                     f"of {size} x {size}"
                 )
+        readers = (*self.stages[1:], None)
+        linked = tuple(
+            replace(stage, within=reader.n_in if reader and reader.groups > 1 else None)
+            for stage, reader in zip(self.stages, readers, strict=True)
+        )
+        object.__setattr__(self, "stages", linked)
 
     @property
     def macs(self) -> int:

@@ -15,11 +15,12 @@ import numpy as np
 from dse.network.rounding import MANTISSA_BITS
 from dse.pipeline.model.layer import ConvStage
 from dse.pipeline.model.parallelism import Parallelism, ceil_div
+from dse.pipeline.model.pixel_results import PixelResults
 from dse.pipeline.model.ram import IntArray, Ram
 from hw.isa.timing import DRAIN_LATENCY, REQUANTISE_LATENCY, operand_latency
 from hw.stages.product_pair import dot_latency
 from hw.stages.scheme import Scheme, step_passes
-from hw.stages.shape import STEP_TURN_CYCLES
+from hw.stages.shape import MOST_MAPS, RING_TURN_CYCLES, STEP_TURN_CYCLES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,22 +52,32 @@ class PixelBuffers:
         return ceil_div(self.stage.n_in, self.par.para_in)
 
     @cached_property
-    def wave_cycles(self) -> IntArray:
-        return self.steps_in * self.stage.kernel**2
+    def results(self) -> PixelResults:
+        """How results leave."""
+        return PixelResults(stage=self.stage, scheme=self.scheme, par=self.par)
 
-    @cached_property
+    @property
+    def wave_cycles(self) -> IntArray:
+        return self.results.wave_cycles
+
+    @property
     def tiles(self) -> IntArray:
-        return ceil_div(self.stage.n_out, self.par.para_out)
+        return self.results.tiles
 
     @cached_property
     def step_passes(self) -> IntArray:
         return np.asarray(step_passes(self.scheme, self.par.run))
 
+    @cached_property
+    def last_passes(self) -> IntArray:
+        """Passes of an image's last step."""
+        return (self.par.run - 1) % self.step_passes + 1
+
     @property
     def buildable(self) -> IntArray:
         """Whether results leave as fast as they come: MAP gives one segment's at a time."""
         if self.scheme is Scheme.MAP:
-            return np.asarray(self.drain_segments == 1)
+            return np.asarray(self.results.drain_segments == 1)
         return np.ones(len(self.par), bool)
 
     # The input ring.
@@ -78,26 +89,33 @@ class PixelBuffers:
     @cached_property
     def live_rows(self) -> IntArray:
         """Rows of cells that the ring holds."""
-        stage = self.stage
-        whole = np.full_like(self.par.run, 2 * self.cells)
+        stage, seg = self.stage, self.par.para_seg
+        free_cycles = self.wave_cycles * np.where(self.step_passes == 1, self.tiles, 1)
+        turning = seg + ceil_div(RING_TURN_CYCLES * seg, free_cycles)
+        most = MOST_MAPS * self.cells
         if self.scheme is Scheme.MAP:
-            return whole
-        span = _row_span(self.par.para_seg * self.step_passes, stage.size_out)
+            more = ceil_div(np.maximum(0, turning - stage.size_out**2), stage.size_out)
+            return np.minimum(most, 2 * self.cells + more)
         before = -(-stage.pad // stage.stride)
         reach = (stage.kernel - 1 - stage.pad) // stage.stride
-        below = max(0, self.cells - stage.size_out)
-        return np.minimum(whole, 2 * span + before + below + reach)
+        around = before + reach + abs(self.cells - stage.size_out)
+        step = seg * self.step_passes
+        pixels = np.maximum(step, turning) + np.maximum(step, stage.size_out)
+        return np.minimum(most, around + ceil_div(pixels, stage.size_out))
+
+    @cached_property
+    def live_maps(self) -> IntArray:
+        """Maps that have as many rows."""
+        return ceil_div(self.live_rows, self.cells)
 
     @cached_property
     def turns(self) -> IntArray:
         """Turns around the banks that the ring holds."""
         size, banks = self.stage.size_out, self.par.para_seg
-        whole = 2 * ceil_div(self.cells * size, banks)
-        if self.scheme is Scheme.MAP:
-            return whole
+        whole = self.live_maps * ceil_div(self.cells * size, banks)
         held = self.live_rows * size
-        loose = (held - 1) // banks + 3
-        return np.minimum(whole, np.where(size % banks == 0, held // banks, loose))
+        loose = (held - 1) // banks + 2 + self.live_maps
+        return np.where(size % banks == 0, held // banks, np.minimum(whole, loose))
 
     @cached_property
     def edges(self) -> IntArray:
@@ -105,9 +123,8 @@ class PixelBuffers:
         size, banks = self.stage.size_out, self.par.para_seg
         columns = max(0, self.cells - size)
         log = _log2(banks // np.gcd(size, banks))
-        groups = 2 * ceil_div(self.cells, 1 << log)
-        if self.scheme is not Scheme.MAP:
-            groups = np.minimum(groups, ((self.live_rows - 1) >> log) + 3)
+        whole = self.live_maps * ceil_div(self.cells, 1 << log)
+        groups = np.minimum(whole, ((self.live_rows - 1) >> log) + 2 + self.live_maps)
         return columns * _power(groups)
 
     @property
@@ -124,8 +141,15 @@ class PixelBuffers:
     def weight(self) -> IntArray:
         """Blocks of the weights."""
         lanes = self.par.para_in * self.par.para_out
-        copies = self.tiles if self.scheme is Scheme.LINE else 2
-        return self._blocks(lanes * self.bits, self.wave_cycles * copies)
+        return self._blocks(lanes * self.bits, self.wave_cycles * self._weight_tiles)
+
+    @property
+    def _weight_tiles(self) -> IntArray:
+        """Tiles of weights that are kept."""
+        if self.scheme is Scheme.LINE:
+            return self.tiles
+        late = np.maximum(0, STEP_TURN_CYCLES - self.wave_cycles)
+        return 2 + ceil_div(late, self.wave_cycles * np.minimum(self.step_passes, self.last_passes))
 
     @property
     def parameter(self) -> IntArray:
@@ -133,25 +157,10 @@ class PixelBuffers:
         terms = self.stage.n_in * self.stage.kernel**2
         record = 2 * self.bits + (terms - 1).bit_length() + 6  # bias and shift
         record += MANTISSA_BITS if self.bits == 8 else 0
-        rows = self.tiles * self.par.para_out // self.drain_channels
-        return self._blocks(self.drain_channels * record, rows)
+        width = self.results.drain_channels
+        return self._blocks(width * record, self.tiles * self.par.para_out // width)
 
     # Results.
-
-    @cached_property
-    def drain_segments(self) -> IntArray:
-        return ceil_div(self.par.para_seg, self.wave_cycles)
-
-    @cached_property
-    def drain_channels(self) -> IntArray:
-        """The least divisor of a tile with which its results leave in time."""
-        result = self.par.para_out.copy()
-        slack = self.wave_cycles // self.par.para_seg  # beats a segment may take
-        for value in np.unique(result):
-            of_tile = self.par.para_out == value
-            for width in (w for w in range(int(value), 0, -1) if value % w == 0):
-                result[of_tile & (value // width <= slack)] = width
-        return result
 
     @cached_property
     def _latency(self) -> IntArray:
@@ -160,46 +169,36 @@ class PixelBuffers:
         values, inverse = np.unique(self.par.para_seg, return_inverse=True)
         operands = np.array([operand_latency(int(v), edges=edges, sliced=False) for v in values])
         fixed = dot_latency(self.packed) + DRAIN_LATENCY + REQUANTISE_LATENCY + STEP_TURN_CYCLES
-        return operands[inverse] + self.par.para_in + fixed + self._beats
-
-    @cached_property
-    def _beats(self) -> IntArray:
-        channels = self.par.para_out // self.drain_channels
-        return ceil_div(self.par.para_seg, self.drain_segments) * channels
+        return operands[inverse] + self.par.para_in + fixed + self.results.drain_beats
 
     @property
     def output(self) -> IntArray:
         """Blocks of the results that wait: of steps, or of passes."""
+        sent = self.results
+        late = self._latency + sent.burst
         if self.scheme is Scheme.MAP:
-            passes = 1 + ceil_div(self._latency, self.wave_cycles)
-            depth = np.maximum(2, self._beats * passes)
-            return self._blocks(self.drain_channels * self.bits + 2, depth)
-        segments = self.drain_segments
+            depth = np.maximum(2, sent.drain_beats * (1 + ceil_div(late, self.wave_cycles)))
+            return self._blocks(sent.drain_channels * self.bits + 2, depth)
+        segments = sent.drain_segments
         pixels = ceil_div(self.par.para_seg, segments) * self.step_passes
         whole = ceil_div(self.tiles, segments)
-        stored = np.where(
-            segments > 1, whole, self.tiles * (self.par.para_out // self.drain_channels)
-        )
-        step = self.wave_cycles * self.tiles * self.step_passes
-        reading = self.par.para_seg * self.step_passes * self._pixel_beats
-        slots = 1 + ceil_div(self._latency + reading, step)
-        width = self.drain_channels * segments * self.bits
-        return self._blocks(width, slots * pixels * stored) * segments
-
-    @property
-    def _pixel_beats(self) -> IntArray:
-        channels = self.stage.n_out if self.scheme is not Scheme.MAP else self.par.para_out
-        return ceil_div(channels, self.drain_channels * self.drain_segments)
+        of_tile = self.par.para_out // sent.drain_channels
+        stored = np.where(segments > 1, whole, self.tiles * of_tile)
+        step_pass = self.wave_cycles * self.tiles
+        reading = self.par.para_seg * self.step_passes * sent.pixel_beats
+        late = np.maximum(0, late + reading - step_pass * self.last_passes)
+        slots = 2 + ceil_div(late, step_pass * self.step_passes)
+        return self._blocks(sent.beat_channels * self.bits, slots * pixels * stored) * segments
 
     @property
     def pool(self) -> IntArray:
         """Blocks of the partial maxima across rows."""
-        pool = self.stage.pool
+        pool, sent = self.stage.pool, self.results
         if pool is None:
             return np.zeros_like(self.par.run)
-        width = self.drain_channels * self.drain_segments * self.bits
-        depth = np.maximum(2, pool.size_out * self._pixel_beats)
-        return self._blocks(width, depth) * -(-pool.kernel // pool.stride)
+        depth = np.maximum(2, pool.size_out * sent.pixel_beats)
+        rows = -(-pool.kernel // pool.stride)
+        return self._blocks(sent.beat_channels * self.bits, depth) * rows
 
     def _blocks(self, bits: IntArray, depth: IntArray | int) -> IntArray:
         return self.ram.blocks(lanes=ceil_div(bits, 8), depth=np.maximum(2, depth))
@@ -214,13 +213,6 @@ def groups_touched(stage: ConvStage, para_out: int) -> int:
     first = np.arange(0, stage.n_out, para_out)
     last = np.minimum(first + para_out, stage.n_out) - 1
     return int(np.max(last // size - first // size)) + 1
-
-
-def _row_span(count: IntArray, width: int) -> IntArray:
-    """Most rows that ``count`` neighbouring pixels touch, in steps of ``count``."""
-    anywhere = np.where(count == 1, 1, (count - 2) // width + 2)
-    aligned = (count % width == 0) | (width % count == 0)
-    return np.minimum(np.where(aligned, ceil_div(count, width), anywhere), width)
 
 
 def _log2(values: IntArray) -> IntArray:

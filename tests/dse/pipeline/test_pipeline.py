@@ -76,7 +76,7 @@ def test_files(tmp_path: Path) -> None:
         (["alexnet", "--per-dsp", "2"], "two products per DSP need 8 bits or fewer"),
         (["alexnet", "--dsp", "3"], "needs at least 5 DSP blocks, the budget is 3"),
         (["alexnet", "--dsp", "0"], "dsp must be 1 or more, not 0"),
-        (["alexnet", "--bram", "100"], "needs at least 164 BRAM36"),
+        (["alexnet", "--bram", "100"], "needs at least 148 BRAM36"),
         (["alexnet", "--mhz", "0"], "the clock must be a positive number of MHz"),
         (["alexnet", "--mhz", "nan"], "the clock must be a positive number of MHz"),
         (["alexnet", "--alpha", "-1"], "alpha must be a number of 0 or more"),

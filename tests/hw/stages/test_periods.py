@@ -1,0 +1,101 @@
+"""The period that the search foretells is that of the hardware, to the cycle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dse.pipeline import (
+    Budget,
+    Chain,
+    ConvStage,
+    Design,
+    cost_model,
+    device_budget,
+    load_device,
+    load_network,
+    resized,
+    search_exact,
+)
+from dse.pipeline.stage_shapes import stage_shapes
+from hw.stages.shape import StageShape
+from tests.hw.stages.chain_bench import image_gaps
+from tests.hw.stages.chain_drawing import CYCLES, draw_design
+from tests.hw.stages.stage_drawing import draw_shape
+
+IMAGES = 12
+
+
+def period(stages: tuple[StageShape, ...]) -> int:
+    """Between images, where it takes longest; images later as long as some before."""
+    gaps = image_gaps(stages, IMAGES)
+    return max(own[-1] for own in gaps)
+
+
+def at_most(stage: StageShape) -> bool:
+    """Whether the period is a bound: beats too narrow, of a pooling or of one tile after the other.
+
+    What is sent meanwhile overlaps there, for a few cycles.
+    """
+    bound = stage.period > max(stage.cycles, stage.source.beats)
+    narrow = stage.out_width < stage.beat_channels
+    return bound and narrow and (stage.pool is not None or not stage.reorders)
+
+
+def check(design: Design) -> None:
+    """The search's period, that of the stages, and that of the hardware."""
+    stages = stage_shapes(design)
+    assert max(own.period for own in stages) == design.cycles
+    seen = period(stages)
+    if any(map(at_most, stages)):
+        assert seen <= design.cycles
+    else:
+        assert seen == design.cycles
+
+
+def test_a_ring_of_few_short_rows() -> None:
+    """Two rows of 12 cells, 16 cycles each: their room goes round in time."""
+    network = Chain(
+        name="thin",
+        stages=(
+            ConvStage(name="A", n_in=1, n_out=2, size_in=14, size_out=12, kernel=3),
+            ConvStage(name="B", n_in=2, n_out=2, size_in=12, size_out=12, kernel=1),
+        ),
+    )
+    device = load_device("kcu1500")
+    design = search_exact(network, device, cost_model(device), Budget(dsp=24, ram=4320)).design
+    assert design.cycles == 196
+    check(design)
+
+
+def test_links_keep_up_with_rows_that_give_results() -> None:
+    """Pooling waits while it sends, so 96 channels of a pixel in 1 a beat would take too long."""
+    network = resized(load_network("alexnet"), 67)
+    device = load_device("arria10gt1150")
+    design = search_exact(network, device, cost_model(device), device_budget(device)).design
+    assert design.cycles == 13_673
+    first = stage_shapes(design)[0]
+    assert first.send_burst == 0
+    assert replace(first, out_width=1).send_burst > 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_drawn_chains(seed: int) -> None:
+    check(draw_design(np.random.default_rng(seed)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 300))
+def test_many_drawn_chains(seed: int) -> None:
+    check(draw_design(np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_drawn_stages(seed: int) -> None:
+    """Any parallelisms and widths, whether or not the search would choose them."""
+    rng = np.random.default_rng(seed)
+    shape = next(own for own in iter(lambda: draw_shape(rng), None) if own.period <= CYCLES)
+    seen = period((shape,))
+    assert seen <= shape.period if at_most(shape) else seen == shape.period
