@@ -37,7 +37,8 @@ def stage_shapes(design: Design) -> tuple[StageShape, ...]:
         alone = _shape(layer, stage, link, design.model)
         legal = _legal(_divisors(alone.beat_channels), layer.within)
         wholes = [replace(alone, out_width=width) for width in legal]
-        widths = [one.out_width for one in wholes if _keeps_up(one, wholes[-1], design.cycles)]
+        period = max(design.cycles, wholes[-1].period)
+        widths = [one.out_width for one in wholes if one.period <= period]
         width = _choose(widths, *stages[number + 1 : number + 2])
         shapes.append(replace(alone, out_width=width))
         link = shapes[-1].target
@@ -81,12 +82,6 @@ def _input(layer: ConvStage, stage: Stage, period: int) -> MapLink:
     widths = [width for width in legal if pixels * -(-channels // width) <= period]
     width = _choose(widths or [legal[-1]], stage)
     return MapLink(channels=channels, size=layer.size_in, tile=channels, width=width)
-
-
-def _keeps_up(shape: StageShape, widest: StageShape, period: int) -> bool:
-    """Whether results leave as fast as they come, in rows that give some, too."""
-    in_time = shape.period <= max(period, widest.period)
-    return in_time and shape.send_burst == widest.send_burst
 
 
 def _legal(widths: Iterable[int], within: int | None) -> list[int]:
