@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import TAP_LATENCY, rotate_latency
 from hw.lib.pipelining import delayed
-from hw.stages.pass_walk import below
+from hw.stages.pass_walk import below, group_sum
 from hw.stages.rotate_words import RotateWords
 from hw.stages.shape import StageShape
 from hw.stages.tap_table import tap_table
@@ -147,7 +147,7 @@ class BankAddress(wiring.Component):
             )
             row = delayed(m, y + found["cell_row"], 1, name=f"edge_row_{segment}")
             group = Signal(below(shape.edge_groups), name=f"edge_group_{segment}")
-            m.d.comb += group.eq((row >> shape.edge_log) + edge)
+            m.d.comb += group.eq(group_sum(edge, row >> shape.edge_log, shape))
             entry = Mux(column >= 0, group * shape.edge_columns + column + 1, 0)
             pick = Signal(width, name=f"pick_{segment}", reset_less=True)
             m.d.sync += pick.eq(entry)

@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import Out
+from amaranth.utils import exact_log2
 
 from hw.stages.shape import StageShape
 
@@ -27,6 +28,11 @@ def ring_sum(turn: Any, words: int, ring: int) -> Any:
     if words == 0:
         return turn
     return Mux(turn >= ring - words, turn - (ring - words), turn + words)
+
+
+def group_sum(group: Any, more: Any, shape: StageShape) -> Any:
+    """``group + more`` around the groups of edge entries, a power of two; one has no number."""
+    return (group + more)[: exact_log2(shape.edge_groups)] if shape.edge_groups > 1 else Const(0)
 
 
 def cells_layout(shape: StageShape) -> data.StructLayout:
@@ -169,7 +175,7 @@ class PassWalk(wiring.Component):
                             now.turn.eq(following),
                             begin.turn.eq(following),
                             image.eq(following),
-                            edge.eq(edge + shape.map_edge_groups),
+                            edge.eq(group_sum(edge, shape.map_edge_groups, shape)),
                         ]
         return m
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import ROW_LATENCY
 from hw.lib.pipelining import delayed
-from hw.stages.pass_walk import below, cells_layout, ring_sum
+from hw.stages.pass_walk import below, cells_layout, group_sum, ring_sum
 from hw.stages.shape import StageShape
 
 
@@ -224,11 +224,11 @@ class RingWrite(wiring.Component):
         with m.If(cell_row):
             m.d.sync += line.eq(line + 1 if shape.edge_log else 0)
             with m.If(line == (1 << shape.edge_log) - 1):
-                m.d.sync += group.eq(group + 1)
+                m.d.sync += group.eq(group_sum(group, 1, shape))
         with m.If(tile):
             m.d.sync += [line.eq(0), group.eq(image_group)]
         with m.If(image):
-            following = image_group + shape.map_edge_groups
+            following = group_sum(image_group, shape.map_edge_groups, shape)
             m.d.sync += [group.eq(following), image_group.eq(following)]
         entry = group * shape.edge_columns + (column - shape.size_out)[: len(column)]
         with m.If(column >= shape.size_out):

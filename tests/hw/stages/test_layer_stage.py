@@ -70,6 +70,9 @@ WHOLE = {
     "map": stage(scheme=Scheme.MAP),
     "band": stage(scheme=Scheme.BAND),
     "cells right of the last column": stage(kernel=5, stride=2, pad=0, size_in=13),
+    "such cells of all rows in one entry": stage(
+        pad=0, size_in=11, para_seg=17, n_out=8, out_width=2
+    ),
     "two groups": stage(groups=2, n_in=2, n_out=6, para_in=2),
     "tiles across groups": stage(groups=2, n_in=2, n_out=6, para_out=4, scheme=Scheme.MAP, tile=1),
     "packed channels": stage(bits=8, packed=True, n_out=6, para_out=3),
@@ -88,6 +91,12 @@ def test_a_stage_takes_its_cycles(name: str) -> None:
     seen = check_stage(shape, 1, images=3, rates=ALWAYS)
     assert seen.busy == 3 * shape.cycles
     assert {b - a for a, b in zip(seen.ends, seen.ends[1:], strict=False)} == {shape.cycles}
+
+
+def test_one_entry_serves_two_images() -> None:
+    """Which is what that stage is there for: its ring holds less than an image."""
+    shape = WHOLE["such cells of all rows in one entry"]
+    assert (shape.edge_groups, shape.live_maps) == (1, 1)
 
 
 def test_which_products_share_a_multiplier() -> None:
