@@ -16,7 +16,7 @@ from hw.stages.scheme import Scheme, step_passes
 
 BLOCK_PRODUCTS = 8  # from so many on, a dot product is worth a simulator's block of its own
 STEP_TURN_CYCLES = 16  # allowed for handing room back: of results, of weights
-RING_TURN_CYCLES = 32  # the same of cells, and for those that take it
+RING_TURN_CYCLES = 40  # the same of cells, and for those that take it
 MOST_MAPS = 3  # that a ring holds: one in work, one that arrives, and one on its way
 ACCUMULATOR_LIMIT = 47  # bits: what a DSP slice's 48 hold with the sign of a bias to spare
 
