@@ -56,11 +56,6 @@ def place(config: OverlayConfig, dsp_columns: Sequence[int], height: int) -> Arr
     return None
 
 
-def cascades(dsp_columns: Sequence[int], height: int, length: int) -> int:
-    """Cascades of that many slices that find room."""
-    return sum(dsp_columns) * (height // length)
-
-
 def _borders(columns: int, pieces: int, room: Sequence[int]) -> tuple[int, ...]:
     """The columns that begin behind the cascades of a die."""
     ends = (ceil_div(cascades, pieces) for cascades in accumulate(room))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from boards.board import DSP48E2, KCU1500, U200, Board, BoardError
-from boards.cascade import cascades
 from boards.estimate import estimate
 from boards.realise import realise
 from dse.explore.defaults import configuration
 from hw.conv.array.column import Column
 from hw.isa.config import ceil_div
 from hw.lib.emit import emit
+from tests.boards.test_cascade import room
 
 
 def test_columns_that_find_no_room_are_cut() -> None:
@@ -20,8 +20,8 @@ def test_columns_that_find_no_room_are_cut() -> None:
     made = realise(config, U200)
     assert U200.dsp - made.resources.dsp == 6840 - (92 * 67 + 2 * 66 + 2 * 66 + 2 * 32)
     length = made.primitive.cascade
-    assert 67 * ceil_div(92, length) <= cascades(U200.dsp_columns, U200.dsp_height, length)
-    assert cascades(U200.dsp_columns, U200.dsp_height, 92) == 57
+    assert 67 * ceil_div(92, length) <= room(U200, length)
+    assert room(U200, 92) == 57
 
 
 @pytest.mark.slow
