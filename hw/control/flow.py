@@ -36,7 +36,7 @@ class InstructionFlow(wiring.Component):
     o_running : which engines have an instruction under way.
     o_blocked : whose next instruction waits for tokens.
     o_tags : of the oldest instruction under way, by engine.
-    o_oldest_tag : of some instruction under way, CONV's first.
+    o_oldest_tag : of an instruction that was under way a cycle ago, CONV's first; 0 if none was.
     o_events : for traces, by ``COUNTED_ENGINES``.
     """
 
@@ -88,9 +88,10 @@ class InstructionFlow(wiring.Component):
                 self.o_tags[name].eq(issuer.o_tag),
                 self.o_events[number].eq(issuer.o_event),
             ]
+        m.d.sync += self.o_oldest_tag.eq(0)
         for name in ("weights", "load", "store", "pool", "conv"):
             with m.If(issuers[name].o_running):
-                m.d.comb += self.o_oldest_tag.eq(issuers[name].o_tag)
+                m.d.sync += self.o_oldest_tag.eq(issuers[name].o_tag)
         m.d.comb += [
             fetch.i_start.eq(self.i_start),
             fetch.i_base.eq(self.i_base),

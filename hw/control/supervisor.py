@@ -36,7 +36,7 @@ class Supervisor(wiring.Component):
     i_abort : the host ends the run with ``Error.ABORTED``.
     i_cycle_limit : cycles after which a run ends with ``Error.CYCLE_LIMIT``; 0: none.
     i_watchdog : cycles without ``i_progress`` before ``Error.WATCHDOG``; 0: never.
-    i_oldest_tag : tag to report with these.
+    i_oldest_tag : tag to report with these, of the cycle before.
     i_progress : something moved.
     i_quiet : no AXI transfer is under way.
     o_idle, o_running, o_drain, o_done : see above.

@@ -294,6 +294,34 @@ def test_a_cycle_limit(target: Target) -> None:
         assert limit <= run.cycles <= limit + 2
 
 
+def test_a_cycle_limit_names_the_instruction_under_way(target: Target) -> None:
+    """In the cycle in which the limit was seen to be reached: CONV's first."""
+    (whole,) = target.run([target.broken()])
+    cycles = {int(cycle) for cycle in whole.events["cycle"]}
+    limits = sorted({cycle - late for cycle in cycles for late in (1, 2) if cycle < whole.cycles})
+    runs = simulation(target.name).run(*(target.broken(cycle_limit=limit) for limit in limits))
+    for run, limit in zip(runs, limits, strict=True):
+        fails(run, Error.CYCLE_LIMIT)
+        oldest = under_way(whole, limit + 1)
+        first = [engine for engine in BY_PRECEDENCE if engine in oldest]
+        assert not first or run.error_tag == oldest[first[0]], limit
+
+
+BY_PRECEDENCE = (Engine.CONV, Engine.POOL, Engine.STORE, Engine.LOAD)
+
+
+def under_way(run: Run, cycle: int) -> dict[Engine, int]:
+    """Tag of each engine's oldest instruction, by the starts and retirements until a cycle."""
+    events = run.events[run.events["cycle"] <= cycle]
+    oldest = {}
+    for engine in Engine:
+        own = events[events["engine"] == engine]
+        left = own["tag"][own["retire"] == 0][own["retire"].sum() :]
+        if len(left):
+            oldest[engine] = int(left[0])
+    return oldest
+
+
 def registers_after(target: Target, cycles: int, *accesses: str) -> list[int]:
     """Values read when a host starts a run, does something else for so long, and then this."""
     control, status = (REGISTERS[name].offset for name in ("control", "status"))
