@@ -47,6 +47,11 @@ class Realisation:
         """What the whole overlay takes."""
         return Resources.total(self.blocks.values())
 
+    @property
+    def note(self) -> str:
+        """Why registers between dies are not where the board needs them; empty: they are."""
+        return _crossing_note(self.config, self.board)
+
     def overlay(self) -> Overlay:
         """The gateware."""
         return Overlay(config=self.config, ram_style=self.ram_style, primitive=self.primitive)
@@ -88,6 +93,24 @@ def primitive(config: OverlayConfig, board: Board) -> Primitive:
         return Primitive(name="mult18x18d", borders=borders)
     cascade = 0 if found.cascade == config.rows else found.cascade
     return Primitive(name="dsp48e2", cascade=cascade, borders=borders)
+
+
+def _crossing_note(config: OverlayConfig, board: Board) -> str:
+    """What is wrong with the configuration's crossings, where, and what to do.
+
+    It is no error: results are right, and cycles are those of the configuration.
+    """
+    found = board.place(config)
+    borders = found.borders if found else ()
+    if len(borders) == config.crossings:
+        return ""
+    where = f" (before columns {', '.join(map(str, borders))})" if borders else ""
+    effect = "no registers stand there" if borders else "its registers only take cycles"
+    return (
+        f"an array of {config.rows} x {config.columns} crosses {len(borders)} border(s) of dies "
+        f"of board {board.name!r}{where}, but crossings is {config.crossings}: {effect}; "
+        f'set "crossings": {len(borders)} in the file of --config, as explore does'
+    )
 
 
 def _require(config: OverlayConfig, board: Board, blocks: Mapping[str, Resources]) -> None:

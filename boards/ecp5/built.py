@@ -80,6 +80,7 @@ class Built:
             "used": {name: list(counts) for name, counts in self.routed.used.items()},
             "critical_path": [asdict(step) for step in self.routed.path],
             "estimate": self.real.resources.to_json(),
+            "note": self.real.note,
             "tools": dict(self.tools),
             "verilog_sha256": self.verilog.sha256,
             "bitstream_sha256": self.sha256,

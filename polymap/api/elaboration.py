@@ -32,6 +32,7 @@ class Elaborated:
     board : that it is for, or None: simulators and any device.
     primitive : what its PEs are made of.
     blocks : what each part takes of a device, see boards/estimate.py.
+    note : what is not as it should be on the board; empty: nothing.
     """
 
     config: OverlayConfig
@@ -39,6 +40,7 @@ class Elaborated:
     verilog: Verilog
     primitive: Primitive
     blocks: Mapping[str, Resources]
+    note: str = ""
 
     @property
     def resources(self) -> Resources:
@@ -66,6 +68,7 @@ class Elaborated:
             "primitive": asdict(self.primitive),
             "resources": self.resources.to_json(),
             "blocks": {name: part.to_json() for name, part in self.blocks.items()},
+            "note": self.note,
         }
 
     def lint(self) -> str:
@@ -91,17 +94,21 @@ def elaborate(config: OverlayConfig, *, board: Board | None = None) -> Elaborate
     suits simulators and any device.
     """
     if board is None:
-        verilog, primitive, blocks = emit_overlay(config), BEHAVIOURAL, breakdown(config)
-    else:
-        real = realise(config, board)
-        verilog = emit(real.overlay(), TOP, clock=CLOCK, reset=RESET)
-        primitive, blocks = real.primitive, dict(real.blocks)
+        return Elaborated(
+            config=config,
+            board=None,
+            verilog=emit_overlay(config),
+            primitive=BEHAVIOURAL,
+            blocks=breakdown(config),
+        )
+    real = realise(config, board)
     return Elaborated(
         config=config,
         board=board,
-        verilog=verilog,
-        primitive=primitive,
-        blocks=blocks,
+        verilog=emit(real.overlay(), TOP, clock=CLOCK, reset=RESET),
+        primitive=real.primitive,
+        blocks=real.blocks,
+        note=real.note,
     )
 
 

@@ -33,6 +33,7 @@ def build(
         output.document({"out": str(out), **built.to_json()})
         return
     _tell(built)
+    output.note(built.real.note)
     typer.echo(f"bitstream {built.sha256[:16]}..., written to {out}")
 
 

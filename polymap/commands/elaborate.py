@@ -36,6 +36,7 @@ def elaborate(
         output.document({"out": str(out), "lint": lint, **made.to_json()})
         return
     typer.echo(summary(made))
+    output.note(made.note)
     typer.echo(f"lint: {lint}; configuration {overlay.hash:#010x}, written to {out}")
 
 

@@ -34,6 +34,12 @@ def document(data: Any) -> None:
     typer.echo(json.dumps(data, indent=1))
 
 
+def note(text: str) -> None:
+    """A line on stdout about what is not as it should be, if there is one."""
+    if text:
+        typer.echo(f"note: {text}")
+
+
 def table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout: first the columns of texts, then those of numbers."""
     made = Table(box=None, pad_edge=False, header_style="bold")

@@ -37,4 +37,5 @@ def package(
         output.document({"out": str(out), "lint": lint, "files": names, **made.to_json()})
         return
     typer.echo(summary(made))
+    output.note(made.note)
     typer.echo(f"lint: {lint}; written to {out}: {', '.join(names)}")

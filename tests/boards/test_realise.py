@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from boards.board import DSP48E2, KCU1500, U200, Board, BoardError
@@ -43,6 +45,35 @@ def test_style_of_the_memories(board: Board, style: str | None) -> None:
     expected = estimate(config, primitive=DSP48E2, uram=board.uram > 0)
     assert board.fits(config)
     assert made.resources == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "crossings", "note"),
+    [
+        (128, 2, ""),
+        (
+            128,
+            0,
+            "an array of 48 x 128 crosses 2 border(s) of dies of board 'u200' (before columns "
+            "47, 94), but crossings is 0: no registers stand there; "
+            'set "crossings": 2 in the file of --config, as explore does',
+        ),
+        (
+            16,
+            1,
+            "an array of 48 x 16 crosses 0 border(s) of dies of board 'u200', but crossings is 1: "
+            "its registers only take cycles; "
+            'set "crossings": 0 in the file of --config, as explore does',
+        ),
+    ],
+)
+def test_crossings_that_the_board_does_not_need_are_told(
+    columns: int, crossings: int, note: str
+) -> None:
+    """What is told is what to set: then nothing is."""
+    config = configuration(48, columns, 2, crossings=crossings)
+    assert realise(config, U200).note == note
+    assert not realise(replace(config, crossings=U200.crossings(config)), U200).note
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,31 @@ def test_without_a_board(invoke: Callable[..., Any], tmp_path: Path) -> None:
     assert "DSP48E2" not in (tmp_path / "polymap.v").read_text()
 
 
+def stand_in(*_: object, **__: object) -> Verilog:
+    """In place of the overlay's text, which takes seconds and which nobody reads here."""
+    return Verilog(top="polymap", text="", modules=("polymap",), ports=(), hierarchical=False)
+
+
+@pytest.mark.parametrize(("board", "notes"), [("u200", 1), ("u250", 0)])
+def test_borders_of_dies_without_registers_are_said(
+    invoke: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    board: str,
+    notes: int,
+) -> None:
+    """A U250's die has room for 58 columns of 48, and one of a U200 for 38."""
+    monkeypatch.setattr(elaboration, "emit", stand_in)
+    monkeypatch.setattr(elaboration.verilator, "lint", lambda verilog: None)
+    array = ("--array", "48x40", "--lanes", "2", "--board", board)
+    answer = invoke("elaborate", *array, "--out", tmp_path)
+    assert answer.code == 0, answer
+    said = "note: an array of 48 x 40 crosses 1 border(s) of dies of board 'u200' (before columns"
+    assert answer.stdout.count("note: ") == answer.stdout.count(said) == notes
+    side_car = json.loads((tmp_path / "polymap.json").read_text())
+    assert bool(side_car["note"]) == bool(notes)
+
+
 def test_what_is_not_checked_or_not_clean_is_said(
     invoke: Callable[..., Any],
     refused: Callable[..., str],
@@ -82,10 +107,6 @@ def test_what_is_not_checked_or_not_clean_is_said(
 
     def faulty(verilog: object) -> None:
         raise ToolError("verilator failed: UNDRIVEN")
-
-    def stand_in(*_: object, **__: object) -> Verilog:
-        """In place of the overlay's text, which takes seconds and which nobody reads here."""
-        return Verilog(top="polymap", text="", modules=("polymap",), ports=(), hierarchical=False)
 
     array = ("elaborate", "--array", "2x2", "--lanes", "1", "--out", tmp_path)
     monkeypatch.setattr(elaboration, "emit_overlay", stand_in)

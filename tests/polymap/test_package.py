@@ -17,12 +17,13 @@ from boards.board import BOARDS, KCU1500
 
 def test_a_folder_that_builds(invoke: Callable[..., Any], tmp_path: Path) -> None:
     config = tmp_path / "config.json"
-    config.write_text('{"rows": 2, "columns": 3, "lanes": 1, "weight_ports": 2}')
+    config.write_text('{"rows": 2, "columns": 3, "lanes": 1, "weight_ports": 2, "crossings": 1}')
     out = tmp_path / "out"
     answer = invoke("package", "--config", config, "--board", "U250", "--out", out, "--json")
     assert answer.code == 0, answer
     data = json.loads(answer.stdout)
     assert data["lint"] == "clean"
+    assert "crosses 0 border(s) of dies of board 'u250', but crossings is 1" in data["note"]
     assert sorted(data["files"]) == sorted(file.name for file in out.iterdir())
     assert {"polymap.v", "polymap_kernel.v", "polymap.json", "build.sh", "link.cfg"} <= set(
         data["files"]
