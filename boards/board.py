@@ -126,6 +126,11 @@ class Board:
         """Where an array's columns lie in the device; None if it has too few slices."""
         return place(config, self.dsp_columns, self.dsp_height)
 
+    def dies(self, config: OverlayConfig) -> tuple[range, ...]:
+        """The columns of an overlay's array on each die, from the lowest; none without room."""
+        found = self.place(config)
+        return found.dies(len(self.dsp_columns), config.columns) if found else ()
+
     def crossings(self, config: OverlayConfig) -> int:
         """Borders between dies that an overlay's array crosses, if it finds room."""
         found = self.place(config)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from hw.isa.config import OverlayConfig, ceil_div
 
@@ -31,9 +31,11 @@ class ArrayPlace:
     borders: tuple[int, ...]
     first: int
 
-    def die(self, column: int) -> int:
-        """On which a column lies, counted from the lowest."""
-        return self.first + sum(border <= column for border in self.borders)
+    def dies(self, count: int, columns: int) -> tuple[range, ...]:
+        """The columns, of so many, on each of ``count`` dies, from the lowest."""
+        used = [range(*ends) for ends in pairwise((0, *self.borders, columns))]
+        above = count - self.first - len(used)
+        return (*[range(0)] * self.first, *used, *[range(0)] * above)
 
 
 def place(config: OverlayConfig, dsp_columns: Sequence[int], height: int) -> ArrayPlace | None:

@@ -29,6 +29,7 @@ class ReportData:
     seconds : of the whole exploration; ``mapping.seconds`` of the mapping alone.
     configuration : the overlay's parameters by name.
     resources : by block of the overlay; empty if the cost model has no gateware.
+    dies : the array's columns on each die, from the lowest; empty if there is no gateware.
     splits : cycles of each layer by part, in execution order.
     traffic : bytes between DRAM and chip by convolution.
     peaks, memories : the roofs.
@@ -44,6 +45,7 @@ class ReportData:
     seconds: float
     configuration: Mapping[str, object]
     resources: Mapping[str, Resources]
+    dies: tuple[range, ...]
     splits: Mapping[str, Mapping[str, float]]
     traffic: Mapping[str, float]
     peaks: tuple[Roof, ...]
@@ -68,6 +70,7 @@ def report_data(found: Exploration, board: Card) -> ReportData:
         seconds=found.seconds,
         configuration=array if config is None else config.to_json(),
         resources={} if config is None else board.blocks(config),
+        dies=() if config is None else board.dies(config),
         splits=_splits(found),
         traffic=traffic(found, board),
         peaks=tuple(peaks(found)),

@@ -70,6 +70,10 @@ class Card(Protocol):
         """Whether an overlay can be built."""
         ...
 
+    def dies(self, config: OverlayConfig) -> tuple[range, ...]:
+        """The columns of an overlay's array on each die, from the lowest; none without room."""
+        ...
+
     def crossings(self, config: OverlayConfig) -> int:
         """Borders between dies that an overlay's array crosses, if it finds room."""
         ...

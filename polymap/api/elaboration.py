@@ -116,7 +116,6 @@ def package(made: Elaborated, folder: str | Path) -> tuple[Path, ...]:
     """Writes all that the tools of the overlay's board need, and the side-car; the files."""
     if made.board is None:
         raise ValueError("an overlay of no board has no package")
-    place = made.board.place(made.config)
-    dies = [place.die(column) for column in range(made.config.columns)] if place else []
+    dies = [die for die, columns in enumerate(made.board.dies(made.config)) for _ in columns]
     side_car = {SIDE_CAR_FILE: made.to_json()}
     return packaging.package(made.board, made.verilog, folder, dies=dies, documents=side_car)

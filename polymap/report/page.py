@@ -15,6 +15,7 @@ from polymap.report import tables
 from polymap.report.array_figures import front, heat_map
 from polymap.report.comparison import comparison
 from polymap.report.flight_figure import flight_figure
+from polymap.report.floor_figure import floor_figure
 from polymap.report.gantt import gantt
 from polymap.report.layer_figure import layer_bars
 from polymap.report.palette import Palette
@@ -84,6 +85,9 @@ def _performance(data: ReportData) -> Iterator[Section]:
 
 def _hardware(data: ReportData) -> Iterator[Section]:
     yield Section("Configuration", _PARAMETERS, table=tables.configuration(data), folded=False)
+    if data.dies:
+        planned = element(floor_figure(data), "floor")
+        yield Section("Floor plan", _FLOOR, planned, tables.floor(data))
     if data.resources:
         yield Section("Resources", _RESOURCES, table=tables.resources(data), folded=False)
 
@@ -137,4 +141,9 @@ _FLIGHTS = (
     "counted."
 )
 _PARAMETERS = "Parameters of the hardware."
+_FLOOR = (
+    "On which die of the device each column of the array is to lie, of one overlay alone on the "
+    "card; die 0 is the lowest. Whatever crosses a border between dies has a register on either "
+    "side of it. It is what the placer is told, not what it has done."
+)
 _RESOURCES = "Estimates by block (DSP slices are exact), against what the board has."

@@ -75,6 +75,17 @@ def _offers(board: Card) -> dict[str, Mapping[str, int]]:
     return device if not board.source else {f"that {board.name} leaves": board.limits, **device}
 
 
+def floor(data: ReportData) -> Table:
+    """The columns of the array on each die, the highest die first, as in the figure."""
+    rows = [
+        (f"die {die}", f"{columns.start}", f"{columns[-1]}", f"{len(columns)}")
+        if columns
+        else (f"die {die}", NONE, NONE, "0")
+        for die, columns in reversed(list(enumerate(data.dies)))
+    ]
+    return Table(("", "first column", "last column", "columns"), rows)
+
+
 def layers(data: ReportData) -> Table:
     """Every layer: choice, cycles, parts, utilisation, traffic, next best choice."""
     parts = list(dict.fromkeys(part for split in data.splits.values() for part in split))

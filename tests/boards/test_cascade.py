@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
@@ -67,9 +68,11 @@ def test_borders_lie_where_a_die_is_full(
     assert found is not None
     assert found.borders == borders
     assert board.crossings(config) == len(borders)
-    assert {found.die(column) - found.first for column in range(columns)} == {
-        *range(len(borders) + 1)
-    }
+    dies = board.dies(config)
+    assert len(dies) == len(board.dsp_columns)
+    assert list(chain(*dies)) == list(range(columns))
+    used = [die for die, own in enumerate(dies) if own]
+    assert used == list(range(found.first, found.first + len(borders) + 1))
     crossing = replace(config, crossings=len(borders))
     assert primitive(crossing, board).borders == borders
     assert len(set(primitive(crossing, board).dies(columns, len(borders)))) == len(borders) + 1

@@ -13,6 +13,7 @@ import pytest
 
 from boards.board import U200
 from dse.evaluate.report_data import ReportData
+from dse.explore.defaults import configuration
 from dse.mapping import Restriction, map_network
 from dse.network.graph import Network
 from dse.networks.builder import OutlineBuilder
@@ -187,6 +188,30 @@ def test_resources(compiled: ReportData, tmp_path: Path) -> None:
             assert sum(number(block[index]) for block in blocks) == number(total[index])
     assert number(available[rows[0].index("dsp")]) == U200.dsp
     assert pairs(tables["Configuration"])["axi_bytes"] == "16"
+
+
+def test_floor_plan(tmp_path: Path) -> None:
+    """48 x 128 on the three dies of a U200, and a small array on one of them."""
+    network = report_samples.single("conv")
+    large = configuration(48, 128, 2, crossings=2)
+    page = shown(report_samples.closed(network, 48, 128, large), tmp_path)
+    assert page.tables["Floor plan"][1:] == [
+        ("die 2", "94", "127", "34"),
+        ("die 1", "47", "93", "47"),
+        ("die 0", "0", "46", "47"),
+    ]
+    assert page.words("floor") == ["die 0", "die 1", "die 2"]
+    bars, *borders = page.figures["floor"][0]
+    assert list(zip(bars["y"], bars["base"], bars["x"], strict=True)) == [
+        (0, 0, 47),
+        (1, 47, 47),
+        (2, 94, 34),
+    ]
+    assert [(line["x"], line["y"]) for line in borders] == [([47, 47], [0, 1]), ([94, 94], [1, 2])]
+    assert "die 1, border before column 94: 1 of 2 registers" in page.hints("floor")
+    page = shown(report_samples.closed(network, config=configuration(8, 12, 1)), tmp_path)
+    assert [row[-1] for row in page.tables["Floor plan"][1:]] == ["0", "0", "12"]
+    assert len(page.figures["floor"][0]) == 1
 
 
 def test_searched_arrays(tmp_path: Path) -> None:
