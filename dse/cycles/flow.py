@@ -52,7 +52,8 @@ class Issuer:
     def __init__(self, engine: Engine | None, tokens: Tokens) -> None:
         self._engine = engine
         self._tokens = tokens
-        self._queue: deque[Span] = deque()
+        self._rows: deque[Span] = deque()  # of its queue
+        self._head: Span | None = None  # at its queue's output
         self._flight: deque[Span] = deque()
         self._waits: Sequence[Engine] = ()
         self.spans: list[Span] = []
@@ -64,11 +65,11 @@ class Issuer:
 
     @property
     def full(self) -> bool:
-        return len(self._queue) == QUEUE_DEPTH
+        return len(self._rows) == QUEUE_DEPTH - 1
 
     @property
     def busy(self) -> bool:
-        return bool(self._queue or self._flight)
+        return bool(self._rows or self._head or self._flight)
 
     @property
     def running(self) -> bool:
@@ -77,18 +78,18 @@ class Issuer:
     def look(self) -> None:
         """What is offered to the engine in this cycle."""
         self.offered, self.blocked = None, False
-        if not self._queue:
+        if self._head is None:
             return
-        head = self._queue[0].instruction
         if self._engine is not None:
-            self._waits = self._queue[0].waits
+            self._waits = self._head.waits
             self.blocked = not self._tokens.ready(self._engine, self._waits)
         if len(self._flight) < FLIGHT_DEPTH and not self.blocked:
-            self.offered = head
+            self.offered = self._head.instruction
 
     def plan(self) -> int:
         self.started = self.offered if self.accepts else None
-        return 1 if self.started or self.retires else FOREVER
+        follows = bool(self._rows) and self._head is None
+        return 1 if self.started or self.retires or follows else FOREVER
 
     def step(self, now: int) -> None:
         if self.retires:
@@ -96,10 +97,12 @@ class Issuer:
             span.retire = now
             if self._engine is not None:
                 self._tokens.post(self._engine, span.instruction.engines("post"))
-        if self.started:
-            span = self._queue.popleft()
-            span.start = now
-            self._flight.append(span)
+        if self._head is None:
+            self._head = self._rows.popleft() if self._rows else None
+        elif self.started:
+            self._head.start = now
+            self._flight.append(self._head)
+            self._head = None
             if self._engine is not None:
                 self._tokens.take(self._engine, self._waits)
 
@@ -108,7 +111,7 @@ class Issuer:
         waits = () if self._engine is None else instruction.engines("wait")
         span = Span(instruction, waits=waits)
         self.spans.append(span)
-        self._queue.append(span)
+        self._rows.append(span)
 
 
 class Fetch:

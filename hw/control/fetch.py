@@ -17,6 +17,8 @@ from hw.isa.config import ISA_VERSION, OverlayConfig
 from hw.isa.timing import VERDICT_LATENCY
 from hw.lib.pipelining import delayed
 
+KIND = data.StructLayout({opcode.name.lower(): 1 for opcode in (*QUEUED, Opcode.END)})
+
 
 class Fetch(wiring.Component):
     """Reads a program from its base address on, in order, and dispatches it until END.
@@ -63,13 +65,11 @@ class Fetch(wiring.Component):
             }
         )
         self._dispatching = Signal()
-        self._end = Signal()  # the instruction that is there is END
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.gather = gather = Gather(data_bytes=self._config.axi_bytes)
         connect(m, flipped(self.i_beat), gather.i)
-        m.d.comb += self._end.eq(gather.o_end)
         word = gather.o
         remaining = Signal(32)  # instructions to dispatch
         ended = Signal()  # there are none
@@ -100,14 +100,17 @@ class Fetch(wiring.Component):
                 with m.If(ended):
                     self._fail(m, Error.ILLEGAL_OPCODE)
                 with m.Elif(word.valid):
-                    self._dispatch(m, word)
+                    self._dispatch(m, word, gather.o_kind)
                 with m.If(word.valid & word.ready):
                     m.d.sync += [remaining.eq(remaining - 1), ended.eq(remaining == 1)]
                 with m.If(self.o_failed | self.o_done):
                     m.next = "STOPPED"
             with m.State("STOPPED"):
                 pass
-        self._verify(m, word)
+        for opcode in QUEUED:  # whether it is valid or not: nothing decides on so many bits
+            target = getattr(self, f"o_{opcode.name.lower()}")
+            m.d.comb += target.payload.eq(word.payload[: LAYOUTS[opcode].size])
+        self._verify(m, word, gather.o_kind)
         return m
 
     def _command(self, m: Module, address: Any, instructions: Any) -> None:
@@ -118,11 +121,11 @@ class Fetch(wiring.Component):
             self.o_command.payload.beats.eq(instructions * beats),
         ]
 
-    def _verify(self, m: Module, word: Any) -> None:
+    def _verify(self, m: Module, word: Any, kind: Any) -> None:
         """The checks that speak after the dispatch."""
         m.submodules.checksum = checksum = ProgramChecksum(data_bytes=self._config.axi_bytes)
         m.submodules.check = check = FieldCheck(config=self._config)
-        ended = word.valid & self._end & self._dispatching
+        ended = word.valid & kind.end & self._dispatching
         m.d.comb += [
             checksum.i_valid.eq(self.i_beat.valid & self.i_beat.ready),
             checksum.i_data.eq(self.i_beat.payload),
@@ -149,20 +152,16 @@ class Fetch(wiring.Component):
         with m.Elif(begin.instructions > self.i_size // INSTRUCTION_BYTES):
             self._fail(m, Error.REGION)
 
-    def _dispatch(self, m: Module, word: Any) -> None:
+    def _dispatch(self, m: Module, word: Any, kind: Any) -> None:
         """Offers the instruction to its engine; ``done`` at END, once no engine is busy."""
-        with m.Switch(word.payload[:8]):
-            for opcode in QUEUED:
-                with m.Case(opcode):
-                    target = getattr(self, f"o_{opcode.name.lower()}")
-                    m.d.comb += [target.valid.eq(1), word.ready.eq(target.ready)]
-            with m.Default():
-                m.d.comb += self.o_done.eq(self._end & ~self.i_busy)
-                with m.If(~self._end):
-                    self._fail(m, Error.ILLEGAL_OPCODE)
         for opcode in QUEUED:
-            target = getattr(self, f"o_{opcode.name.lower()}")
-            m.d.comb += target.payload.eq(word.payload[: LAYOUTS[opcode].size])
+            name = opcode.name.lower()
+            target = getattr(self, f"o_{name}")
+            with m.If(kind[name]):
+                m.d.comb += [target.valid.eq(1), word.ready.eq(target.ready)]
+        m.d.comb += self.o_done.eq(kind.end & ~self.i_busy)
+        with m.If(~kind.as_value().any()):
+            self._fail(m, Error.ILLEGAL_OPCODE)
 
     def _fail(self, m: Module, code: Error) -> None:
         """The program is at fault, at the instruction that is there."""
@@ -180,7 +179,7 @@ class Gather(wiring.Component):
     -------
     i : beats.
     o : the first ``FETCH_BITS`` of each instruction; they stay after the transfer.
-    o_end : that instruction is END; a register, since the run's end hangs on it.
+    o_kind : which of ``KIND`` it is; registers, since all that dispatch does hangs on them.
     """
 
     def __init__(self, *, data_bytes: int) -> None:
@@ -190,7 +189,7 @@ class Gather(wiring.Component):
             {
                 "i": In(stream.Signature(8 * data_bytes)),
                 "o": Out(stream.Signature(FETCH_BITS)),
-                "o_end": Out(1),
+                "o_kind": Out(KIND),
             }
         )
 
@@ -198,17 +197,21 @@ class Gather(wiring.Component):
         m = Module()
         beats = 8 * INSTRUCTION_BYTES // self._bits
         number = Signal(range(max(2, beats)))
-        m.d.comb += self.i.ready.eq(~self.o.valid)
+        gathered = Signal(FETCH_BITS, reset_less=True)
+        m.d.comb += [self.i.ready.eq(~self.o.valid), self.o.payload.eq(gathered)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
             with m.Switch(number):
                 for beat in range(-(-FETCH_BITS // self._bits)):
                     with m.Case(beat):
-                        part = self.o.payload[self._bits * beat : self._bits * (beat + 1)]
+                        part = gathered[self._bits * beat : self._bits * (beat + 1)]
                         m.d.sync += part.eq(self.i.payload)
             with m.If(number == 0):
-                m.d.sync += self.o_end.eq(self.i.payload[:8] == Opcode.END)
+                m.d.sync += [
+                    self.o_kind[name].eq(self.i.payload[:8] == Opcode[name.upper()])
+                    for name in KIND.members
+                ]
             m.d.sync += number.eq(number + 1)
             with m.If(number == beats - 1):
                 m.d.sync += [number.eq(0), self.o.valid.eq(1)]

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.control.tokens import ENGINES
 from hw.isa import HEAD
 from hw.lib.queue import Queue
+from hw.lib.wide_queue import WideQueue
 
 QUEUE_DEPTH = 4  # instructions
 FLIGHT_DEPTH = 8  # instructions that an engine has started and not yet retired
@@ -24,7 +25,8 @@ class Issuer(wiring.Component):
     """Queues an engine's instructions and hands each over once its tokens are there.
 
     The engine only says ``i_retire`` for its oldest instruction; the issuer remembers whom to post.
-    An instruction is at ``o`` the cycle after ``i``; one per cycle.
+    An instruction is at ``o`` two cycles after ``i``, and two cycles after the start of the one
+    before it.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ class Issuer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         record = data.StructLayout({"post": HEAD["post"], "tag": HEAD["tag"]})
-        m.submodules.queue = queue = Queue(shape=self._layout, depth=QUEUE_DEPTH)
+        m.submodules.queue = queue = WideQueue(shape=self._layout, depth=QUEUE_DEPTH)
         m.submodules.flight = flight = Queue(shape=record, depth=FLIGHT_DEPTH)
         head = queue.o.payload
         start = Signal()
@@ -84,7 +86,7 @@ class Issuer(wiring.Component):
             self.o_post.payload.eq(flight.o.payload.post),
             self.o_post.valid.eq(self.i_retire),
             self.o_running.eq(flight.o.valid),
-            self.o_busy.eq(queue.o.valid | flight.o.valid),
+            self.o_busy.eq(queue.o_some | flight.o.valid),
             self.o_blocked.eq(queue.o.valid & ~self.o_wait.ready),
             self.o_tag.eq(flight.o.payload.tag),
             self.o_event.start.eq(start),

@@ -10,6 +10,7 @@ from amaranth.lib import data
 
 from hw.control.issue import Issuer
 from hw.control.tokens import ENGINES
+from tests.formal import test_wide_queue as wide
 from tests.formal.kit import Follower, Proof, Verdict, mutated, seeded
 from tests.formal.test_queue import hold
 
@@ -27,10 +28,10 @@ def issued(issuer: Any) -> Proof:
     proof.require(~starts | (wait.payload == o.payload.wait))
     proof.require(post.valid == issuer.i_retire)
 
-    level = proof.inner("queue.o_level")
+    level = wide.inside(proof, "queue", depth=QUEUE_DEPTH)
     moves = i.valid & i.ready, i.payload
     queued = Follower(proof, i=moves, o=(starts, o.payload), level=level)
-    hold(proof, "queue", queued, depth=QUEUE_DEPTH, block=False)
+    wide.hold(proof, "queue", queued, depth=QUEUE_DEPTH)
     level = proof.inner("flight.o_level")
     record = Cat(post.payload, issuer.o_event.retire_tag)
     flying = Follower(
@@ -58,4 +59,4 @@ def test_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_issuers(text: str, other: str) -> None:
     depths = {"FLIGHT_DEPTH": FLIGHT_DEPTH, "QUEUE_DEPTH": QUEUE_DEPTH}
     issuer = mutated(Issuer, text, other, **depths)(layout=LAYOUT)
-    assert issued(issuer).verdict(depth=6) is Verdict.REFUTED
+    assert issued(issuer).verdict(depth=10) is Verdict.REFUTED

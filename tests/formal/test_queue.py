@@ -33,7 +33,7 @@ def hold(one: Proof, path: str, followed: Any, *, depth: int, block: bool) -> No
     rows = depth - block
     level = held(one, f"{place}count", rows)
     one.require((produce < rows) & (consume < rows))
-    one.require(produce == _wrapped(consume + level, rows))
+    one.require(produce == wrapped(consume + level, rows))
     front: Any = 0
     if block:  # one more word waits in the memory's output
         front = one.inner(f"{place}o__valid")
@@ -45,9 +45,9 @@ def hold(one: Proof, path: str, followed: Any, *, depth: int, block: bool) -> No
     else:  # the oldest word's copy is the output
         second, more = one.inner(f"{place}second"), one.inner(f"{place}more")
         data = Value.cast(one.inner(f"{place}o__payload"))
-        one.require((second == _wrapped(consume + 1, rows)) & (more == (level > 1)))
+        one.require((second == wrapped(consume + 1, rows)) & (more == (level > 1)))
         one.require((level == 0) | (data == one.word(f"{place}storage", consume)))
-    row = _wrapped(consume + followed.ahead - front, rows)
+    row = wrapped(consume + followed.ahead - front, rows)
     stored = followed.inside & ~(front & (followed.ahead == 0))
     one.require(~stored | (one.word(f"{place}storage", row) == followed.word))
 
@@ -59,7 +59,7 @@ def held(one: Proof, path: str, depth: int) -> Any:
     return level
 
 
-def _wrapped(place: Any, rows: int) -> Any:
+def wrapped(place: Any, rows: int) -> Any:
     return Mux(place >= rows, place - rows, place)
 
 
