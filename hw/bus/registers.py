@@ -85,7 +85,7 @@ class ControlSlave(wiring.Component):
             with m.Switch(bus.aw.payload.addr[2:]):
                 for word, target in self._writable():
                     with m.Case(word):
-                        m.d.sync += target.eq((bus.w.payload.data & mask) | (target & ~mask))
+                        _write(m, target, bus.w.payload)
                 with m.Case(REGISTERS["control"].offset >> 2):
                     self._control(m, bus.w.payload, ended)
                 with m.Case(REGISTERS["interrupt_status"].offset >> 2):
@@ -122,6 +122,13 @@ class ControlSlave(wiring.Component):
 
     def _readable(self) -> list[tuple[int, Any]]:
         return _words(self.i_values, Access.READ_ONLY)
+
+
+def _write(m: Module, target: Any, write: Any) -> None:
+    """Those bytes of a word whose strobes are set: they enable, so that no bit has a choice."""
+    for byte in range(len(write.strb)):
+        with m.If(write.strb[byte]):
+            m.d.sync += target.word_select(byte, 8).eq(write.data.word_select(byte, 8))
 
 
 def _words(values: Any, access: Access) -> list[tuple[int, Any]]:
