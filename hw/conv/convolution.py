@@ -24,12 +24,13 @@ from hw.isa import CONV, PARAMETER
 from hw.isa.config import OverlayConfig
 from hw.lib.oldest import Oldest
 from hw.lib.queue import Queue
+from hw.lib.relay import CAPACITY, Relay
 from hw.lib.replay import WeightBuffer, WeightRead
 from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.winograd.input_transform import InputTransform
 
-INSTRUCTIONS = 2  # that feeder, sequencer or writer may be behind each other
+INSTRUCTIONS = CAPACITY  # that feeder, sequencer or writer may be behind each other
 
 
 def select(layout: data.StructLayout, instruction: Any) -> Any:
@@ -95,7 +96,7 @@ class ConvEngine(wiring.Component):
             (writer, WRITE, partial(select, WRITE)),
         ]
         for k, (part, layout, told) in enumerate(parts):
-            queue: Any = Queue(shape=layout, depth=INSTRUCTIONS)
+            queue: Any = Relay(shape=layout)
             m.submodules[f"queue_{k}"] = queue
             whole = getattr(split, f"o_{k}")
             m.d.comb += [

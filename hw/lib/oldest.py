@@ -24,16 +24,17 @@ def keep_oldest(
     some: Any,
     more: Any,
 ) -> None:
-    """``oldest`` becomes a register with the oldest payload of a ring in distributed RAM.
+    """``oldest`` shows a register with the oldest payload of a ring in distributed RAM.
 
     It is what ``came`` where there is no other; ``leaves``, ``some``, ``more`` : see `Oldest`.
     """
     second = Signal(range(depth), init=1)  # place of the one behind it
-    m.d.comb += read.addr.eq(second)
+    register = Signal(len(read.data), name="oldest", reset_less=True)
+    m.d.comb += [read.addr.eq(second), oldest.eq(register)]
     with m.If(leaves):
         m.d.sync += second.eq(following(second, depth))
     with m.If(leaves | ~some):
-        m.d.sync += oldest.eq(Mux(more, read.data, Value.cast(came)))
+        m.d.sync += register.eq(Mux(more, read.data, Value.cast(came)))
 
 
 class Oldest(wiring.Component):

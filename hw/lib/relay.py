@@ -8,25 +8,28 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value
 
 from hw.lib.station import Station
 
+CAPACITY = 2  # payloads
+
 
 class Relay(Station):
     """Hands payloads on a cycle later, one a cycle; ``i.ready`` and all of ``o`` are registers.
 
-    It holds two payloads, so that what ``o`` waits for reaches ``i`` a cycle later.
+    It holds ``CAPACITY`` payloads, so that what ``o`` waits for reaches ``i`` a cycle later.
     """
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        kept = Signal(Shape.cast(self._shape).width, reset_less=True)
+        width = Shape.cast(self._shape).width
+        oldest, kept = (Signal(width, name=name, reset_less=True) for name in ("oldest", "kept"))
         held = Signal()
         came = Value.cast(self.i.payload)
-        m.d.comb += self.i.ready.eq(~held)
+        m.d.comb += [self.i.ready.eq(~held), self.o.payload.eq(oldest)]
         with m.If(~held):
             m.d.sync += kept.eq(came)
         with m.If(self.o.ready | ~self.o.valid):
             m.d.sync += [
                 self.o.valid.eq(self.i.valid | held),
-                self.o.payload.eq(Mux(held, kept, came)),
+                oldest.eq(Mux(held, kept, came)),
                 held.eq(0),
             ]
         with m.Else():

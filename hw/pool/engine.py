@@ -81,7 +81,7 @@ class PoolEngine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         lanes = self._config.pool_channels
-        pool = Signal(POOL)
+        pool = Signal(POOL, reset_less=True)
         m.submodules.overlap = overlap = Overlap()
         m.submodules.walk = walk = PoolWalk(config=self._config)
         m.submodules.reader = reader = TapReader(config=self._config)

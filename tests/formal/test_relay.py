@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Signal
 
-from hw.lib.relay import Relay
+from hw.lib.relay import CAPACITY, Relay
 from tests.formal.kit import Proof, Verdict, mutated, seeded
 
 WIDTH = 3
@@ -27,7 +27,7 @@ def relayed(relay: Any) -> Proof:
     with m.If(~chosen & enters & proof.free(1, "choose")):
         m.d.sync += [chosen.eq(1), word.eq(relay.i.payload), before.eq(level - leaves)]
     proof.require(level == relay.o.valid + held)
-    proof.require(relay.i.ready == (level != 2))
+    proof.require(relay.i.ready == (level != CAPACITY))
     proof.require(~held | relay.o.valid)
     proof.require(~chosen | (before < level))
     proof.require(~(chosen & (before == 0)) | (relay.o.payload == word))
