@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, ResetInserter
+from amaranth.hdl import Cat, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -26,6 +26,7 @@ from hw.isa.register_map import (
     Status,
 )
 from hw.lib.replay import WeightBuffer, WeightRead
+from hw.lib.reset_register import in_reset
 from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.move.load import Load
@@ -40,8 +41,8 @@ class Frontend(wiring.Component):
 
     CONV and POOL get their instructions when the tokens are there and answer with one ``retire``
     pulse each, in order and at least a cycle later; tokens, traces and counters follow from that.
-    While ``o_reset`` is high (after every run, at least ``RESET_CYCLES``), the rest of the overlay
-    must be in synchronous reset; its requests are then ignored.
+    A cycle behind ``o_reset``, which is high after every run for at least ``RESET_CYCLES``, the
+    rest of the overlay must be in synchronous reset: see `in_reset`.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ class Frontend(wiring.Component):
             data_bytes=config.axi_bytes, weight_ports=config.weight_ports
         )
         flow = InstructionFlow(config=config)
-        m.submodules.flow = ResetInserter(self.o_reset)(flow)
+        in_reset(m, "flow", flow, self.o_reset)
         connect(m, flipped(self.control), slave.bus)
         connect(m, masters.gmem0, flipped(self.gmem0))
         for port in range(config.weight_ports):
@@ -130,8 +131,8 @@ class Frontend(wiring.Component):
         self._movers = (load, store, reader)
         buffer = WeightBuffer(**self._buffer)
         for name, part in (("load", load), ("store", store), ("weight_reader", reader)):
-            m.submodules[name] = ResetInserter(self.o_reset)(part)
-        m.submodules.weight_buffer = ResetInserter(self.o_reset)(buffer)
+            in_reset(m, name, part, self.o_reset)
+        in_reset(m, "weight_buffer", buffer, self.o_reset)
 
         for name, engine in (("load", load), ("store", store), ("weights", reader)):
             client = getattr(masters, name)

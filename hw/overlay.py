@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal
+from amaranth.hdl import Cat, Module
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -16,6 +16,7 @@ from hw.frontend import Frontend
 from hw.isa import HEAD, Engine
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import MAP_ADDRESS_BITS
+from hw.lib.reset_register import in_reset
 from hw.lib.tensor_memory import TensorMemory, write_request
 from hw.pool.engine import PoolEngine
 
@@ -93,16 +94,14 @@ class Overlay(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.frontend = frontend = Frontend(config=config)
-        core = self._core_domain(m, frontend)
         primitive = suited(platform) if self._primitive is None else self._primitive
         conv, pool = ConvEngine(config=config, primitive=primitive), PoolEngine(config=config)
         readers = READERS[config.tensor_copies]
         memory = TensorMemory(config=config, readers=readers, writers=3, ram_style=self._ram_style)
         parameters = ParameterMemory(config=config)
-        m.submodules.conv = core(conv)
-        m.submodules.pool = core(pool)
-        m.submodules.memory = core(memory)
-        m.submodules.parameters = core(parameters)
+        parts = {"conv": conv, "pool": pool, "memory": memory, "parameters": parameters}
+        for name, part in parts.items():
+            in_reset(m, name, part, frontend.o_reset)
 
         self._pins(m, frontend)
         connect(m, frontend.o_conv, conv.i)
@@ -125,15 +124,6 @@ class Overlay(wiring.Component):
         ]
         self._trace(m, memory, frontend)
         return m
-
-    def _core_domain(self, m: Module, frontend: Frontend) -> DomainRenamer:
-        """Between runs everything that is put into it, all but the buses' side, is in reset."""
-        m.domains.core = ClockDomain("core")
-        m.d.comb += [
-            ClockSignal("core").eq(ClockSignal("sync")),
-            ResetSignal("core").eq(ResetSignal("sync", allow_reset_less=True) | frontend.o_reset),
-        ]
-        return DomainRenamer("core")
 
     def _pins(self, m: Module, frontend: Frontend) -> None:
         """The buses and the interrupt reach the host and DRAM."""

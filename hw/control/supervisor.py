@@ -18,9 +18,10 @@ class Supervisor(wiring.Component):
     """Starts a run, ends it at its end or first error, and makes the overlay ready for the next.
 
     IDLE -> RUNNING on ``i_start``; -> VERDICT at the end, for the program's last checks, in which
-    no cycle counts; -> DRAINING behind it or at the first error, with ``o_done`` at once; -> IDLE
-    once every bus has been quiet for a cycle after ``RESET_CYCLES``.  ``o_drain`` is high
-    throughout DRAINING: it aborts the AXI parts and resets everything else.
+    no cycle counts; -> DRAINING behind it or at the first error, with ``o_done`` at once;
+    -> RELEASED once every bus has been quiet for a cycle after ``RESET_CYCLES``; -> IDLE.
+    ``o_drain``, a register, is high throughout DRAINING: it aborts the AXI parts, and a cycle
+    later it resets everything else (`hw.lib.reset_register`).
 
     Parameters
     ----------
@@ -97,11 +98,13 @@ class Supervisor(wiring.Component):
                 with m.Elif(verdict == 0):
                     self._end(m, drained)
             with m.State("DRAINING"):
-                m.d.comb += self.o_drain.eq(1)
                 with m.If(drained != RESET_CYCLES):
                     m.d.sync += drained.eq(drained + 1)
                 with m.Elif(self.i_quiet):
-                    m.next = "IDLE"
+                    m.d.sync += self.o_drain.eq(0)
+                    m.next = "RELEASED"
+            with m.State("RELEASED"):
+                m.next = "IDLE"
         return m
 
     def _first_failure(self, m: Module, still: Signal) -> tuple[Signal, Any]:
@@ -150,7 +153,7 @@ class Supervisor(wiring.Component):
     def _end(self, m: Module, drained: Signal, failure: Any = None) -> None:
         """The run is over, with its first failure if there was one."""
         m.d.comb += self.o_done.eq(1)
-        m.d.sync += drained.eq(0)
+        m.d.sync += [drained.eq(0), self.o_drain.eq(1)]
         if failure is not None:
             m.d.sync += [self.o_error.eq(failure.code), self.o_error_tag.eq(failure.tag)]
         m.next = "DRAINING"
