@@ -10,13 +10,14 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bus.axi import check_data_bytes
 from hw.isa.checksum import CHECKSUM_BITS, SEALED, step
+from hw.lib.pipelining import delayed
 
 
 class ProgramChecksum(wiring.Component):
     """CRC-32 of all beats so far, a beat a cycle.
 
-    A beat's own share is a register of its own, so that no path is deeper than the sum of half its
-    bits (four levels of logic for 128 bytes).
+    A beat, which comes out of a block RAM, and its own share are registers, so that no path is
+    deeper than the sum of half its bits (four levels of logic for 128 bytes).
 
     Parameters
     ----------
@@ -38,9 +39,11 @@ class ProgramChecksum(wiring.Component):
         of_state, of_data = step(self._bytes)
         state = Signal(CHECKSUM_BITS, init=-1)
         share, shared = Signal(CHECKSUM_BITS), Signal()
+        beat = delayed(m, self.i_data, 1, name="beat")
+        there = delayed(m, self.i_valid, 1, name="there", reset_less=False)
         m.d.sync += [
-            share.eq(Cat((self.i_data & mask).xor() for mask in of_data)),
-            shared.eq(self.i_valid),
+            share.eq(Cat((beat & mask).xor() for mask in of_data)),
+            shared.eq(there),
             self.o_right.eq(~state == SEALED),
         ]
         with m.If(shared):

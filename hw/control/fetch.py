@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -197,22 +197,21 @@ class Gather(wiring.Component):
         m = Module()
         beats = 8 * INSTRUCTION_BYTES // self._bits
         number = Signal(range(max(2, beats)))
-        gathered = Signal(FETCH_BITS, reset_less=True)
-        m.d.comb += [self.i.ready.eq(~self.o.valid), self.o.payload.eq(gathered)]
+        kept = -(-FETCH_BITS // self._bits)  # beats
+        gathered = Signal(kept * self._bits, reset_less=True)
+        early = Signal(init=1)  # the next beat is one of them
+        m.d.comb += [self.i.ready.eq(~self.o.valid), self.o.payload.eq(gathered[:FETCH_BITS])]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            with m.Switch(number):
-                for beat in range(-(-FETCH_BITS // self._bits)):
-                    with m.Case(beat):
-                        part = gathered[self._bits * beat : self._bits * (beat + 1)]
-                        m.d.sync += part.eq(self.i.payload)
+            with m.If(early):  # a beat reaches one place only: it comes out of a block RAM
+                m.d.sync += gathered.eq(Cat(gathered, self.i.payload)[self._bits :])
             with m.If(number == 0):
                 m.d.sync += [
                     self.o_kind[name].eq(self.i.payload[:8] == Opcode[name.upper()])
                     for name in KIND.members
                 ]
-            m.d.sync += number.eq(number + 1)
+            m.d.sync += [number.eq(number + 1), early.eq(early & (number != kept - 1))]
             with m.If(number == beats - 1):
-                m.d.sync += [number.eq(0), self.o.valid.eq(1)]
+                m.d.sync += [number.eq(0), early.eq(1), self.o.valid.eq(1)]
         return m

@@ -28,7 +28,7 @@ COUNT_LATENCY = 1  # from a block's last word in the scratch memory to the reade
 # Buses and control.
 READER_LATENCY = BLOCK_QUEUE_LATENCY  # from the R channel to a burst reader's `o`
 STORE_LATENCY = 1  # from a writer without work to the retirement of STORE
-CHECK_LATENCY = 3  # from the last beat of a program to the checksum's verdict
+CHECK_LATENCY = 4  # from the last beat of a program to the checksum's verdict
 VERDICT_LATENCY = CHECK_LATENCY - 1  # from END's arrival to ``failed``: of the checksum
 PART_LATENCY = 1  # from a part's acceptance of an instruction to its first cycle of work
 DISPATCH = 1  # from a retirement to the start of what waits for its token
