@@ -158,11 +158,15 @@ class Segments(wiring.Component):
         self._addends = [Signal(32, name=f"addend_{kind}") for kind in ("segment", "last")]
         self._beats = [Signal(32, name=f"beats_{kind}") for kind in ("segment", "last")]
         self._address = Signal(ADDRESS_BITS)
-        self._room = Signal(signed(ADDRESS_BITS - self._shift + 1))  # beats to the region's end
+        # Beats of the region behind a usual and a last segment that would be the present one.
+        room = signed(ADDRESS_BITS - self._shift + 1)
+        self._rooms = [Signal(room, name=f"room_{kind}") for kind in ("segment", "last")]
         self._repeat = Signal(16)
         self._last_segment, self._last_repeat = Signal(), Signal()
-        # Words of the usual and of the last segment, and the beats of a word: whether it is one.
-        self._singles = [Signal(name=f"single_{kind}") for kind in ("segment", "last", "beat")]
+        # Words of the usual and of the last segment, beats of a word, repeats: whether it is one.
+        self._singles = [
+            Signal(name=f"single_{kind}") for kind in ("segment", "last", "beat", "repeat")
+        ]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -171,13 +175,12 @@ class Segments(wiring.Component):
             free.eq(
                 (~self.o_command.valid | self.o_command.ready) & (~self.o.valid | self.o.ready)
             ),
-            self._last_segment.eq(self._code.segments == 1),
-            self._last_repeat.eq(self._repeat == 1),
-            beyond.eq(self._of_segment(*(self._room < beats for beats in self._beats))),
+            beyond.eq(self._of_segment(*(room < 0 for room in self._rooms))),
             self.o_failure.code.eq(Error.REGION),
             self.o_failure.tag.eq(self._code.tag),
         ]
-        counts = self._code.segment_words, self._code.last_words, self._code.beats_per_word
+        code = self._code
+        counts = code.segment_words, code.last_words, code.beats_per_word, code.repeats
         m.d.sync += [one.eq(count == 1) for one, count in zip(self._singles, counts, strict=True)]
         with m.If(self.o_command.ready):
             m.d.sync += self.o_command.valid.eq(0)
@@ -211,7 +214,7 @@ class Segments(wiring.Component):
 
     def _accept(self, m: Module) -> None:
         """Takes the instruction at ``i``: its first segment is the present one."""
-        code = self.i.payload
+        code, shift = self.i.payload, self._shift
         words = code.segment_words, code.last_words
         m.d.comb += self.i.ready.eq(1)
         m.d.sync += [
@@ -220,23 +223,25 @@ class Segments(wiring.Component):
             *(addend.eq(count) for addend, count in zip(self._addends, words, strict=True)),
             *(total.eq(0) for total in self._beats),
             self._address.eq(code.offset),
-            self._room.eq((self.i_size >> self._shift) - (code.offset >> self._shift)),
+            *(room.eq((self.i_size >> shift) - (code.offset >> shift)) for room in self._rooms),
             self._repeat.eq(code.repeats),
         ]
 
     def _multiply(self, m: Module) -> None:
         """One bit of ``beats_per_word``: both products grow by their addends where it is set."""
-        for addend, total in zip(self._addends, self._beats, strict=True):
-            m.d.sync += [
-                addend.eq(addend << 1),
-                total.eq(total + Mux(self._multiplier[0], addend, 0)),
-            ]
-        m.d.sync += self._multiplier.eq(self._multiplier >> 1)
+        for addend, total, room in zip(self._addends, self._beats, self._rooms, strict=True):
+            grown = Mux(self._multiplier[0], addend, 0)
+            m.d.sync += [addend.eq(addend << 1), total.eq(total + grown), room.eq(room - grown)]
+        m.d.sync += [
+            self._multiplier.eq(self._multiplier >> 1),
+            self._last_segment.eq(self._code.segments == 1),
+            self._last_repeat.eq(self._code.repeats == 1),
+        ]
 
     def _offer(self, m: Module) -> None:
         """Offers the present segment's command and job; one repetition less is left."""
         code, job = self._code, self.o.payload
-        *single_word, single_beat = self._singles
+        *single_word, single_beat, single_repeat = self._singles
         m.d.sync += [
             self.o_command.valid.eq(1),
             self.o_command.payload.address.eq(self._address),
@@ -248,6 +253,7 @@ class Segments(wiring.Component):
             job.single_beat.eq(single_beat),
             job.last.eq(self._last_segment & self._last_repeat),
             self._repeat.eq(Mux(self._last_repeat, code.repeats, self._repeat - 1)),
+            self._last_repeat.eq(Mux(self._last_repeat, single_repeat, self._repeat == 2)),
         ]
 
     def _step(self, m: Module) -> None:
@@ -255,6 +261,7 @@ class Segments(wiring.Component):
         usual, _ = self._beats
         m.d.sync += [
             self._address.eq(self._address + (usual << self._shift)),
-            self._room.eq(self._room - usual),
+            *(room.eq(room - usual) for room in self._rooms),
             self._code.segments.eq(self._code.segments - 1),
+            self._last_segment.eq(self._code.segments == 2),
         ]
