@@ -23,7 +23,8 @@ class Queue(wiring.Component):
     ----------
     shape : of the payload.
     depth : payloads it holds, at least 2.
-    block : use block RAM (``BLOCK_QUEUE_LATENCY``), not distributed RAM (``QUEUE_LATENCY``).
+    block : use block RAM (``BLOCK_QUEUE_LATENCY``), not distributed RAM (``QUEUE_LATENCY``); as no
+        row is read while it is written, tools need not care for what that gives.
 
     Members
     -------
@@ -48,7 +49,9 @@ class Queue(wiring.Component):
         m = Module()
         rows = self._depth - self._block  # block RAM's output holds a payload, too
         width = Shape.cast(self._shape).width
-        m.submodules.storage = storage = Memory(shape=width, depth=rows, init=[])
+        m.submodules.storage = storage = Memory(
+            shape=width, depth=rows, init=[], attrs={"no_rw_check": 1} if self._block else {}
+        )
         m.submodules.count = count = Occupancy(depth=rows)
         write, read = (
             storage.write_port(),

@@ -21,9 +21,10 @@ class Relay(Station):
         m = Module()
         width = Shape.cast(self._shape).width
         oldest, kept = (Signal(width, name=name, reset_less=True) for name in ("oldest", "kept"))
-        held = Signal()
+        held = Signal()  # chooses payloads
+        room = Signal(init=1)  # the opposite, for whoever waits
         came = Value.cast(self.i.payload)
-        m.d.comb += [self.i.ready.eq(~held), self.o.payload.eq(oldest)]
+        m.d.comb += [self.i.ready.eq(room), self.o.payload.eq(oldest)]
         with m.If(~held):
             m.d.sync += kept.eq(came)
         with m.If(self.o.ready | ~self.o.valid):
@@ -31,7 +32,8 @@ class Relay(Station):
                 self.o.valid.eq(self.i.valid | held),
                 oldest.eq(Mux(held, kept, came)),
                 held.eq(0),
+                room.eq(1),
             ]
         with m.Else():
-            m.d.sync += held.eq(held | self.i.valid)
+            m.d.sync += [held.eq(held | self.i.valid), room.eq(~(held | self.i.valid))]
         return m

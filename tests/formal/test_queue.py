@@ -42,6 +42,8 @@ def hold(one: Proof, path: str, followed: Any, *, depth: int, block: bool) -> No
         one.require(~first | (Value.cast(data) == followed.word))
         one.require(held(one, f"{place}total", depth) == level + front)
         one.require(front | (level <= 1))
+        reads, writes = one.inner(f"{place}count.i_leaves"), one.inner(f"{place}count.o_room")
+        one.require(~(reads & writes & (produce == consume)))
     else:  # the oldest word's copy is the output
         second, more = one.inner(f"{place}second"), one.inner(f"{place}more")
         data = Value.cast(one.inner(f"{place}o__payload"))

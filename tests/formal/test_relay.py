@@ -41,9 +41,9 @@ def test_relay() -> None:
 
 @seeded(
     ("Mux(held, kept, came)", "came"),
-    ("self.i.ready.eq(~held)", "self.i.ready.eq(1)"),
+    ("self.i.ready.eq(room)", "self.i.ready.eq(1)"),
     ("with m.If(~held)", "with m.If(held)"),
-    ("held | self.i.valid", "self.i.valid"),
+    ("held.eq(held | self.i.valid)", "held.eq(self.i.valid)"),
 )
 def test_wrong_relays(text: str, other: str) -> None:
     assert relayed(mutated(Relay, text, other)(shape=WIDTH)).verdict(depth=6) is Verdict.REFUTED
