@@ -9,10 +9,10 @@ from dse.explore.resources import Resources
 from hw.conv.array.primitive import BEHAVIOURAL
 from hw.isa.config import OverlayConfig
 
-LUT4_SHARE = 1.55
-"""LUT4s, carries among them, for each LUT6 of `boards.estimate`: 29,223 for 19,032 in an overlay of
-4 x 4 elements with two lanes, as Yosys and nextpnr count them."""
-FF_SHARE = 1.07
+LUT4_SHARE = 2.05
+"""LUT4s, carries and distributed RAM among them, for each LUT6 of `boards.estimate`: 58,717 for
+28,632 in an overlay of 8 x 8 elements with two lanes, tables and products, as Yosys maps it."""
+FF_SHARE = 1.24
 """Flip-flops for each of those, in the same overlay."""
 
 
