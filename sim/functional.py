@@ -27,9 +27,9 @@ from sim.functional_datapath import (
     conv_results,
     conv_sums,
     looked_up,
-    pixel_bytes,
     pool_results,
     residual_results,
+    result_bytes,
     unpack,
     weight_words,
 )
@@ -292,7 +292,7 @@ class FunctionalOverlay:
         if constants.table is not None:
             results = looked_up(constants.table, results)
         if f("residual"):
-            index = pixel_bytes(results.shape, f("residual_address"), f("residual_pitch"))
+            index = result_bytes(instruction, results.shape, "residual")
             other = self.tensor[index].view(np.int8).astype(np.int64)
             results = residual_results(instruction, results, other)
         self._put(instruction, results)
@@ -300,8 +300,7 @@ class FunctionalOverlay:
         return oldest.number
 
     def _put(self, instruction: Instruction, results: Int64s) -> None:
-        f = instruction.field
-        index = pixel_bytes(results.shape, f("out_address"), f("out_pitch"))
+        index = result_bytes(instruction, results.shape, "out")
         self.tensor[index] = results.astype(np.int8).view(np.uint8)
 
     def _post(self, instruction: Instruction) -> None:

@@ -9,7 +9,7 @@ from amaranth.hdl import Shape
 
 from dse.assembly.instruction import Instruction
 from dse.network.rounding import round_half_even_shift
-from hw.isa import PARAMETER, TRANSFORM_OF, Algorithm, Combination, Dataflow
+from hw.isa import PARAMETER, TRANSFORM_OF, Algorithm, Combination, Dataflow, Opcode
 from hw.isa.config import OverlayConfig
 from hw.isa.squares import DROPPED_BITS, KEPT_BITS, REACH
 from sim.functional_taps import Bytes, FunctionalError, Int8s, Int64s, TapPlaces, wrap
@@ -19,6 +19,20 @@ from sim.functional_winograd import winograd_sums
 def pixel_bytes(shape: tuple[int, ...], address: int, pitch: int) -> Int64s:
     """Addresses of [pixels, channels]."""
     return address + np.arange(shape[0])[:, None] * pitch + np.arange(shape[1])
+
+
+def result_bytes(instruction: Instruction, shape: tuple[int, ...], name: str) -> Int64s:
+    """Addresses of results or residuals, [pixels, channels]; ``name``: of the fields.
+
+    Only Winograd's rows are told apart from pixels: they may be an image's columns.
+    """
+    f = instruction.field
+    pixel = np.arange(shape[0])
+    offset = pixel * f(f"{name}_pitch")
+    if instruction.opcode is Opcode.CONV and f("algorithm") in TRANSFORM_OF:
+        row, column = np.divmod(pixel, f("image_width"))
+        offset = row * f(f"{name}_row_pitch") + column * f(f"{name}_pitch")
+    return f(f"{name}_address") + offset[:, None] + np.arange(shape[1])
 
 
 def weight_words(instruction: Instruction, data: Bytes, config: OverlayConfig) -> Bytes:

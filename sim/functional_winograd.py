@@ -35,18 +35,17 @@ def _transformed(
     """V: [tiles, patches, elements, L]."""
     f = instruction.field
     taps = TapPlaces.of(instruction)
-    step = np.arange(transform.alpha)
-    y, x = step[:, None], step
+    y, x = np.arange(transform.y.alpha)[:, None], np.arange(transform.x.alpha)
     patches = TapPlaces(
         *np.broadcast_arrays(
             taps.row[..., None, None] + y,
-            taps.start[..., None, None] + y * f("row_pitch"),
+            taps.start[..., None, None] + y * f("patch_row_step"),
             taps.position[..., None, None] + x * f("patch_column_step"),
         )
     )
     values, _ = patches.spread(f("run_words") * config.reduction).read(instruction, tensor)
-    b = np.array(transform.input_matrix)
-    v = wrap(np.einsum("iy,jx,tabyxn->tabijn", b, b, values), config.operand_bits)
+    along_y, along_x = (np.array(axis.input_matrix) for axis in (transform.y, transform.x))
+    v = wrap(np.einsum("iy,jx,tabyxn->tabijn", along_y, along_x, values), config.operand_bits)
     shape = (f("pixels"), f("tap_rows") * f("tap_columns"), transform.elements, f("run_words"), -1)
     return (
         v.reshape(shape)
@@ -97,13 +96,13 @@ def _image(
 ) -> Int64s:
     """A^T M A, exactly divided, without what lies outside the image."""
     f = instruction.field
-    edge, m = transform.alpha, transform.m
-    a = np.array(transform.output_matrix)
-    shaped = products.reshape(-1, f("out_width"), edge, edge, products.shape[-1])
-    total = np.einsum("ki,lj,YXijc->YkXlc", a, a, shaped)
+    y, x = transform.y, transform.x
+    shaped = products.reshape(-1, f("out_width"), y.alpha, x.alpha, products.shape[-1])
+    along_y, along_x = (np.array(axis.output_matrix) for axis in (y, x))
+    total = np.einsum("ki,lj,YXijc->YkXlc", along_y, along_x, shaped)
     if (total % transform.total_scale).any():
         raise FunctionalError("an output transform leaves a remainder")
     result = wrap(total // transform.total_scale, config.result_bits)
-    rows, columns, channels = shaped.shape[0] * m, shaped.shape[1] * m, products.shape[-1]
-    image = result.reshape(rows, columns, channels)[: f("out_rows"), : f("image_width")]
-    return image.reshape(-1, channels)
+    rows, columns = shaped.shape[0] * y.m, shaped.shape[1] * x.m
+    image = result.reshape(rows, columns, -1)[: f("out_rows"), : f("image_width")]
+    return image.reshape(-1, products.shape[-1])

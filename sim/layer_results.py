@@ -21,7 +21,7 @@ class LayerResult:
 
     Parameters
     ----------
-    tile : Winograd, edge of an output tile.
+    tile : Winograd, edge of an output tile, or "4x1" of one dimension.
     cycles : from its start, or the end of the layer before it on the same engine, to its end.
     predicted_cycles : the same by the exact model; equal if the memory is ideal.
     utilisation : multiply-accumulates per cycle and multiplier of the array; 0 without any.
@@ -30,7 +30,7 @@ class LayerResult:
     name: str
     kind: str
     algorithm: str
-    tile: int | None
+    tile: int | str | None
     dataflow: str
     macs: int
     cycles: int

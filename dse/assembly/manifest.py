@@ -81,7 +81,8 @@ class LayerEntry:
     ``output``: the tensor it writes.  ``fused``: the addition that
     is part of it, if any.  ``macs``: of the network's own convolutions, not of what passes pad them
     with.  ``cycles``: predicted, of its engine; ``weight_beats``: of the bus.  ``tile``: Winograd,
-    edge of an output tile; manifests of earlier tools have it in the algorithm's name.
+    edge of an output tile, or "4x1" of one dimension; manifests of earlier tools have it in the
+    algorithm's name.
     """
 
     tag: Count
@@ -94,7 +95,7 @@ class LayerEntry:
     macs: Count
     cycles: Count
     weight_beats: Count
-    tile: Count | None = None
+    tile: Count | str | None = None
 
 
 @dataclass(frozen=True)

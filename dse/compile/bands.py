@@ -183,7 +183,7 @@ def _conv_cycles(
     pixels = rows * layout.views[layer.output].width
     source = layout.views[layer.conv.input]
     pieces = cut(layer.conv, source, pixels, config, mapping.choice(layer.name))
-    tilings = [(piece.transform, piece.tiling(pixels, config)) for piece in pieces]
+    tilings = [(piece.form, piece.tiling(pixels, config)) for piece in pieces]
     # Winograd's drain may be waited for, see `Streamer`; others follow without a gap.
     return sum(int(tiling.cost[0] if by else tiling.longest) for by, tiling in tilings)
 

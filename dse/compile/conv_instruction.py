@@ -10,15 +10,16 @@ from dse.compile.dataflow import Tiling
 from dse.compile.layers import ConvLayer
 from dse.compile.packing import Piece
 from dse.compile.strips import Rows
+from dse.compile.views import View
 from dse.compile.window_fields import WindowWalk, channel_region
 from dse.compile.winograd_tiles import tiled
 from dse.network import constants
 from dse.network.graph import Add, Conv, Network
 from dse.tiling.layer_mapping import ConvAlgorithm
+from dse.tiling.tile_form import TileForm
 from hw import isa
 from hw.isa import Dataflow, Opcode
-from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.transforms import TAPS, Transform
+from hw.isa.config import OverlayConfig
 
 _ALGORITHMS = {
     ConvAlgorithm.IM2COL: isa.Algorithm.IM2COL,
@@ -55,7 +56,7 @@ def conv(
         "parameters": parameters,
         "dataflow": int(tiling.dataflow),
         "algorithm": int(
-            _WINOGRAD[piece.transform] if piece.transform else _ALGORITHMS[piece.algorithm]
+            _WINOGRAD[piece.form.transform] if piece.form else _ALGORITHMS[piece.algorithm]
         ),
         "replay": int(tiling.replay),
         "run_words": runs.run_words(config.reduction),
@@ -67,8 +68,6 @@ def conv(
     if piece.algorithm is ConvAlgorithm.KN2ROW and tiling.dataflow is Dataflow.WS:
         fields["out_rows"] = strip.last - strip.first
         fields["tile_rows"] = tiling.pixel_tile // fields["out_width"]
-    if piece.transform is not None:
-        fields |= _winograd(walk, piece, piece.transform, config)
     reads = (*walk.read(), Region(Memory.PARAMETER, parameters, piece.channels))
     if strip.layer.add is not None and strip.residual is not None:
         region = channel_region(
@@ -80,37 +79,89 @@ def conv(
             "residual": 1,
             "residual_address": region.start,
             "residual_pitch": strip.residual.view.pitch,
-            "residual_row_pitch": strip.residual.view.row_pitch if piece.transform else 0,
         }
+    if piece.form is not None:
+        residual = strip.residual.view if strip.layer.add and strip.residual else None
+        fields |= _winograd(walk, piece, piece.form, residual, config)
     name = strip.layer.name
     writes = (walk.written(piece.channels),)
     return Action(make(Opcode.CONV, name, fields), name, reads, writes), tiling
 
 
+@dataclass(frozen=True)
+class _Along:
+    """A walk along one axis of the image.
+
+    ``first``: of the first tap, as a number of what lies in memory, of which there are ``size``.
+    ``step``: bytes to the next row or column. ``out``, ``out_step``, ``residual_step``: results,
+    and bytes between two of them, and of the residual's.
+    """
+
+    first: int
+    size: int
+    step: int
+    stride: int
+    dilation: int
+    out: int
+    out_step: int
+    residual_step: int
+
+
 def _winograd(
-    walk: WindowWalk, piece: Piece, transform: Transform, config: OverlayConfig
+    walk: WindowWalk, piece: Piece, form: TileForm, residual: View | None, config: OverlayConfig
 ) -> dict[str, int]:
-    """The walk of tiles and rounds instead of that of pixels and taps."""
-    view = walk.source.view
-    shape = tiled(piece.runs, transform, walk.pixels, piece.channels, config)
-    rows, columns = (ceil_div(extent, TAPS) for extent in piece.runs.window.kernel)
+    """The walk of tiles and rounds instead of that of pixels and taps, along the tiles' axes."""
+    view, target, window = walk.source.view, walk.target.view, walk.window
+    rows = _Along(
+        walk.top,
+        walk.source.count,
+        view.row_pitch,
+        window.stride[0],
+        window.dilation[0],
+        walk.last - walk.first,
+        target.row_pitch,
+        residual.row_pitch if residual else 0,
+    )
+    columns = _Along(
+        -window.padding[1],
+        view.width,
+        view.pitch,
+        window.stride[1],
+        window.dilation[1],
+        target.width,
+        target.pitch,
+        residual.pitch if residual else 0,
+    )
+    along_y, along_x = form.own((rows, columns))
+    y, x = form.transform.y, form.transform.x
+    tap_rows, tap_columns = form.rounds(piece.runs.form)
+    shape = tiled(piece.runs, form, walk.pixels, piece.channels, config)
     return {
-        "row_step": transform.m,
-        "row_step_bytes": transform.m * view.row_pitch,
-        "column_step": transform.m * view.pitch,
-        "tap_rows": rows,
-        "tap_row_step": TAPS,
-        "tap_row_bytes": TAPS * view.row_pitch,
-        "tap_columns": columns,
-        "tap_column_step": TAPS * view.pitch,
+        "address": walk.source.address + along_y.first * along_y.step,
+        "row_pitch": along_x.size * along_x.step,
+        "height": along_y.size,
+        "row0": along_y.first,
+        "position0": view.channel + along_x.first * along_x.step,
+        "row_step": y.m,
+        "row_step_bytes": y.m * along_y.step,
+        "column_step": x.m * along_x.stride * along_x.step if shape.columns > 1 else 0,
+        "tap_rows": tap_rows,
+        "tap_row_step": y.taps,
+        "tap_row_bytes": y.taps * along_y.step,
+        "tap_columns": tap_columns,
+        "tap_column_step": x.taps * along_x.dilation * along_x.step if tap_columns > 1 else 0,
         "out_width": shape.columns,
         "pixels": shape.tiles,
         "chunks": shape.chunks,
         "patches": shape.patches,
-        "patch_column_step": view.pitch,
-        "image_width": walk.target.view.width,
-        "out_rows": walk.last - walk.first,
-        "out_row_pitch": walk.target.view.row_pitch,
+        "patch_row_step": along_y.step,
+        "patch_column_step": along_x.step if x.alpha > 1 else 0,
+        "image_width": along_x.out,
+        "out_rows": along_y.out,
+        "out_pitch": along_x.out_step,
+        "out_row_pitch": along_y.out_step,
+        "residual_pitch": along_x.residual_step,
+        "residual_row_pitch": along_y.residual_step,
     }
 
 

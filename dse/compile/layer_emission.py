@@ -41,6 +41,7 @@ from dse.network.graph import Network, Pool
 from dse.passes.copies import Batch
 from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.layer_mapping import Choice
+from dse.tiling.tile_form import Tile
 from hw.isa import POOL
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.pool.cycles import pool_cost
@@ -51,14 +52,14 @@ class LayerCost:
     """What was chosen for a layer and what it should take.
 
     ``cycles``: of the array (the formulas of docs/architecture.md) or the pooling engine;
-    ``weight_beats``: of the bus, for its weights.  ``tile``: Winograd, edge of an output tile.
+    ``weight_beats``: of the bus, for its weights.  ``tile``: Winograd, of the output.
     """
 
     algorithm: str
     dataflow: str
     cycles: int
     weight_beats: int
-    tile: int | None = None
+    tile: Tile | None = None
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ class Emitter:
                 cycles += tiling.cycles
                 beats += tiling.beats
             actions += move.stores
-        transform = pieces[0].transform
-        tile = None if transform is None else transform.m
+        form = pieces[0].form
+        tile = None if form is None else form.tile
         flow = pieces[0].dataflow.name
         return actions, LayerCost(choice.algorithm.value, flow, cycles, beats, tile)
 
@@ -261,7 +262,7 @@ class Emitter:
 
     def _conv_weights(self, layer: ConvLayer, piece: Piece, pixels: int) -> int:
         tiling = piece.tiling(pixels, self.config)
-        key = *self._part(layer, piece), piece.transform, tiling.dataflow, tiling.channel_tile
+        key = *self._part(layer, piece), piece.form, tiling.dataflow, tiling.channel_tile
         offset = self.weights.offset(key)
         if offset is not None:
             return offset

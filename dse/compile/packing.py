@@ -12,15 +12,15 @@ from dse.assembly.program_error import ProgramError
 from dse.compile.dataflow import ConvExtents, Tiling, balanced, best_tiling, parts, tile
 from dse.compile.runs import Runs, form_runs
 from dse.compile.views import View
-from dse.compile.winograd_tiles import legal_transforms, tiled, too_small, winograd_tiling
+from dse.compile.winograd_tiles import legal_forms, tiled, too_small, winograd_tiling
 from dse.cost.candidates import CONV_CYCLES
 from dse.network.graph import Conv
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from dse.tiling.legality import group_sizes, most_channels
 from dse.tiling.part_chunks import Taps
+from dse.tiling.tile_form import TileForm
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
-from hw.isa.transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Piece:
     channels: int
     dataflow: Dataflow
     algorithm: ConvAlgorithm
-    transform: Transform | None
+    form: TileForm | None
     channel_tile: int
 
     def tiling(self, pixels: int, config: OverlayConfig) -> Tiling:
         """The tiles of this piece over some output pixels."""
-        if self.transform is not None:
-            shape = tiled(self.runs, self.transform, pixels, self.channels, config)
+        if self.form is not None:
+            shape = tiled(self.runs, self.form, pixels, self.channels, config)
             found = winograd_tiling(shape, config, self.dataflow)
             assert found is not None
             return found
@@ -75,17 +75,17 @@ def cut(
 ) -> tuple[Piece, ...]:
     """The pieces of a convolution that cost least at ``pixels`` output pixels at a time."""
     forced = choice.dataflow
-    transforms = legal_transforms(conv, choice, config)
+    forms = legal_forms(conv, choice, config)
     plans = [
-        _Plan(conv, view, size, pixels, config, flow, choice.algorithm, transform)
+        _Plan(conv, view, size, pixels, config, flow, choice.algorithm, form)
         for size in group_sizes(conv.groups)
         for flow in ([forced] if forced is not None else Dataflow)
-        for transform in transforms
+        for form in forms
     ]
     costs = [(cost, index) for index, plan in enumerate(plans) if (cost := plan.cost())]
     if not costs:
         if choice.algorithm is ConvAlgorithm.WINOGRAD:
-            raise ProgramError(too_small(conv, view, transforms, config))
+            raise ProgramError(too_small(conv, view, forms, config))
         width = conv.window.output(view.height, view.width)[1]
         if choice.algorithm is ConvAlgorithm.KN2ROW and width > config.accumulator_depth:
             raise ProgramError(
@@ -112,7 +112,7 @@ class _Plan:
     config: OverlayConfig
     flow: Dataflow
     algorithm: ConvAlgorithm
-    transform: Transform | None
+    form: TileForm | None
 
     def cost(self) -> tuple[int, int] | None:
         """Cycles with the weight stream's, and the array's own; None if impossible."""
@@ -133,7 +133,7 @@ class _Plan:
         found = []
         for first in range(0, self.conv.groups, self.size):
             groups = min(self.size, self.conv.groups - first)
-            runs = form_runs(self.conv, self.view, first, groups, self.algorithm)
+            runs = form_runs(self.conv, self.view, first, groups, self.algorithm, self.form)
             start, end = first * self._outputs, (first + groups) * self._outputs
             part = self._part(end - start)
             for channel in range(start, end, part):
@@ -151,7 +151,7 @@ class _Plan:
                         channels,
                         self.flow,
                         self.algorithm,
-                        self.transform,
+                        self.form,
                         channel_tile,
                     )
                 )
@@ -167,9 +167,9 @@ class _Plan:
         return balanced(channels, most_channels(self.config.parameter_depth), self.config.columns)
 
     def _tiling(self, groups: int, channels: int) -> Tiling | None:
-        runs = form_runs(self.conv, self.view, 0, groups, self.algorithm)
-        if self.transform is not None:
-            shape = tiled(runs, self.transform, self.pixels, channels, self.config)
+        runs = form_runs(self.conv, self.view, 0, groups, self.algorithm, self.form)
+        if self.form is not None:
+            shape = tiled(runs, self.form, self.pixels, channels, self.config)
             return winograd_tiling(shape, self.config, self.flow)
         block = _block(runs, self.algorithm, self.pixels, channels, self.config, self.flow)
         return best_tiling(block, self.config, self.flow)

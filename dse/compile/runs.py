@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from dse.compile.views import View
 from dse.network.graph import Conv, Window
-from dse.tiling.layer_mapping import ConvAlgorithm
+from dse.tiling.legality import ConvAlgorithm, joins_columns
 from dse.tiling.run_form import RunForm, run_form
+from dse.tiling.tile_form import TileForm
 from hw.isa.config import ceil_div
 
 
@@ -52,12 +53,13 @@ def form_runs(
     first_group: int,
     groups: int,
     algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL,
+    tiles: TileForm | None = None,
 ) -> Runs:
-    """As ``run_form`` says; kn2row and Winograd always walk taps."""
+    """As ``run_form`` says; only im2col and Winograd of one dimension join taps."""
     cin = view.channels // conv.groups
     packed = view.slice(first_group * cin, groups * cin) if groups < conv.groups else view
-    contiguous = algorithm is ConvAlgorithm.IM2COL and packed.dense
-    covers = _covers(conv.window, view)
+    contiguous = joins_columns(algorithm, tiles) and packed.dense
+    covers = algorithm is ConvAlgorithm.IM2COL and _covers(conv.window, view)
     form = run_form(conv.window, packed.channels, contiguous=contiguous, covers=covers)
     if form.whole:
         return Runs(packed.reshape(1, 1, form.bytes), Window(), form)

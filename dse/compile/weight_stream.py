@@ -36,9 +36,14 @@ def piece_stream(
     conv: Conv, piece: Piece, tiling: Tiling, config: OverlayConfig
 ) -> npt.NDArray[np.uint8]:
     """The bytes that WEIGHTS reads for a piece."""
-    if piece.transform is None:
+    if piece.form is None:
         return weight_stream(piece_chunks(conv, piece, config), tiling, config)
-    operands = transformed_weights(_own_weights(conv, piece), piece.transform)
+    runs = piece.runs
+    own = _own_weights(conv, piece)
+    shaped = own.reshape(piece.channels, runs.tap_rows, runs.tap_columns, runs.run_bytes)
+    if piece.form.transposed:
+        shaped = shaped.swapaxes(1, 2)
+    operands = transformed_weights(shaped, piece.form.transform)
     if tiling.dataflow is Dataflow.IS:
         words = left_words(operands, reduction=config.reduction, channel_tile=tiling.channel_tile)
     else:

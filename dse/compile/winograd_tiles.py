@@ -3,59 +3,61 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 
 from dse.assembly.program_error import ProgramError
 from dse.compile.dataflow import cheapest
 from dse.compile.runs import Runs
 from dse.compile.views import View
-from dse.compile.winograd_weights import round_offsets
 from dse.cost.candidates import Tiled, Tiling, winograd_tilings
 from dse.network.graph import Conv
 from dse.tiling.grid import Grid
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm
-from dse.tiling.legality import against_algorithm, transforms
+from dse.tiling.legality import against_algorithm, forms_of
+from dse.tiling.tile_form import TileForm
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.transforms import Transform
 
 
-def tiled(
-    runs: Runs, transform: Transform, pixels: int, channels: int, config: OverlayConfig
-) -> Tiled:
+def tiled(runs: Runs, form: TileForm, pixels: int, channels: int, config: OverlayConfig) -> Tiled:
     """The tiles of whole rows of output pixels."""
     width = runs.window.output(runs.view.height, runs.view.width)[1]
+    rows, columns = form.own((pixels // width, width))
+    transform = form.transform
     return Tiled(
         transform=transform,
-        rows=ceil_div(pixels // width, transform.m),
-        columns=ceil_div(width, transform.m),
-        patches=len(round_offsets(runs.window.kernel)) * runs.run_words(config.reduction),
+        rows=ceil_div(rows, transform.y.m),
+        columns=ceil_div(columns, transform.x.m),
+        patches=prod(form.rounds(runs.form)) * runs.run_words(config.reduction),
         channels=channels,
     )
 
 
-def legal_transforms(
-    conv: Conv, choice: Choice, config: OverlayConfig
-) -> tuple[Transform | None, ...]:
-    """The transforms that a layer may take; (None,) for another algorithm than Winograd."""
+def legal_forms(conv: Conv, choice: Choice, config: OverlayConfig) -> tuple[TileForm | None, ...]:
+    """The tiles that a layer may take; (None,) for another algorithm than Winograd."""
     if choice.algorithm is not ConvAlgorithm.WINOGRAD:
         return (None,)
-    if why := against_algorithm(conv.window, choice.algorithm, choice.dataflow):
-        raise ProgramError(f"layer {conv.name!r}: {why}")
-    found = transforms(config.transforms, choice.tile)
-    if not found:
+    known = forms_of(config.transforms, choice.tile)
+    reasons = {
+        form: against_algorithm(conv.window, choice.algorithm, choice.dataflow, form)
+        for form in known or (None,)
+    }
+    if all(reasons.values()):
+        raise ProgramError(f"layer {conv.name!r}: {next(iter(reasons.values()))}")
+    if not known:
         tile = f"tiles of {choice.tile}" if choice.tile else "a transform"
         raise ProgramError(
             f"layer {conv.name!r}: winograd needs an overlay with {tile}, this one has winograd "
             f"{config.winograd!r}"
         )
-    return found
+    return tuple(form for form, why in reasons.items() if not why)
 
 
 def too_small(
-    conv: Conv, view: View, transforms: tuple[Transform | None, ...], config: OverlayConfig
+    conv: Conv, view: View, forms: tuple[TileForm | None, ...], config: OverlayConfig
 ) -> str:
     """Why no transform fits the overlay's memories."""
-    least = min(t.elements for t in transforms if t is not None)
+    least = min(form.transform.elements for form in forms if form is not None)
     return (
         f"layer {conv.name!r}: winograd needs an accumulator and, for every patch of a tile, a "
         f"word of scratch memory for each of {least} elements; the overlay has "

@@ -1,7 +1,7 @@
 """Weights of Winograd convolutions: sub-kernels, their transforms, and the words the array reads.
 
-A kernel is cut into rounds of 3 x 3 sub-kernels at offsets (3a, 3b), zero-padded, a outside; a
-round convolves the image shifted by its offset, and all rounds add up in the same elements.
+A kernel is cut into rounds of as many taps as the transform has, zero-padded, rows of rounds
+outside; a round convolves the image shifted by its offset, and all add up in the same elements.
 
 Words: for each channel tile, round, word of Cin (L reduction lanes) and element, what `weights`
 lays out for a chunk.  An operand takes two bytes, little-endian, sign-extended.
@@ -9,30 +9,40 @@ lays out for a chunk.  An operand takes two bytes, little-endian, sign-extended.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import numpy.typing as npt
 
 from hw.isa.config import ceil_div
-from hw.isa.transforms import TAPS, Transform
+from hw.isa.transforms import Transform
 
 Operands = npt.NDArray[np.int16]
 
 
-def round_offsets(kernel: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+def round_offsets(kernel: tuple[int, int], transform: Transform) -> tuple[tuple[int, int], ...]:
     """(y, x) offset of each round's sub-kernel."""
-    rows, columns = (ceil_div(extent, TAPS) for extent in kernel)
-    return tuple((TAPS * a, TAPS * b) for a in range(rows) for b in range(columns))
+    y, x = (
+        range(0, extent, axis.taps)
+        for extent, axis in zip(kernel, (transform.y, transform.x), strict=True)
+    )
+    return tuple(product(y, x))
 
 
 def transformed_weights(weight: npt.NDArray[np.int8], transform: Transform) -> Operands:
-    """U of every round: [Cout, Ky, Kx, Cin] -> [rounds, elements, Cin, Cout]."""
+    """U of every round: [Cout, Ky, Kx, Cin] -> [rounds, elements, Cin, Cout].
+
+    ``y`` and ``x`` are the transform's axes.
+    """
     cout, ky, kx, cin = weight.shape
-    offsets = round_offsets((ky, kx))
-    padded = np.zeros((cout, offsets[-1][0] + TAPS, offsets[-1][1] + TAPS, cin), np.int64)
+    y_taps, x_taps = transform.y.taps, transform.x.taps
+    offsets = round_offsets((ky, kx), transform)
+    last_y, last_x = offsets[-1]
+    padded = np.zeros((cout, last_y + y_taps, last_x + x_taps, cin), np.int64)
     padded[:, :ky, :kx] = weight
-    kernels = np.stack([padded[:, y : y + TAPS, x : x + TAPS] for y, x in offsets])
-    matrix = np.array(transform.weight_matrix)
-    operands = np.einsum("iy,royxc,jx->rijco", matrix, kernels, matrix, optimize=True)
+    kernels = np.stack([padded[:, y : y + y_taps, x : x + x_taps] for y, x in offsets])
+    along_y, along_x = (np.array(axis.weight_matrix) for axis in (transform.y, transform.x))
+    operands = np.einsum("iy,royxc,jx->rijco", along_y, kernels, along_x, optimize=True)
     return operands.reshape(len(offsets), transform.elements, cin, cout).astype(np.int16)
 
 

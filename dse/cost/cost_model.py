@@ -36,6 +36,14 @@ class Label:
         return "/".join(part for part in (self.algorithm, self.dataflow, self.variant) if part)
 
 
+@dataclass(frozen=True, order=True)
+class Saving:
+    """A transform by name, and multiplications of direct convolution for one of its own."""
+
+    factor: float
+    name: str
+
+
 @dataclass(frozen=True)
 class PoolShape:
     """A pooling that a tensor passes on its way, a normalisation included, or a product.
@@ -101,8 +109,8 @@ class CostModel(Protocol):
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         """The ways to keep a tensor that several layers read, or that a join assembles."""
 
-    def winograd_tile(self, label: Label) -> int | None:
-        """m of a layer's F(m x m, 3 x 3); None if the label is not of Winograd, or unknown."""
+    def saving(self, label: Label) -> Saving | None:
+        """What Winograd saves; None if the label is not of Winograd, or unknown."""
 
     def layout(self, label: Label) -> str:
         """What neighbours see of a label: equal layouts have equal transition costs."""

@@ -34,7 +34,7 @@ from math import inf
 
 import numpy as np
 
-from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
+from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving
 from dse.cost.gemm import DATAFLOWS, gemm_cycles
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
@@ -111,8 +111,11 @@ class Dynamap:
         legal = {label.algorithm for conv in consumers for label in self.labels(conv)}
         return (Label(PLAIN), *(Label(name) for name in self.winograd if name in legal))
 
-    def winograd_tile(self, label: Label) -> int | None:
-        return WINOGRAD.get(label.algorithm)
+    def saving(self, label: Label) -> Saving | None:
+        m = WINOGRAD.get(label.algorithm)
+        if m is None:
+            return None
+        return Saving((m * _TAPS) ** 2 / (m + _TAPS - 1) ** 2, f"F({m},{_TAPS})")
 
     def layout(self, label: Label) -> str:
         return label.algorithm

@@ -5,15 +5,17 @@ The compiler's counterpart is ``dse.compile.runs``, which starts from a network'
 
 from __future__ import annotations
 
+from math import prod
+
 from dse.cost.candidates import ConvExtents, Tiled
 from dse.cost.ways import Way
 from dse.network.conv_shape import ConvShape
 from dse.tiling.grid import Count, ceil_div
 from dse.tiling.legality import ConvAlgorithm, group_sizes
 from dse.tiling.part_chunks import Taps
-from dse.tiling.run_form import run_form
+from dse.tiling.run_form import RunForm, run_form
+from dse.tiling.tile_form import TileForm
 from hw.isa import Dataflow
-from hw.isa.transforms import TAPS
 
 
 def packings(groups: int) -> list[int]:
@@ -27,22 +29,33 @@ def extents(conv: ConvShape, way: Way, groups: int, reduction: Count) -> ConvExt
     """The CONV of so many groups, packed into one dense block."""
     channels = groups * conv.cout // conv.groups
     words = ceil_div(groups * conv.cin // conv.groups, reduction)
-    if way.transform is not None:
-        rows, columns = (-(-extent // way.transform.m) for extent in (conv.o1, conv.o2))
-        rounds = -(-conv.kernel[0] // TAPS) * -(-conv.kernel[1] // TAPS)
-        return Tiled(way.transform, rows, columns, rounds * words, channels)
+    if way.form is not None:
+        return _tiled(conv, way.form, groups, channels, reduction)
     pixels = conv.o1 * conv.o2
     if way.algorithm is ConvAlgorithm.IM2COL:
-        return ConvExtents(pixels, channels, _run_words(conv, groups, reduction))
+        return ConvExtents(pixels, channels, _runs(conv, groups).words(reduction))
     taps = None
     if way.dataflow is Dataflow.WS:
         taps = Taps.of((conv.o1, conv.o2), (conv.height, conv.width), conv)
     return ConvExtents(pixels, channels, conv.taps * words, taps)
 
 
-def _run_words(conv: ConvShape, groups: int, reduction: Count) -> Count:
-    """im2col: words of a pixel of so many groups; of a single pixel any channels are contiguous."""
+def _tiled(conv: ConvShape, form: TileForm, groups: int, channels: int, reduction: Count) -> Tiled:
+    contiguous = form.runs and conv.contiguous and groups == conv.groups
+    runs = run_form(conv, groups * conv.cin // conv.groups, contiguous=contiguous, covers=False)
+    rows, columns = form.own((conv.o1, conv.o2))
+    transform = form.transform
+    return Tiled(
+        transform=transform,
+        rows=-(-rows // transform.y.m),
+        columns=-(-columns // transform.x.m),
+        patches=prod(form.rounds(runs)) * ceil_div(runs.bytes, reduction),
+        channels=channels,
+    )
+
+
+def _runs(conv: ConvShape, groups: int) -> RunForm:
+    """im2col: of so many groups; of a single pixel any channels are contiguous."""
     channels = groups * conv.cin // conv.groups
     contiguous = conv.height * conv.width == 1 or (conv.contiguous and groups == conv.groups)
-    form = run_form(conv, channels, contiguous=contiguous, covers=conv.is_dense)
-    return form.words(reduction)
+    return run_form(conv, channels, contiguous=contiguous, covers=conv.is_dense)

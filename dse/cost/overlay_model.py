@@ -10,7 +10,7 @@ import numpy as np
 
 from dse.cost.between import behind, depthwise_cycles, load_cycles, pool_cycles, pool_lanes
 from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
-from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
+from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving
 from dse.cost.extents import extents, packings
 from dse.cost.ways import Way, legal_labels, ways
 from dse.network.conv_shape import ConvShape
@@ -83,9 +83,13 @@ class OverlayModel:
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return (Label(PLAIN),)
 
-    def winograd_tile(self, label: Label) -> int | None:
+    def saving(self, label: Label) -> Saving | None:
         way = ways(self.template, self.folds).get(label)
-        return way.transform.m if way and way.transform else None
+        if way is None or way.form is None:
+            return None
+        transform = way.form.transform
+        products = transform.pixels * transform.y.taps * transform.x.taps
+        return Saving(products / transform.elements, transform.name)
 
     def layout(self, label: Label) -> str:
         return PLAIN

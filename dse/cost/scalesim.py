@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label
+from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving
 from dse.cost.gemm import ceil_div
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
@@ -51,7 +51,7 @@ class ScaleSim:
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return (Label("plain"),)
 
-    def winograd_tile(self, label: Label) -> int | None:
+    def saving(self, label: Label) -> Saving | None:
         return None
 
     def layout(self, label: Label) -> str:

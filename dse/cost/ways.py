@@ -18,27 +18,27 @@ from dse.tiling.legality import (
     against_folding,
     against_walking,
 )
+from dse.tiling.tile_form import TileForm, tile_forms
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
-from hw.isa.transforms import Transform
 
 
 @dataclass(frozen=True)
 class Way:
-    """Algorithm and dataflow, with a transform (Winograd) or a folding factor (im2col).
+    """Algorithm and dataflow, with tiles (Winograd) or a folding factor (im2col).
 
     ``dataflow``: None beside the array.
     """
 
     algorithm: ConvAlgorithm
     dataflow: Dataflow | None
-    transform: Transform | None = None
+    form: TileForm | None = None
     fold: int = 1
 
     @property
     def label(self) -> Label:
-        """The label; its variant is "f2" or "f4" of a transform, "fold2", ... of a folding."""
-        variant = f"f{self.transform.m}" if self.transform else ""
+        """The label; its variant is "f2", "f4" or "f4x1" of tiles, "fold2", ... of a folding."""
+        variant = f"f{self.form.tile}" if self.form else ""
         if self.fold > 1:
             variant = f"fold{self.fold}"
         flow = self.dataflow.name if self.dataflow is not None else ""
@@ -47,19 +47,21 @@ class Way:
     @property
     def choice(self) -> Choice:
         """What the compiler is to be told."""
-        tile = self.transform.m if self.transform else None
+        tile = self.form.tile if self.form else None
         return Choice(self.dataflow, self.algorithm, tile, self.fold)
 
     def legal(self, conv: ConvShape) -> bool:
-        """Whether a convolution can be executed so; a 1 x 1 kernel is left to im2col."""
+        """Whether a convolution can be executed so; one tap is left to im2col."""
         if self.algorithm is ConvAlgorithm.DEPTHWISE:
             return not against_depthwise(conv)
         if self.algorithm is not ConvAlgorithm.IM2COL and conv.taps == 1:
             return False
-        against = against_algorithm(conv, self.algorithm, self.dataflow)
+        if self.form and self.form.line and self.form.own(conv.kernel)[0] == 1:
+            return False
+        against = against_algorithm(conv, self.algorithm, self.dataflow, self.form)
         if against or against_folding(conv, self.fold):
             return False
-        return not against_walking(folded_shape(conv, self.fold), self.algorithm)
+        return not against_walking(folded_shape(conv, self.fold), self.algorithm, self.form)
 
 
 @lru_cache
@@ -79,8 +81,8 @@ def legal_labels(
 def _ways(template: OverlayConfig, folds: tuple[int, ...]) -> Iterator[Way]:
     for algorithm in (ConvAlgorithm.IM2COL, ConvAlgorithm.KN2ROW):
         yield from (Way(algorithm, flow) for flow in Dataflow)
-    for transform in template.transforms:
-        yield from (Way(ConvAlgorithm.WINOGRAD, flow, transform) for flow in WINOGRAD_FLOWS)
+    for form in tile_forms(template.transforms):
+        yield from (Way(ConvAlgorithm.WINOGRAD, flow, form) for flow in WINOGRAD_FLOWS)
     if template.depthwise:
         yield Way(ConvAlgorithm.DEPTHWISE, None)
     for fold in folds:

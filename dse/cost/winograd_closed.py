@@ -167,7 +167,7 @@ def _block_latency(shape: WinogradTiles) -> int:
 def _result_latency(shape: WinogradTiles, grid: Grid) -> Count:
     """From a unit's last element to its last result, of column 0."""
     transform = shape.transform
-    pixels = transform.alpha * (transform.m - 1) + transform.m - 1
+    pixels = transform.x.alpha * (transform.y.m - 1) + transform.x.m - 1
     transformed = output_latency(transform, grid.template.transforms) + pixels + 1
     return grid.travel + transformed + DRAINED_LATENCY + grid.crossing
 

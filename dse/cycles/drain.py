@@ -201,16 +201,16 @@ class Drain:
     def _end_unit(self, job: FinishedTile, now: int) -> None:
         """Its last element is issued: the way of its results."""
         transform = job.transform
-        m, alpha = transform.m, transform.alpha
+        rows, columns, alpha = transform.y.m, transform.x.m, transform.x.alpha
         latency = output_latency(transform, self._config.transforms)
         if not job.by_channel:
-            for line in range(m):
-                self._results.deliver(now, m, latency + alpha * line)
+            for row in range(rows):
+                self._results.deliver(now, columns, latency + alpha * row)
             if not self._unit:
                 self._swap = now + self._latencies.swap
         self._unit += 1
         if job.by_channel and (self._unit == job.units or not self._unit % self._config.columns):
-            last = now + latency + alpha * (m - 1) + m - 1
+            last = now + latency + alpha * (rows - 1) + columns - 1
             self._turn.fill(last + self._latencies.filled, job.columns * transform.pixels)
 
     def finish(self, job: FinishedTile) -> None:

@@ -49,7 +49,7 @@ class Latencies:
         results = POP_LATENCY + travel + FOOT_LATENCY + crossing_latency(config.crossings)
         transforms = config.transforms
         swap = max((output_latency(t, transforms) for t in transforms), default=0)
-        pixels = max((t.alpha * t.m for t in transforms), default=0)
+        pixels = max((t.drained for t in transforms), default=0)
         return cls(
             word=results + config.columns + BLOCK_QUEUE_LATENCY,
             group=results + 1 + BLOCK_QUEUE_LATENCY,

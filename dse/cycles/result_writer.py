@@ -62,18 +62,18 @@ def _tiles(layer: ConvWork, transform: Transform, columns: int) -> Iterator[Word
 
 def _tile(layer: ConvWork, transform: Transform, tile: int) -> Iterator[tuple[int, bool]]:
     """Words of a tile, and whether they are in the image."""
-    m = transform.m
+    rows, columns = transform.y.m, transform.x.m
     row, column = divmod(tile, layer.out_width)
-    height = min(m, layer.out_rows - m * row)
-    width = min(m, layer.image_width - m * column)
-    if width == m:
-        yield m * height, True
+    height = min(rows, layer.out_rows - rows * row)
+    width = min(columns, layer.image_width - columns * column)
+    if width == columns:
+        yield columns * height, True
     else:
         for _ in range(height):
             yield width, True
-            yield m - width, False
-    if height < m:
-        yield m * (m - height), False
+            yield columns - width, False
+    if height < rows:
+        yield columns * (rows - height), False
 
 
 class Writer:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dse.explore.card import Card
 from dse.explore.exploration import Exploration
 from dse.passes import layer_shapes
-from hw.isa.transforms import TAPS
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,8 @@ def peaks(found: Exploration) -> Iterator[Roof]:
     yield Roof("direct", direct)
     shapes = layer_shapes(found.network).values()
     labels = {label for shape in shapes for label in model.labels(shape)}
-    for m in sorted({tile for label in labels if (tile := model.winograd_tile(label))}):
-        saved = (m * TAPS) ** 2 / (m + TAPS - 1) ** 2
-        yield Roof(f"Winograd F({m},{TAPS})", direct * saved)
+    for saving in sorted(filter(None, {model.saving(label) for label in labels})):
+        yield Roof(f"Winograd {saving.name}", direct * saving.factor)
 
 
 def memories(found: Exploration, board: Card) -> Iterator[Roof]:

@@ -52,7 +52,7 @@ class Needs:
 
     def accumulator_bits(self, winograd: str) -> int:
         """Width of the accumulators, with the bits that the output transform drops."""
-        shifts = [2 * transform.scale_shift for transform in TRANSFORMS[winograd]]
+        shifts = [transform.total_shift for transform in TRANSFORMS[winograd]]
         return max([ACCUMULATOR_BITS[0], self.sum_bits, *(self.raw_bits + n for n in shifts)])
 
     def possible(self, kinds: Sequence[str]) -> tuple[str, ...]:

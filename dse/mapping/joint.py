@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label
+from dse.cost.cost_model import CostModel, Crossing, FloatArray, IntArray, Label, Saving
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
 
@@ -53,9 +53,8 @@ class Joint:
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return self._last.store_labels(shape, consumers)
 
-    def winograd_tile(self, label: Label) -> int | None:
-        tiles = (model.winograd_tile(label) for model in self.fastest)
-        return next((tile for tile in tiles if tile is not None), None)
+    def saving(self, label: Label) -> Saving | None:
+        return next(filter(None, (model.saving(label) for model in self.fastest)), None)
 
     def layout(self, label: Label) -> str:
         return self._last.layout(label)

@@ -12,6 +12,7 @@ from annotated_types import Ge
 from dse.assembly.program_error import ProgramError
 from dse.files.documents import DocumentError, build, read_json, versioned
 from dse.tiling.legality import ConvAlgorithm
+from dse.tiling.tile_form import Tile, tile_forms
 from hw.isa import TRANSFORM_OF, Dataflow
 
 MAPPING_VERSION = 1
@@ -23,7 +24,7 @@ class Choice:
 
     dataflow: Dataflow | None = None
     algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL
-    tile: int | None = None  # Winograd: edge of an output tile
+    tile: Tile | None = None  # Winograd: of the output
     fold: int = 1  # output pixels that become channels
 
 
@@ -115,7 +116,7 @@ class _Entry:
     """A layer's choice as the file has it."""
 
     algorithm: ConvAlgorithm = ConvAlgorithm.IM2COL
-    tile: int | None = None
+    tile: Tile | None = None
     dataflow: str | None = None
     fold: Annotated[int, Ge(1)] = 1
 
@@ -126,10 +127,10 @@ class _Entry:
         if self.dataflow is not None and self.algorithm is ConvAlgorithm.DEPTHWISE:
             raise ValueError(f"dataflow must be left out with depthwise, not {self.dataflow!r}")
         winograd = self.algorithm is ConvAlgorithm.WINOGRAD
-        tiles = [transform.m for transform in TRANSFORM_OF.values()]
+        tiles = [form.tile for form in tile_forms(tuple(TRANSFORM_OF.values()))]
         if self.tile is not None and not (winograd and self.tile in tiles):
-            known = " or ".join(map(str, tiles))
-            raise ValueError(f"tile must be {known}, and only with winograd, not {self.tile}")
+            known = " or ".join(map(repr, tiles))
+            raise ValueError(f"tile must be {known}, and only with winograd, not {self.tile!r}")
 
     @property
     def choice(self) -> Choice:

@@ -13,6 +13,7 @@ from dse.network.conv_shape import ConvShape
 from dse.network.graph import Add, Combine, Network, Pool
 from dse.tiling.depthwise import walk as depthwise_walk
 from dse.tiling.run_form import run_form
+from dse.tiling.tile_form import Tile, TileForm, tile_forms
 from dse.tiling.walks import ImageWalk, against
 from hw.isa import Dataflow, Opcode
 from hw.isa.config import ceil_div
@@ -42,13 +43,26 @@ WINOGRAD_FLOWS = (Dataflow.WS, Dataflow.IS)
 
 
 def against_algorithm(
-    window: Strided, algorithm: ConvAlgorithm, dataflow: Dataflow | None = None
+    window: Strided,
+    algorithm: ConvAlgorithm,
+    dataflow: Dataflow | None = None,
+    form: TileForm | None = None,
 ) -> str:
-    """Why a convolution cannot be computed so; ``dataflow`` None: in none."""
+    """Why a convolution cannot be computed so; ``dataflow`` None: in none; ``form``: of Winograd,
+    None: by a transform of two dimensions."""
     if algorithm is not ConvAlgorithm.WINOGRAD:
         return ""
     if dataflow not in (None, *WINOGRAD_FLOWS):
         return f"winograd needs the dataflow WS or IS, not {dataflow.name}"
+    if form is not None and form.line:
+        stride, dilation = form.own(window.stride)[0], form.own(window.dilation)[0]
+        if stride == dilation == 1:
+            return ""
+        axis = "columns" if form.transposed else "rows"
+        return (
+            f"winograd along {axis} needs stride 1 and dilation 1 there, not {stride} and "
+            f"{dilation}: choose im2col or kn2row"
+        )
     if window.stride != (1, 1) or window.dilation != (1, 1):
         return (
             f"winograd needs stride 1 and dilation 1, not {window.stride} and {window.dilation}: "
@@ -57,23 +71,29 @@ def against_algorithm(
     return ""
 
 
-def against_walking(conv: ConvShape, algorithm: ConvAlgorithm) -> str:
+def against_walking(conv: ConvShape, algorithm: ConvAlgorithm, form: TileForm | None = None) -> str:
     """Why the instruction set cannot say how a convolution walks its input."""
-    contiguous = algorithm is ConvAlgorithm.IM2COL and conv.contiguous and conv.groups == 1
-    form = run_form(conv, conv.cin, contiguous=contiguous, covers=conv.is_dense)
-    if form.whole:
+    contiguous = joins_columns(algorithm, form) and conv.contiguous and conv.groups == 1
+    covers = algorithm is ConvAlgorithm.IM2COL and conv.is_dense
+    runs = run_form(conv, conv.cin, contiguous=contiguous, covers=covers)
+    if runs.whole:
         return ""
     walk = ImageWalk(
         height=conv.height,
         width=conv.width,
         channels=conv.cin,
-        taps=(form.rows, form.columns),
+        taps=(runs.rows, runs.columns),
         outputs=(conv.o1, conv.o2),
         stride=conv.stride,
         dilation=conv.dilation,
         before=conv.padding[:2],
     )
-    return against(Opcode.CONV, walk.fields)
+    return against(Opcode.CONV, walk.transposed if form and form.transposed else walk.fields)
+
+
+def joins_columns(algorithm: ConvAlgorithm, form: TileForm | None) -> bool:
+    """Whether a row of the kernel can be one run."""
+    return algorithm is ConvAlgorithm.IM2COL or (form is not None and form.runs)
 
 
 def against_depthwise(conv: ConvShape) -> str:
@@ -164,9 +184,9 @@ def tails(network: Network) -> dict[str, str]:
     return found
 
 
-def transforms(known: Sequence[Transform], tile: int | None) -> tuple[Transform, ...]:
-    """Of the hardware's transforms those of a wanted output tile; None: all."""
-    return tuple(transform for transform in known if tile in (None, transform.m))
+def forms_of(known: Sequence[Transform], tile: Tile | None) -> tuple[TileForm, ...]:
+    """Of what the hardware's transforms can do that of a wanted output tile; None: all."""
+    return tuple(form for form in tile_forms(known) if tile in (None, form.tile))
 
 
 def group_sizes(groups: int) -> list[int]:

@@ -26,6 +26,25 @@ class ImageWalk:
     before: tuple[int, int] = (0, 0)
 
     @property
+    def transposed(self) -> dict[str, int]:
+        """The same, with the image's columns walked as rows; rows lie in the bytes of one."""
+        row = self.width * self.channels
+        (down, right), (rows, columns) = self.dilation, self.taps
+        return {
+            "height": self.width,
+            "row_pitch": self.height * row,
+            "tap_rows": columns,
+            "tap_columns": rows,
+            "row0": -self.before[1],
+            "position0": -self.before[0] * row,
+            "column_step": self.stride[0] * row if self.outputs[0] > 1 else 0,
+            "tap_row_bytes": right * self.channels,
+            "tap_column_step": down * row if rows > 1 else 0,
+            "out_width": self.outputs[0],
+            "pixels": self.outputs[0] * self.outputs[1],
+        }
+
+    @property
     def fields(self) -> dict[str, int]:
         """Fields of CONV and POOL; steps that are never taken are zero."""
         (rows, columns), (down, right) = self.taps, self.stride

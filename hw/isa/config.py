@@ -10,15 +10,21 @@ from typing import Any
 from hw.isa.errors import PolymapError
 from hw.isa.squares import REACH
 from hw.isa.timing import LEAST_TILE_CYCLES
-from hw.isa.transforms import F2, F4, Transform
+from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform
 
-ISA_VERSION = 4
+ISA_VERSION = 5
 CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
 MOST = {"tensor_bytes": 1 << 28, "weight_words": 1 << 20, "parameter_depth": 1 << 16}
 LEAST_TENSOR_BYTES = 256
 ACCUMULATOR_BITS = (20, 40)
-TRANSFORMS = {"none": (), "f2": (F2,), "f4": (F4,), "both": (F2, F4)}
+TRANSFORMS = {
+    "none": (),
+    "f2": (F2,),
+    "f4": (F4,),
+    "both": (F2, F4),
+    "all": (F2, F4, LINE4, LINE3),
+}
 PARAMETER_BYTES = 16  # of one channel's record in DRAM, see hw.isa.PARAMETER
 TABLE_ENTRIES = 256  # of an activation table: a byte for each int8
 TABLE_RECORDS = TABLE_ENTRIES // PARAMETER_BYTES
@@ -65,7 +71,8 @@ class OverlayConfig:
     weight_ports : 1, 2 or 4 AXI4 masters that the weight stream is striped over.
     accumulator_bits : width of partial sums; up to 27 the requantisation takes one DSP a column.
     pool_lanes : channels the pooling engine handles per cycle (0: min(columns, 32)).
-    winograd : the transforms of the hardware: "none", "f2" for F(2,3), "f4" for F(4,3), "both".
+    winograd : the transforms of the hardware: "none", "f2" for F(2,3), "f4" for F(4,3), "both", or
+        "all": these, and F(4,3) and F(3,4) of one dimension.
     scratch_words : transformed activation words that the Winograd scratch memory holds.
     watchdog_cycles : reset value of the watchdog: cycles without progress before error.
     tables : activation tables held at a time, 0 to leave them out: with two, one is loaded while
@@ -199,8 +206,13 @@ class OverlayConfig:
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
-        """The Winograd transforms of the hardware, the smaller first."""
+        """The Winograd transforms of the hardware; instructions and gateware count them so."""
         return TRANSFORMS[self.winograd]
+
+    @property
+    def transform_bits(self) -> int:
+        """Bits of an index into them."""
+        return max(1, (len(self.transforms) - 1).bit_length())
 
     @property
     def records(self) -> int:
@@ -252,8 +264,8 @@ class OverlayConfig:
     @property
     def result_bits(self) -> int:
         """Bits of a sum behind the output transform."""
-        shift = max((transform.scale_shift for transform in self.transforms), default=0)
-        return self.accumulator_bits - 2 * shift
+        shift = max((transform.total_shift for transform in self.transforms), default=0)
+        return self.accumulator_bits - shift
 
     @property
     def activation_bits(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from hw.isa.transforms import F2, F4, Transform
+from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform
 
 INSTRUCTION_BYTES = 128
 
@@ -56,6 +56,8 @@ class Algorithm(enum.IntEnum):
     KN2ROW = 1  # a unit convolution a tap; operands are relative to the zero point, padding adds 0
     WINOGRAD2 = 2  # F(2 x 2, 3 x 3)
     WINOGRAD4 = 3  # F(4 x 4, 3 x 3)
+    LINE4 = 4  # F(4, 3) along the rows' axis
+    LINE3 = 5  # F(3, 4), likewise
 
 
 class Combination(enum.IntEnum):
@@ -67,7 +69,12 @@ class Combination(enum.IntEnum):
     MINIMUM = 3
 
 
-TRANSFORM_OF: Mapping[int, Transform] = {Algorithm.WINOGRAD2: F2, Algorithm.WINOGRAD4: F4}
+TRANSFORM_OF: Mapping[int, Transform] = {
+    Algorithm.WINOGRAD2: F2,
+    Algorithm.WINOGRAD4: F4,
+    Algorithm.LINE4: LINE4,
+    Algorithm.LINE3: LINE3,
+}
 """What the algorithms of Winograd compute; whoever treats them in their own way asks this table."""
 
 
@@ -171,9 +178,10 @@ CONV = data.StructLayout(
         "pixel_tile": unsigned(16),  # WS: at most the accumulators' depth; NS: R; IS: C
         "out_rows": unsigned(16),  # of the output; kn2row in WS, Winograd
         "tile_rows": unsigned(16),  # kn2row in WS: rows of a pixel tile
-        # Winograd: pixels are tiles of m x m, taps are rounds, chunks count elements, too.
+        # Winograd: pixels are tiles, taps are rounds, chunks count elements, too.
         "patches": unsigned(16),  # of a tile: rounds * run_words
-        "patch_column_step": unsigned(20),  # bytes between two pixels of the input
+        "patch_row_step": unsigned(24),  # bytes between two rows of a patch
+        "patch_column_step": unsigned(20),  # bytes between two of its columns
         "image_width": unsigned(16),  # of the output in pixels
         "out_row_pitch": unsigned(24),
         "residual_row_pitch": unsigned(24),

@@ -172,11 +172,11 @@ def parameter_period(rows: Any, columns: Any) -> Any:
 def output_latency(transform: Transform, transforms: Sequence[Transform]) -> int:
     """From the last element of a tile to its first pixel, of the configured transforms.
 
-    Pixel k of column l follows ``alpha * l + k`` cycles later.
+    Pixel k of row l follows ``x.alpha * l + k`` cycles later.
     """
     divided = any(t.divides for t in transforms)
     fixed = 2 * SCATTER_LATENCY + TRANSPOSE_LATENCY + (DIVISION_LATENCY if divided else 0)
-    return fixed + transform.alpha - 1
+    return fixed + transform.x.alpha - 1
 
 
 def input_switch_gap(transforms: Sequence[Transform]) -> int:
@@ -190,6 +190,4 @@ def input_switch_gap(transforms: Sequence[Transform]) -> int:
 def output_switch_gap(transforms: Sequence[Transform]) -> int:
     """Least idle cycles between the last element of a tile and the first of one with a smaller
     transform; 0 before a tile of the same or a larger one."""
-    large = max(transforms, key=lambda t: t.alpha)
-    small = min(transforms, key=lambda t: t.alpha)
-    return max(0, large.m * large.alpha - small.elements)
+    return max(0, max(t.drained for t in transforms) - min(t.elements for t in transforms))

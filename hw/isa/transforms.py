@@ -1,17 +1,20 @@
-"""Exact integer matrices of F(m, 3), derived from interpolation points (Toom-Cook).
+"""Exact integer matrices of Winograd's F(m, r), derived from interpolation points (Toom-Cook).
 
-With points p_j and N_j = prod over k != j of (p_j - p_k), m outputs of a 3-tap correlation are
+With points p_j and N_j = prod over k != j of (p_j - p_k), m outputs of an r-tap correlation are
 ``A^T (G g * B^T d)``, where row j of B^T holds the coefficients of prod over k != j of (x - p_k),
-row j of G is ``(1, p_j, p_j^2) / N_j`` and column j of A^T is ``(1, p_j, ..)``; the point at
-infinity adds the product over all points, (0, 0, 1) and (0, .., 1).  Rows of G are scaled to
-integers, and what is left of a common ``scale`` goes into the columns of A^T, so that every matrix
-is an integer one and the result is exactly ``scale`` times the correlation, in two dimensions
-``scale**2`` times.
+row j of G is ``(1, p_j, p_j^2, ..) / N_j`` and column j of A^T is ``(1, p_j, ..)``; the point at
+infinity adds the product over all points, (0, .., 0, 1) and (0, .., 1).  B^T depends on the points
+alone.  Rows of G are scaled to integers, and what is left of a common ``scale`` goes into the
+columns of A^T, so that every matrix is an integer one and the result is exactly ``scale`` times the
+correlation.
 
 A row of G may be multiplied further as long as it does not become the largest.  That moves odd
 factors and signs from A^T into the weights: all entries of A^T are powers of two, each of its rows
 holds as few of them as possible (the shifts that an accumulator must choose from), and only odd
 powers of negative points are negative.
+
+A transform of an image has one of these along each of its axes, or along y alone: then ``POINT``,
+which changes nothing, stands along x.
 """
 
 from __future__ import annotations
@@ -22,7 +25,6 @@ from functools import cached_property
 from itertools import product
 from math import lcm, prod
 
-TAPS = 3
 INPUT_MIN, INPUT_MAX = -128, 127
 WEIGHT_MAX = 128  # weights are int8: no magnitude is larger
 
@@ -34,60 +36,90 @@ class TransformError(ValueError):
 
 
 @dataclass(frozen=True)
-class Transform:
-    """F(m x m, 3 x 3): ``scale**2 * (m x m outputs) = A^T (U * V) A``, U = G g G^T, V = B^T d B.
-
-    Element e of U, V and their products M is ``alpha * i + j``, i along y, j along x.
+class Axis:
+    """F(m, r) of one dimension: ``scale * (m outputs) = A^T (G g * B^T d)``.
 
     Parameters
     ----------
-    m : outputs of a tile in each dimension.
+    m : outputs of a tile.
+    taps : r, of a kernel.
     input_matrix : B^T, alpha x alpha; the last non-zero entry of each row is 1.
-    weight_matrix : G with its rows scaled to integers, alpha x 3.
+    weight_matrix : G with its rows scaled to integers, alpha x r.
     output_matrix : A^T with the inverse scales, m x alpha; zeros and signed powers of two.
-    scale : of one dimension.
+    scale : what remains to be divided by.
     """
 
     m: int
+    taps: int
     input_matrix: Matrix
     weight_matrix: Matrix
     output_matrix: Matrix
     scale: int
 
     @property
-    def name(self) -> str:
-        """As in the literature."""
-        return f"F({self.m},{TAPS})"
+    def alpha(self) -> int:
+        """Length of a patch and of its transform."""
+        return self.m + self.taps - 1
 
     @property
-    def alpha(self) -> int:
-        """Edge of a patch and of a transformed tile."""
-        return self.m + TAPS - 1
+    def scale_shift(self) -> int:
+        """Power of two in the scale."""
+        return (self.scale & -self.scale).bit_length() - 1
+
+    def scaled(self, factor: int) -> Axis:
+        """The same with a larger scale, for which the weights pay."""
+        weights = tuple(tuple(factor * tap for tap in row) for row in self.weight_matrix)
+        return Axis(
+            self.m, self.taps, self.input_matrix, weights, self.output_matrix, factor * self.scale
+        )
+
+
+@dataclass(frozen=True)
+class Transform:
+    """F of two dimensions: ``total_scale * (outputs) = A_y^T (U * V) A_x``.
+
+    U = G_y g G_x^T, V = B_y^T d B_x.  Element e of U, V and their products M is
+    ``x.alpha * i + j``, i along y, j along x.
+    """
+
+    y: Axis
+    x: Axis
+
+    @property
+    def name(self) -> str:
+        """As in the literature; of one dimension: with the other's outputs."""
+        axis = f"F({self.y.m},{self.y.taps})"
+        return axis if self.x == self.y else f"{axis} x {self.x.m}"
 
     @property
     def elements(self) -> int:
         """Words of a patch, and elements of its transform."""
-        return self.alpha**2
+        return self.y.alpha * self.x.alpha
 
     @property
     def pixels(self) -> int:
         """Outputs of a tile."""
-        return self.m**2
+        return self.y.m * self.x.m
+
+    @property
+    def drained(self) -> int:
+        """Cycles in which the results of a tile leave the output transform, row by row."""
+        return self.y.m * self.x.alpha
 
     @property
     def total_scale(self) -> int:
-        """Factor of the two-dimensional result: 4 for F(2,3), 576 for F(4,3)."""
-        return self.scale**2
+        """Factor of the result: 4 for F(2,3), 576 for F(4,3)."""
+        return self.y.scale * self.x.scale
 
     @property
-    def scale_shift(self) -> int:
-        """Power of two in the scale of one dimension."""
-        return (self.scale & -self.scale).bit_length() - 1
+    def total_shift(self) -> int:
+        """Power of two in it."""
+        return self.y.scale_shift + self.x.scale_shift
 
     @property
     def odd_scale(self) -> int:
         """Odd part of the total scale."""
-        return self.total_scale >> (2 * self.scale_shift)
+        return self.total_scale >> self.total_shift
 
     @property
     def divides(self) -> bool:
@@ -97,18 +129,18 @@ class Transform:
     @cached_property
     def input_range(self) -> tuple[int, int]:
         """Least and greatest V of int8 inputs, both attained."""
-        return _range([_outer(a, b) for a, b in product(self.input_matrix, repeat=2)])
+        return _range([_outer(a, b) for a, b in product(self.y.input_matrix, self.x.input_matrix)])
 
     @cached_property
     def line_range(self) -> tuple[int, int]:
-        """Least and greatest value after one dimension of the input transform."""
-        return _range(self.input_matrix)
+        """Least and greatest value after the input transform along y."""
+        return _range(self.y.input_matrix)
 
     @cached_property
     def weight_bound(self) -> int:
         """Greatest |U| of int8 weights, attained."""
-        rows = self.weight_matrix
-        return max(map(abs, _range([_outer(a, b) for a, b in product(rows, repeat=2)])))
+        rows = product(self.y.weight_matrix, self.x.weight_matrix)
+        return max(map(abs, _range([_outer(a, b) for a, b in rows])))
 
     @property
     def operand_bits(self) -> int:
@@ -123,10 +155,13 @@ class Transform:
 
     def product_bound(self, reduction: int) -> int:
         """Greatest |M| after so many input channels times rounds.  M may wrap, see below."""
-        lines = list(zip(self.input_matrix, self.weight_matrix, strict=True))
+        along_y, along_x = (
+            list(zip(axis.input_matrix, axis.weight_matrix, strict=True))
+            for axis in (self.y, self.x)
+        )
         return reduction * max(
             max(map(abs, _range([_outer(a, b)]))) * max(map(abs, _range([_outer(g, h)])))
-            for (a, g), (b, h) in product(lines, repeat=2)
+            for (a, g), (b, h) in product(along_y, along_x)
         )
 
     def accumulator_bits(self, result_bits: int) -> int:
@@ -135,17 +170,17 @@ class Transform:
         Everything after the products is linear and the division is exact, so arithmetic modulo
         2^bits is enough: M may wrap.  Only the scale's power of two costs bits.
         """
-        return result_bits + 2 * self.scale_shift
+        return result_bits + self.total_shift
 
 
-def derive(m: int, points: Sequence[int]) -> Transform:
-    """F(m, 3) from infinity and m + 1 finite points, in this order."""
-    if m < 1 or len(points) != m + TAPS - 2 or len(set(points)) != len(points):
-        raise TransformError(f"F({m},{TAPS}) needs {m + TAPS - 2} distinct points, not {points}")
+def derive(m: int, points: Sequence[int], taps: int = 3) -> Axis:
+    """F(m, taps) from infinity and m + taps - 2 finite points, in this order."""
+    if m < 1 or taps < 1 or len(points) != m + taps - 2 or len(set(points)) != len(points):
+        raise TransformError(f"F({m},{taps}) needs {m + taps - 2} distinct points, not {points}")
     alpha = len(points) + 1
     norms = [1] + [prod(p - q for q in points if q != p) for p in points]
     others = [points] + [[q for q in points if q != p] for p in points]
-    weights = [(0, 0, 1)] + [tuple(p**t for t in range(TAPS)) for p in points]
+    weights = [(0,) * (taps - 1) + (1,)] + [tuple(p**t for t in range(taps)) for p in points]
     powers = [[0] * (m - 1) + [1]] + [[p**k for k in range(m)] for p in points]
     scale = lcm(*norms)
     shares = [scale // norm for norm in norms]
@@ -154,8 +189,9 @@ def derive(m: int, points: Sequence[int]) -> Transform:
         [share // multiplier * power for power in row]
         for share, multiplier, row in zip(shares, multipliers, powers, strict=True)
     ]
-    return Transform(
+    return Axis(
         m=m,
+        taps=taps,
         input_matrix=tuple(_polynomial(roots, alpha) for roots in others),
         weight_matrix=tuple(
             tuple(multiplier * tap for tap in row)
@@ -235,5 +271,9 @@ def _range(rows: Sequence[Sequence[int]]) -> tuple[int, int]:
 
 
 # No power of the last point is zero, so that a line's last element completes all its sums.
-F2 = derive(2, (0, -1, 1))
-F4 = derive(4, (0, -2, 2, -1, 1))
+_TWO, _FOUR = (0, -1, 1), (0, -2, 2, -1, 1)
+POINT = Axis(1, 1, ((1,),), ((1,),), ((1,),), 1)
+F2 = Transform(derive(2, _TWO), derive(2, _TWO))
+F4 = Transform(derive(4, _FOUR), derive(4, _FOUR))
+# Of one dimension, by outputs. All divide by 9 as F4 does, so that one divider serves them.
+LINE4, LINE3 = (Transform(derive(m, _FOUR, 7 - m).scaled(3), POINT) for m in (4, 3))

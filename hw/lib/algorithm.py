@@ -7,7 +7,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Const, Mux
+from amaranth.hdl import Cat, Const, Mux
 
 from hw.isa import TRANSFORM_OF, Algorithm, Dataflow
 from hw.isa.config import OverlayConfig
@@ -31,16 +31,23 @@ def is_winograd(config: OverlayConfig, instruction: Any) -> Any:
 
 def transform_index(config: OverlayConfig, instruction: Any) -> Any:
     """Which of the configuration's transforms."""
-    if len(config.transforms) < 2:
-        return Const(0)
-    _, second = config.transforms
-    return instruction.algorithm == _ALGORITHM_OF[second]
+    bits = [
+        Cat(
+            instruction.algorithm == _ALGORITHM_OF[transform]
+            for index, transform in enumerate(config.transforms)
+            if index >> bit & 1
+        ).any()
+        for bit in range(config.transform_bits)
+    ]
+    return Cat(bits)
 
 
 def of_transform(config: OverlayConfig, index: Any, value: Callable[[Transform], Any]) -> Any:
     """A property of the indexed transform, or a value made of it."""
-    first, *others = (value(transform) for transform in config.transforms)
-    return Mux(index, others[0], first) if others else first
+    found, *others = (value(transform) for transform in config.transforms)
+    for number, other in enumerate(others, 1):
+        found = Mux(index == number, other, found)
+    return found
 
 
 def multiple(value: Any, factor: int) -> Any:

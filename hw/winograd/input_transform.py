@@ -1,4 +1,4 @@
-"""Input transform: a patch of int8 words in, its transform B^T d B out, a word a cycle."""
+"""Input transform: a patch of int8 words in, its transform out, a word a cycle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hw.winograd.transform_line import LineTransform
 
 
 class InputTransform(wiring.Component):
-    """B^T d B of patches of alpha x alpha words, L channels side by side.
+    """V = B_y^T d B_x of patches of y.alpha x x.alpha words, L channels side by side.
 
     The words of a patch come column by column (x outer, y inner), with any gaps; patches may follow
     each other without one.  The elements of the transform leave in ascending order (i outer, along
@@ -25,6 +25,7 @@ class InputTransform(wiring.Component):
 
     Two one-dimensional transforms, each of which keeps its words in distributed RAM and adds the
     terms of one row of B^T a cycle: three adders a dimension (one if only F(2,3) is configured).
+    Transforms of one dimension pass the one along x.
     Per lane (Yosys, UltraScale+, distributed RAM included): F(2,3) 37 LUT and 53 FF, F(4,3) 146 and
     79, both 164 and 79; control about 60 LUT and 60 FF once.
 
@@ -40,7 +41,7 @@ class InputTransform(wiring.Component):
     i_transform : In. The same for all words of a patch.  `input_switch_gap` holds.
     o_valid, o_word : Out. A word of operands.
     o_transform : Out. Of this word.
-    o_element : Out. Its element, alpha * i + j.
+    o_element : Out. Its element, x.alpha * i + j.
     o_last : Out. It is the last element of its patch.
     """
 
@@ -67,13 +68,19 @@ class InputTransform(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         line_bits = max(signed_bits(*t.line_range) for t in self._transforms)
-        common: dict[str, Any] = {"lanes": self._lanes, "transforms": self._transforms}
-        one, alphas = [1] * len(self._transforms), [t.alpha for t in self._transforms]
         m.submodules.along_y = along_y = LineTransform(
-            **common, lines=one, input_bits=8, output_bits=line_bits
+            lanes=self._lanes,
+            axes=[t.y for t in self._transforms],
+            lines=[1] * len(self._transforms),
+            input_bits=8,
+            output_bits=line_bits,
         )
         m.submodules.along_x = along_x = LineTransform(
-            **common, lines=alphas, input_bits=line_bits, output_bits=self._bits
+            lanes=self._lanes,
+            axes=[t.x for t in self._transforms],
+            lines=[t.y.alpha for t in self._transforms],
+            input_bits=line_bits,
+            output_bits=self._bits,
         )
         m.d.comb += [
             along_y.i_valid.eq(self.i_valid),

@@ -1,4 +1,4 @@
-"""Output transform: the elements of a tile's M in, its pixels A^T M A / scale out, serially."""
+"""Output transform: the elements of a tile's M in, its pixels out, serially."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from hw.winograd.transpose import Transpose
 
 
 class OutputTransform(wiring.Component):
-    """A^T M A / scale**2 of one column's tiles, exact, one element in per cycle.
+    """A_y^T M A_x / total_scale of one column's tiles, exact, one element in per cycle.
 
-    The elements of a tile come in ascending order (i outer, along y; j inner, along x), with any
-    gaps; tiles may follow each other without one.  The pixels leave column by column (l outer,
-    along x; k inner, along y) at a fixed time after the tile's last element, see `output_latency`.
-    Elements in the transposed order (j outer) give pixels row by row.
+    The elements of a tile come column by column (j outer, along x; i inner, along y), with any
+    gaps; tiles may follow each other without one.  The pixels leave row by row (k outer, along y; l
+    inner, along x) at a fixed time after the tile's last element, see `output_latency`.
 
     Two scatters of m adders each, a transposition in distributed RAM of 32 words, and the short
     additions of the division; for 32-bit accumulators and 26-bit results (Yosys, UltraScale+):
@@ -70,34 +69,34 @@ class OutputTransform(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        shift = common_shift(self._transforms)
-        alphas = [t.alpha for t in self._transforms]
-        inner_bits = self._result_bits + shift
-        common: dict[str, Any] = {"transforms": self._transforms}
-        m.submodules.walk = walk = Walk(outer=alphas, inner=alphas)
-        m.submodules.along_x = along_x = Scatter(**common, bits=inner_bits + shift)
-        m.submodules.transpose = transpose = Transpose(**common, bits=inner_bits)
-        m.submodules.along_y = along_y = Scatter(**common, bits=inner_bits)
+        y, x = [t.y for t in self._transforms], [t.x for t in self._transforms]
+        inner_bits = self._result_bits + common_shift(x)
+        m.submodules.walk = walk = Walk(
+            outer=[axis.alpha for axis in x], inner=[axis.alpha for axis in y]
+        )
+        m.submodules.along_y = along_y = Scatter(axes=y, bits=inner_bits + common_shift(y))
+        m.submodules.transpose = transpose = Transpose(transforms=self._transforms, bits=inner_bits)
+        m.submodules.along_x = along_x = Scatter(axes=x, bits=inner_bits)
         m.d.comb += [
             walk.i_valid.eq(self.i_valid),
             walk.i_transform.eq(self.i_transform),
-            along_x.i_valid.eq(self.i_valid),
-            along_x.i_transform.eq(self.i_transform),
-            along_x.i_value.eq(self.i_value),
-            along_x.i_position.eq(walk.o_inner),
-            along_x.i_last.eq(walk.o_last_inner),
+            along_y.i_valid.eq(self.i_valid),
+            along_y.i_transform.eq(self.i_transform),
+            along_y.i_value.eq(self.i_value),
+            along_y.i_position.eq(walk.o_inner),
+            along_y.i_last.eq(walk.o_last_inner),
         ]
-        for source, sink in ((along_x, transpose), (transpose, along_y)):
+        for source, sink in ((along_y, transpose), (transpose, along_x)):
             m.d.comb += [
                 sink.i_valid.eq(source.o_valid),
                 sink.i_transform.eq(source.o_transform),
                 sink.i_value.eq(source.o_value),
             ]
         m.d.comb += [
-            along_y.i_position.eq(transpose.o_position),
-            along_y.i_last.eq(transpose.o_last),
+            along_x.i_position.eq(transpose.o_position),
+            along_x.i_last.eq(transpose.o_last),
         ]
-        self._divide(m, along_y)
+        self._divide(m, along_x)
         return m
 
     def _divide(self, m: Module, source: Scatter) -> None:

@@ -9,16 +9,16 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Transform
+from hw.isa.transforms import Axis
 from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
 from hw.winograd.steps import Table, Walk, choice_bits, lookup, step_bits
 
 
-def common_shift(transforms: Sequence[Transform]) -> int:
+def common_shift(axes: Sequence[Axis]) -> int:
     """Power of two in the sums of `Scatter`: all scales are aligned to the largest."""
-    return max(t.scale_shift for t in transforms)
+    return max(axis.scale_shift for axis in axes)
 
 
 class Scatter(wiring.Component):
@@ -31,7 +31,7 @@ class Scatter(wiring.Component):
 
     Parameters
     ----------
-    transforms : the configured ones.
+    axes : the configured transforms' along this dimension.
     bits : of an element; arithmetic is modulo 2**bits.
 
     Members
@@ -42,21 +42,21 @@ class Scatter(wiring.Component):
         zero; the first SCATTER_LATENCY after the line's last element.
     """
 
-    def __init__(self, *, transforms: Sequence[Transform], bits: int) -> None:
+    def __init__(self, *, axes: Sequence[Axis], bits: int) -> None:
         check_sizes(1, bits=bits)
-        self._transforms = tuple(transforms)
-        self._sums = tuple(t.m for t in self._transforms)
+        self._axes = tuple(axes)
+        self._sums = tuple(axis.m for axis in self._axes)
         self._bits = bits
         super().__init__(
             {
                 "i_valid": In(1),
-                "i_transform": In(choice_bits(self._transforms)),
+                "i_transform": In(choice_bits(self._axes)),
                 "i_value": In(signed(bits)),
-                "i_position": In(step_bits([t.alpha for t in self._transforms])),
+                "i_position": In(step_bits([axis.alpha for axis in self._axes])),
                 "i_last": In(1),
                 "o_valid": Out(1),
-                "o_transform": Out(choice_bits(self._transforms)),
-                "o_value": Out(signed(bits - common_shift(self._transforms))),
+                "o_transform": Out(choice_bits(self._axes)),
+                "o_value": Out(signed(bits - common_shift(self._axes))),
             }
         )
 
@@ -83,7 +83,7 @@ class Scatter(wiring.Component):
             turn.i_valid.eq(first | later),
             turn.i_transform.eq(Mux(later, self.o_transform, self.i_transform)),
         ]
-        shift = common_shift(self._transforms)
+        shift = common_shift(self._axes)
         m.d.sync += [
             self.o_valid.eq(turn.i_valid),
             self.o_transform.eq(turn.i_transform),
@@ -119,11 +119,11 @@ class Scatter(wiring.Component):
         return summed
 
     def _coefficients(self, row: int) -> dict[tuple[int, int], int]:
-        """Of a row of A^T, by transform and position; all of a transform's scales aligned."""
-        shift = common_shift(self._transforms)
+        """Of a row of A^T, by transform and position; all scales aligned."""
+        shift = common_shift(self._axes)
         return {
-            (choice, position): (t.output_matrix[row][position] if row < t.m else 0)
-            << (shift - t.scale_shift)
-            for choice, t in enumerate(self._transforms)
-            for position in range(t.alpha)
+            (choice, position): (axis.output_matrix[row][position] if row < axis.m else 0)
+            << (shift - axis.scale_shift)
+            for choice, axis in enumerate(self._axes)
+            for position in range(axis.alpha)
         }

@@ -10,7 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Transform
+from hw.isa.transforms import Axis
 from hw.lib.sizes import check_sizes
 from hw.winograd.steps import choice_bits, lookup, step_bits
 from hw.winograd.terms import SLOTS, slotted_rows
@@ -24,7 +24,7 @@ class Slot(wiring.Component):
     Parameters
     ----------
     slot : which, see `slotted_rows`.
-    transforms, lanes, input_bits : as of `LineTransform`.
+    axes, lanes, input_bits : as of `LineTransform`.
     lines : greatest number of lines of a group.
 
     Members
@@ -38,7 +38,7 @@ class Slot(wiring.Component):
         self,
         *,
         slot: int,
-        transforms: Sequence[Transform],
+        axes: Sequence[Axis],
         lanes: int,
         input_bits: int,
         lines: int,
@@ -47,13 +47,13 @@ class Slot(wiring.Component):
         check_sizes(1, lanes=lanes, input_bits=input_bits, lines=lines)
         self._table = {
             (choice, row): slots[slot]
-            for choice, transform in enumerate(transforms)
-            for row, slots in enumerate(slotted_rows(transform))
+            for choice, axis in enumerate(axes)
+            for row, slots in enumerate(slotted_rows(axis))
         }
         self._terms = {key: term for key, term in self._table.items() if term is not None}
         self._positions = {
             choice: sorted({t.position for (c, _), t in self._terms.items() if c == choice})
-            for choice in range(len(transforms))
+            for choice in range(len(axes))
         }
         self._places = {
             (choice, position): place
@@ -68,16 +68,16 @@ class Slot(wiring.Component):
         self._line_bits = max(1, (lines - 1 + needs_zero).bit_length())
         self._input_bits = input_bits
         self._term = signed(input_bits + self._shifts[-1])
-        step = step_bits([t.alpha for t in transforms])
+        step = step_bits([axis.alpha for axis in axes])
         super().__init__(
             {
                 "i_write": In(1),
-                "i_transform": In(choice_bits(transforms)),
+                "i_transform": In(choice_bits(axes)),
                 "i_position": In(step),
                 "i_line": In(range(max(2, lines))),
                 "i_bank": In(1),
                 "i_word": In(data.ArrayLayout(signed(input_bits), lanes)),
-                "i_read_transform": In(choice_bits(transforms)),
+                "i_read_transform": In(choice_bits(axes)),
                 "i_row": In(step),
                 "i_read_line": In(range(max(2, lines))),
                 "i_read_bank": In(1),

@@ -17,15 +17,15 @@ Table = Mapping[tuple[int, int], int]  # by transform and step; what is missing 
 def checked_transforms(transforms: Sequence[Transform]) -> tuple[Transform, ...]:
     """The configured transforms, if there are any and each is there once."""
     found = tuple(transforms)
-    if not found or len({t.m for t in found}) != len(found):
+    if not found or len(set(found)) != len(found):
         names = ", ".join(t.name for t in found) or "none"
         raise ValueError(f"transforms must be one or more different ones, not {names}")
     return found
 
 
-def choice_bits(transforms: Sequence[Transform]) -> Any:
-    """Shape of an index into the configured transforms."""
-    return unsigned(max(1, (len(transforms) - 1).bit_length()))
+def choice_bits(choices: Sequence[Any]) -> Any:
+    """Shape of an index into the configured transforms, or their axes."""
+    return unsigned(max(1, (len(choices) - 1).bit_length()))
 
 
 def step_bits(counts: Sequence[int]) -> Any:

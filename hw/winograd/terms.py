@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hw.isa.transforms import Transform, TransformError
+from hw.isa.transforms import Axis, TransformError
 
 SLOTS = 4  # the row is (slot 0 + slot 1) + (slot 2 + slot 3)
 _FILLED = {1: (0,), 2: (0, 2), 3: (0, 3, 2), 4: (0, 3, 1, 2)}  # slot of each term of a row
@@ -23,13 +23,13 @@ class Term:
 SlottedRow = tuple[Term | None, Term | None, Term | None, Term | None]
 
 
-def slotted_rows(transform: Transform) -> tuple[SlottedRow, ...]:
+def slotted_rows(axis: Axis) -> tuple[SlottedRow, ...]:
     """The rows of B^T by slot.
 
     Terms are placed in the order of their positions, so that a slot sees few positions (two in
     F(2,3) and F(4,3)), few shifts, and in slots 1 and 3 a constant sign relative to its neighbour.
     """
-    return tuple(_slotted(row) for row in transform.input_matrix)
+    return tuple(_slotted(row) for row in axis.input_matrix)
 
 
 def _slotted(row: Sequence[int]) -> SlottedRow:
@@ -48,20 +48,20 @@ def _slotted(row: Sequence[int]) -> SlottedRow:
     return first, second, third, fourth
 
 
-def used_slots(transforms: Sequence[Transform]) -> tuple[int, ...]:
+def used_slots(axes: Sequence[Axis]) -> tuple[int, ...]:
     """The slots that some row fills."""
-    rows = [row for transform in transforms for row in slotted_rows(transform)]
+    rows = [row for axis in axes for row in slotted_rows(axis)]
     return tuple(slot for slot in range(SLOTS) if any(row[slot] for row in rows))
 
 
-def relative_signs(transforms: Sequence[Transform]) -> dict[int, dict[tuple[int, int], int]]:
+def relative_signs(axes: Sequence[Axis]) -> dict[int, dict[tuple[int, int], int]]:
     """By slot, then by transform and row: is its adder's second operand subtracted?
 
     Slot 0 is always added; slot 2 gives the second sum its sign, and slot 3 is relative to it.
     """
     signs: dict[int, dict[tuple[int, int], int]] = {1: {}, 2: {}, 3: {}}
-    for choice, transform in enumerate(transforms):
-        for index, row in enumerate(slotted_rows(transform)):
+    for choice, axis in enumerate(axes):
+        for index, row in enumerate(slotted_rows(axis)):
             sum_negative = row[2] is not None and row[2].negative
             for slot, table in signs.items():
                 term = row[slot]

@@ -10,12 +10,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import LINE_LATENCY
-from hw.isa.transforms import Transform
+from hw.isa.transforms import Axis
 from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
 from hw.winograd.slot import Slot
-from hw.winograd.steps import StepRun, Table, Walk, checked_transforms, choice_bits, lookup
+from hw.winograd.steps import StepRun, Table, Walk, choice_bits, lookup
 from hw.winograd.terms import relative_signs, used_slots
 
 
@@ -32,7 +32,7 @@ class LineTransform(wiring.Component):
     Parameters
     ----------
     lanes : independent lines side by side in a word.
-    transforms : the configured ones.
+    axes : the configured transforms' along this dimension.
     lines : lines of a group, for each of them.
     input_bits, output_bits : of a word's lanes; sums are modulo 2**output_bits.
 
@@ -47,24 +47,24 @@ class LineTransform(wiring.Component):
         self,
         *,
         lanes: int,
-        transforms: Sequence[Transform],
+        axes: Sequence[Axis],
         lines: Sequence[int],
         input_bits: int,
         output_bits: int,
     ) -> None:
         check_sizes(1, lanes=lanes, input_bits=input_bits, output_bits=output_bits)
-        self._transforms = checked_transforms(transforms)
+        self._axes = tuple(axes)
         self._lanes, self._lines = lanes, tuple(lines)
-        self._alphas = tuple(t.alpha for t in self._transforms)
+        self._alphas = tuple(axis.alpha for axis in self._axes)
         self._input_bits, self._output_bits = input_bits, output_bits
         results = max(n * alpha for n, alpha in zip(self._lines, self._alphas, strict=True))
         super().__init__(
             {
                 "i_valid": In(1),
-                "i_transform": In(choice_bits(self._transforms)),
+                "i_transform": In(choice_bits(self._axes)),
                 "i_word": In(data.ArrayLayout(signed(input_bits), lanes)),
                 "o_valid": Out(1),
-                "o_transform": Out(choice_bits(self._transforms)),
+                "o_transform": Out(choice_bits(self._axes)),
                 "o_word": Out(data.ArrayLayout(signed(output_bits), lanes)),
                 "o_index": Out(unsigned((results - 1).bit_length())),
                 "o_last": Out(1),
@@ -88,7 +88,7 @@ class LineTransform(wiring.Component):
         with m.If(run.i_start):
             m.d.sync += read_bank.eq(bank)
 
-        slots = {index: self._slot(index) for index in used_slots(self._transforms)}
+        slots = {index: self._slot(index) for index in used_slots(self._axes)}
         for index, slot in slots.items():
             m.submodules[f"slot_{index}"] = slot
             m.d.comb += [
@@ -122,7 +122,7 @@ class LineTransform(wiring.Component):
     def _slot(self, index: int) -> Slot:
         return Slot(
             slot=index,
-            transforms=self._transforms,
+            axes=self._axes,
             lanes=self._lanes,
             input_bits=self._input_bits,
             lines=max(self._lines),
@@ -130,7 +130,7 @@ class LineTransform(wiring.Component):
 
     def _add(self, m: Module, run: StepRun, slots: dict[int, Slot]) -> None:
         """The tree of adders, from the slots' terms to the output word."""
-        signs = relative_signs(self._transforms)
+        signs = relative_signs(self._axes)
         negative = {
             slot: self._sign(m, run, signs[slot], delay, name=f"negative_{slot}")
             for slot, delay in ((1, 1), (2, 2), (3, 1))  # beside the second operand of the adder

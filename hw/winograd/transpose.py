@@ -16,14 +16,15 @@ from hw.winograd.steps import StepRun, Walk, choice_bits, step_bits
 
 
 class Transpose(wiring.Component):
-    """Keeps a tile's alpha lines of m sums, and delivers m lines of alpha elements.
+    """Keeps a tile's x.alpha columns of y.m sums, and delivers y.m lines of x.alpha elements.
 
     One element per cycle; a tile's elements leave in consecutive cycles, the first
     TRANSPOSE_LATENCY after the first sum of its last line, while the next tile may come in.
 
-    The next tile's line i comes alpha * (i + 1) cycles behind at the earliest, when line l < i + 2
-    has been read.  So only sums l > i + 1, those in lines 0 and 1, need a second place: lines
-    6 and 7 of every other tile, and 32 words are enough.
+    The next tile's column i comes y.alpha * (i + 1) cycles behind at the earliest.  By then, if
+    both axes are alike, line l < i + 2 has been read: only sums l > i + 1, those in columns 0 and
+    1, need a second place, columns 6 and 7 of every other tile, and 32 words are enough.  Of one
+    dimension all lines have been read: they are y.m words.
 
     Parameters
     ----------
@@ -32,15 +33,15 @@ class Transpose(wiring.Component):
 
     Members
     -------
-    i_valid, i_transform, i_value : In. The sums, lines outside.
+    i_valid, i_transform, i_value : In. The sums, columns outside.
     o_valid, o_transform, o_value : Out. The elements, lines outside.
     o_position, o_last : Out. Position in the line; the line's last.
     """
 
     def __init__(self, *, transforms: Sequence[Transform], bits: int) -> None:
         check_sizes(1, bits=bits)
-        self._sums = tuple(t.m for t in transforms)
-        self._alphas = tuple(t.alpha for t in transforms)
+        self._sums = tuple(t.y.m for t in transforms)
+        self._alphas = tuple(t.x.alpha for t in transforms)
         position = step_bits(self._alphas)
         super().__init__(
             {
@@ -87,8 +88,8 @@ class Transpose(wiring.Component):
         ]
         return m
 
-    def _place(self, line: Signal, bank: Signal) -> Any:
-        """Where a line's sums stand; up to two sums of a tile, one place for each is enough."""
+    def _place(self, column: Signal, bank: Signal) -> Any:
+        """Where a column's sums stand; up to two sums of a tile, one place for each is enough."""
         if max(self._sums) <= 2:
-            return line
-        return Mux(bank & (line < 2), line + max(self._alphas), line)[: len(line)]
+            return column
+        return Mux(bank & (column < 2), column + max(self._alphas), column)[: len(column)]

@@ -30,7 +30,7 @@ Tensors = dict[str, np.ndarray]
 
 
 def _winograd(lanes: int) -> OverlayConfig:
-    """Both transforms, with memories for whole layers."""
+    """All transforms, with memories for whole layers."""
     return OverlayConfig(
         rows=3,
         columns=4,
@@ -41,7 +41,7 @@ def _winograd(lanes: int) -> OverlayConfig:
         parameter_depth=64,
         axi_bytes=16,
         watchdog_cycles=5000,
-        winograd="both",
+        winograd="all",
         scratch_words=1024,
         normalisation=lanes - 1,
         pairs=lanes - 1,

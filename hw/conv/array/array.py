@@ -270,7 +270,7 @@ class Array(wiring.Component):
         early: Any = Signal(layout)
         for index, transform in enumerate(config.transforms):
             latency = output_latency(transform, config.transforms) - PARAMETER_LATENCY
-            mine = Signal(layout, name=f"take_of_{transform.m}")
+            mine = Signal(layout, name=f"take_of_{index}")
             m.d.comb += mine.eq(
                 delayed(m, drain.as_value(), latency, name=f"take_{index}", reset_less=False)
             )

@@ -22,8 +22,14 @@ def unit_layout(config: OverlayConfig) -> data.StructLayout:
 
     pixels: columns with a tile, minus one.
     """
-    pixels = unsigned((config.columns - 1).bit_length())
-    return data.StructLayout({"by_channel": 1, "close": 1, "transform": 1, "pixels": pixels})
+    return data.StructLayout(
+        {
+            "by_channel": 1,
+            "close": 1,
+            "transform": unsigned(config.transform_bits),
+            "pixels": unsigned((config.columns - 1).bit_length()),
+        }
+    )
 
 
 class OutputTurn(wiring.Component):

@@ -51,7 +51,7 @@ def drain_layout(config: OverlayConfig) -> data.StructLayout:
             "valid": 1,
             "take": 1,
             "bank": 1,
-            "transform": 1,
+            "transform": unsigned(config.transform_bits),
             "by_channel": 1,
             "close": 1,
             "pixels": unsigned((config.columns - 1).bit_length()),

@@ -32,6 +32,7 @@ _OWN_FIELDS = (
     "out_rows",
     "tile_rows",
     "patches",
+    "patch_row_step",
     "patch_column_step",
 )
 FEED_FIELDS = tuple(dict.fromkeys((*WINDOW, *_OWN_FIELDS, *NEST_FIELDS)))
@@ -80,7 +81,7 @@ class Feeder(wiring.Component):
                 "o_word": Out(fed_word(config)),
                 "o_last": Out(1),
                 "o_patch_valid": Out(1),
-                "o_transform": Out(1),
+                "o_transform": Out(config.transform_bits),
                 "o_asks": Out(1),
                 "o_block": Out(block_layout(config)),
                 "i_fits": In(1),
@@ -91,9 +92,10 @@ class Feeder(wiring.Component):
         )
         self._busy = Signal()  # patches of the last instruction are still to come
         # Of the instruction.
-        self._skipping, self._streams, self._winograd, self._index = (
-            Signal(name=name) for name in ("skipping", "streams", "winograd", "index")
+        self._skipping, self._streams, self._winograd = (
+            Signal(name=name) for name in ("skipping", "streams", "winograd")
         )
+        self._index = Signal(config.transform_bits, name="index")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -300,9 +302,10 @@ class Feeder(wiring.Component):
         base = walker.o.payload
         free = ~base.extra.first | self.i_fits
         m.d.comb += [
-            patches.i_edge.eq(of_transform(config, index, lambda t: t.alpha - 1)),
+            patches.i_last_row.eq(of_transform(config, index, lambda t: t.y.alpha - 1)),
+            patches.i_last_column.eq(of_transform(config, index, lambda t: t.x.alpha - 1)),
             patches.i_height.eq(instruction.height),
-            patches.i_row_pitch.eq(instruction.row_pitch),
+            patches.i_row_step.eq(instruction.patch_row_step),
             patches.i_column_step.eq(instruction.patch_column_step),
             patches.i.payload.address.eq(base.address),
             patches.i.payload.row.eq(base.row),

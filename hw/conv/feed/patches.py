@@ -1,4 +1,4 @@
-"""The walk of a Winograd patch: alpha x alpha places from its first one."""
+"""The walk of a Winograd patch, from its first place on."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ class Patches(wiring.Component):
 
     Members
     -------
-    i_edge : of a patch, minus one, not zero. i_height, i_row_pitch, i_column_step : of the image.
+    i_last_row, i_last_column : of a patch: their numbers. i_height : of the image. i_row_step,
+    i_column_step : bytes to the next ones.
     i : the first place of each patch. o : all its places.
     """
 
     def __init__(self) -> None:
         super().__init__(
             {
-                "i_edge": In(unsigned(3)),
+                "i_last_row": In(unsigned(3)),
+                "i_last_column": In(unsigned(3)),
                 "i_height": In(unsigned(16)),
-                "i_row_pitch": In(unsigned(24)),
+                "i_row_step": In(unsigned(24)),
                 "i_column_step": In(unsigned(20)),
                 "i": In(stream.Signature(PATCH)),
                 "o": Out(stream.Signature(PLACE)),
@@ -43,9 +45,11 @@ class Patches(wiring.Component):
         m.submodules.skid = skid = Skid(shape=PLACE)
         connect(m, skid.o, flipped(self.o))
         top, place = Signal(PATCH), Signal(PATCH)  # of the column, and the present one
-        x, y = Signal.like(self.i_edge), Signal.like(self.i_edge)
+        x, y = Signal.like(self.i_last_column), Signal.like(self.i_last_row)
         right = Signal()  # the last column
         bottom = Signal()  # the last row
+        single_row, single_column = Signal(), Signal()
+        m.d.sync += [single_row.eq(self.i_last_row == 0), single_column.eq(self.i_last_column == 0)]
         offered = Signal()
         moves = offered & skid.i.ready
         m.d.comb += [
@@ -65,15 +69,15 @@ class Patches(wiring.Component):
             m.d.sync += offered.eq(0)
         with m.Elif(moves & bottom):
             m.d.sync += [place.eq(following), top.eq(following), y.eq(0), x.eq(x + 1)]
-            m.d.sync += [right.eq(x + 1 == self.i_edge), bottom.eq(0)]
+            m.d.sync += [right.eq(x + 1 == self.i_last_column), bottom.eq(single_row)]
         with m.Elif(moves):
             m.d.sync += [
-                place.address.eq(place.address + self.i_row_pitch),
+                place.address.eq(place.address + self.i_row_step),
                 place.row.eq(place.row + 1),
                 y.eq(y + 1),
-                bottom.eq(y + 1 == self.i_edge),
+                bottom.eq(y + 1 == self.i_last_row),
             ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [top.eq(self.i.payload), place.eq(self.i.payload), x.eq(0), y.eq(0)]
-            m.d.sync += [right.eq(0), bottom.eq(0), offered.eq(1)]
+            m.d.sync += [right.eq(single_column), bottom.eq(single_row), offered.eq(1)]
         return m

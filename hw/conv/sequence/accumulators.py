@@ -31,11 +31,12 @@ class TileAccumulators(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        strobes = ("wave", "done", "last_chunk", "last_channels", "transform")
+        strobes = ("wave", "done", "last_chunk", "last_channels")
         super().__init__(
             {
                 **{f"i_{name}": In(1) for name in strobes},
                 "i_channels": In(unsigned(16)),
+                "i_transform": In(config.transform_bits),
                 "o_first": Out(1, init=1),
                 "o_bank": Out(1),
                 "o_address": Out(config.address_bits),

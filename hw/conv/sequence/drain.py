@@ -18,19 +18,24 @@ from hw.lib.queue import Queue
 
 DRAINS = 2  # banks of accumulators
 
-# A finished tile: units (WS: tiles of pixels, IS: channels) whose elements are `units` apart; the
-# first record.
-JOB = data.StructLayout(
-    {
-        "by_channel": 1,
-        "units": unsigned(16),
-        "single": 1,  # unit
-        "pixels": unsigned(16),  # IS: columns with a tile, minus one
-        "bank": 1,
-        "transform": 1,
-        "record": unsigned(16),
-    }
-)
+
+def job_layout(config: OverlayConfig) -> data.StructLayout:
+    """A finished tile.
+
+    units : WS: tiles of pixels, IS: channels, whose elements are so many apart. single : there is
+    one. pixels : IS, columns with a tile, minus one. record : the first one.
+    """
+    return data.StructLayout(
+        {
+            "by_channel": 1,
+            "units": unsigned(16),
+            "single": 1,
+            "pixels": unsigned(16),
+            "bank": 1,
+            "transform": unsigned(config.transform_bits),
+            "record": unsigned(16),
+        }
+    )
 
 
 class DrainSteps(wiring.Component):
@@ -123,7 +128,7 @@ class Drain(wiring.Component):
         words = unsigned(config.output_depth.bit_length())
         super().__init__(
             {
-                "i": In(stream.Signature(JOB)),
+                "i": In(stream.Signature(job_layout(config))),
                 "i_room": In(words),
                 "o_reserve": Out(1),
                 "o_words": Out(words),
@@ -140,14 +145,15 @@ class Drain(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        queue: Any = Queue(shape=JOB, depth=DRAINS)
+        layout = job_layout(self._config)
+        queue: Any = Queue(shape=layout, depth=DRAINS)
         m.submodules.queue = queue
         m.submodules.steps = steps = DrainSteps()
         m.submodules.walk = walk = UnitWalk(config=self._config)
         m.submodules.room = room = UnitRoom(config=self._config)
         connect(m, flipped(self.i), queue.i)
         m.submodules.units = units = Steps(bits=16)
-        job, unit = Signal(JOB), Signal(16)
+        job, unit = Signal(layout), Signal(16)
         with m.If(steps.o_take):
             m.d.sync += job.eq(queue.o.payload)
         last_unit, ends = units.o_last, Signal()
@@ -231,7 +237,7 @@ class Drain(wiring.Component):
     def _cool(self, m: Module, elements: Any) -> Any:
         """Whether the results of all elements have left the feet."""
         transforms = self._config.transforms
-        tail = self._longest() + max(t.alpha * t.m for t in transforms) + DRAINED_LATENCY
+        tail = self._longest() + max(t.drained for t in transforms) + DRAINED_LATENCY
         cooling = Signal(range(tail + 1))  # cycles to wait
         cools = Signal()  # there are some
         with m.If(elements):

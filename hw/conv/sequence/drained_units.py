@@ -32,7 +32,7 @@ class UnitWalk(wiring.Component):
                 "i_unit": In(unsigned(16)),
                 "i_step": In(1),
                 "i_units": In(unsigned(16)),
-                "i_transform": In(1),
+                "i_transform": In(config.transform_bits),
                 "o_address": Out(config.address_bits),
                 "o_last": Out(1),
             }
@@ -40,24 +40,29 @@ class UnitWalk(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        edge = of_transform(self._config, self.i_transform, lambda t: t.alpha - 1)
-        row = of_transform(
-            self._config, self.i_transform, lambda t: multiple(self.i_units, t.alpha)
-        )
+        config, index = self._config, self.i_transform
+        bottom = of_transform(config, index, lambda t: t.y.alpha - 1)
+        right = of_transform(config, index, lambda t: t.x.alpha - 1)
+        row = of_transform(config, index, lambda t: multiple(self.i_units, t.x.alpha))
         i, j = Signal(3), Signal(3)
         last_row = Signal()
         last_column = Signal()
         column = Signal(self._config.address_bits)  # of its first element
         m.d.comb += self.o_last.eq(last_row & last_column)
         with m.If(self.i_step):
-            m.d.sync += [i.eq(i + 1), last_row.eq(i + 1 == edge)]
+            m.d.sync += [i.eq(i + 1), last_row.eq(i + 1 == bottom)]
             m.d.sync += self.o_address.eq(self.o_address + row)
         with m.If(self.i_step & last_row):
             following = column + self.i_units
-            m.d.sync += [i.eq(0), last_row.eq(0), j.eq(j + 1), last_column.eq(j + 1 == edge)]
+            m.d.sync += [
+                i.eq(0),
+                last_row.eq(bottom == 0),
+                j.eq(j + 1),
+                last_column.eq(j + 1 == right),
+            ]
             m.d.sync += [column.eq(following), self.o_address.eq(following)]
         with m.If(self.i_begin):
-            m.d.sync += [i.eq(0), j.eq(0), last_row.eq(0), last_column.eq(0)]
+            m.d.sync += [i.eq(0), j.eq(0), last_row.eq(bottom == 0), last_column.eq(right == 0)]
             m.d.sync += [column.eq(self.i_unit), self.o_address.eq(self.i_unit)]
         return m
 
@@ -78,10 +83,11 @@ class UnitRoom(wiring.Component):
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
         words = unsigned(config.output_depth.bit_length())
-        names = ("by_channel", "last_unit", "transform", "active", "begin", "end", "turn_done")
+        names = ("by_channel", "last_unit", "active", "begin", "end", "turn_done")
         super().__init__(
             {
                 **{f"i_{name}": In(1) for name in names},
+                "i_transform": In(config.transform_bits),
                 "i_room": In(words),
                 "o_room": Out(1),
                 "o_reserve": Out(1),

@@ -98,9 +98,10 @@ class Streamer(wiring.Component):
         self._rests, self._waits = Signal(), Signal()
         # Of the instruction.
         self._flow = Signal(len(ISSUERS))  # none while there is none
-        self._winograd, self._skips, self._exact, self._index = (
-            Signal(name=name) for name in ("winograd", "skips", "exact", "index")
+        self._winograd, self._skips, self._exact = (
+            Signal(name=name) for name in ("winograd", "skips", "exact")
         )
+        self._index = Signal(config.transform_bits, name="index")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

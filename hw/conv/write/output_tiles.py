@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -9,6 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
+from hw.isa.transforms import Transform
 from hw.lib.algorithm import multiple, of_transform
 from hw.lib.rounds import Rounds
 from hw.lib.sizes import check_sizes
@@ -86,7 +88,7 @@ class OutputTiles(wiring.Component):
             {
                 "i_begin": In(1),
                 "i_step": In(1),
-                "i_transform": In(1),
+                "i_transform": In(config.transform_bits),
                 "i_tiles": In(16),
                 "i_last_channels": In(1),
                 "i_columns": In(16),
@@ -123,9 +125,6 @@ class OutputTiles(wiring.Component):
         base, pixel, line = steps
         m.submodules[name] = track = TileTrack(bits=bits)
 
-        def scaled(value: Any) -> Any:
-            return of_transform(self._config, self.i_transform, lambda t: value * t.m)
-
         m.d.comb += [
             track.i_begin.eq(self.i_begin),
             track.i_step.eq(self.i_step),
@@ -134,10 +133,14 @@ class OutputTiles(wiring.Component):
             track.i_base.eq(base),
             track.i_pixel.eq(pixel),
             track.i_line.eq(line),
-            track.i_right.eq(scaled(pixel)),
-            track.i_below.eq(scaled(line)),
+            track.i_right.eq(self._scaled(pixel, lambda t: t.x.m)),
+            track.i_below.eq(self._scaled(line, lambda t: t.y.m)),
         ]
         return track.o_value
+
+    def _scaled(self, step: Any, size: Callable[[Transform], int]) -> Any:
+        """A step from tile to tile."""
+        return of_transform(self._config, self.i_transform, lambda t: multiple(step, size(t)))
 
     def _walk(self, m: Module, move: Any) -> None:
         """Counts the words of a line, of a tile and of all tiles, each for itself, and columns."""
@@ -152,8 +155,9 @@ class OutputTiles(wiring.Component):
             Signal(name=name) for name in ("last_column", "first_is_last")
         )
         m.d.sync += [single.eq(self.i_columns == 1), most.eq(self.i_columns - 1)]
+        m.d.comb += line.i_single.eq(of_transform(config, index, lambda t: int(t.x.m == 1)))
         for loop, starts, count in (
-            (line, self.i_begin, of_transform(config, index, lambda t: t.m)),
+            (line, self.i_begin, of_transform(config, index, lambda t: t.x.m)),
             (tile, self.i_begin, of_transform(config, index, lambda t: t.pixels)),
             (
                 words,

@@ -91,7 +91,8 @@ class Writer(wiring.Component):
             }
         )
         self._instruction = Signal(WRITE)
-        self._winograd, self._index = (Signal(name=name) for name in ("winograd", "index"))
+        self._winograd = Signal(name="winograd")
+        self._index = Signal(config.transform_bits, name="index")
         self._turned = Signal()  # a word's channels are in its highest bytes
         self._last_channels = Signal()  # Winograd: the word's are the pixel tile's last
         self._groups = ChannelGroups(columns=config.columns)
