@@ -26,7 +26,8 @@ def legal(network: Network, conv: Conv, choice: Choice, config: OverlayConfig) -
     """Whether the algorithm can compute the layer on an overlay, if its memories are large enough.
 
     kn2row in WS keeps a whole row of pixels in the accumulators.  Winograd has no NS, and stride 1
-    and no dilation in its dimensions.  Beside the array go depthwise convolutions that no addition waits for.
+    and no dilation in its dimensions.  Beside the array go depthwise convolutions that no addition
+    waits for.
     """
     match choice.algorithm, choice.dataflow:
         case ConvAlgorithm.KN2ROW, Dataflow.WS:

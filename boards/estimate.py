@@ -106,12 +106,14 @@ _OUTPUT_TRANSFORM = {
     "f2": Resources(lut=12, ff=10),
     "f4": Resources(lut=21, ff=19),
     "both": Resources(lut=22, ff=20),
+    "all": Resources(lut=22, ff=20),
 }
 _INPUT_TRANSFORM = {
     "none": Resources(),
     "f2": Resources(lut=37, ff=53),
     "f4": Resources(lut=146, ff=79),
     "both": Resources(lut=164, ff=79),
+    "all": Resources(lut=164, ff=79),
 }
 
 

@@ -53,6 +53,7 @@ class Convolution:
         self._queues: list[deque[ConvWork]] = [deque() for _ in range(3)]
         self._engine = Split([False] * 3)
         self._sequencer = Split([False] * 2)
+        self._sequences = False  # it is offered an instruction
 
     @property
     def waves(self) -> dict[int, Waves]:
@@ -86,7 +87,8 @@ class Convolution:
         horizon = self._engine.plan(room, valid=offered is not None)
         head = sequence[0] if sequence else None
         can = [self.loader.ready(head), self.streamer.ready(head)] if head else [False, False]
-        horizon = min(horizon, self._sequencer.plan(can, valid=head is not None))
+        self._sequences = head is not None and not self.loader.holds(head)
+        horizon = min(horizon, self._sequencer.plan(can, valid=self._sequences))
         self._feeds = bool(feed) and self.feeder.ready
         self._writes = bool(write) and self.writer.ready
         return 1 if self._feeds or self._writes else horizon
@@ -110,7 +112,7 @@ class Convolution:
             self.feeder.accept(feed.popleft())
         if self._writes:
             self.writer.accept(write.popleft())
-        if sequence:
+        if self._sequences:
             head = sequence[0]
             loads, streams = self._sequencer.now
             if loads:

@@ -48,6 +48,7 @@ class Turn:
             self._reads = False
             return FOREVER
         (begin, words), room = self._groups[0], self._results.room
+        begin = max(begin, self._results.clear)
         self._reads = self._results.turns = begin <= now and room > 0
         if begin > now:
             return begin - now
@@ -182,6 +183,8 @@ class Drain:
                 self._parameters.begin()
         elif state is _State.ELEMENTS:
             self._cooling = self._latencies.cooling
+            if not job.by_channel:
+                self._results.occupy(now + cycles - 1, self._latencies.busy)
             self._left -= cycles
             if not self._left:
                 self._end_unit(job, now + cycles - 1)

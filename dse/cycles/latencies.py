@@ -9,11 +9,10 @@ from hw.isa.timing import (
     BLOCK_QUEUE_LATENCY,
     DRAINED_LATENCY,
     FEED_LATENCY,
-    FOOT_LATENCY,
     INPUT_LATENCY,
-    POP_LATENCY,
     TURN_LATENCY,
-    crossing_latency,
+    collector_busy,
+    collector_latency,
     foot_delay,
     output_latency,
     parameter_margin,
@@ -31,7 +30,8 @@ class Latencies:
     wave that may use it.  With Winograd, from a unit's last element, less the output transform:
     word, to the first of its words at the writer (WS); filled : to its first pixel in the output
     turn, and the turn's notice of it (IS).  swap : from there to the parameters' swap (WS).
-    cooling : cycles behind it in which results are still to leave the feet.
+    cooling : cycles behind it in which results are still to leave the feet. busy : for which the
+    collector's output is not free (WS). clear : from there to the output turn's first read (IS).
     """
 
     word: int
@@ -42,11 +42,13 @@ class Latencies:
     filled: int
     swap: int
     cooling: int
+    busy: int
+    clear: int
 
     @classmethod
     def of(cls, config: OverlayConfig) -> Latencies:
         travel = foot_delay(config.rows)
-        results = POP_LATENCY + travel + FOOT_LATENCY + crossing_latency(config.crossings)
+        results = collector_latency(config.rows, config.crossings)
         transforms = config.transforms
         swap = max((output_latency(t, transforms) for t in transforms), default=0)
         pixels = max((t.drained for t in transforms), default=0)
@@ -59,6 +61,8 @@ class Latencies:
             filled=results + 1,
             swap=swap,
             cooling=swap + pixels + DRAINED_LATENCY,
+            busy=collector_busy(config.columns, transforms),
+            clear=1 + results - TURN_LATENCY,
         )
 
 

@@ -35,6 +35,11 @@ class Loader:
         follows = layer.dataflow is self._flow and layer.dataflow is not Dataflow.NS
         return self._nest is None and (not self._ahead or (follows and self._ahead == 1))
 
+    def holds(self, layer: ConvWork) -> bool:
+        """Whether the last burst of a layer in IS keeps the sequencer from an instruction."""
+        turns = self._flow is Dataflow.IS and bool(self._words or self._phase)
+        return turns and layer.dataflow is not Dataflow.IS
+
     def plan(self) -> int:
         config, nest = self._config, self._nest
         self._starts = False

@@ -18,6 +18,7 @@ class Results:
         self.room = config.output_depth
         self.seen = self.room  # of it, what was free a cycle ago
         self.spacing = 0  # cycles until the collector's output is free
+        self.clear = 0  # cycle from which the output turn may deliver
         self.waves = False  # a word is reserved by each of this span's cycles: a wave's
         self.turns = False  # likewise, of the output turn
 
@@ -43,8 +44,8 @@ class Results:
             self.room += cycles
         if self.waves:
             self.room -= cycles
-            self.spacing = self._columns
             self._words.push(now, cycles)
+            self.occupy(now + cycles - 1, self._columns)
         if self.turns:
             self.room -= cycles
             self._turned.push(now, cycles)
@@ -53,8 +54,13 @@ class Results:
     def close(self, now: int, pixels: int) -> None:
         """IS: the group's last wave; after ``step``."""
         self.room -= pixels
-        self.spacing = pixels
+        self.occupy(now, pixels)
         self._words.push(now, pixels, self._latencies.group - self._latencies.word)
+
+    def occupy(self, now: int, cycles: int) -> None:
+        """The collector's output is taken for so long behind a wave; after ``step``."""
+        self.spacing = cycles
+        self.clear = now + cycles + self._latencies.clear
 
     def deliver(self, now: int, pixels: int, more: int) -> None:
         """Winograd, WS: pixels of a line, the first ``more`` than a wave's latency from now."""

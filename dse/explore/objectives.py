@@ -25,6 +25,7 @@ class Winograd(StrEnum):
     F2 = "f2"
     F4 = "f4"
     BOTH = "both"
+    ALL = "all"
 
 
 class MemoryModel(StrEnum):

@@ -11,9 +11,8 @@ import numpy as np
 
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import (
-    FOOT_LATENCY,
     LEAST_TILE_CYCLES,
-    POP_LATENCY,
+    collector_latency,
     crossing_latency,
     foot_delay,
     parameter_margin,
@@ -80,7 +79,7 @@ class Grid:
     @cached_property
     def results(self) -> Count:
         """From a wave to its result in column 0."""
-        return POP_LATENCY + self.travel + FOOT_LATENCY + self.crossing
+        return collector_latency(self.rows, self.template.crossings)
 
     @cached_property
     def crossing(self) -> int:

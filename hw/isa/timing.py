@@ -179,6 +179,24 @@ def output_latency(transform: Transform, transforms: Sequence[Transform]) -> int
     return fixed + transform.x.alpha - 1
 
 
+def drained_delay(transforms: Sequence[Transform]) -> int:
+    """From the last element of a tile to its last pixel, of the slowest of the transforms."""
+    return max(
+        output_latency(t, transforms) + t.x.alpha * (t.y.m - 1) + t.x.m - 1 for t in transforms
+    )
+
+
+def collector_busy(columns: int, transforms: Sequence[Transform]) -> int:
+    """Cycles for which the results of a wave, or of a drained element, keep the collector's
+    output, counted from the wave or the element."""
+    return columns + (drained_delay(transforms) if transforms else 0)
+
+
+def collector_latency(rows: Any, crossings: int) -> Any:
+    """From a wave to its result at the collector, of column 0."""
+    return POP_LATENCY + foot_delay(rows) + FOOT_LATENCY + crossing_latency(crossings)
+
+
 def input_switch_gap(transforms: Sequence[Transform]) -> int:
     """Least idle cycles between the last word of a patch and the first of one with a smaller
     transform, whose output would otherwise overtake; 0 before a patch of the same or a larger one.

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.conv.array.wave import wave_layout
 from hw.conv.sequence.loader import WEIGHT_POP
+from hw.conv.sequence.wave_resources import busy_cycles
 from hw.isa.config import OverlayConfig
 
 STALL = data.StructLayout({"activation": 1, "weight": 1, "output": 1})
@@ -59,7 +60,7 @@ def sight_layout(config: OverlayConfig) -> data.StructLayout:
             "headed": 1,
             "room": unsigned(config.output_depth.bit_length()),
             "some_room": 1,
-            "spacing": unsigned(config.columns.bit_length()),
+            "spacing": busy_cycles(config),
             "parameters_ready": 1,
             "settled": 1,
             "open": 1,
@@ -95,7 +96,7 @@ def request_layout(config: OverlayConfig) -> data.StructLayout:
             "weight_pop": WEIGHT_POP,
             "addressed": 1,
             "reserve": 1,
-            "busy": unsigned(config.columns.bit_length()),
+            "busy": busy_cycles(config),
             "stall": STALL,
         }
     )

@@ -66,7 +66,8 @@ class Loader(wiring.Component):
     -------
     i : instructions. i_swap : the streamer takes the shadow in this cycle. i_finish : the streamer
     has issued an instruction's last wave. i_activations, i_weights : words there.
-    o_ready : the shadow is loaded. o_activation_pop, o_weight_pop. o_enable, o_start, o_top,
+    o_ready : the shadow is loaded. o_turns : a burst of IS has words left, or the serialisers turn.
+    o_activation_pop, o_weight_pop. o_enable, o_start, o_top,
     o_serial, o_serial_first, o_turned, o_wide : see `wave_layout`.
     """
 
@@ -81,6 +82,7 @@ class Loader(wiring.Component):
                 "i_scratch": In(unsigned(24)),
                 "i_weights": In(unsigned(24)),
                 "o_ready": Out(1),
+                "o_turns": Out(1),
                 "o_activation_pop": Out(1),
                 "o_scratch_pop": Out(WEIGHT_POP),
                 "o_weight_pop": Out(WEIGHT_POP),
@@ -95,7 +97,9 @@ class Loader(wiring.Component):
         )
 
         self._most = max(config.columns, config.rows)  # words of a burst
-        self._by_pixel, self._winograd = (Signal(name=name) for name in ("by_pixel", "winograd"))
+        self._by_pixel, self._winograd, self._turning = (
+            Signal(name=name) for name in ("by_pixel", "winograd", "turning")
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -192,7 +196,7 @@ class Loader(wiring.Component):
         rows = self._config.rows
         count = range(self._most + 1)
         words = Signal(data.StructLayout({"left": count, "some": 1, "last": 1}))
-        phase, turning = Signal(range(rows)), Signal()  # it is not zero
+        phase, turning = Signal(range(rows)), self._turning  # it is not zero
         with m.If(words.some):
             m.d.sync += [
                 words.left.eq(words.left - 1),
@@ -256,6 +260,7 @@ class Loader(wiring.Component):
         m.d.comb += [
             self.o_serial.eq(pop & by_pixel),
             self.o_serial_first.eq(start & by_pixel),
+            self.o_turns.eq(by_pixel & (words.some | self._turning)),
             self.o_activation_pop.eq(self.o_serial & ~burst.wide),
             scratch.pop.eq(self.o_serial & burst.wide),
             scratch.hold.eq(scratch.pop & burst.keep),

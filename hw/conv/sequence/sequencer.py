@@ -8,13 +8,14 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out, connect
 
 from hw.conv.array.wave import wave_layout
 from hw.conv.sequence.fed import fed_word
 from hw.conv.sequence.issuer import STALL
 from hw.conv.sequence.loader import SEQUENCE, WEIGHT_POP, Loader
 from hw.conv.sequence.streamer import Streamer
+from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import POP_LATENCY
 from hw.lib.pipelining import delayed
@@ -72,7 +73,13 @@ class Sequencer(wiring.Component):
         m.submodules.loader = loader = Loader(config=self._config)
         m.submodules.streamer = streamer = Streamer(config=self._config)
         m.submodules.split = split = Split(shape=SEQUENCE, outputs=2)
-        connect(m, flipped(self.i), split.i)
+        # A layer in IS may end while its last burst turns words for further columns.
+        held = loader.o_turns & (self.i.payload.dataflow != Dataflow.IS)
+        m.d.comb += [
+            split.i.payload.eq(self.i.payload),
+            split.i.valid.eq(self.i.valid & ~held),
+            self.i.ready.eq(split.i.ready & ~held),
+        ]
         connect(m, split.o_0, loader.i)
         connect(m, split.o_1, streamer.i)
         m.d.comb += [

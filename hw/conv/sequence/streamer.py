@@ -19,7 +19,7 @@ from hw.conv.sequence.wave_resources import OutputRoom, ParameterSchedule
 from hw.conv.sequence.weight_stationary import WeightStationary
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
-from hw.isa.timing import REUSE_DISTANCE
+from hw.isa.timing import REUSE_DISTANCE, collector_busy
 from hw.lib.algorithm import is_winograd, skips, transform_index
 from hw.lib.counted_steps import Steps
 from hw.lib.tiles import Tiles
@@ -309,11 +309,14 @@ class Streamer(wiring.Component):
             drain.i_room.eq(room.o_room),
             drain.i_parameters.eq(parameters.o_ready),
             drain.i_turn_done.eq(self.i_turn_done),
-            self.o_turn_room.eq(room.o_some),
+            self.o_turn_room.eq(room.o_some & room.o_clear),
             self.o_wave.drain.eq(drain.o_drain),
             self._free.eq(drain.o_free),
             self._idle.eq(drain.o_idle),
         ]
+        with m.If(drain.o_drain.valid & ~drain.o_drain.by_channel):
+            busy = collector_busy(self._config.columns, self._config.transforms)
+            m.d.comb += room.i_busy.eq(busy)
         with m.If(tile.i_wave):
             m.d.comb += [
                 self.o_wave.tag.first.eq(tile.o_first),

@@ -9,7 +9,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.config import OverlayConfig
-from hw.isa.timing import foot_delay, parameter_margin
+from hw.isa.timing import (
+    TURN_LATENCY,
+    collector_busy,
+    collector_latency,
+    foot_delay,
+    parameter_margin,
+)
 
 
 class ParameterSchedule(wiring.Component):
@@ -71,30 +77,37 @@ class ParameterSchedule(wiring.Component):
         return m
 
 
+def busy_cycles(config: OverlayConfig) -> Any:
+    """Shape of the cycles for which the collector's output is not free."""
+    return unsigned(collector_busy(config.columns, config.transforms).bit_length())
+
+
 class OutputRoom(wiring.Component):
-    """Counts the free words of the output FIFO, and keeps the corner turn's reads apart.
+    """Counts the free words of the output FIFO, and keeps what delivers them apart.
 
     Members
     -------
     i_reserve, i_words : this cycle's wave will deliver so many. i_returned : the writer took one.
-    i_busy : cycles for which results of this cycle's wave keep the collector's output.
+    i_busy : cycles for which results of this cycle's wave or element keep the collector's output.
     o_room, o_some : free words; there are some.
-    o_spacing : cycles until the collector's output is free.
+    o_spacing : cycles until a wave's results find the collector's output free.
+    o_clear : nothing is on its way there any more: the output turn may deliver.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._depth = config.output_depth
+        self._way = collector_latency(config.rows, config.crossings) - TURN_LATENCY
         words = unsigned(self._depth.bit_length())
-        busy = unsigned(config.columns.bit_length())
         super().__init__(
             {
                 "i_reserve": In(1),
                 "i_words": In(words),
                 "i_returned": In(1),
-                "i_busy": In(busy),
+                "i_busy": In(busy_cycles(config)),
                 "o_room": Out(words, init=self._depth),
                 "o_some": Out(1, init=1),
-                "o_spacing": Out(busy),
+                "o_spacing": Out(busy_cycles(config)),
+                "o_clear": Out(1, init=1),
             }
         )
 
@@ -109,4 +122,10 @@ class OutputRoom(wiring.Component):
         m.d.sync += self.o_some.eq(some | self.i_returned)
         elapsed = Mux(self.o_spacing != 0, self.o_spacing - 1, 0)
         m.d.sync += self.o_spacing.eq(Mux(self.i_busy != 0, self.i_busy, elapsed))
+        coming = Signal(range(self._way + 1))  # cycles until the last result is there
+        m.d.sync += self.o_clear.eq((self.o_spacing == 0) & (coming <= 1))
+        with m.If(self.o_spacing != 0):
+            m.d.sync += coming.eq(self._way)
+        with m.Elif(coming != 0):
+            m.d.sync += coming.eq(coming - 1)
         return m
