@@ -22,7 +22,7 @@ from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 from dse.process import interrupt
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.isa.transforms import F2, F4, TAPS, Transform
+from hw.isa.transforms import F2, F4, Transform
 
 NETWORKS = ("squeezenet", "vgg-19", "resnet-50", "googlenet", "inception-v4")
 ARRAY = OverlayConfig(rows=48, columns=128, lanes=2)
@@ -53,8 +53,8 @@ def weight_bytes(conv: ConvShape, transform: Transform | None) -> int:
     """Of a layer's weights as they are, or transformed."""
     if transform is None:
         return conv.taps * conv.cin * conv.cout
-    operands = len(round_offsets(conv.kernel)) * transform.elements * conv.cin * conv.cout
-    return OPERAND_BYTES * operands
+    rounds = len(round_offsets(conv.kernel, transform))
+    return OPERAND_BYTES * rounds * transform.elements * conv.cin * conv.cout
 
 
 def products(conv: ConvShape, beat: int) -> Iterator[Cost]:
@@ -69,10 +69,11 @@ def products(conv: ConvShape, beat: int) -> Iterator[Cost]:
 
 def winograd(conv: ConvShape, transform: Transform, on_the_fly: bool, beat: int) -> Iterator[Cost]:
     """One transform, its weights transformed offline or on the fly."""
-    tiles = ceil_div(conv.o1, transform.m) * ceil_div(conv.o2, transform.m)
-    patches = len(round_offsets(conv.kernel)) * ceil_div(conv.cin, ARRAY.reduction)
+    y, x = transform.y, transform.x
+    tiles = ceil_div(conv.o1, y.m) * ceil_div(conv.o2, x.m)
+    patches = len(round_offsets(conv.kernel, transform)) * ceil_div(conv.cin, ARRAY.reduction)
     chunks = patches * transform.elements
-    read = patches * TAPS**2 if on_the_fly else chunks
+    read = patches * y.taps * x.taps if on_the_fly else chunks
     size = 1 if on_the_fly else OPERAND_BYTES
     return costs(transform.name, tiles, conv.cout, chunks, read, size, beat)
 

@@ -208,4 +208,5 @@ def input_switch_gap(transforms: Sequence[Transform]) -> int:
 def output_switch_gap(transforms: Sequence[Transform]) -> int:
     """Least idle cycles between the last element of a tile and the first of one with a smaller
     transform; 0 before a tile of the same or a larger one."""
-    return max(0, max(t.drained for t in transforms) - min(t.elements for t in transforms))
+    quickest = min(t.elements + output_latency(t, transforms) for t in transforms)
+    return max(0, drained_delay(transforms) + 1 - quickest)

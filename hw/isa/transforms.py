@@ -36,7 +36,7 @@ class TransformError(ValueError):
 
 
 @dataclass(frozen=True)
-class Axis:
+class Dimension:
     """F(m, r) of one dimension: ``scale * (m outputs) = A^T (G g * B^T d)``.
 
     Parameters
@@ -66,10 +66,10 @@ class Axis:
         """Power of two in the scale."""
         return (self.scale & -self.scale).bit_length() - 1
 
-    def scaled(self, factor: int) -> Axis:
+    def scaled(self, factor: int) -> Dimension:
         """The same with a larger scale, for which the weights pay."""
         weights = tuple(tuple(factor * tap for tap in row) for row in self.weight_matrix)
-        return Axis(
+        return Dimension(
             self.m, self.taps, self.input_matrix, weights, self.output_matrix, factor * self.scale
         )
 
@@ -82,8 +82,8 @@ class Transform:
     ``x.alpha * i + j``, i along y, j along x.
     """
 
-    y: Axis
-    x: Axis
+    y: Dimension
+    x: Dimension
 
     @property
     def name(self) -> str:
@@ -173,7 +173,7 @@ class Transform:
         return result_bits + self.total_shift
 
 
-def derive(m: int, points: Sequence[int], taps: int = 3) -> Axis:
+def derive(m: int, points: Sequence[int], taps: int = 3) -> Dimension:
     """F(m, taps) from infinity and m + taps - 2 finite points, in this order."""
     if m < 1 or taps < 1 or len(points) != m + taps - 2 or len(set(points)) != len(points):
         raise TransformError(f"F({m},{taps}) needs {m + taps - 2} distinct points, not {points}")
@@ -189,7 +189,7 @@ def derive(m: int, points: Sequence[int], taps: int = 3) -> Axis:
         [share // multiplier * power for power in row]
         for share, multiplier, row in zip(shares, multipliers, powers, strict=True)
     ]
-    return Axis(
+    return Dimension(
         m=m,
         taps=taps,
         input_matrix=tuple(_polynomial(roots, alpha) for roots in others),
@@ -272,7 +272,7 @@ def _range(rows: Sequence[Sequence[int]]) -> tuple[int, int]:
 
 # No power of the last point is zero, so that a line's last element completes all its sums.
 _TWO, _FOUR = (0, -1, 1), (0, -2, 2, -1, 1)
-POINT = Axis(1, 1, ((1,),), ((1,),), ((1,),), 1)
+POINT = Dimension(1, 1, ((1,),), ((1,),), ((1,),), 1)
 F2 = Transform(derive(2, _TWO), derive(2, _TWO))
 F4 = Transform(derive(4, _FOUR), derive(4, _FOUR))
 # Of one dimension, by outputs. All divide by 9 as F4 does, so that one divider serves them.

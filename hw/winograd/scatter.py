@@ -9,14 +9,14 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Axis
+from hw.isa.transforms import Dimension
 from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
 from hw.winograd.steps import Table, Walk, choice_bits, lookup, step_bits
 
 
-def common_shift(axes: Sequence[Axis]) -> int:
+def common_shift(axes: Sequence[Dimension]) -> int:
     """Power of two in the sums of `Scatter`: all scales are aligned to the largest."""
     return max(axis.scale_shift for axis in axes)
 
@@ -42,7 +42,7 @@ class Scatter(wiring.Component):
         zero; the first SCATTER_LATENCY after the line's last element.
     """
 
-    def __init__(self, *, axes: Sequence[Axis], bits: int) -> None:
+    def __init__(self, *, axes: Sequence[Dimension], bits: int) -> None:
         check_sizes(1, bits=bits)
         self._axes = tuple(axes)
         self._sums = tuple(axis.m for axis in self._axes)

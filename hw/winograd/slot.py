@@ -10,7 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Axis
+from hw.isa.transforms import Dimension
 from hw.lib.sizes import check_sizes
 from hw.winograd.steps import choice_bits, lookup, step_bits
 from hw.winograd.terms import SLOTS, slotted_rows
@@ -38,7 +38,7 @@ class Slot(wiring.Component):
         self,
         *,
         slot: int,
-        axes: Sequence[Axis],
+        axes: Sequence[Dimension],
         lanes: int,
         input_bits: int,
         lines: int,

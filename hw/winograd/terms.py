@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hw.isa.transforms import Axis, TransformError
+from hw.isa.transforms import Dimension, TransformError
 
 SLOTS = 4  # the row is (slot 0 + slot 1) + (slot 2 + slot 3)
 _FILLED = {1: (0,), 2: (0, 2), 3: (0, 3, 2), 4: (0, 3, 1, 2)}  # slot of each term of a row
@@ -23,7 +23,7 @@ class Term:
 SlottedRow = tuple[Term | None, Term | None, Term | None, Term | None]
 
 
-def slotted_rows(axis: Axis) -> tuple[SlottedRow, ...]:
+def slotted_rows(axis: Dimension) -> tuple[SlottedRow, ...]:
     """The rows of B^T by slot.
 
     Terms are placed in the order of their positions, so that a slot sees few positions (two in
@@ -48,13 +48,13 @@ def _slotted(row: Sequence[int]) -> SlottedRow:
     return first, second, third, fourth
 
 
-def used_slots(axes: Sequence[Axis]) -> tuple[int, ...]:
+def used_slots(axes: Sequence[Dimension]) -> tuple[int, ...]:
     """The slots that some row fills."""
     rows = [row for axis in axes for row in slotted_rows(axis)]
     return tuple(slot for slot in range(SLOTS) if any(row[slot] for row in rows))
 
 
-def relative_signs(axes: Sequence[Axis]) -> dict[int, dict[tuple[int, int], int]]:
+def relative_signs(axes: Sequence[Dimension]) -> dict[int, dict[tuple[int, int], int]]:
     """By slot, then by transform and row: is its adder's second operand subtracted?
 
     Slot 0 is always added; slot 2 gives the second sum its sign, and slot 3 is relative to it.

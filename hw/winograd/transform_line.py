@@ -10,7 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import LINE_LATENCY
-from hw.isa.transforms import Axis
+from hw.isa.transforms import Dimension
 from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
@@ -47,7 +47,7 @@ class LineTransform(wiring.Component):
         self,
         *,
         lanes: int,
-        axes: Sequence[Axis],
+        axes: Sequence[Dimension],
         lines: Sequence[int],
         input_bits: int,
         output_bits: int,
@@ -139,6 +139,8 @@ class LineTransform(wiring.Component):
         for lane in range(self._lanes):
             halves = []
             for left, right in ((0, 1), (2, 3)):
+                if left not in slots:
+                    continue
                 bits = slots[left].term_bits
                 total = slots[left].o_terms[lane]
                 if right in slots:
@@ -147,7 +149,9 @@ class LineTransform(wiring.Component):
                 half = Signal(signed(bits), name=f"half_{left}_{lane}", reset_less=True)
                 m.d.sync += half.eq(total)
                 halves.append(half)
-            m.d.sync += self.o_word[lane].eq(add_signed(halves[0], halves[1], negative[2]))
+            first, *others = halves
+            total = add_signed(first, others[0], negative[2]) if others else first
+            m.d.sync += self.o_word[lane].eq(total)
 
     def _sign(self, m: Module, run: StepRun, table: Table, delay: int, *, name: str) -> Value:
         sign = lookup(m, run.o_transform, run.o_inner, table, name=name)

@@ -141,28 +141,29 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
     proof.assume(~(fresh & tiles.i_step))
     proof.assume((tiles.i_tiles != 0) & (tiles.i_columns != 0))
 
-    edge = of_transform(config, tiles.i_transform, lambda transform: transform.m)
+    rows = of_transform(config, tiles.i_transform, lambda t: t.y.m)
+    columns = of_transform(config, tiles.i_transform, lambda t: t.x.m)
     begun = Signal()
     place = data.StructLayout({"column": 16, "left": 17, "top": 17})
     first, here, following = Signal(place), Signal(place), Signal(place)
     number, line, pixel = Signal(16, name="number"), Signal(3, name="y"), Signal(3, name="x")
-    tile_ends = (pixel == edge - 1) & (line == edge - 1)
+    tile_ends = (pixel == columns - 1) & (line == rows - 1)
     last = tile_ends & (number == tiles.i_tiles - 1)
     m.d.comb += [
         following.column.eq(here.column + 1),
-        following.left.eq(here.left + edge),
+        following.left.eq(here.left + columns),
         following.top.eq(here.top),
     ]
     with m.If(here.column == tiles.i_columns - 1):
         m.d.comb += [following.column.eq(0), following.left.eq(0)]
-        m.d.comb += following.top.eq(here.top + edge)
+        m.d.comb += following.top.eq(here.top + rows)
     marks = Signal()  # the next pixel tile's first tile is reached, which is noted now
     m.d.sync += marks.eq(tiles.i_step & tiles.o_last & tiles.i_last_channels)
     with m.If(marks):
         m.d.sync += first.eq(here)
     with m.If(tiles.i_step):
         m.d.sync += pixel.eq(pixel + 1)
-        with m.If(pixel == edge - 1):
+        with m.If(pixel == columns - 1):
             m.d.sync += [pixel.eq(0), line.eq(line + 1)]
         with m.If(tile_ends):
             m.d.sync += [line.eq(0), number.eq(number + 1), here.eq(following)]
@@ -195,7 +196,7 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
         "row.first_row": first.top,
     }.items():
         proof.require(~begun | (proof.inner(name) == value))
-    proof.require(~held | ((pixel < edge) & (line < edge) & (number < tiles.i_tiles)))
+    proof.require(~held | ((pixel < columns) & (line < rows) & (number < tiles.i_tiles)))
     for one, left, flag in (
         (here, "left", "last_column"),
         (first, "first_left", "first_is_last"),
@@ -214,9 +215,9 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
         """Of so many tiles."""
         return of_transform(config, tiles.i_transform, lambda t: multiple(value, t.pixels))
 
-    in_tile = of_transform(config, tiles.i_transform, lambda t: multiple(line, t.m)) + pixel
+    in_tile = of_transform(config, tiles.i_transform, lambda t: multiple(line, t.x.m)) + pixel
     for loop, step, count, known in (
-        ("line", pixel, edge, held),
+        ("line", pixel, columns, held),
         ("tile", in_tile, words(Const(1, 1)), held),
         ("words", words(number) + in_tile, words(tiles.i_tiles), held & ~fresh),
     ):

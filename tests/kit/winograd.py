@@ -23,11 +23,11 @@ def input_tiles(
 
     ``origin``: (y, x) in the image of the first patch's first word; beyond the image is ``fill``.
     """
-    m, alpha = transform.m, transform.alpha
-    tiles = tuple(ceil_div(extent, m) for extent in output)
+    axes = transform.y, transform.x
+    tiles = tuple(ceil_div(extent, axis.m) for extent, axis in zip(output, axes, strict=True))
     rows, columns = (
-        m * np.arange(count)[:, None] + np.arange(alpha) + start
-        for count, start in zip(tiles, origin, strict=True)
+        axis.m * np.arange(count)[:, None] + np.arange(axis.alpha) + start
+        for axis, count, start in zip(axes, tiles, origin, strict=True)
     )
     padded = np.pad(image.astype(np.int64), ((1, 1), (1, 1), (0, 0)), constant_values=fill)
     y, x = (
@@ -35,21 +35,21 @@ def input_tiles(
         for index, extent in zip((rows, columns), image.shape[:2], strict=True)
     )
     patches = padded[y[:, None, :, None], x[None, :, None, :]]
-    matrix = np.array(transform.input_matrix)
-    values = np.einsum("iy,abyxc,jx->abijc", matrix, patches, matrix, optimize=True)
+    along_y, along_x = (np.array(axis.input_matrix) for axis in axes)
+    values = np.einsum("iy,abyxc,jx->abijc", along_y, patches, along_x, optimize=True)
     return values.reshape(*tiles, transform.elements, image.shape[2])
 
 
 def output_tiles(elements: Sums, transform: Transform) -> Sums:
     """[tile rows, tile columns, elements, Cout] -> [rows, columns, Cout], exactly divided."""
-    m, alpha = transform.m, transform.alpha
+    y, x = transform.y, transform.x
     rows, columns, _, cout = elements.shape
-    shaped = elements.reshape(rows, columns, alpha, alpha, cout)
-    matrix = np.array(transform.output_matrix)
-    scaled = np.einsum("ki,abijo,lj->akblo", matrix, shaped, matrix, optimize=True)
+    shaped = elements.reshape(rows, columns, y.alpha, x.alpha, cout)
+    along_y, along_x = (np.array(axis.output_matrix) for axis in (y, x))
+    scaled = np.einsum("ki,abijo,lj->akblo", along_y, shaped, along_x, optimize=True)
     results, remainder = np.divmod(scaled, transform.total_scale)
     assert not remainder.any(), "the scale divides every result"
-    return results.reshape(m * rows, m * columns, cout)
+    return results.reshape(y.m * rows, x.m * columns, cout)
 
 
 def winograd_conv(
@@ -72,7 +72,7 @@ def winograd_conv(
     values = np.stack(
         [
             input_tiles(image, transform, output, (y - top, x - left), fill)
-            for y, x in round_offsets(kernel)
+            for y, x in round_offsets(kernel, transform)
         ]
     )
     elements = np.einsum("rabec,reco->abeo", values, operands, optimize=True)

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dse.assembly.program_error import ProgramError
+from dse.cycles.whole_program import program_cycles
 from dse.network.graph import Window
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm
+from dse.tiling.tile_form import Tile, TileForm, tile_forms
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
-from hw.isa.transforms import F2, F4
+from hw.isa.transforms import F2, F4, LINE3, LINE4
 from sim.functional_taps import FunctionalError
 from tests.rtl.algorithms import check, layer
 from tests.rtl.overlays import OVERLAYS
@@ -27,35 +29,54 @@ FLOWS = [Dataflow.WS, Dataflow.IS]
 LANES = [pytest.param(1, marks=pytest.mark.slow), 2]
 
 
-def config(lanes: int, winograd: str = "both") -> OverlayConfig:
+FORMS: dict[Tile, TileForm] = {form.tile: form for form in tile_forms((F2, F4, LINE4, LINE3))}
+NAMES = {2: "f2", 4: "f4"}  # of overlays with one transform
+
+
+def config(lanes: int, winograd: str = "all") -> OverlayConfig:
     words = 1024 if winograd != "none" else 0
     return replace(OVERLAYS[f"winograd{lanes}"], winograd=winograd, scratch_words=words)
 
 
-def winograd(flow: Dataflow, tile: int | None = None) -> Choice:
+def winograd(flow: Dataflow, tile: Tile | None = None) -> Choice:
     return Choice(flow, ConvAlgorithm.WINOGRAD, tile)
 
 
 @st.composite
-def windows(draw: st.DrawFn) -> tuple[tuple[int, int], Window]:
-    """Image extents, multiples of the tile or not, and a window of stride 1 on it."""
-    axes = []
-    for _ in range(2):
-        size, kernel = draw(st.integers(1, 11)), draw(st.sampled_from([1, 2, 3, 3, 3, 5]))
-        before, after = draw(st.integers(0, 3)), draw(st.integers(0, 3))
-        axes.append((size, kernel, before, after + max(0, kernel - size - before - after)))
-    (h, ky, top, bottom), (w, kx, left, right) = axes
-    return (h, w), Window((ky, kx), padding=(top, left, bottom, right))
+def windows(draw: st.DrawFn, form: TileForm) -> tuple[tuple[int, int], Window]:
+    """Image extents, multiples of the tile or not, and a window on it, of stride 1 along what is
+    transformed."""
+    along_y = draw(_axis())
+    steps = st.tuples(st.integers(1, 3), st.integers(1, 2)) if form.line else st.just((1, 1))
+    along_x = draw(steps.flatmap(_axis_of))
+    rows, columns = form.own((along_y, along_x))
+    (h, ky, sy, dy, top, bottom), (w, kx, sx, dx, left, right) = rows, columns
+    padding = (top, left, bottom, right)
+    return (h, w), Window((ky, kx), stride=(sy, sx), dilation=(dy, dx), padding=padding)
+
+
+@st.composite
+def _axis(draw: st.DrawFn, stride: int = 1, dilation: int = 1) -> tuple[int, ...]:
+    """Size, kernel, stride, dilation, and padding on either side, so that the kernel fits."""
+    size, kernel = draw(st.integers(1, 11)), draw(st.sampled_from([1, 2, 3, 3, 3, 5, 7]))
+    before, after = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    missing = dilation * (kernel - 1) + 1 - size - before - after
+    return size, kernel, stride, dilation, before, after + max(0, missing)
+
+
+def _axis_of(steps: tuple[int, int]) -> st.SearchStrategy[tuple[int, ...]]:
+    return _axis(*steps)
 
 
 @pytest.mark.parametrize("lanes", LANES)
 @settings(max_examples=35, deadline=None, suppress_health_check=list(HealthCheck))
-@given(windows(), st.integers(1, 14), st.integers(1, 11), st.data())
-def test_layers_match_the_golden_model(lanes, case, cin, cout, data) -> None:
-    (height, width), window = case
+@given(st.sampled_from(list(FORMS)), st.integers(1, 14), st.integers(1, 11), st.data())
+def test_layers_match_the_golden_model(lanes, tile, cin, cout, data) -> None:
+    (height, width), window = data.draw(windows(FORMS[tile]))
     network = layer((height, width, cin), cout, window, seed=cin * cout)
-    flow, tile = data.draw(st.sampled_from(FLOWS)), data.draw(st.sampled_from([2, 4]))
-    check(network, config(lanes), winograd(flow, tile))
+    flow = data.draw(st.sampled_from(FLOWS))
+    program, cycles = check(network, config(lanes), winograd(flow, tile))
+    assert cycles == program_cycles(program, config(lanes)).total
 
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
@@ -69,8 +90,8 @@ WORST = {
 
 @pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("flow", FLOWS)
-@pytest.mark.parametrize("tile", [2, 4])
-def test_worst_case_operands(flow: Dataflow, tile: int, lanes: int) -> None:
+@pytest.mark.parametrize("tile", FORMS)
+def test_worst_case_operands(flow: Dataflow, tile: Tile, lanes: int) -> None:
     shape = (7, 6, 7)
     images = [draw(shape).astype(np.int8) for draw in WORST.values()]
     signs = {
@@ -82,14 +103,18 @@ def test_worst_case_operands(flow: Dataflow, tile: int, lanes: int) -> None:
         check(network, config(lanes), winograd(flow, tile), images=images)
 
 
-def worst_images(shape: tuple[int, int, int], tile: int) -> list[np.ndarray]:
+def worst_images(shape: tuple[int, int, int], tile: Tile) -> list[np.ndarray]:
     """Patches that attain the transform's range: the signs of each pair of rows of B^T."""
-    transform = {2: F2, 4: F4}[tile]
-    signs = [np.where(np.array(row) > 0, 1, -1) for row in transform.input_matrix]
+    transform = FORMS[tile].transform
+    along_y, along_x = (
+        [np.where(np.array(row) > 0, 1, -1) for row in axis.input_matrix]
+        for axis in (transform.y, transform.x)
+    )
     images = []
-    for a in signs:
-        for b in signs:
-            pattern = np.outer(a, b)[np.ix_(*(np.arange(n) % len(a) for n in shape[:2]))]
+    for a in along_y:
+        for b in along_x:
+            rows, columns = np.arange(shape[0]) % len(a), np.arange(shape[1]) % len(b)
+            pattern = np.outer(a, b)[np.ix_(rows, columns)]
             image = np.where(pattern > 0, 127, -128)[..., None] * np.ones(shape[2], int)
             images += [image.astype(np.int8), (-1 - image).astype(np.int8)]
     return images
@@ -102,7 +127,7 @@ def test_one_bit_less_in_operands_and_scratch_fails(
     edge = tile + 2
     network = layer((edge, edge, 7), 5, Window((3, 3)), weight=lambda size: np.full(size, 127))
     images = worst_images((edge, edge, 7), tile)
-    overlay = config(2, f"f{tile}")
+    overlay = config(2, NAMES[tile])
     run = partial(check, network, overlay, winograd(Dataflow.WS, tile), images=images, rtl=False)
     run()
     bits = overlay.operand_bits
@@ -120,7 +145,7 @@ def test_one_bit_less_in_accumulators_fails(tile: int, monkeypatch: pytest.Monke
     quiet = replace(conv, numbers=replace(conv.numbers, weight_scale=np.full(5, 1e-6)))
     network = replace(network, operators=(quiet,))
     image = np.full((6, 6, 7), -128, np.int8)
-    exact = replace(config(2, f"f{tile}"), accumulator_bits=21 + {2: 2, 4: 6}[tile])
+    exact = replace(config(2, NAMES[tile]), accumulator_bits=21 + {2: 2, 4: 6}[tile])
     narrow = replace(exact, accumulator_bits=exact.accumulator_bits - 1)
     choice = winograd(Dataflow.WS, tile)
     check(network, exact, choice, images=[image], rtl=False)
@@ -141,6 +166,8 @@ def test_one_bit_less_in_accumulators_fails(tile: int, monkeypatch: pytest.Monke
         ),
         (Window((3, 3), dilation=(2, 2)), Choice(None, ConvAlgorithm.WINOGRAD), "needs stride 1"),
         (SAME, winograd(Dataflow.NS), "needs the dataflow WS or IS, not NS"),
+        (Window((3, 3), stride=(2, 1)), winograd(Dataflow.WS, "4x1"), "along rows needs stride 1"),
+        (Window((3, 3), dilation=(1, 2)), winograd(Dataflow.WS, "1x3"), "along columns needs str"),
     ],
 )
 def test_refused_layers(window: Window, choice: Choice, message: str) -> None:

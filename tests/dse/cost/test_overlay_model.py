@@ -12,7 +12,7 @@ from boards.board import U200
 from boards.estimate import estimate
 from dse.compile import bands
 from dse.cost.between import REST, pool_cycles
-from dse.cost.cost_model import CostModel, Crossing, Label, PoolShape, as_arrays
+from dse.cost.cost_model import CostModel, Crossing, Label, PoolShape, Saving, as_arrays
 from dse.cost.dynamap import Dynamap
 from dse.cost.infeasible import Infeasible
 from dse.cost.overlay_model import OverlayModel
@@ -67,14 +67,21 @@ def test_hardware_without_transforms_or_folding() -> None:
         assert not any(label.variant for label in OverlayModel(folds=folds).labels(CONV))
 
 
-def test_the_tile_of_a_label() -> None:
-    model: CostModel = OverlayModel(template=BOTH)
-    tiles = {(lb.algorithm, lb.variant): model.winograd_tile(lb) for lb in model.labels(CONV)}
-    assert {tiles.pop(("winograd", "f2")), tiles.pop(("winograd", "f4"))} == {2, 4}
-    assert set(tiles.values()) == {None}
-    assert OverlayModel().winograd_tile(Label("winograd", "WS", "f2")) is None
-    assert Dynamap().winograd_tile(Label("winograd-f4", "WS")) == 4
-    assert Dynamap().winograd_tile(Label("im2col", "WS")) is None
+def test_what_a_label_saves() -> None:
+    model: CostModel = OverlayModel(template=replace(BOTH, winograd="all"))
+    savings = {(lb.algorithm, lb.variant): model.saving(lb) for lb in model.labels(CONV)}
+    found = {name: savings.pop(("winograd", name)) for name in ("f2", "f4", "f4x1", "f1x3")}
+    assert found == {
+        "f2": Saving(36 / 16, "F(2,3)"),
+        "f4": Saving(4, "F(4,3)"),
+        "f4x1": Saving(2, "F(4,3) x 1"),
+        "f1x3": Saving(2, "F(3,4) x 1"),
+    }
+    assert savings.pop(("winograd", "f1x4")) and savings.pop(("winograd", "f3x1"))
+    assert set(savings.values()) == {None}
+    assert OverlayModel().saving(Label("winograd", "WS", "f2")) is None
+    assert Dynamap().saving(Label("winograd-f4", "WS")) == Saving(4, "F(4,3)")
+    assert Dynamap().saving(Label("im2col", "WS")) is None
 
 
 def test_costs() -> None:

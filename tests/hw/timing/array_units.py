@@ -15,8 +15,18 @@ from hw.conv.sequence.wave_resources import ParameterSchedule
 from hw.conv.write.result_writer import WRITE, Writer
 from hw.isa import PARAMETER, Dataflow
 from hw.isa.config import OverlayConfig
-from hw.isa.transforms import F2
-from tests.hw.timing.bench import Steps, Trace, hold, measures, meeting, play, pulse, when
+from hw.isa.transforms import F2, Transform
+from tests.hw.timing.bench import (
+    MEASURES,
+    Steps,
+    Trace,
+    hold,
+    measures,
+    meeting,
+    play,
+    pulse,
+    when,
+)
 from tests.hw.timing.designs import PLAIN, RECORD, WINOGRAD
 
 AT = 20
@@ -175,6 +185,21 @@ def _foot_delay(rows: int) -> int:
 @measures("foot_delay")
 def foot_delay() -> dict[tuple[int], int]:
     return {(rows,): _foot_delay(rows) for rows in (2, 3, 16)}
+
+
+@measures("collector_latency")
+def collector() -> dict[tuple[int, int], int]:
+    """A word is complete C cycles behind column 0's result."""
+    pop = MEASURES["POP_LATENCY"]()
+    return {(rows, n): pop + _word(rows, 4, n) - 4 for rows in (2, 3, 16) for n in range(3)}
+
+
+@measures("collector_busy")
+def busy() -> dict[tuple[int, tuple[Transform, ...]], int]:
+    """Cycles from column 0's result to its word, which drained results have, too, but later."""
+    late = {(): 0, **{many: cycles for (many,), cycles in MEASURES["drained_delay"]().items()}}
+    behind = {n: _word(2, n) - _foot_delay(2) - foot() for n in (2, 9)}
+    return {(n, many): behind[n] + late[many] for n in behind for many in late}
 
 
 @measures("crossing_latency")

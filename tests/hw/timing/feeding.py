@@ -40,7 +40,8 @@ def walk() -> int:
 @measures("PATCH_LATENCY")
 def patch() -> int:
     dut = Patches()
-    (place,) = play(dut, [*hold(dut.i_edge, 3), *pulse(AT, dut.i.valid)], dut.o.valid)
+    steps = [*hold(dut.i_last_row, 3), *hold(dut.i_last_column, 3), *pulse(AT, dut.i.valid)]
+    (place,) = play(dut, steps, dut.o.valid)
     return when(place) - AT
 
 

@@ -8,7 +8,7 @@ from amaranth.hdl import Module
 
 from hw.conv.array.foot import Foot
 from hw.conv.convolution import ConvEngine
-from hw.conv.sequence.drain import JOB, Drain, DrainSteps
+from hw.conv.sequence.drain import Drain, DrainSteps, job_layout
 from hw.conv.sequence.loader import SEQUENCE, Loader
 from hw.conv.sequence.wave_resources import ParameterSchedule
 from hw.isa import CONV, PARAMETER, Algorithm, Dataflow
@@ -94,7 +94,7 @@ def _drain(config: OverlayConfig, own: bool) -> int:
     m.submodules.drain = drain = Drain(config=config)
     m.submodules.schedule = schedule = ParameterSchedule(config=config)
     m.d.comb += [schedule.i_begin.eq(drain.o_begin), drain.i_parameters.eq(schedule.o_ready | own)]
-    job = JOB.const({"units": 1})
+    job = job_layout(config).const({"units": 1})
     steps = [*hold(drain.i.payload, job), *pulse(AT, drain.i.valid), *hold(drain.i_room, 8)]
     (elements,) = play(m, steps, drain.o_drain.valid)
     return when(elements) - AT

@@ -12,12 +12,18 @@ from hw.isa.timing import INPUT_LATENCY, input_switch_gap
 from hw.isa.transforms import F2, F4, Transform, signed_bits
 from hw.winograd.input_transform import InputTransform
 from hw.winograd.transform_line import LineTransform
-from tests.hw.winograd.vectors import Ints, extreme_patches, idle, matrices, signed, transformed
+from tests.hw.winograd.vectors import (
+    EACH,
+    SETS,
+    Ints,
+    extreme_patches,
+    idle,
+    matrices,
+    signed,
+    transformed,
+)
 
 LANES = 3
-SETS = pytest.mark.parametrize(
-    "transforms", [(F2,), (F4,), (F2, F4), (F4, F2)], ids=lambda ts: "+".join(t.name for t in ts)
-)
 Patch = tuple[int, Ints]  # transform, [LANES, y, x]
 Word = tuple[int, int, int, int, list[int]]  # cycle, transform, element, last, operands
 
@@ -59,13 +65,13 @@ def run(
 
         before = 0
         for choice, patch in sequence:
-            alpha = transforms[choice].alpha
-            for _ in range(switch_gap if alpha < before else 0):
+            elements = transforms[choice].elements
+            for _ in range(switch_gap if elements < before else 0):
                 await tick()
-            before = alpha
+            before = elements
             ctx.set(dut.i_transform, choice)
-            for x in range(alpha):
-                for y in range(alpha):
+            for x in range(patch.shape[2]):
+                for y in range(patch.shape[1]):
                     for _ in idle(rng, gaps):
                         await tick()
                     ctx.set(dut.i_valid, 1)
@@ -88,8 +94,7 @@ def expected(
 ) -> list[Word]:
     words: list[Word] = []
     for (choice, patch), end in zip(sequence, ends, strict=True):
-        matrix = matrices(transforms[choice])[0]
-        elements = transformed(matrix, patch).reshape(LANES, -1).T
+        elements = transformed(matrices(transforms[choice])[0], patch).reshape(LANES, -1).T
         for element, operands in enumerate(elements.tolist()):
             last = int(element == len(elements) - 1)
             words.append((end + INPUT_LATENCY + element, choice, element, last, operands))
@@ -123,26 +128,24 @@ def test_a_shorter_switch_gap_is_too_short() -> None:
         assert (words == expected(transforms, sequence, ends)) is right
 
 
-@pytest.mark.parametrize("transform", [F2, F4], ids=lambda t: t.name)
+@EACH
 @pytest.mark.parametrize("less", [0, 1])
 def test_line_width_is_the_least(transform: Transform, less: int) -> None:
     bits = signed_bits(*transform.line_range) - less
-    matrix = np.array(transform.input_matrix)
+    matrix = np.array(transform.y.input_matrix)
     lines = [np.where(row > 0, high, -1 - high) for row in matrix for high in (127, -128)]
     results = []
 
     async def bench(ctx: Any) -> None:
         words = [int(word) for line in lines for word in line]
-        for cycle in range(len(words) + transform.alpha + 4):
+        for cycle in range(len(words) + len(matrix) + 4):
             ctx.set(dut.i_valid, cycle < len(words))
             ctx.set(dut.i_word, [words[min(cycle, len(words) - 1)]])
             if ctx.get(dut.o_valid):
                 results.append(int(ctx.get(dut.o_word)[0]))
             await ctx.tick()
 
-    dut = LineTransform(
-        lanes=1, transforms=(transform,), lines=(1,), input_bits=8, output_bits=bits
-    )
+    dut = LineTransform(lanes=1, axes=(transform.y,), lines=(1,), input_bits=8, output_bits=bits)
     sim = Simulator(dut)
     sim.add_clock(1e-9)
     sim.add_testbench(bench)

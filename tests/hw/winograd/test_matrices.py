@@ -7,73 +7,95 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.isa.transforms import F2, F4, Transform, TransformError, derive, signed_bits
+from hw.isa.transforms import POINT, Transform, TransformError, derive, signed_bits
 from tests.hw.winograd.vectors import (
+    EACH,
+    TRANSFORMS,
     correlation,
     extreme_kernels,
     extreme_patches,
+    kernel_shape,
     matrices,
+    patch_shape,
     transformed,
 )
 
-BOTH = pytest.mark.parametrize("transform", [F2, F4], ids=lambda t: t.name)
-DERIVED = [F2, F4, derive(1, (0, 1)), derive(2, (0, -2, 2)), derive(3, (-1, 1, -2, 2))]
+LINES = [
+    derive(1, (0, 1)),
+    derive(2, (0, -2, 2)),
+    derive(3, (-1, 1, -2, 2)),
+    derive(2, (0, -2, 2, -1, 1), 5).scaled(3),
+]
+DERIVED = [
+    *TRANSFORMS,
+    *(Transform(line, line) for line in LINES),
+    *(Transform(line, POINT) for line in LINES),
+    Transform(LINES[0], LINES[3]),
+]
+NAMES = [t.name for t in TRANSFORMS]
+
+
+def known(*values: object) -> dict[str, object]:
+    """Of each transform of the hardware, in their order."""
+    return dict(zip(NAMES, values, strict=True))
 
 
 @given(st.sampled_from(DERIVED), st.integers(0, 2**32), st.integers(1, 5))
 def test_any_transform_is_exact(transform: Transform, seed: int, channels: int) -> None:
     rng = np.random.default_rng(seed)
-    patches = rng.integers(-1000, 1000, (channels, transform.alpha, transform.alpha))
-    kernels = rng.integers(-1000, 1000, (channels, 3, 3))
+    patches = rng.integers(-1000, 1000, (channels, *patch_shape(transform)))
+    kernels = rng.integers(-1000, 1000, (channels, *kernel_shape(transform)))
     b, g, a = matrices(transform)
     elements = (transformed(b, patches) * transformed(g, kernels)).sum(axis=0)
-    expected = transform.total_scale * correlation(patches, kernels, transform.m)
+    expected = transform.total_scale * correlation(patches, kernels)
     assert np.array_equal(transformed(a, elements), expected)
 
 
-@BOTH
+@EACH
 def test_extremes_are_exact(transform: Transform) -> None:
     b, g, a = matrices(transform)
     for patch in extreme_patches(transform):
         for kernel in extreme_kernels(transform):
             result = transformed(a, transformed(b, patch) * transformed(g, kernel))
-            expected = correlation(patch[None], kernel[None], transform.m)
+            expected = correlation(patch[None], kernel[None])
             assert np.array_equal(result, transform.total_scale * expected)
 
 
-@BOTH
+@EACH
 def test_known_scales(transform: Transform) -> None:
-    assert transform.total_scale == {2: 4, 4: 576}[transform.m]
-    assert transform.odd_scale << 2 * transform.scale_shift == transform.total_scale
-    powers = {abs(c) for row in transform.output_matrix for c in row if c}
-    assert all(c & (c - 1) == 0 for c in powers)
-    assert all(row[-1] for row in transform.output_matrix)
+    assert transform.total_scale == known(4, 576, 72, 72)[transform.name]
+    assert transform.odd_scale << transform.total_shift == transform.total_scale
+    assert transform.odd_scale in (1, 9)  # one divider serves all
+    for axis in (transform.y, transform.x):
+        powers = {abs(c) for row in axis.output_matrix for c in row if c}
+        assert all(c & (c - 1) == 0 for c in powers)
+        assert all(row[-1] for row in axis.output_matrix)
 
 
-@BOTH
+@EACH
 def test_bounds_are_attained(transform: Transform) -> None:
     b, g, _ = matrices(transform)
     values = np.array([transformed(b, patch) for patch in extreme_patches(transform)])
     operands = np.array([transformed(g, kernel) for kernel in extreme_kernels(transform)])
     assert (values.min(), values.max()) == transform.input_range
     assert np.abs(operands).max() == transform.weight_bound
-    assert transform.input_range == {2: (-512, 510), 4: (-12768, 12750)}[transform.m]
-    assert transform.weight_bound == {2: 1152, 4: 6272}[transform.m]
+    ranges = known((-512, 510), (-12768, 12750), (-1275, 1278), (-1275, 1278))
+    assert transform.input_range == ranges[transform.name]
+    assert transform.weight_bound == known(1152, 6272, 2688, 5760)[transform.name]
     products = [
         np.abs(values[:, i, j]).max() * np.abs(operands[:, i, j]).max()
-        for i in range(transform.alpha)
-        for j in range(transform.alpha)
+        for i, j in np.ndindex(patch_shape(transform))
     ]
     assert transform.product_bound(100) == 100 * max(products)
 
 
-@BOTH
+@EACH
 def test_one_bit_less_is_too_narrow(transform: Transform) -> None:
-    assert transform.operand_bits == {2: 12, 4: 15}[transform.m]
+    assert transform.operand_bits == known(12, 15, 13, 14)[transform.name]
     low, high = transform.input_range
     bound = transform.weight_bound
     assert bound >= 1 << (transform.operand_bits - 2) or low < -1 << (transform.operand_bits - 2)
-    assert transform.sum_bits == {2: 12, 4: 16}[transform.m]
+    assert transform.sum_bits == known(12, 16, 13, 14)[transform.name]
     assert min(low - bound, -high - bound) < -1 << (transform.sum_bits - 2)
 
 

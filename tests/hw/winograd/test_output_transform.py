@@ -15,26 +15,27 @@ from hw.isa.transforms import F2, F4, Transform, signed_bits
 from hw.winograd.division import ExactDivision
 from hw.winograd.output_transform import OutputTransform
 from tests.hw.winograd.vectors import (
+    EACH,
+    SETS,
     Ints,
     correlation,
     extreme_kernels,
     extreme_patches,
     idle,
+    kernel_shape,
     matrices,
+    patch_shape,
     signed,
     transformed,
 )
 
-SETS = pytest.mark.parametrize(
-    "transforms", [(F2,), (F4,), (F2, F4), (F4, F2)], ids=lambda ts: "+".join(t.name for t in ts)
-)
 Tile = tuple[int, Ints, Ints]  # transform, elements, pixels
 
 
 def tile(choice: int, transform: Transform, patches: Ints, kernels: Ints) -> Tile:
     b, g, _ = matrices(transform)
     elements = (transformed(b, patches) * transformed(g, kernels)).sum(axis=0)
-    return choice, elements, correlation(patches, kernels, transform.m)
+    return choice, elements, correlation(patches, kernels)
 
 
 def tiles(transforms: tuple[Transform, ...], rng: np.random.Generator) -> list[Tile]:
@@ -48,8 +49,9 @@ def tiles(transforms: tuple[Transform, ...], rng: np.random.Generator) -> list[T
             for patch, kernel in zip(patches[picked[0]], kernels[picked[1]], strict=True):
                 repeated = np.repeat(patch[None], count, 0), np.repeat(kernel[None], count, 0)
                 found.append(tile(choice, transform, *repeated))
-            block = rng.integers(-128, 128, (count, transform.alpha, transform.alpha))
-            found.append(tile(choice, transform, block, rng.integers(-127, 128, (count, 3, 3))))
+            block = rng.integers(-128, 128, (count, *patch_shape(transform)))
+            kernel = rng.integers(-127, 128, (count, *kernel_shape(transform)))
+            found.append(tile(choice, transform, block, kernel))
     return [found[index] for index in rng.permutation(len(found))]
 
 
@@ -76,12 +78,12 @@ def run(
 
         before = 0
         for choice, elements, _ in sequence:
-            alpha = transforms[choice].alpha
-            for _ in range(switch_gap if alpha < before else 0):
+            size = transforms[choice].elements
+            for _ in range(switch_gap if size < before else 0):
                 await tick()
-            before = alpha
+            before = size
             ctx.set(dut.i_transform, choice)
-            for element in elements.reshape(-1).tolist():
+            for element in elements.T.reshape(-1).tolist():
                 for _ in idle(rng, gaps):
                     await tick()
                 ctx.set(dut.i_valid, 1)
@@ -103,11 +105,11 @@ def expected(
     transforms: tuple[Transform, ...], sequence: list[Tile], ends: list[int]
 ) -> list[tuple[int, int]]:
     return [
-        (end + output_latency(transform, transforms) + transform.alpha * x + y, int(pixels[y, x]))
+        (end + output_latency(transform, transforms) + transform.x.alpha * y + x, int(pixels[y, x]))
         for (choice, _, pixels), end in zip(sequence, ends, strict=True)
         for transform in (transforms[choice],)
-        for x in range(transform.m)
-        for y in range(transform.m)
+        for y in range(transform.y.m)
+        for x in range(transform.x.m)
     ]
 
 
@@ -131,22 +133,23 @@ def test_equals_the_correlation(transforms: tuple[Transform, ...], gaps: float) 
     assert results == expected(transforms, sequence, ends)
 
 
-@pytest.mark.parametrize("transform", [F2, F4], ids=lambda t: t.name)
+@EACH
 @pytest.mark.parametrize("less", [0, 1])
 def test_result_width_is_the_least(transform: Transform, less: int) -> None:
     rng = np.random.default_rng(3)
-    patch = np.full((7, transform.alpha, transform.alpha), -128)
-    sequence = [tile(0, transform, patch, np.full((7, 3, 3), w)) for w in (127, -127)]
+    patch, kernel = (7, *patch_shape(transform)), (7, *kernel_shape(transform))
+    ends = [(np.full(patch, -128), np.full(kernel, w)) for w in (127, -127)]
+    sequence = [tile(0, transform, *end) for end in ends]
     bits = signed_bits(*(int(p.flat[0]) for _, _, p in sequence))
     ends, results = run(unit((transform,), bits - less), (transform,), sequence, rng, 0.0, 0)
     assert (results == expected((transform,), sequence, ends)) is (less == 0)
 
 
-@pytest.mark.parametrize("transform", [F2, F4], ids=lambda t: t.name)
+@EACH
 def test_one_accumulator_bit_less_is_ambiguous(transform: Transform) -> None:
     """Two tiles with the same elements modulo 2**(bits - 1), and different results."""
     bits = transform.accumulator_bits(result_bits := 12)
-    one = np.zeros((transform.m, transform.m), np.int64)
+    one = np.zeros((transform.y.m, transform.x.m), np.int64)
     scaled = transform.total_scale * np.array([one, one + (1 << (result_bits - 1))])
     wrapped = scaled % (1 << (bits - 1))
     assert np.array_equal(wrapped[0], wrapped[1])

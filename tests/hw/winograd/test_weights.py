@@ -15,11 +15,11 @@ from dse.compile.winograd_weights import (
     transformed_weights,
 )
 from hw.isa.config import ceil_div
-from hw.isa.transforms import F2, F4, Transform
+from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform
+from tests.hw.winograd.vectors import EACH, TRANSFORMS, kernel_shape
 from tests.kit.winograd import winograd_conv
 
 Ints = npt.NDArray[np.int64]
-BOTH = pytest.mark.parametrize("transform", [F2, F4], ids=lambda t: t.name)
 
 
 def direct(image: Ints, weight: Ints, padding: tuple[int, ...], fill: int) -> Ints:
@@ -32,7 +32,7 @@ def direct(image: Ints, weight: Ints, padding: tuple[int, ...], fill: int) -> In
 
 @settings(max_examples=150, deadline=None)
 @given(
-    transform=st.sampled_from([F2, F4]),
+    transform=st.sampled_from(TRANSFORMS),
     kernel=st.tuples(st.integers(1, 7), st.integers(1, 7)),
     extra=st.tuples(st.integers(0, 9), st.integers(0, 9)),
     channels=st.tuples(st.integers(1, 4), st.integers(1, 3)),
@@ -68,26 +68,31 @@ def test_equals_direct_convolution(
     assert np.array_equal(result, direct(image, weight, padding, fill))
 
 
-@BOTH
+@pytest.mark.parametrize("transform", [F2, F4], ids=lambda t: t.name)
 def test_rounds_cut_the_kernel(transform: Transform) -> None:
-    assert round_offsets((3, 3)) == ((0, 0),)
-    assert round_offsets((1, 7)) == ((0, 0), (0, 3), (0, 6))
-    assert round_offsets((5, 5)) == ((0, 0), (0, 3), (3, 0), (3, 3))
+    assert round_offsets((3, 3), transform) == ((0, 0),)
+    assert round_offsets((1, 7), transform) == ((0, 0), (0, 3), (0, 6))
+    assert round_offsets((5, 5), transform) == ((0, 0), (0, 3), (3, 0), (3, 3))
     rng = np.random.default_rng(0)
     weight = rng.integers(-127, 128, (4, 5, 7, 3)).astype(np.int8)
     operands = transformed_weights(weight, transform)
     assert operands.shape == (6, transform.elements, 3, 4)
-    matrix = np.array(transform.weight_matrix)
+    matrix = np.array(transform.y.weight_matrix)
     corner = np.zeros((3, 3), np.int64)
     corner[:2, :1] = weight[1, 3:5, 6:7, 2]
     expected = (matrix @ corner @ matrix.T).reshape(-1)
     assert np.array_equal(operands[5, :, 2, 1], expected)
 
 
-@BOTH
+def test_rounds_of_lines() -> None:
+    assert round_offsets((7, 2), LINE3) == ((0, 0), (0, 1), (4, 0), (4, 1))
+    assert round_offsets((3, 1), LINE4) == ((0, 0),)
+
+
+@EACH
 def test_extreme_weights_fit(transform: Transform) -> None:
     rng = np.random.default_rng(0)
-    weight = rng.choice(np.array([-128, 127], np.int8), (512, 3, 3, 1))
+    weight = rng.choice(np.array([-128, 127], np.int8), (512, *kernel_shape(transform), 1))
     weight[0] = -128
     operands = transformed_weights(weight, transform)
     assert abs(operands.astype(int)).max() == transform.weight_bound
@@ -97,7 +102,7 @@ ROWS, LANES, COLUMNS = 3, 2, 4
 REDUCTION = ROWS * LANES
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(("cin", "cout"), [(6, 4), (7, 9), (1, 1)])
 def test_words_hold_the_operands(transform: Transform, cin: int, cout: int) -> None:
     rng = np.random.default_rng(0)

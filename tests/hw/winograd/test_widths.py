@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hw.isa.transforms import F2, F4, Transform, signed_bits
+from hw.isa.transforms import Transform, signed_bits
 from hw.winograd import output_transform
 from tests.hw.winograd.test_output_transform import Tile, expected, run, tile, unit
+from tests.hw.winograd.vectors import TRANSFORMS, kernel_shape, patch_shape
 
 
 def full_range(transform: Transform) -> tuple[list[Tile], int]:
@@ -18,10 +19,11 @@ def full_range(transform: Transform) -> tuple[list[Tile], int]:
     Constant tiles alone do not show the first steps' bit: its loss cancels.
     """
     rng = np.random.default_rng(1)
-    patch = np.full((7, transform.alpha, transform.alpha), -128)
-    found = [tile(0, transform, patch, np.full((7, 3, 3), weight)) for weight in (127, -128)]
+    patch = np.full((7, *patch_shape(transform)), -128)
+    kernel = (7, *kernel_shape(transform))
+    found = [tile(0, transform, patch, np.full(kernel, weight)) for weight in (127, -128)]
     for _ in range(20):
-        ends = rng.choice([-128, 127], patch.shape), rng.choice([-128, 127], (7, 3, 3))
+        ends = rng.choice([-128, 127], patch.shape), rng.choice([-128, 127], kernel)
         found.append(tile(0, transform, *ends))
     return found, signed_bits(*(int(value) for _, _, pixels in found for value in pixels.flat))
 
@@ -41,9 +43,9 @@ def narrowed(patch: pytest.MonkeyPatch, name: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("transform", "name", "number"),
     [
-        *((t, *step) for t in (F2, F4) for step in (("Scatter", 1), ("Transpose", 1))),
-        *((t, "Scatter", 2) for t in (F2, F4)),
-        (F4, "ExactDivision", 1),
+        *((t, *step) for t in TRANSFORMS for step in (("Scatter", 1), ("Transpose", 1))),
+        *((t, "Scatter", 2) for t in TRANSFORMS),
+        *((t, "ExactDivision", 1) for t in TRANSFORMS if t.divides),
     ],
     ids=lambda value: value.name if isinstance(value, Transform) else str(value),
 )

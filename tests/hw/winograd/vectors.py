@@ -7,61 +7,78 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from hw.isa.transforms import TAPS, Transform
+from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform
 
 Ints = npt.NDArray[np.int64]
+Pair = tuple[Ints, Ints]
+
+TRANSFORMS = (F2, F4, LINE4, LINE3)
+EACH = pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda t: t.name)
+SETS = pytest.mark.parametrize(
+    "transforms",
+    [(F2,), (F4,), (LINE3,), (F2, F4), (F4, F2), TRANSFORMS],
+    ids=lambda ts: "+".join(t.name for t in ts),
+)
 
 
-def matrices(transform: Transform) -> tuple[Ints, Ints, Ints]:
-    """B^T, G and A^T."""
+def matrices(transform: Transform) -> tuple[Pair, Pair, Pair]:
+    """B^T, G and A^T, each along y and along x."""
+    y, x = transform.y, transform.x
     return (
-        np.array(transform.input_matrix),
-        np.array(transform.weight_matrix),
-        np.array(transform.output_matrix),
+        (np.array(y.input_matrix), np.array(x.input_matrix)),
+        (np.array(y.weight_matrix), np.array(x.weight_matrix)),
+        (np.array(y.output_matrix), np.array(x.output_matrix)),
     )
+
+
+def patch_shape(transform: Transform) -> tuple[int, int]:
+    """Rows and columns of a patch."""
+    return transform.y.alpha, transform.x.alpha
+
+
+def kernel_shape(transform: Transform) -> tuple[int, int]:
+    """Rows and columns of a round's kernel."""
+    return transform.y.taps, transform.x.taps
 
 
 def extreme_patches(transform: Transform) -> list[Ints]:
     """Constant, checkered, striped, and those that reach both ends of every element of V."""
-    size = transform.alpha
-    checkers = np.indices((size, size)).sum(axis=0) % 2
-    stripes = np.indices((size, size))[0] % 2
-    patches = [np.full((size, size), value) for value in (-128, 127, 0)]
-    for pattern in (checkers, 1 - checkers, stripes, stripes.T):
+    shape = patch_shape(transform)
+    rows, columns = np.indices(shape) % 2
+    patches = [np.full(shape, value) for value in (-128, 127, 0)]
+    for pattern in (rows ^ columns, 1 - (rows ^ columns), rows, columns):
         patches.append(np.where(pattern, 127, -128))
-    lines = np.array(transform.input_matrix)
-    for i in range(size):
-        for j in range(size):
-            signs = np.outer(lines[i], lines[j])
+    along_y, along_x = matrices(transform)[0]
+    for a in along_y:
+        for b in along_x:
+            signs = np.outer(a, b)
             patches += [np.where(signs > 0, 127, -128), np.where(signs > 0, -128, 127)]
     return patches
 
 
 def extreme_kernels(transform: Transform) -> list[Ints]:
     """Constant ones, and those that reach both ends of every element of U."""
-    lines = np.array(transform.weight_matrix)
-    kernels = [np.full((TAPS, TAPS), value) for value in (-128, 127)]
-    for a in lines:
-        for b in lines:
+    kernels = [np.full(kernel_shape(transform), value) for value in (-128, 127)]
+    along_y, along_x = matrices(transform)[1]
+    for a in along_y:
+        for b in along_x:
             negative = np.outer(a, b) < 0
             kernels += [np.where(negative, -128, 127), np.where(negative, 127, -128)]
     return kernels
 
 
-def transformed(matrix: Ints, block: Ints) -> Ints:
-    """``matrix block matrix^T`` over the last two axes."""
-    return np.asarray(matrix @ block @ matrix.T)
+def transformed(pair: Pair, block: Ints) -> Ints:
+    """``y block x^T`` over the last two axes."""
+    along_y, along_x = pair
+    return np.asarray(along_y @ block @ along_x.T)
 
 
-def correlation(patches: Ints, kernels: Ints, size: int) -> Ints:
+def correlation(patches: Ints, kernels: Ints) -> Ints:
     """Sums over the first axis of the valid correlation of patches and kernels."""
-    return np.array(
-        [
-            [(patches[:, y : y + TAPS, x : x + TAPS] * kernels).sum() for x in range(size)]
-            for y in range(size)
-        ]
-    )
+    windows = np.lib.stride_tricks.sliding_window_view(patches, kernels.shape[1:], axis=(1, 2))
+    return np.einsum("nyxij,nij->yx", windows, kernels)
 
 
 def signed(value: int, bits: int) -> int:
