@@ -106,7 +106,7 @@ _OUTPUT_TRANSFORM = {
     "f2": Resources(lut=12, ff=10),
     "f4": Resources(lut=21, ff=19),
     "both": Resources(lut=22, ff=20),
-    "all": Resources(lut=22, ff=20),
+    "all": Resources(lut=23, ff=21),
 }
 _INPUT_TRANSFORM = {
     "none": Resources(),
