@@ -21,7 +21,7 @@ def test_overlays_of_all_kinds() -> None:
     configs = [CONFIGS[name] for name in OVERLAYS]
     assert {config.lanes for config in configs} == {1, 2}
     assert {config.weight_ports for config in configs} == {1, 2, 4}
-    assert {len(config.transforms) for config in configs} == {0, 1, 2}
+    assert {len(config.transforms) for config in configs} == {0, 1, 4}
 
 
 def test_every_change_is_drawn() -> None:

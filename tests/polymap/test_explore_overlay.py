@@ -54,10 +54,13 @@ def _load(path: Path) -> dict[str, Any]:
     return data
 
 
-def _algorithm(layer: dict[str, Any]) -> tuple[str, int | None]:
-    """As a program tells it: the algorithm, and a transform's tile."""
+def _algorithm(layer: dict[str, Any]) -> tuple[str, int | str | None]:
+    """As a program tells it: the algorithm, and the tile of Winograd."""
     name: str = layer["algorithm"]
-    return name, int(layer["variant"].removeprefix("f")) if name == "winograd" else None
+    if name != "winograd":
+        return name, None
+    tile = layer["variant"].removeprefix("f")
+    return name, int(tile) if tile.isdecimal() else tile
 
 
 def test_what_is_written_runs_in_rtl_as_predicted(

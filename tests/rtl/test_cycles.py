@@ -15,6 +15,7 @@ from dse.cycles.single_layer import layer_cycles
 from dse.cycles.whole_program import ProgramCycles, program_cycles
 from dse.network.graph import Network, Window
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
+from dse.tiling.tile_form import tile_forms
 from hw.isa import Dataflow, Engine, Opcode
 from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL, Job, Run, Timing
@@ -195,13 +196,15 @@ def test_winograd_layers_share_the_drain(name: str) -> None:
         cases.append(Case(network, (first, second, second)))
     programs = checked(name, *cases)
     check(name, programs, IDEAL)
+    transforms = {form.tile: form.transform for form in tile_forms(config.transforms)}
     gaps: dict[bool, list[int]] = {True: [], False: []}
     for case, program in zip(cases, programs, strict=True):
         names = [conv.name for conv in case.network.convolutions()]
         choice = dict(zip(names, case.choices, strict=True))
         for before, after in itertools.pairwise(program_cycles(program, config).layers):
             one, other = choice[before.name], choice[after.name]
-            shared = one == other and one.dataflow is Dataflow.WS
+            alike = transforms[one.tile] == transforms[other.tile]
+            shared = alike and one.dataflow is other.dataflow is Dataflow.WS
             gaps[shared].append(after.start + after.fill - (before.end - before.drain))
     elements = min(transform.elements for transform in config.transforms)
     assert min(gaps[True]) < elements < min(gaps[False])
