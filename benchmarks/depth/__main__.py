@@ -21,7 +21,7 @@ from benchmarks.depth.synthesis import Family
 from dse.explore.defaults import configuration
 from dse.process import interrupt
 from dse.process.progress import Progress
-from hw.isa.config import OverlayConfig
+from hw.isa.config import TRANSFORMS, OverlayConfig
 from hw.isa.errors import PolymapError
 from polymap.api.command_line import parse_array
 from polymap.commands import output
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--array", default="4x4", help="rows and columns, such as 48x112")
     parser.add_argument("--lanes", type=int, choices=(1, 2), default=2)
-    parser.add_argument("--winograd", choices=("none", "f2", "f4", "both"), default="both")
+    parser.add_argument("--winograd", choices=tuple(TRANSFORMS), default="both")
     parser.add_argument("--config", help="a configuration's file instead, such as explore writes")
     parser.add_argument("--family", choices=[one.value for one in Family], default="xcup")
     parser.add_argument("--block", action="append", default=[], help="only this one; repeatable")

@@ -19,6 +19,7 @@ from boards.ecp5.toolchain import Ecp5, netlist, routed
 from dse.process import interrupt
 from dse.process.progress import Progress
 from hw.conv.array.primitive import Primitive
+from hw.isa.config import TRANSFORMS
 from hw.isa.errors import PolymapError
 from hw.lib.emit import emit
 from hw.overlay import Overlay
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--array", default="4x4", help="rows and columns, such as 8x8")
     parser.add_argument("--lanes", type=int, choices=(1, 2), default=2)
-    parser.add_argument("--winograd", choices=("none", "f2", "f4", "both"), default="none")
+    parser.add_argument("--winograd", choices=tuple(TRANSFORMS), default="none")
     parser.add_argument("--aim", type=float, default=AIM_MHZ, help="MHz that nextpnr aims at")
     parser.add_argument("--seed", type=int, action="append", help="repeatable; default: 1")
     parser.add_argument("--json", action="store_true")

@@ -68,11 +68,16 @@ class LaneMemory(wiring.Component):
         entries = delayed(m, write.entries, 1, name="entries")
         comes = Signal()
         ours = write.record >= tables if tables else 1
-        m.d.sync += [place.eq(write.record - tables), comes.eq(write.valid & ours)]
         rows = DEPTHWISE_ROWS * config.depthwise_row_records
+        channels = Signal.like(place)  # the place among the channel records
+        m.d.sync += [
+            place.eq(write.record - tables),
+            channels.eq(write.record - (tables + rows)),
+            comes.eq(write.valid & ours),
+        ]
         behind = place[exact_log2(rows) :].any()
         self._weights(m, comes & ~behind, place, entries)
-        self._records(m, comes & behind, place, entries)
+        self._records(m, comes & behind, channels, entries)
         return m
 
     def _weights(self, m: Module, comes: Any, place: Any, entries: Any) -> None:

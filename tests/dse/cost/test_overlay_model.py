@@ -23,7 +23,7 @@ from dse.network.prune import without_dense
 from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
 from dse.tiling.layer_mapping import LayerMapping
-from hw.isa.config import ConfigError, OverlayConfig
+from hw.isa.config import TRANSFORMS, ConfigError, OverlayConfig
 
 CONV = ConvShape(28, 28, 64, 96, kernel=(3, 3), padding=(1, 1, 1, 1))
 BOTH = OverlayConfig(winograd="both", scratch_words=4096)
@@ -223,7 +223,7 @@ def test_dsp_slices_are_those_of_the_estimate() -> None:
 
 
 def drawn_template(rng: np.random.Generator) -> OverlayConfig:
-    winograd = str(rng.choice(["none", "f2", "f4", "both"]))
+    winograd = str(rng.choice(list(TRANSFORMS)))
     return OverlayConfig(
         lanes=int(rng.integers(1, 3)),
         accumulator_bits=int(rng.choice([27, 28, 32])),

@@ -244,6 +244,13 @@ def convolutions(draw: st.DrawFn) -> Layer:
     )
 
 
+@pytest.mark.parametrize("lanes", [9, 16, 17])
+def test_one_multiplier_for_many_lanes(lanes: int) -> None:
+    """Rows of weights take fewer records than those of the channels, which begin behind them."""
+    config = small(columns=2, depthwise=1, pool_lanes=lanes)
+    check(config, placed([KINDS[0], KINDS[11]], config))
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(convolutions(), min_size=3, max_size=6),
