@@ -13,7 +13,7 @@ from dse.network.graph import Network
 from dse.passes.layer_shapes import layer_shapes
 from dse.tiling.legality import against_depthwise
 from hw.isa.config import ACCUMULATOR_BITS, TRANSFORMS, OverlayConfig, power_of_two
-from hw.isa.transforms import INPUT_MAX, INPUT_MIN, WEIGHT_MAX, signed_bits
+from hw.isa.transforms import INPUT_MAX, INPUT_MIN, POINT, WEIGHT_MAX, signed_bits
 
 SHALLOWEST_PARAMETERS = 4096
 """Channel records that an overlay holds at least, so that usual networks share one."""
@@ -31,7 +31,7 @@ class Needs:
     tensor_bytes : the activations that live at once, at most.
     parameter_depth : channel records, two layers' at once.
     sum_bits, raw_bits : of the sums of any weights, and of those that Winograd may compute, whose
-        inputs are not relative to their zero point.
+        inputs are not relative to their zero point. line_bits : that it may in one dimension.
     tables : activation tables: one that is in use, one that is loaded; 0 if it applies none.
     products : 1 if it multiplies tensors, or normalises them.
     pairs : 1 if it combines them otherwise.
@@ -44,6 +44,7 @@ class Needs:
     parameter_depth: int
     sum_bits: int
     raw_bits: int
+    line_bits: int = 1
     tables: int = 0
     products: int = 0
     pairs: int = 0
@@ -52,8 +53,10 @@ class Needs:
 
     def accumulator_bits(self, winograd: str) -> int:
         """Width of the accumulators, with the bits that the output transform drops."""
-        shifts = [transform.total_shift for transform in TRANSFORMS[winograd]]
-        return max([ACCUMULATOR_BITS[0], self.sum_bits, *(self.raw_bits + n for n in shifts)])
+        transforms = TRANSFORMS[winograd]
+        raw = max([self.raw_bits, *(self.line_bits for t in transforms if t.x == POINT)])
+        needed = (raw + transform.total_shift for transform in transforms)
+        return max([ACCUMULATOR_BITS[0], self.sum_bits, *needed])
 
     def possible(self, kinds: Sequence[str]) -> tuple[str, ...]:
         """Those of some sets of transforms for which accumulators can be wide enough."""
@@ -92,12 +95,19 @@ def _needs(network: Network) -> Needs:
         parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
         raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
+        line_bits=max((_bits(conv, -INPUT_MIN) for conv in filter(_lines, convs)), default=1),
         tables=OverlayConfig.tables if network.tables or network.normalisations else 0,
         products=int(bool(network.combines or network.normalisations)),
         pairs=int(any(map(network.needs_pairs, network.combines))),
         normalisation=int(bool(network.normalisations)),
         depthwise=min(MOST_COLUMNS, max((conv.kernel[1] for conv in beside), default=0)),
     )
+
+
+def _lines(conv: ConvShape) -> bool:
+    """Whether Winograd of one dimension can and may pay along rows or columns."""
+    axes = zip(conv.kernel, conv.stride, conv.dilation, strict=True)
+    return any(taps > 1 and stride == dilation == 1 for taps, stride, dilation in axes)
 
 
 def _bits(conv: ConvShape, largest_input: int) -> int:

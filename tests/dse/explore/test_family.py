@@ -24,9 +24,11 @@ from dse.explore.search import explore, explore_all
 from dse.mapping import map_network, sweep
 from dse.network.numbers import with_random_numbers
 from dse.network.prune import without_dense
+from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
 from dse.passes import layer_shapes
 from hw.isa.config import TRANSFORMS, OverlayConfig
+from hw.isa.transforms import signed_bits
 
 NEEDS = Needs(tensor_bytes=1 << 20, parameter_depth=4096, sum_bits=27, raw_bits=26)
 
@@ -195,3 +197,18 @@ def test_needs_of_a_network() -> None:
 
 def test_the_options_are_the_transforms_of_the_hardware() -> None:
     assert [option.value for option in Winograd] == list(TRANSFORMS)
+
+
+def test_lines_count_where_they_are_on_offer() -> None:
+    """A layer that is dilated along the other axis may be computed in one dimension alone."""
+    found = Needs(tensor_bytes=1, parameter_depth=1, sum_bits=27, raw_bits=20, line_bits=25)
+    bits = {kind: found.accumulator_bits(kind) for kind in TRANSFORMS}
+    assert bits == {"none": 27, "f2": 27, "f4": 27, "both": 27, "all": 31}
+    outline = OutlineBuilder("strided", (8, 8, 64))
+    outline.conv("input", "conv", 64, 3)
+    network = outline.build()
+    (conv,) = network.convolutions()
+    window = replace(conv.window, dilation=(1, 2), padding=(1, 2, 1, 2))
+    strided = replace(network, operators=(replace(conv, window=window),))
+    own = needs(strided)
+    assert (own.raw_bits, own.line_bits) == (1, signed_bits(-9 * 64 * 128 * 128))
