@@ -10,7 +10,7 @@ from typing import Any
 from hw.isa.errors import PolymapError
 from hw.isa.squares import REACH
 from hw.isa.timing import LEAST_TILE_CYCLES
-from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform
+from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform, choice_bits
 
 ISA_VERSION = 5
 CONFIGURATION_VERSION = 1  # of files of parameters
@@ -212,7 +212,7 @@ class OverlayConfig:
     @property
     def transform_bits(self) -> int:
         """Bits of an index into them."""
-        return max(1, (len(self.transforms) - 1).bit_length())
+        return choice_bits(self.transforms)
 
     @property
     def records(self) -> int:

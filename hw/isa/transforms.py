@@ -173,6 +173,11 @@ class Transform:
         return result_bits + self.total_shift
 
 
+def choice_bits(choices: Sequence[object]) -> int:
+    """Bits of an index into the configured transforms, or their axes; at least one."""
+    return max(1, (len(choices) - 1).bit_length())
+
+
 def derive(m: int, points: Sequence[int], taps: int = 3) -> Dimension:
     """F(m, taps) from infinity and m + taps - 2 finite points, in this order."""
     if m < 1 or taps < 1 or len(points) != m + taps - 2 or len(set(points)) != len(points):

@@ -63,9 +63,8 @@ class Queue(wiring.Component):
             count.i_enters.eq(self.i.valid & count.o_room),
             write.addr.eq(produce),
             write.data.eq(self.i.payload),
-            write.en.eq(
-                count.o_room
-            ),  # a row that is free is written whether a payload comes or not
+            # A row that is free is written whether a payload comes or not.
+            write.en.eq(count.o_room),
         ]
         with m.If(count.i_enters):
             m.d.sync += produce.eq(following(produce, rows))

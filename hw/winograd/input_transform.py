@@ -9,9 +9,9 @@ from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Transform, signed_bits
+from hw.isa.transforms import Transform, choice_bits, signed_bits
 from hw.lib.sizes import check_sizes
-from hw.winograd.steps import checked_transforms, choice_bits
+from hw.winograd.steps import checked_transforms
 from hw.winograd.transform_line import LineTransform
 
 

@@ -10,12 +10,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import DIVISION_LATENCY
-from hw.isa.transforms import Transform
+from hw.isa.transforms import Transform, choice_bits
 from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 from hw.winograd.division import ExactDivision
 from hw.winograd.scatter import Scatter, common_shift
-from hw.winograd.steps import Walk, checked_transforms, choice_bits
+from hw.winograd.steps import Walk, checked_transforms
 from hw.winograd.transpose import Transpose
 
 

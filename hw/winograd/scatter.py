@@ -9,11 +9,11 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Dimension
+from hw.isa.transforms import Dimension, choice_bits
 from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
-from hw.winograd.steps import Table, Walk, choice_bits, lookup, step_bits
+from hw.winograd.steps import Table, Walk, lookup, step_bits
 
 
 def common_shift(axes: Sequence[Dimension]) -> int:

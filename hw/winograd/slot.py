@@ -10,9 +10,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Dimension
+from hw.isa.transforms import Dimension, choice_bits
 from hw.lib.sizes import check_sizes
-from hw.winograd.steps import choice_bits, lookup, step_bits
+from hw.winograd.steps import lookup, step_bits
 from hw.winograd.terms import SLOTS, slotted_rows
 
 

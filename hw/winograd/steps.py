@@ -9,7 +9,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Transform
+from hw.isa.transforms import Transform, choice_bits
 
 Table = Mapping[tuple[int, int], int]  # by transform and step; what is missing does not matter
 
@@ -21,11 +21,6 @@ def checked_transforms(transforms: Sequence[Transform]) -> tuple[Transform, ...]
         names = ", ".join(t.name for t in found) or "none"
         raise ValueError(f"transforms must be one or more different ones, not {names}")
     return found
-
-
-def choice_bits(choices: Sequence[Any]) -> Any:
-    """Shape of an index into the configured transforms, or their axes."""
-    return unsigned(max(1, (len(choices) - 1).bit_length()))
 
 
 def step_bits(counts: Sequence[int]) -> Any:
@@ -66,7 +61,7 @@ class Walk(wiring.Component):
         super().__init__(
             {
                 "i_valid": In(1),
-                "i_transform": In(unsigned(max(1, (len(self._outer) - 1).bit_length()))),
+                "i_transform": In(choice_bits(self._outer)),
                 "o_outer": Out(step_bits(self._outer)),
                 "o_inner": Out(step_bits(self._inner)),
                 "o_last_outer": Out(1),

@@ -10,12 +10,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.isa.timing import LINE_LATENCY
-from hw.isa.transforms import Dimension
+from hw.isa.transforms import Dimension, choice_bits
 from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 from hw.winograd.adder import add_signed
 from hw.winograd.slot import Slot
-from hw.winograd.steps import StepRun, Table, Walk, choice_bits, lookup
+from hw.winograd.steps import StepRun, Table, Walk, lookup
 from hw.winograd.terms import relative_signs, used_slots
 
 

@@ -10,9 +10,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.isa.transforms import Transform
+from hw.isa.transforms import Transform, choice_bits
 from hw.lib.sizes import check_sizes
-from hw.winograd.steps import StepRun, Walk, choice_bits, step_bits
+from hw.winograd.steps import StepRun, Walk, step_bits
 
 
 class Transpose(wiring.Component):
