@@ -17,6 +17,7 @@ from dse.tiling.legality import (
     against_depthwise,
     against_folding,
     against_walking,
+    transforms_taps,
 )
 from dse.tiling.tile_form import TileForm, tile_forms
 from hw.isa import Dataflow
@@ -56,7 +57,7 @@ class Way:
             return not against_depthwise(conv)
         if self.algorithm is not ConvAlgorithm.IM2COL and conv.taps == 1:
             return False
-        if self.form and self.form.line and self.form.own(conv.kernel)[0] == 1:
+        if self.form and not transforms_taps(conv, self.form):
             return False
         against = against_algorithm(conv, self.algorithm, self.dataflow, self.form)
         if against or against_folding(conv, self.fold):

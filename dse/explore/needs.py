@@ -11,7 +11,8 @@ from dse.cost.infeasible import Infeasible
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Network
 from dse.passes.layer_shapes import layer_shapes
-from dse.tiling.legality import against_depthwise
+from dse.tiling.legality import against_depthwise, transforms_taps
+from dse.tiling.tile_form import TileForm, tile_forms
 from hw.isa.config import ACCUMULATOR_BITS, TRANSFORMS, OverlayConfig, power_of_two
 from hw.isa.transforms import INPUT_MAX, INPUT_MIN, POINT, WEIGHT_MAX, signed_bits
 
@@ -87,15 +88,15 @@ def needs(network: Network, numbers: Network | None = None) -> Needs:
 
 def _needs(network: Network) -> Needs:
     convs = [network.conv_shape(conv) for conv in network.convolutions()]
-    tiled = [conv for conv in convs if conv.stride == conv.dilation == (1, 1) and conv.taps > 1]
+    forms = list(tile_forms(TRANSFORMS["all"]))
     widest = max((conv.cout for conv in convs), default=1)
     beside = [c for c in layer_shapes(network).values() if not against_depthwise(c)]
     return Needs(
         tensor_bytes=whole_memory(network, depthwise=bool(beside)),
         parameter_depth=max(SHALLOWEST_PARAMETERS, power_of_two(2 * widest)),
         sum_bits=max((_bits(conv, INPUT_MAX - INPUT_MIN) for conv in convs), default=1),
-        raw_bits=max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1),
-        line_bits=max((_bits(conv, -INPUT_MIN) for conv in filter(_lines, convs)), default=1),
+        raw_bits=_tiled_bits(convs, [form for form in forms if not form.line]),
+        line_bits=_tiled_bits(convs, [form for form in forms if form.line]),
         tables=OverlayConfig.tables if network.tables or network.normalisations else 0,
         products=int(bool(network.combines or network.normalisations)),
         pairs=int(any(map(network.needs_pairs, network.combines))),
@@ -104,10 +105,10 @@ def _needs(network: Network) -> Needs:
     )
 
 
-def _lines(conv: ConvShape) -> bool:
-    """Whether Winograd of one dimension can and may pay along rows or columns."""
-    axes = zip(conv.kernel, conv.stride, conv.dilation, strict=True)
-    return any(taps > 1 and stride == dilation == 1 for taps, stride, dilation in axes)
+def _tiled_bits(convs: Sequence[ConvShape], forms: Sequence[TileForm]) -> int:
+    """Bits of the sums of those convolutions that Winograd can compute with one of the forms."""
+    tiled = (conv for conv in convs if any(transforms_taps(conv, form) for form in forms))
+    return max((_bits(conv, -INPUT_MIN) for conv in tiled), default=1)
 
 
 def _bits(conv: ConvShape, largest_input: int) -> int:

@@ -71,6 +71,12 @@ def against_algorithm(
     return ""
 
 
+def transforms_taps(conv: ConvShape, form: TileForm) -> bool:
+    """Whether Winograd can compute a convolution with a form, and has taps to transform."""
+    one = form.own(conv.kernel)[0] == 1 if form.line else conv.taps == 1
+    return not one and not against_algorithm(conv, ConvAlgorithm.WINOGRAD, form=form)
+
+
 def against_walking(conv: ConvShape, algorithm: ConvAlgorithm, form: TileForm | None = None) -> str:
     """Why the instruction set cannot say how a convolution walks its input."""
     contiguous = joins_columns(algorithm, form) and conv.contiguous and conv.groups == 1

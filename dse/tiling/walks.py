@@ -26,47 +26,36 @@ class ImageWalk:
     before: tuple[int, int] = (0, 0)
 
     @property
-    def transposed(self) -> dict[str, int]:
-        """The same, with the image's columns walked as rows; rows lie in the bytes of one."""
-        row = self.width * self.channels
-        (down, right), (rows, columns) = self.dilation, self.taps
-        return {
-            "height": self.width,
-            "row_pitch": self.height * row,
-            "tap_rows": columns,
-            "tap_columns": rows,
-            "row0": -self.before[1],
-            "position0": -self.before[0] * row,
-            "column_step": self.stride[0] * row if self.outputs[0] > 1 else 0,
-            "tap_row_bytes": right * self.channels,
-            "tap_column_step": down * row if rows > 1 else 0,
-            "out_width": self.outputs[0],
-            "pixels": self.outputs[0] * self.outputs[1],
-        }
-
-    @property
     def fields(self) -> dict[str, int]:
         """Fields of CONV and POOL; steps that are never taken are zero."""
-        (rows, columns), (down, right) = self.taps, self.stride
-        row = self.width * self.channels
-        down = down if self.outputs[0] > 1 else 0
-        right = right if self.outputs[1] > 1 else 0
-        tap_down = self.dilation[0] if rows > 1 else 0
-        tap_right = self.dilation[1] if columns > 1 else 0
+        return self._fields(0)
+
+    @property
+    def transposed(self) -> dict[str, int]:
+        """The same, with the image's columns walked as rows; rows lie in the bytes of one."""
+        return self._fields(1)
+
+    def _fields(self, y: int) -> dict[str, int]:
+        """With the image's axis ``y`` walked from row to row, and the other along each."""
+        x = 1 - y
+        sizes = self.height, self.width
+        pitches = self.width * self.channels, self.channels
+        steps = [step * (count > 1) for step, count in zip(self.stride, self.outputs, strict=True)]
+        taps = [step * (count > 1) for step, count in zip(self.dilation, self.taps, strict=True)]
         return {
-            "height": self.height,
-            "row_pitch": row,
-            "tap_rows": rows,
-            "tap_columns": columns,
-            "row0": -self.before[0],
-            "position0": -self.before[1] * self.channels,
-            "row_step": down,
-            "row_step_bytes": down * row,
-            "column_step": right * self.channels,
-            "tap_row_step": tap_down,
-            "tap_row_bytes": tap_down * row,
-            "tap_column_step": tap_right * self.channels,
-            "out_width": self.outputs[1],
+            "height": sizes[y],
+            "row_pitch": sizes[x] * pitches[x],
+            "tap_rows": self.taps[y],
+            "tap_columns": self.taps[x],
+            "row0": -self.before[y],
+            "position0": -self.before[x] * pitches[x],
+            "row_step": steps[y],
+            "row_step_bytes": steps[y] * pitches[y],
+            "column_step": steps[x] * pitches[x],
+            "tap_row_step": taps[y],
+            "tap_row_bytes": taps[y] * pitches[y],
+            "tap_column_step": taps[x] * pitches[x],
+            "out_width": self.outputs[x],
             "pixels": self.outputs[0] * self.outputs[1],
         }
 
