@@ -74,7 +74,7 @@ RETIRE_LATENCY = WRITER_LATENCY + 1  # from the last word to the retirement
 # Winograd.
 LINE_LATENCY = 4  # from the first word at the last position to the first result
 INPUT_LATENCY = 2 * LINE_LATENCY  # from the last word of a patch to the first of its transform
-SCATTER_LATENCY = 1  # from the last element of a line to its first sum
+SCATTER_LATENCY = 2  # from the last element of a line to its first sum
 TRANSPOSE_LATENCY = 1  # from the first sum of a tile's last line to the first element
 DIVISION_LATENCY = 2
 DRAIN_TAKE = 1  # cycles of the drain in its state IDLE with a tile: it asks for parameters

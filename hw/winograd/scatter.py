@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,11 +22,22 @@ def common_shift(axes: Sequence[Dimension]) -> int:
     return max(axis.scale_shift for axis in axes)
 
 
+@dataclass(frozen=True)
+class Coefficient:
+    """What a row of A^T does with an element: which of ``shifts``, its sign, whether it counts."""
+
+    shifts: tuple[int, ...]
+    chosen: Value
+    negative: Value
+    used: Value
+
+
 class Scatter(wiring.Component):
     """Adds every element of a line to the line's m sums, each with its coefficient of A^T.
 
     A sum has an accumulator of its own: one adder of a shifted element.  The elements pass the
-    accumulators one cycle after another, so that the sums end, and leave, one after another:
+    accumulators one cycle after another, each behind the register of its coefficient, so that the
+    sums end, and leave, one after another:
     elements come with any gaps, a line's sums leave in consecutive cycles.  The last element has no
     zero coefficient, so its sum is the result and the accumulator is cleared by its reset.
 
@@ -64,24 +76,26 @@ class Scatter(wiring.Component):
         m = Module()
         valid, last, value = self.i_valid, self.i_valid & self.i_last, self.i_value
         place = Cat(self.i_position, self.i_transform)
-        sums = []
+        sums, first = [], valid
         for row in range(max(self._sums)):
-            if row:
-                valid = delayed(m, valid, 1, name=f"valid_{row}", reset_less=False)
-                last = delayed(m, last, 1, name=f"last_{row}", reset_less=False)
-                value = delayed(m, value, 1, name=f"value_{row}")
-                place = delayed(m, place, 1, name=f"place_{row}")
-            sums.append(self._accumulate(m, row, last, valid, value, place))
-        self._deliver(m, sums)
+            coefficient = self._coefficient(m, row, place)
+            valid = delayed(m, valid, 1, name=f"valid_{row}", reset_less=False)
+            last = delayed(m, last, 1, name=f"last_{row}", reset_less=False)
+            value = delayed(m, value, 1, name=f"value_{row}")
+            place = delayed(m, place, 1, name=f"place_{row}")
+            if not row:
+                first, transform = last, place[len(self.i_position) :]
+            sums.append(self._accumulate(m, row, last, valid, value, coefficient))
+        self._deliver(m, sums, first, transform)
         return m
 
-    def _deliver(self, m: Module, sums: Sequence[Value]) -> None:
-        """The sums leave in the cycles in which they are completed."""
+    def _deliver(self, m: Module, sums: Sequence[Value], first: Value, transform: Value) -> None:
+        """The sums leave in the cycles in which they are completed, the first with ``first``."""
         m.submodules.turn = turn = Walk(outer=[1] * len(self._sums), inner=self._sums)
-        first, later = self.i_valid & self.i_last, turn.o_inner != 0
+        later = turn.o_inner != 0
         m.d.comb += [
             turn.i_valid.eq(first | later),
-            turn.i_transform.eq(Mux(later, self.o_transform, self.i_transform)),
+            turn.i_transform.eq(Mux(later, self.o_transform, transform)),
         ]
         shift = common_shift(self._axes)
         m.d.sync += [
@@ -90,31 +104,39 @@ class Scatter(wiring.Component):
             self.o_value.eq(Array([total[shift:] for total in sums])[turn.o_inner]),
         ]
 
-    def _accumulate(
-        self, m: Module, row: int, last: Value, valid: Value, value: Value, place: Value
-    ) -> Signal:
-        """The accumulator of a row of A^T: its sum with the present value."""
+    def _coefficient(self, m: Module, row: int, place: Value) -> Coefficient:
+        """Of a row of A^T, in the cycle behind ``place``."""
         coefficients = self._coefficients(row)
         filled = {key: c for key, c in coefficients.items() if c}
         shifts = sorted({abs(c).bit_length() - 1 for c in filled.values()})
         position, transform = place[: len(self.i_position)], place[len(self.i_position) :]
 
         def at(name: str, table: Table) -> Value:
-            return lookup(m, transform, position, table, name=f"{name}_{row}")
+            found = lookup(m, transform, position, table, name=f"{name}_of_{row}")
+            return found if isinstance(found, Const) else delayed(m, found, 1, name=f"{name}_{row}")
 
-        selects = {key: shifts.index(abs(c).bit_length() - 1) for key, c in filled.items()}
-        chosen = at("shift", selects)
-        term = value << shifts[0]
-        for index, shift in enumerate(shifts[1:], 1):
-            term = Mux(chosen == index, value << shift, term)
+        return Coefficient(
+            shifts=tuple(shifts),
+            chosen=at(
+                "shift", {k: shifts.index(abs(c).bit_length() - 1) for k, c in filled.items()}
+            ),
+            negative=at("negative", {key: int(c < 0) for key, c in filled.items()}),
+            used=at("used", {key: int(c != 0) for key, c in coefficients.items()}),
+        )
+
+    def _accumulate(
+        self, m: Module, row: int, last: Value, valid: Value, value: Value, times: Coefficient
+    ) -> Signal:
+        """The accumulator of a row of A^T: its sum with the present value."""
+        term = value << times.shifts[0]
+        for index, shift in enumerate(times.shifts[1:], 1):
+            term = Mux(times.chosen == index, value << shift, term)
         total = Signal(self._bits, name=f"total_{row}")
         summed = Signal(self._bits, name=f"sum_{row}")
-        negative = at("negative", {key: int(c < 0) for key, c in filled.items()})
-        used = at("used", {key: int(c != 0) for key, c in coefficients.items()})
-        m.d.comb += summed.eq(add_signed(total, term[: self._bits], negative))
+        m.d.comb += summed.eq(add_signed(total, term[: self._bits], times.negative))
         with m.If(last):
             m.d.sync += total.eq(0)
-        with m.Elif(valid & used):
+        with m.Elif(valid & times.used):
             m.d.sync += total.eq(summed)
         return summed
 

@@ -72,7 +72,7 @@ class OutputTiles(wiring.Component):
 
     Members
     -------
-    i_begin : to the first word. i_step : to the next one.
+    i_begin : to the first word. i_step : to the next one; not in the same cycle.
     i_transform : index. i_tiles : of this pixel tile. i_last_channels : the pixel tile's last ones.
     i_columns : tiles of a row. i_width, i_height : of the image.
     i_address, i_pitch, i_row_pitch : of the output; i_residual_* : of the residual.
@@ -133,6 +133,9 @@ class OutputTiles(wiring.Component):
             track.i_base.eq(base),
             track.i_pixel.eq(pixel),
             track.i_line.eq(line),
+        ]
+        # The first step comes a cycle behind the beginning, at the earliest.
+        m.d.sync += [
             track.i_right.eq(self._scaled(pixel, lambda t: t.x.m)),
             track.i_below.eq(self._scaled(line, lambda t: t.y.m)),
         ]
