@@ -14,6 +14,7 @@ from dse.explore.card import Card
 from dse.explore.exploration import Exploration
 from dse.explore.flights import Flight
 from dse.explore.resources import Resources
+from dse.explore.waterfall import Parts
 from dse.mapping import NetworkMapping, ParetoPoint
 
 _PARTS = ("fill", "compute", "load", "stall", "drain")
@@ -34,7 +35,7 @@ class ReportData:
     traffic : bytes between DRAM and chip by convolution.
     peaks, memories : the roofs.
     candidates, pareto : of the array search; None and empty if the array was given.
-    waterfall : cycles by part, exact; empty if the network was not compiled.
+    waterfall : exact cycles by layer and part; empty if the network was not compiled.
     flights : images in flight, if the network was compiled.
     """
 
@@ -54,7 +55,7 @@ class ReportData:
     pareto: tuple[ParetoPoint, ...]
     rivals: tuple[Rival, ...]
     timeline: Timeline
-    waterfall: Mapping[str, float]
+    waterfall: Mapping[str, Parts]
     flights: tuple[Flight, ...]
 
 
@@ -79,7 +80,7 @@ def report_data(found: Exploration, board: Card) -> ReportData:
         pareto=found.pareto,
         rivals=tuple(rivals(found, board)),
         timeline=timeline(found),
-        waterfall=found.waterfall,
+        waterfall=found.waterfall_by_layer,
         flights=found.flights,
     )
 

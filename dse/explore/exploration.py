@@ -18,7 +18,7 @@ from dse.explore.flights import Flight, sizes, unbeaten
 from dse.explore.memories import with_tensors
 from dse.explore.objectives import Objective
 from dse.explore.trials import Decision
-from dse.explore.waterfall import waterfall
+from dse.explore.waterfall import Parts, waterfall, waterfall_by_layer
 from dse.files.writing import Writing, writing
 from dse.mapping import LayerChoice, NetworkMapping, ParetoPoint, Restriction, SearchGrid
 from dse.network.graph import Network
@@ -93,11 +93,11 @@ class Exploration:
         return compiler_choices(self.model, self.mapping, self.merged, self.passes)
 
     @property
-    def waterfall(self) -> Mapping[str, float]:
+    def waterfall_by_layer(self) -> Mapping[str, Parts]:
         """Where the cycles of one image go, exact; empty before the network is compiled."""
         if self.execution is None or self.configuration is None:
             return {}
-        return waterfall(self.execution.programs, self.execution.turns, self.configuration)
+        return waterfall_by_layer(self.execution.programs, self.execution.turns, self.configuration)
 
     def compiled(self, network: Network, batch: int = 1) -> Exploration:
         """The same with the program, its exact cycles, and tensor memory for its activations.
@@ -194,7 +194,8 @@ class Exploration:
             "cycles": total,
             "latency_ms": total / self.mapping.clock_hz * 1e3,
             "closed_form_difference": self.mapping.cycles / total - 1,
-            "waterfall": dict(self.waterfall),
+            "waterfall": waterfall(self.waterfall_by_layer),
+            "waterfall_by_layer": self.waterfall_by_layer,
             "layers": self.execution.cycles.to_json()["layers"],
         }
 

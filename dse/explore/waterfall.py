@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from dse.assembly.program import Program
@@ -27,39 +27,50 @@ PARTS = {
 """What each part of a waterfall counts."""
 
 
-def waterfall(
+Parts = Mapping[str, float]
+"""Cycles by part, all of ``PARTS``."""
+
+
+def waterfall(layers: Mapping[str, Parts]) -> Parts:
+    """Cycles by part, of all layers together."""
+    return {part: sum(parts[part] for parts in layers.values()) for part in PARTS}
+
+
+def waterfall_by_layer(
     programs: Sequence[Program], turns: Sequence[ProgramCycles], config: OverlayConfig
-) -> dict[str, float]:
-    """Cycles by part, all of ``PARTS``: exact, and in sum those of all programs."""
-    found: Counter[str] = Counter(dict.fromkeys(PARTS, 0))
+) -> dict[str, Parts]:
+    """Cycles by part of the layers that have waves, exact, and in sum those of all programs.
+
+    A layer's cycles are those from the last wave of all before to its own last one, so that what
+    delays its first wave counts as its own, and a layer inside of another saves that one cycles.
+    The last layer has those behind its last wave as well.
+    """
+    found: dict[str, Counter[str]] = {}
     for program, cycles in zip(programs, turns, strict=True):
-        found.update(_program(program, cycles, config))
-    return {name: float(found[name]) for name in PARTS}
+        for name, parts in _program(program, cycles, config):
+            found.setdefault(name, Counter()).update(parts)
+    return {name: {part: float(parts[part]) for part in PARTS} for name, parts in found.items()}
 
 
-def _program(program: Program, cycles: ProgramCycles, config: OverlayConfig) -> Counter[str]:
+def _program(
+    program: Program, cycles: ProgramCycles, config: OverlayConfig
+) -> Iterator[tuple[str, Mapping[str, float]]]:
     macs = {entry.name: entry.macs for entry in program.manifest.layers if entry.kind == "conv"}
     convs = sorted((la for la in cycles.layers if la.name in macs), key=_first)
-    waves = sum(layer.compute for layer in convs)
-    ideal = sum(macs.values()) / (config.lanes * config.rows * config.columns)
-    parts: Counter[str] = Counter(
-        {
+    done, latest = 0, None
+    for layer in convs:
+        ideal = macs[layer.name] / (config.lanes * config.rows * config.columns)
+        parts = {
             "multipliers": ideal,
-            "algorithms, edges": waves - ideal,
-            "weights": sum(layer.load for layer in convs),
+            "algorithms, edges": layer.compute - ideal,
+            "weights": layer.load,
+            **({"begin": _first(layer)} if latest is None else _gap(latest, layer)),
         }
-    )
-    if not convs:
-        parts["end"] = cycles.total
-        return parts
-    parts["begin"] = _first(convs[0])
-    latest = convs[0]
-    for layer in convs[1:]:
-        parts.update(_gap(latest, layer))
-        latest = max(latest, layer, key=_last)
-    parts["end"] = cycles.total - _last(latest)
-    parts["activations, room"] = cycles.total - sum(parts.values())
-    return parts
+        spent = max(done, _last(layer))
+        parts["activations, room"] = spent - done - sum(parts.values())
+        yield layer.name, parts
+        done, latest = spent, layer if latest is None else max(latest, layer, key=_last)
+    yield latest.name if latest else program.manifest.network, {"end": cycles.total - done}
 
 
 def _gap(before: LayerCycles, layer: LayerCycles) -> dict[str, int]:

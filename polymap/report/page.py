@@ -57,6 +57,7 @@ def _performance(data: ReportData) -> Iterator[Section]:
     if data.waterfall:
         fallen = element(waterfall_figure(data), "waterfall")
         yield Section("Waterfall", _WATERFALL, fallen, tables.waterfall(data))
+        yield Section("Waterfall by layer", _BY_LAYER, table=tables.waterfall_by_layer(data))
     yield Section(
         "Comparison", _COMPARED, element(comparison(data), "comparison"), tables.rivals(data)
     )
@@ -100,6 +101,10 @@ _WATERFALL = (
     "Where the cycles of the compiled program go, by the exact model: what its multiply-"
     "accumulates take if every multiplier has one in every cycle, and what comes on top of that. "
     "The parts make up the total."
+)
+_BY_LAYER = (
+    "The same of every layer that has waves: its cycles are those from the last wave of all layers "
+    "before to its own last one. Added: what comes on top of its multiply-accumulates."
 )
 _UTILISATION = (
     "Utilisation counts the multiply-accumulates of direct convolution: a fast algorithm may "

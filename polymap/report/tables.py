@@ -11,6 +11,7 @@ from dse.explore.card import Card
 from dse.explore.flights import unbeaten
 from dse.explore.resources import Resources
 from dse.explore.waterfall import PARTS
+from dse.explore.waterfall import waterfall as parts_of
 from dse.files.figures import printable
 from polymap.report.roofline import intensity
 
@@ -130,13 +131,30 @@ def rivals(data: ReportData) -> Table:
 
 def waterfall(data: ReportData) -> Table:
     """Cycles by part, and what each counts."""
-    total = sum(data.waterfall.values())
+    parts = parts_of(data.waterfall)
+    total = sum(parts.values())
     rows = [
         (name, PARTS[name], f"{cycles:,.0f}", f"{cycles / total:.1%}")
-        for name, cycles in data.waterfall.items()
+        for name, cycles in parts.items()
     ]
     rows.append(("total", "", f"{total:,.0f}", f"{1:.1%}"))
     return Table(("part", "what it counts", "cycles", "share"), rows, 2)
+
+
+def waterfall_by_layer(data: ReportData) -> Table:
+    """The same of every layer, that which adds most to its multiplications first."""
+    added = {
+        name: sum(parts.values()) - parts["multipliers"] for name, parts in data.waterfall.items()
+    }
+    rows = [
+        (
+            printable(name),
+            f"{added[name]:,.0f}",
+            *(f"{cycles:,.0f}" for cycles in data.waterfall[name].values()),
+        )
+        for name in sorted(added, key=added.__getitem__, reverse=True)
+    ]
+    return Table(("layer", "added", *PARTS), rows, 1)
 
 
 def flights(data: ReportData) -> Table:

@@ -10,7 +10,7 @@ from dse.compile.compiler import compile_network
 from dse.cycles.dram import IDEAL
 from dse.cycles.overlay import Machine
 from dse.cycles.whole_program import program_cycles
-from dse.explore.waterfall import PARTS, waterfall
+from dse.explore.waterfall import PARTS, waterfall, waterfall_by_layer
 from dse.network.numbers import with_random_numbers, without_numbers
 from dse.networks.builder import OutlineBuilder
 from hw.isa import Opcode
@@ -25,12 +25,16 @@ def test_parts_of_drawn_networks(seed: int) -> None:
     found = polymap.explore(without_numbers(network), None, array=(4, 6), certify=False)
     execution = found.compiled(network).execution
     assert execution is not None and found.configuration is not None
-    parts = waterfall(execution.programs, execution.turns, found.configuration)
+    layers = waterfall_by_layer(execution.programs, execution.turns, found.configuration)
+    parts = waterfall(layers)
     assert list(parts) == list(PARTS)
+    assert all(list(one) == list(PARTS) for one in layers.values())
+    convs = {la.name for p in execution.programs for la in p.manifest.layers if la.kind == "conv"}
+    assert set(layers) == (convs or {found.mapping.network})
     assert sum(parts.values()) == pytest.approx(execution.cycles.total, abs=1e-6)
     assert min(value for name, value in parts.items() if name != "algorithms, edges") >= 0
     macs = sum(layer.macs for p in execution.programs for layer in p.manifest.layers)
-    assert parts["multipliers"] <= macs / (4 * 6 * found.configuration.lanes)
+    assert parts["multipliers"] <= macs / (4 * 6 * found.configuration.lanes) + 1e-6
 
 
 def test_waves_and_missing_weights_are_those_of_the_machine() -> None:
@@ -43,12 +47,16 @@ def test_waves_and_missing_weights_are_those_of_the_machine() -> None:
     config = OverlayConfig(rows=8, columns=16, axi_bytes=4, tensor_bytes=1 << 16)
     program = compile_network(network, config)
     cycles = program_cycles(program, config)
-    parts = waterfall([program], [cycles], config)
+    layers = waterfall_by_layer([program], [cycles], config)
+    parts = waterfall(layers)
     machine = Machine(program.instructions, config, IDEAL)
     assert machine.run() == cycles.total == round(sum(parts.values()))
     waves = machine.convolution.waves.values()
     assert parts["multipliers"] + parts["algorithms, edges"] == sum(w.issued for w in waves)
     assert parts["weights"] == sum(wave.waiting for wave in waves) > 0
+    for layer in cycles.layers:  # one behind the other
+        assert layers[layer.name]["weights"] == layer.load
+        assert layers[layer.name]["activations, room"] == layer.stall
     first = min(wave.first for wave in waves)
     assert parts["begin"] == first
     assert parts["end"] == cycles.total - max(wave.last for wave in waves)
