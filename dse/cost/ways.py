@@ -26,7 +26,7 @@ from hw.isa.config import OverlayConfig
 
 @dataclass(frozen=True)
 class Way:
-    """Algorithm and dataflow, with tiles (Winograd) or a folding factor (im2col).
+    """Algorithm and dataflow, tiles of Winograd, and a folding factor.
 
     ``dataflow``: None beside the array.
     """
@@ -38,10 +38,10 @@ class Way:
 
     @property
     def label(self) -> Label:
-        """The label; its variant is "f2", "f4" or "f4x1" of tiles, "fold2", ... of a folding."""
-        variant = f"f{self.form.tile}" if self.form else ""
-        if self.fold > 1:
-            variant = f"fold{self.fold}"
+        """The label; its variant is "f2", "f4" or "f4x1" of tiles, "fold2", ... of a folding, or
+        both: "f4x1 fold2"."""
+        tiles = [f"f{self.form.tile}"] if self.form else []
+        variant = " ".join([*tiles, *([f"fold{self.fold}"] if self.fold > 1 else [])])
         flow = self.dataflow.name if self.dataflow is not None else ""
         return Label(self.algorithm.value, flow, variant)
 
@@ -57,12 +57,13 @@ class Way:
             return not against_depthwise(conv)
         if self.algorithm is not ConvAlgorithm.IM2COL and conv.taps == 1:
             return False
-        if self.form and not transforms_taps(conv, self.form):
+        if against_folding(conv, self.fold):
             return False
-        against = against_algorithm(conv, self.algorithm, self.dataflow, self.form)
-        if against or against_folding(conv, self.fold):
+        folded = folded_shape(conv, self.fold)
+        if self.form and not transforms_taps(folded, self.form):
             return False
-        return not against_walking(folded_shape(conv, self.fold), self.algorithm, self.form)
+        against = against_algorithm(folded, self.algorithm, self.dataflow, self.form)
+        return not (against or against_walking(folded, self.algorithm, self.form))
 
 
 @lru_cache
@@ -86,6 +87,9 @@ def _ways(template: OverlayConfig, folds: tuple[int, ...]) -> Iterator[Way]:
         yield from (Way(ConvAlgorithm.WINOGRAD, flow, form) for flow in WINOGRAD_FLOWS)
     if template.depthwise:
         yield Way(ConvAlgorithm.DEPTHWISE, None)
-    for fold in folds:
-        if fold > 1:
-            yield from (Way(ConvAlgorithm.IM2COL, flow, fold=fold) for flow in Dataflow)
+    lines = [form for form in tile_forms(template.transforms) if form.runs]
+    for fold in (fold for fold in folds if fold > 1):
+        yield from (Way(ConvAlgorithm.IM2COL, flow, fold=fold) for flow in Dataflow)
+        # Folded pixels are strides along the other axis, which leaves these transforms alone.
+        for form in lines:
+            yield from (Way(ConvAlgorithm.WINOGRAD, flow, form, fold) for flow in WINOGRAD_FLOWS)

@@ -156,6 +156,14 @@ def test_one_bit_less_in_accumulators_fails(tile: int, monkeypatch: pytest.Monke
         check(network, narrow, choice, images=[image], rtl=False)
 
 
+@pytest.mark.parametrize("flow", [Dataflow.WS, Dataflow.IS])
+@pytest.mark.parametrize(("tile", "fold"), [("4x1", 2), ("3x1", 3)])
+def test_folded_lines(tile: Tile, fold: int, flow: Dataflow) -> None:
+    """Folded pixels are a stride along the other axis: GoogLeNet's first layer, in small."""
+    network = layer((9, 12, 3), 3, Window((4, 4), padding=(2, 2, 1, 1)))
+    check(network, config(2, "all"), replace(winograd(flow, tile), fold=fold))
+
+
 @pytest.mark.parametrize(
     ("window", "choice", "message"),
     [

@@ -78,6 +78,8 @@ def test_what_a_label_saves() -> None:
         "f1x3": Saving(2, "F(3,4) x 1"),
     }
     assert savings.pop(("winograd", "f1x4")) and savings.pop(("winograd", "f3x1"))
+    folded = [savings.pop(("winograd", f"f{n}x1 fold{fold}")) for n in (4, 3) for fold in (2, 4)]
+    assert folded == [Saving(2, "F(4,3) x 1")] * 2 + [Saving(2, "F(3,4) x 1")] * 2
     assert set(savings.values()) == {None}
     assert OverlayModel().saving(Label("winograd", "WS", "f2")) is None
     assert Dynamap().saving(Label("winograd-f4", "WS")) == Saving(4, "F(4,3)")
