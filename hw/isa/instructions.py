@@ -207,6 +207,9 @@ POOL = data.StructLayout(
         "counted_height": unsigned(16),  # rows below this count: height, plus padding if included
         "counted_bytes": unsigned(24),  # byte positions below this count, likewise
         "channels": unsigned(16),
+        # A maximum over channels that are half of the engine's lanes, of pixels that lie side by
+        # side: two of a row's taps are read at once.
+        "halves": unsigned(1),
         "table": unsigned(3),  # that a maximum passes before its record, as of CONV
         # A product: a window has two taps, of which the first is the other operand's.  Where
         # windows slide, a line's other windows use the one that they share.

@@ -29,12 +29,18 @@ def pool_cost(config: OverlayConfig, fields: Mapping[str, int]) -> PoolCost:
 
     A window reads its taps, one that slides the taps of its fresh columns. A read is a cycle, but
     a window that slides takes at least a cycle for each of its columns, unless it is a product.
+    Where taps are halves of words, a read is two columns'.
     """
     line = PoolLine.of(fields)
     lines = fields["pixels"] // line.width * ceil_div(fields["channels"], config.pool_channels)
     return PoolCost(
         reads=lines * line.reads,
-        cycles=lines * line.cycles + line.measuring + line.more + POOL_LATENCY + later(fields),
+        cycles=lines * line.cycles
+        - line.early
+        + line.measuring
+        + line.more
+        + POOL_LATENCY
+        + later(fields),
     )
 
 
@@ -66,15 +72,17 @@ class PoolLine:
     @classmethod
     def of(cls, fields: Mapping[str, int]) -> PoolLine:
         """The lines of the POOL instruction with these fields."""
-        rows, columns = fields["tap_rows"], fields["tap_columns"]
-        fresh, measuring = _overlap(fields)
+        halves = fields.get("halves", 0)
+        rows, columns = fields["tap_rows"], ceil_div(fields["tap_columns"], 1 + halves)
+        fresh, measuring = _overlap(fields, columns)
         slides = fresh < columns
+        by_column = (slides or halves) and not fields.get("product")
         column = rows * (fields["passes"] if slides and fields.get("depthwise") else 1)
         return cls(
             width=fields["out_width"],
             first=columns * column,
             following=fresh * column,
-            more=columns - 1 if slides and not fields.get("product") else 0,
+            more=fields["tap_columns"] - 1 if by_column else 0,
             measuring=measuring,
         )
 
@@ -85,17 +93,26 @@ class PoolLine:
 
     @property
     def cycles(self) -> int:
-        """If the memory grants all reads at once."""
-        return self.first + (self.width - 1) * max(self.following, self.more + 1)
+        """If the memory grants all reads at once; the first window waits for the line before."""
+        first, following = (max(reads, self.more + 1) for reads in (self.first, self.following))
+        return first + (self.width - 1) * following
+
+    @property
+    def early(self) -> int:
+        """Cycles that the first window of all does not wait."""
+        return max(0, self.more + 1 - self.first)
 
 
-def _overlap(fields: Mapping[str, int]) -> tuple[int, int]:
-    """Fresh columns of a window, and the cycles in which ``Overlap`` finds them."""
-    columns = fields["tap_columns"]
+def _overlap(fields: Mapping[str, int], columns: int) -> tuple[int, int]:
+    """Fresh columns of a window, and the cycles in which ``Overlap`` finds them.
+
+    ``columns``: of a window, halves of words taken together.
+    """
+    step = fields["tap_column_step"] * (1 + fields.get("halves", 0))
     alone = bool(fields.get("depthwise")) and not fields["window_groups"]
     if columns > RING or fields["out_width"] == 1 or alone:
         return columns, 1
     for fresh in range(1, columns):
-        if fresh * fields["tap_column_step"] == fields["column_step"]:
+        if fresh * step == fields["column_step"]:
             return fresh, fresh
     return columns, columns

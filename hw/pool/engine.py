@@ -20,7 +20,7 @@ from hw.pool.gain_codes import GainCodes
 from hw.pool.lane_memory import LaneMemory
 from hw.pool.overlap import Overlap
 from hw.pool.pool_finish import PoolFinish
-from hw.pool.pool_layouts import PRODUCT, ticket
+from hw.pool.pool_layouts import PRODUCT, RING, ticket
 from hw.pool.pool_taps import TapReader
 from hw.pool.pool_walk import PoolWalk
 from hw.pool.product import ProductLanes
@@ -35,7 +35,8 @@ class PoolEngine(wiring.Component):
 
     Each window's last tap takes a ticket of a queue that is as deep as the queue of results, so
     the fixed-rate pipeline between the two always finds room, however long writes are refused.
-    Windows that slide along a row reduce each column of taps once; see ``hw.pool.cycles`` for the
+    Windows that slide along a row reduce each column of taps once, two columns at a time where
+    they are halves of a word; see ``hw.pool.cycles`` for the
     cycles of an instruction. Any kernel, stride and dilation up to 255 columns and rows.
 
     A product of two tensors is a walk over windows of two taps, one of each tensor. A tensor of one
@@ -63,6 +64,7 @@ class PoolEngine(wiring.Component):
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
+        self._further = Signal(range(RING), name="further")  # columns of a window, less one
         super().__init__(
             {
                 "i": In(stream.Signature(POOL)),
@@ -82,6 +84,7 @@ class PoolEngine(wiring.Component):
         m = Module()
         lanes = self._config.pool_channels
         pool = Signal(POOL, reset_less=True)
+        walked = self._walked(m)
         m.submodules.overlap = overlap = Overlap()
         m.submodules.walk = walk = PoolWalk(config=self._config)
         m.submodules.reader = reader = TapReader(config=self._config)
@@ -91,19 +94,22 @@ class PoolEngine(wiring.Component):
             lanes=lanes, bits=bits, sums=self._config.depthwise
         )
         m.submodules.finish = finish = PoolFinish(config=self._config)
-        more = Mux(overlap.o_slides & ~pool.product, pool.tap_columns - 1, 0)
+        columns = (overlap.o_slides | pool.halves) & ~pool.product  # are what is reduced first
+        more = Mux(columns, self._further, 0)
+        back = Mux(columns, pool.tap_columns - 1, 0)
         connect(m, walk.o_tap, reader.i)
         connect(m, reader.o_read, flipped(self.o_read))
         for stage in (overlap, walk, reader, finish):
             m.d.comb += stage.i_instruction.eq(pool)
         m.d.comb += [
-            overlap.i_first.eq(self.i.payload.tap_column_step),
+            overlap.i_first.eq(walked.tap_column_step),
             walk.i_slides.eq(overlap.o_slides),
             walk.i_fresh.eq(overlap.o_fresh),
             reader.i_spacing.eq(more),
             group.i_average.eq(pool.average),
             group.i_zero_point.eq(pool.zero_point),
             window.i_more.eq(more),
+            window.i_halves.eq(pool.halves),
             finish.i_valid.eq(window.o_valid),
             finish.i_window.eq(window.o_window),
             finish.i_record.eq(self.i_record),
@@ -117,11 +123,11 @@ class PoolEngine(wiring.Component):
                 group.i_data.eq(self.i_data),
             ]
         if self._config.depthwise:
-            self._convolve(m, pool, overlap, reader, group, window, finish)
+            self._convolve(m, pool, overlap, reader, group, window, back, finish)
         else:
             m.d.comb += [
                 window.i_average.eq(pool.average),
-                window.i_back.eq(more),
+                window.i_back.eq(back),
                 window.i_valid.eq(group.o_valid),
                 window.i_window_last.eq(group.o_window_last),
                 window.i_group.eq(group.o_group),
@@ -132,7 +138,7 @@ class PoolEngine(wiring.Component):
                 self._normalise(m, pool, reader, products, group, finish)
         m.d.sync += self.o_progress.eq(walk.o_tap.valid & walk.o_tap.ready)
         self._write(m, pool, walk, finish)
-        self._sequence(m, pool, overlap, walk)
+        self._sequence(m, pool, walked, overlap, walk)
         return m
 
     @property
@@ -148,13 +154,14 @@ class PoolEngine(wiring.Component):
         reader: TapReader,
         group: GroupReducer,
         window: WindowReducer,
+        back: Any,
         finish: PoolFinish,
     ) -> None:
         """Sums of products, beside the groups of poolings, and records of each lane."""
         m.submodules.memory = memory = LaneMemory(config=self._config)
         m.submodules.sums = sums = DepthwiseSums(config=self._config)
         slides = pool.depthwise & overlap.o_slides
-        back = Mux(slides, pool.window_groups - 1, window.i_more)
+        back = Mux(slides, pool.window_groups - 1, back)
         chosen = Mux(pool.depthwise, sums.o_group.as_value(), 0)
         m.d.comb += [
             overlap.i_alone.eq(pool.depthwise & (pool.window_groups == 0)),
@@ -221,13 +228,29 @@ class PoolEngine(wiring.Component):
             group.i_tap.eq(Mux(pool.normalise, tap, reader.o_tap)),
         ]
 
-    def _sequence(self, m: Module, pool: Any, overlap: Overlap, walk: PoolWalk) -> None:
+    def _walked(self, m: Module) -> Any:
+        """The arriving instruction, with taps of two pixels where it says so."""
+        arriving, walked = self.i.payload, Signal(POOL, name="walked")
+        m.d.comb += walked.eq(arriving)
+        with m.If(arriving.halves):
+            m.d.comb += [
+                walked.tap_columns.eq((arriving.tap_columns + 1) >> 1),
+                walked.tap_column_step.eq(arriving.tap_column_step << 1),
+            ]
+        return walked
+
+    def _sequence(
+        self, m: Module, pool: Any, walked: Any, overlap: Overlap, walk: PoolWalk
+    ) -> None:
         """One instruction at a time: measure the overlap, start the walk, await the last write."""
         m.d.comb += self.o_tag.eq(pool.tag)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
-                m.d.sync += pool.eq(self.i.payload)
+                m.d.sync += [
+                    pool.eq(walked),
+                    self._further.eq(self.i.payload.tap_columns - 1),
+                ]
                 with m.If(self.i.valid):
                     m.next = "MEASURE"
             with m.State("MEASURE"):

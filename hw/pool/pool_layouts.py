@@ -19,6 +19,7 @@ COMBINED = signed(27)  # of two int8 times their factors
 TAP = data.StructLayout(
     {
         "inside": 1,  # the image's byte counts, else:
+        "upper_inside": 1,  # likewise, in the upper half of the lanes
         "counted": 1,  # padding that reads the zero point, else nothing
         "group_last": 1,
         "window_last": 1,

@@ -74,11 +74,13 @@ class TapReader(wiring.Component):
             m.d.sync += [wait.eq(self.i_spacing), waits.eq(self.i_spacing != 0)]
 
         place = delayed(m, self.i.payload, 1, name="place")
-        inside = place.row_valid & (place.position >= 0) & (place.position < pool.row_pitch)
+        inside = self._inside(place, 0)
+        upper_inside = self._inside(place, self._config.pool_channels // 2)
         counted = (place.row < pool.counted_height) & (place.position < pool.counted_bytes)
         tap = Signal(TAP, reset_less=True)
         m.d.sync += [
             tap.inside.eq(inside),
+            tap.upper_inside.eq(Mux(pool.halves, upper_inside, inside)),
             tap.counted.eq(Mux(pool.include_padding, counted, inside)),
             tap.group_last.eq(place.extra.group_last),
             tap.window_last.eq(place.extra.window_last),
@@ -96,3 +98,9 @@ class TapReader(wiring.Component):
             self.o_valid.eq(delayed(m, accepted, READ_LATENCY, name="valid", reset_less=False)),
         ]
         return m
+
+    def _inside(self, place: Any, ahead: int) -> Any:
+        """Whether the bytes so far ahead of a place are the image's."""
+        position = place.position + ahead
+        row = self.i_instruction.row_pitch
+        return place.row_valid & (position >= 0) & (position < row)

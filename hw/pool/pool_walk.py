@@ -22,7 +22,7 @@ class PoolWalk(wiring.Component):
     The nest is line / channel block / window / column / row.  Windows that slide: a line is an
     output row, whose first window has all its columns and each other one its fresh columns only.
     Others: a line is one output pixel.  A group is what is reduced on arrival: a column of taps if
-    windows slide, else a window.  A product's taps but the last of each window are its other
+    windows slide or a tap is two, else a window.  A product's taps but the last of each window are its other
     operand's, whose pixels are walked as the result's are.  A depthwise convolution has a row of
     weights for each tap of a group, and passes columns that slide so often that each has met all
     columns of the kernel.
@@ -71,7 +71,7 @@ class PoolWalk(wiring.Component):
         pool, step = self.i_instruction, walker.i.payload
         line_end = self._line_last & self._block_last
         row_step = Mux(self._line_last, Step.FIRST, Step.NEXT)
-        column_group = self.i_slides & ~pool.product
+        column_group = (self.i_slides | pool.halves) & ~pool.product
         m.d.comb += [
             *(walker.i_window[name].eq(pool[name]) for name in WINDOW if name != "out_width"),
             walker.i_window.out_width.eq(Mux(self.i_slides, 1, pool.out_width)),

@@ -58,7 +58,9 @@ class GroupReducer(wiring.Component):
         m.d.sync += [valid.eq(self.i_valid), flags.eq(self.i_tap), tap.count.eq(self.i_tap.counted)]
         for lane in range(self._lanes):
             value = self.i_data.word_select(lane, bits).as_signed()
-            m.d.sync += tap.lanes[lane].eq(Mux(self.i_tap.inside, value, padding))
+            upper = lane >= self._lanes // 2
+            inside = self.i_tap.upper_inside if upper else self.i_tap.inside
+            m.d.sync += tap.lanes[lane].eq(Mux(inside, value, padding))
 
         m.d.sync += [
             self.o_valid.eq(valid & flags.group_last),
@@ -90,6 +92,8 @@ class WindowReducer(wiring.Component):
     i_back : In. Groups of a window, less one; likewise.
     i_passes : In. Groups of a column, if they have several sums, else 0; likewise. Such a window
         counts what its first group does.
+    i_halves : In. A group is two terms, the first of which is in the lower half of the lanes;
+        likewise.
     i_valid, i_window_last, i_group : In. A group.
     o_valid, o_window : Out. ``WINDOW_LATENCY + i_more`` after the window's last group.
     """
@@ -107,6 +111,7 @@ class WindowReducer(wiring.Component):
                 "i_more": In(range(RING)),
                 "i_back": In(range(RING)),
                 "i_passes": In(range(RING + 1)),
+                "i_halves": In(1),
                 "i_valid": In(1),
                 "i_window_last": In(1),
                 "i_group": In(self._shape),
@@ -121,6 +126,7 @@ class WindowReducer(wiring.Component):
         write, read = ring.write_port(), ring.read_port(domain="comb")
         newest, oldest, left = (Signal(range(RING), name=n) for n in ("newest", "oldest", "left"))
         active, starts = Signal(), Signal()
+        upper = Signal()  # the term is in the upper half of the lanes
         m.d.comb += [
             write.addr.eq(newest),
             write.data.eq(self.i_group),
@@ -128,7 +134,7 @@ class WindowReducer(wiring.Component):
             read.addr.eq(oldest),
         ]
         m.d.sync += [left.eq(left - 1), starts.eq(0)]
-        select = self._select(m, oldest)
+        select = self._select(m, oldest, upper)
         with m.If(left == 0):
             m.d.sync += active.eq(0)
         with m.If(self.i_valid):
@@ -137,6 +143,7 @@ class WindowReducer(wiring.Component):
                 m.d.sync += [
                     oldest.eq(newest - self.i_back),
                     select.eq(0),
+                    upper.eq(0),
                     left.eq(self.i_more),
                     active.eq(1),
                     starts.eq(1),
@@ -150,8 +157,8 @@ class WindowReducer(wiring.Component):
         m.d.sync += [
             group.count.eq(count),
             *(
-                one.eq(Array(sums)[select] if len(sums) > 1 else sums[0])
-                for one, sums in zip(group.lanes, map(list, read.data.lanes), strict=True)
+                one.eq(self._term(read.data.lanes, lane, select, upper))
+                for lane, one in enumerate(group.lanes)
             ),
             group_starts.eq(starts),
             group_ends.eq(active & (left == 0)),
@@ -161,16 +168,25 @@ class WindowReducer(wiring.Component):
         accumulate(m, self.o_window, group, starts=group_starts, average=average, bits=bits)
         return m
 
-    def _select(self, m: Module, oldest: Signal) -> Signal:
-        """Goes to the next term: the next sum of the group, or the first one of the next group."""
+    def _term(self, groups: Any, lane: int, select: Signal, upper: Signal) -> Any:
+        """Of a lane's terms in a group, the chosen one."""
+        sums = list(groups[lane])
+        term = Array(sums)[select] if len(sums) > 1 else sums[0]
+        half = len(groups) // 2
+        return Mux(upper, groups[lane + half][0], term) if lane < half else term
+
+    def _select(self, m: Module, oldest: Signal, upper: Signal) -> Signal:
+        """Goes to the next term: the next one of the group, or the first one of the next group."""
         select = Signal(range(max(2, self._sums)))
+        single = ~self.i_halves | upper  # the group has no further half
+        m.d.sync += upper.eq(~single)
         if not self._sums:
-            m.d.sync += oldest.eq(oldest + 1)
+            m.d.sync += oldest.eq(oldest + single)
             return select
         plain, ends = self.i_passes == 0, select == self._sums - 1
         m.d.sync += [
             select.eq(Mux(plain | ends, 0, select + 1)),
-            oldest.eq(oldest + Mux(plain, 1, self.i_passes + ends)),
+            oldest.eq(oldest + Mux(plain, single, self.i_passes + ends)),
         ]
         return select
 

@@ -34,6 +34,7 @@ class Layer:
     include_padding: bool = False
     slack: tuple[int, int] = (0, 0)  # channels before and behind the slice
     zero_point: int = 0
+    halves: bool = False  # two pixels fill the engine's lanes
     seed: int = 0
 
     def out_size(self) -> tuple[int, int]:
@@ -86,6 +87,7 @@ class Layer:
             "counted_height": counted[0],
             "counted_bytes": counted[1] * pitch,
             "channels": self.channels,
+            "halves": int(self.halves),
         }
 
     def record(self, count: int) -> dict[str, int]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hw.isa import Combination
 from hw.isa.config import OverlayConfig
+from hw.pool.cycles import pool_cost
 from tests.hw.pool.pool_bench import Stall, check, small
 from tests.hw.pool.pool_layers import Layer, Normalised, Pair
 
@@ -46,6 +47,41 @@ EVERY_KIND = [
 @pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
 def test_every_kind_of_window(stall: Stall) -> None:
     check(small(), [replace(x, seed=i) for i, x in enumerate(EVERY_KIND)], stall=stall, seed=5)
+
+
+HALVES = [
+    Layer(kernel=(3, 3), stride=(2, 2), size=(7, 9)),
+    Layer(kernel=(3, 3), stride=(2, 2), size=(6, 8), before=(1, 1)),
+    Layer(kernel=(3, 3), stride=(2, 2), size=(6, 8), ceil=True),
+    Layer(kernel=(2, 2), stride=(2, 2), size=(4, 6)),
+    Layer(kernel=(1, 2), stride=(1, 2), size=(4, 7), before=(0, 1), after=(0, 1)),
+    Layer(kernel=(1, 7), stride=(1, 4), size=(2, 19), before=(0, 3), after=(0, 3)),
+    Layer(kernel=(2, 3), size=(3, 6), after=(0, 2)),
+    Layer(kernel=(3, 1), size=(4, 3)),
+]
+
+
+@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_two_pixels_a_word(channels: int, stall: Stall) -> None:
+    """Between others, with padding in one half or both, and windows that do not slide."""
+    found = [replace(x, channels=channels, halves=True, zero_point=-128) for x in HALVES]
+    others = EVERY_KIND[: len(found)]
+    mixed = [one for both in zip(found, others, strict=True) for one in both]
+    config = small(pool_lanes=2 * channels)
+    check(config, [replace(x, seed=i) for i, x in enumerate(mixed)], stall=stall, seed=5)
+
+
+def test_two_pixels_a_word_take_half_the_cycles() -> None:
+    """GoogLeNet's first pooling, 56 lines: a word a row of taps, where it was two."""
+    config = OverlayConfig(rows=2, columns=2, pool_lanes=128, axi_bytes=128)
+    layer = Layer(kernel=(3, 3), stride=(2, 2), size=(112, 112), channels=64, ceil=True)
+    plain, halves = (
+        pool_cost(config, x.fields(address=0, out_address=0, out_pitch=64, tag=0))
+        for x in (layer, replace(layer, halves=True))
+    )
+    assert (plain.reads, halves.reads) == (56 * (9 + 55 * 6), 56 * (6 + 55 * 3))
+    assert halves.cycles - halves.reads <= plain.cycles - plain.reads
 
 
 def product(channels: int, size: tuple[int, int], **kinds: Any) -> Pair:
@@ -129,8 +165,10 @@ def layers(draw: st.DrawFn) -> Layer:
     before = tuple(draw(st.integers(0, span[i])) for i in range(2))
     after = tuple(draw(st.integers(0, span[i])) for i in range(2))
     need = [max(1, span[i] + 1 - before[i] - after[i]) for i in range(2)]
+    average = draw(st.booleans())
     return Layer(
-        average=draw(st.booleans()),
+        average=average,
+        halves=not average and draw(st.booleans()),
         size=(need[0] + draw(st.integers(0, 5)), need[1] + draw(st.integers(0, 5))),
         channels=draw(st.integers(1, 7)),
         kernel=kernel,
@@ -153,4 +191,10 @@ def layers(draw: st.DrawFn) -> Layer:
     st.integers(0, 2**16),
 )
 def test_any_window(drawn: list[Layer], config: OverlayConfig, stall: Stall, seed: int) -> None:
-    check(config, [replace(layer, seed=i) for i, layer in enumerate(drawn)], stall=stall, seed=seed)
+    lanes = config.pool_channels
+    halves = {"channels": lanes // 2, "slack": (0, 0), "dilation": (1, 1)}
+    fitting = [
+        replace(layer, **(halves if layer.halves else {}), halves=layer.halves and lanes % 2 == 0)
+        for layer in drawn
+    ]
+    check(config, [replace(x, seed=i) for i, x in enumerate(fitting)], stall=stall, seed=seed)
