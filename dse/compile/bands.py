@@ -21,12 +21,13 @@ from dse.compile.strips import cuts, source_rows
 from dse.compile.views import Layout
 from dse.network.graph import Network, Window
 from dse.tiling.depthwise import DepthwiseForm
+from dse.tiling.halves import with_halves
 from dse.tiling.layer_mapping import LayerMapping
 from dse.tiling.legality import ConvAlgorithm
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.pool.cycles import pool_cost
 
-BANDS = (2, 4, 8, 16)
+BANDS = (2, 3, 4, 5, 6, 8, 11, 16)
 SHORTEST = 1024
 """Of the array for a band, so that the queue in front of the pooling engine never stops fetch."""
 
@@ -100,8 +101,10 @@ def _best(
     height, pool_height = (layout.views[layer.output].height for layer in (conv, pool))
     pooling = beside_cycles(network, pool, config)
     best, least = None, _conv_cycles(conv, height, layout, config, mapping) + pooling
+    multiple = _tile_rows(conv, layout, config, mapping)
     for count in BANDS:
-        ends = tuple(end for _, _, end in cuts(height, ceil_div(height, count)))
+        rows = multiple * ceil_div(ceil_div(height, count), multiple)
+        ends = tuple(end for _, _, end in cuts(height, rows))
         following = pool_ends(pool.window, height, ends, pool_height)
         if len(following) < 2:
             continue
@@ -177,6 +180,16 @@ def pairs(
             yield source, conv, time, layer
 
 
+def _tile_rows(
+    layer: ConvLayer, layout: Layout, config: OverlayConfig, mapping: LayerMapping
+) -> int:
+    """Output rows that the array computes together: of Winograd's tiles, else one."""
+    view, choice = layout.views[layer.output], mapping.choice(layer.name)
+    source, pixels = layout.views[layer.conv.input], view.height * view.width
+    form = cut(layer.conv, source, pixels, config, choice)[0].form
+    return form.own((form.transform.y.m, form.transform.x.m))[0] if form else 1
+
+
 def _conv_cycles(
     layer: ConvLayer, rows: int, layout: Layout, config: OverlayConfig, mapping: LayerMapping
 ) -> int:
@@ -198,11 +211,12 @@ def beside_cycles(network: Network, layer: WindowLayer, config: OverlayConfig) -
     fields = {
         "tap_rows": window.kernel[0],
         "tap_columns": window.kernel[1],
-        "tap_column_step": window.dilation[1],
-        "column_step": window.stride[1],
+        "tap_column_step": window.dilation[1] * target.channels,
+        "column_step": window.stride[1] * target.channels,
         "out_width": target.width,
         "pixels": target.height * target.width,
         "channels": ceil_div(target.channels, blocks),
+        "average": int(layer.pool.kind == "average"),
         "normalise": int(normalise),
     }
-    return blocks * pool_cost(config, fields).cycles
+    return blocks * pool_cost(config, with_halves(fields, config)).cycles

@@ -145,7 +145,7 @@ class Emitter:
             for channels in self._blocks(pool):
                 strip = PoolStrip(pool, source, target, first, last, channels)
                 action = self.tables.applied(
-                    pool_instruction.pool(self.network, strip, counts, record), number
+                    pool_instruction.pool(self.network, strip, counts, record, self.config), number
                 )
                 actions.append(action)
                 cycles += self._pool_cycles(action)

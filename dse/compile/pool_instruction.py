@@ -11,7 +11,9 @@ from dse.compile.strips import Rows
 from dse.compile.window_fields import WindowWalk
 from dse.network import constants
 from dse.network.graph import INT8_MIN, Network, Normalisation, Pool, Tensor
+from dse.tiling.halves import with_halves
 from hw.isa import Opcode
+from hw.isa.config import OverlayConfig
 from hw.isa.squares import REACH
 
 PARAMETER_INDEX = 1 << 16  # the record index of average pooling wraps here
@@ -44,7 +46,9 @@ def tap_counts(network: Network, pool: Pool) -> range:
     return range(int(counts.min()), int(counts.max()) + 1) if average else range(1, 2)
 
 
-def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> Action:
+def pool(
+    network: Network, strip: PoolStrip, counts: range, parameters: int, config: OverlayConfig
+) -> Action:
     """The POOL of one strip."""
     pool, channels = strip.pool, strip.channels
     source = strip.source.of_channels(channels)
@@ -81,7 +85,7 @@ def pool(network: Network, strip: PoolStrip, counts: range, parameters: int) -> 
         fields["address"] -= REACH
         beside = _with_neighbours(strip, pool.normalisation, x)
         reads = (*replace(walk, source=beside).read(), *reads)
-    action = make(Opcode.POOL, pool.name, fields)
+    action = make(Opcode.POOL, pool.name, with_halves(fields, config))
     return Action(action, pool.name, reads, (walk.written(view.channels),))
 
 

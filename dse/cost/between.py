@@ -12,6 +12,7 @@ from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
 from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.grid import Count
+from dse.tiling.halves import with_halves
 from hw.isa.config import OverlayConfig
 from hw.pool.cycles import pool_cost
 
@@ -39,18 +40,20 @@ def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Cou
     fields = {
         "tap_rows": pool.kernel[0],
         "tap_columns": pool.kernel[1],
-        "tap_column_step": 1,
-        "column_step": pool.stride[1],
+        "tap_column_step": channels,
+        "column_step": pool.stride[1] * channels,
         "out_width": width,
         "pixels": height * width,
         "channels": channels,
+        "average": int(pool.kind == "average"),
         "product": int(pool.kind == "product"),
         "normalise": normalise,
     }
 
     def cycles(config: OverlayConfig) -> int:
         blocks = config.normalised_blocks(channels) if normalise else 1
-        return blocks * pool_cost(config, fields | {"channels": -(-channels // blocks)}).cycles
+        own = fields | {"channels": -(-channels // blocks)}
+        return blocks * pool_cost(config, with_halves(own, config)).cycles
 
     return _by_lanes(cycles, template, columns)
 

@@ -12,7 +12,7 @@ from hw.isa.squares import REACH
 from hw.isa.timing import LEAST_TILE_CYCLES
 from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform, choice_bits
 
-ISA_VERSION = 5
+ISA_VERSION = 6
 CONFIGURATION_VERSION = 1  # of files of parameters
 MAX_WEIGHT_PORTS = 4
 MOST = {"tensor_bytes": 1 << 28, "weight_words": 1 << 20, "parameter_depth": 1 << 16}

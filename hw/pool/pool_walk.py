@@ -22,10 +22,10 @@ class PoolWalk(wiring.Component):
     The nest is line / channel block / window / column / row.  Windows that slide: a line is an
     output row, whose first window has all its columns and each other one its fresh columns only.
     Others: a line is one output pixel.  A group is what is reduced on arrival: a column of taps if
-    windows slide or a tap is two, else a window.  A product's taps but the last of each window are its other
-    operand's, whose pixels are walked as the result's are.  A depthwise convolution has a row of
-    weights for each tap of a group, and passes columns that slide so often that each has met all
-    columns of the kernel.
+    windows slide or a tap is two, else a window.  A product's taps but the last of each window are
+    its other operand's, whose pixels are walked as the result's are.  A depthwise convolution has a
+    row of weights for each tap of a group, and passes columns that slide so often that each has met
+    all columns of the kernel.
 
     Parameters
     ----------

@@ -168,6 +168,28 @@ def test_a_convolution_alone(name: str) -> None:
         assert layer_cycles(conv, weights, config, ahead=ahead) == cycles[1] - cycles[0]
 
 
+EVEN = [name for name in ARRAYS if OVERLAYS[name].pool_channels % 2 == 0]
+
+
+@pytest.mark.parametrize("name", swept(EVEN))
+def test_poolings_of_two_pixels_a_word(name: str) -> None:
+    """Maxima over half of the engine's lanes, beside convolutions; bytes and cycles."""
+    b = Builder(np.random.default_rng(3))
+    x = b.conv(b.input(11, 13, 3), OVERLAYS[name].pool_channels // 2, Window((3, 3)))
+    windows = (
+        Window((3, 3), (2, 2), padding=(1, 1, 1, 1)),
+        Window((2, 2), (2, 2)),
+        Window((1, 4), (1, 2), padding=(0, 3, 0, 2)),
+    )
+    pooled = [b.pool(x, "max", window) for window in windows]
+    network = b.build(*(b.conv(one, 5, Window((1, 1))) for one in pooled))
+    (program,) = checked(name, Case(network))
+    poolings = [i for i in program.instructions if i.opcode is Opcode.POOL]
+    assert all(i.field("halves") for i in poolings)
+    check(name, [program], IDEAL)
+    check(name, [program], DDR)
+
+
 @pytest.mark.parametrize("name", swept(name for name in ARRAYS if OVERLAYS[name].transforms))
 def test_drains_that_lag_behind(name: str) -> None:
     """Many channel tiles of one word: reading the sums out takes longer than adding them up."""
