@@ -21,9 +21,9 @@ from dse.compile.strips import cuts, source_rows
 from dse.compile.views import Layout
 from dse.network.graph import Network, Window
 from dse.tiling.depthwise import DepthwiseForm
-from dse.tiling.halves import with_halves
 from dse.tiling.layer_mapping import LayerMapping
 from dse.tiling.legality import ConvAlgorithm
+from dse.tiling.two_pixels import with_halves
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.pool.cycles import pool_cost
 

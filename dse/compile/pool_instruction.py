@@ -11,7 +11,7 @@ from dse.compile.strips import Rows
 from dse.compile.window_fields import WindowWalk
 from dse.network import constants
 from dse.network.graph import INT8_MIN, Network, Normalisation, Pool, Tensor
-from dse.tiling.halves import with_halves
+from dse.tiling.two_pixels import with_halves
 from hw.isa import Opcode
 from hw.isa.config import OverlayConfig
 from hw.isa.squares import REACH

@@ -12,7 +12,7 @@ from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
 from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.grid import Count
-from dse.tiling.halves import with_halves
+from dse.tiling.two_pixels import with_halves
 from hw.isa.config import OverlayConfig
 from hw.pool.cycles import pool_cost
 

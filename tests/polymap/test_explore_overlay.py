@@ -59,7 +59,7 @@ def _algorithm(layer: dict[str, Any]) -> tuple[str, int | str | None]:
     name: str = layer["algorithm"]
     if name != "winograd":
         return name, None
-    tile = layer["variant"].removeprefix("f")
+    tile = layer["variant"].split()[0].removeprefix("f")
     return name, int(tile) if tile.isdecimal() else tile
 
 

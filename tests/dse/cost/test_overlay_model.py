@@ -191,7 +191,7 @@ def test_what_is_left_behind_the_last_band() -> None:
     No more than the closed form takes; results of the array, which are written first, add to it.
     """
     window = Window((3, 3), stride=(2, 2))
-    for count in bands.BANDS[2:]:
+    for count in (count for count in bands.BANDS if count >= 8):
         ends = bands.pool_ends(window, 112, range(112 // count, 113, 112 // count), 55)
         assert 55 - ends[-2] <= 55 / REST
 

@@ -17,13 +17,13 @@ from hw.isa import (
     encode,
 )
 
-SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 782, "POOL": 585}
+SIZES = {"BEGIN": 128, "LOAD": 139, "STORE": 139, "WEIGHTS": 160, "CONV": 782, "POOL": 586}
 NAMED = {
     (Opcode.LOAD, "base"): (Base, 32, 2),
     (Opcode.LOAD, "space"): (MemorySpace, 34, 1),
     (Opcode.STORE, "base"): (Base, 32, 2),
     (Opcode.STORE, "space"): (MemorySpace, 34, 1),
-    (Opcode.POOL, "combination"): (Combination, 517, 2),
+    (Opcode.POOL, "combination"): (Combination, 518, 2),
     (Opcode.CONV, "dataflow"): (Dataflow, 384, 2),
     (Opcode.CONV, "algorithm"): (Algorithm, 386, 3),
 }

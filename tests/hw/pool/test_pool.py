@@ -165,10 +165,8 @@ def layers(draw: st.DrawFn) -> Layer:
     before = tuple(draw(st.integers(0, span[i])) for i in range(2))
     after = tuple(draw(st.integers(0, span[i])) for i in range(2))
     need = [max(1, span[i] + 1 - before[i] - after[i]) for i in range(2)]
-    average = draw(st.booleans())
     return Layer(
-        average=average,
-        halves=not average and draw(st.booleans()),
+        average=draw(st.booleans()),
         size=(need[0] + draw(st.integers(0, 5)), need[1] + draw(st.integers(0, 5))),
         channels=draw(st.integers(1, 7)),
         kernel=kernel,
@@ -191,10 +189,24 @@ def layers(draw: st.DrawFn) -> Layer:
     st.integers(0, 2**16),
 )
 def test_any_window(drawn: list[Layer], config: OverlayConfig, stall: Stall, seed: int) -> None:
-    lanes = config.pool_channels
-    halves = {"channels": lanes // 2, "slack": (0, 0), "dilation": (1, 1)}
-    fitting = [
-        replace(layer, **(halves if layer.halves else {}), halves=layer.halves and lanes % 2 == 0)
-        for layer in drawn
+    check(config, [replace(layer, seed=i) for i, layer in enumerate(drawn)], stall=stall, seed=seed)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.tuples(layers(), st.booleans()), min_size=3, max_size=6),
+    st.integers(1, 4),
+    st.sampled_from([(0.0, 0.0), (0.3, 0.3), (0.8, 0.0), (0.0, 0.9)]),
+    st.integers(0, 2**16),
+)
+def test_any_window_of_two_pixels_a_word(
+    drawn: list[tuple[Layer, bool]], channels: int, stall: Stall, seed: int
+) -> None:
+    """And others between."""
+    fits = {"channels": channels, "slack": (0, 0), "zero_point": -128, "average": False}
+    found = [
+        replace(x, halves=True, dilation=(x.dilation[0], 1), **fits) if two else x
+        for x, two in drawn
     ]
-    check(config, [replace(x, seed=i) for i, x in enumerate(fitting)], stall=stall, seed=seed)
+    config = small(pool_lanes=2 * channels)
+    check(config, [replace(x, seed=i) for i, x in enumerate(found)], stall=stall, seed=seed)
