@@ -24,6 +24,7 @@ from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.layer_mapping import LayerMapping
 from dse.tiling.legality import ConvAlgorithm
 from dse.tiling.two_pixels import with_halves
+from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
 from hw.pool.cycles import pool_cost
 
@@ -197,8 +198,10 @@ def _conv_cycles(
     source = layout.views[layer.conv.input]
     pieces = cut(layer.conv, source, pixels, config, mapping.choice(layer.name))
     tilings = [(piece.form, piece.tiling(pixels, config)) for piece in pieces]
-    # Winograd's drain may be waited for, see `Streamer`; others follow without a gap.
-    return sum(int(tiling.cost[0] if by else tiling.longest) for by, tiling in tilings)
+    # In WS the drain of a band is that of the next; others of Winograd wait for it, see `Streamer`.
+    return sum(
+        int(t.cost[0] if by and t.dataflow is not Dataflow.WS else t.longest) for by, t in tilings
+    )
 
 
 def beside_cycles(network: Network, layer: WindowLayer, config: OverlayConfig) -> int:
