@@ -205,6 +205,8 @@ def placed(tiles: Any, config: OverlayConfig) -> Proof:
         proof.require(~held | (proof.inner(left) == behind))
         proof.require(~held | (one.column < tiles.i_columns))
         proof.require(~held | (proof.inner(flag) == (one.column == tiles.i_columns - 1)))
+    for name, step in (("column.i_right", columns), ("row.i_below", rows)):
+        proof.require(~held | (proof.inner(name) == step))
     proof.require(~held | (proof.inner("single") == (tiles.i_columns == 1)))
     proof.require(~held | (proof.inner("most") == (tiles.i_columns - 1)[:16]))
     proof.require((tiles.o_looks == fresh) & (proof.inner("_marks") == marks))
