@@ -14,19 +14,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, Role, WindowLayer
+from dse.compile.durations import beside_cycles, conv_cycles
+from dse.compile.layers import ConvLayer, Layer, Role, WindowLayer
 from dse.compile.lifetime import completions
 from dse.compile.packing import cut
 from dse.compile.strips import cuts, source_rows
 from dse.compile.views import Layout
 from dse.network.graph import Network, Window
-from dse.tiling.depthwise import DepthwiseForm
 from dse.tiling.layer_mapping import LayerMapping
 from dse.tiling.legality import ConvAlgorithm
-from dse.tiling.two_pixels import with_halves
-from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
-from hw.pool.cycles import pool_cost
 
 BANDS = (2, 3, 4, 5, 6, 8, 11, 16)
 SHORTEST = 1024
@@ -101,7 +98,7 @@ def _best(
 ) -> Bands | None:
     height, pool_height = (layout.views[layer.output].height for layer in (conv, pool))
     pooling = beside_cycles(network, pool, config)
-    best, least = None, _conv_cycles(conv, height, layout, config, mapping) + pooling
+    best, least = None, conv_cycles(conv, height, layout, config, mapping) + pooling
     multiple = _tile_rows(conv, layout, config, mapping)
     for count in BANDS:
         rows = multiple * ceil_div(ceil_div(height, count), multiple)
@@ -110,7 +107,7 @@ def _best(
         if len(following) < 2:
             continue
         array = [
-            _conv_cycles(conv, end - first, layout, config, mapping)
+            conv_cycles(conv, end - first, layout, config, mapping)
             for first, end in pairwise((0, *ends))
         ]
         if min(array[:-1]) < SHORTEST:
@@ -154,7 +151,7 @@ def _behind(
     if not 0 < first < height:
         return {}
     whole, early, late = (
-        _conv_cycles(layer, rows, layout, config, mapping)
+        conv_cycles(layer, rows, layout, config, mapping)
         for rows in (height, first, height - first)
     )
     if max(bands.tail, early) + late < bands.tail + whole:
@@ -189,37 +186,3 @@ def _tile_rows(
     source, pixels = layout.views[layer.conv.input], view.height * view.width
     form = cut(layer.conv, source, pixels, config, choice)[0].form
     return form.own((form.transform.y.m, form.transform.x.m))[0] if form else 1
-
-
-def _conv_cycles(
-    layer: ConvLayer, rows: int, layout: Layout, config: OverlayConfig, mapping: LayerMapping
-) -> int:
-    pixels = rows * layout.views[layer.output].width
-    source = layout.views[layer.conv.input]
-    pieces = cut(layer.conv, source, pixels, config, mapping.choice(layer.name))
-    tilings = [(piece.form, piece.tiling(pixels, config)) for piece in pieces]
-    # In WS the drain of a band is that of the next; others of Winograd wait for it, see `Streamer`.
-    return sum(
-        int(t.cost[0] if by and t.dataflow is not Dataflow.WS else t.longest) for by, t in tilings
-    )
-
-
-def beside_cycles(network: Network, layer: WindowLayer, config: OverlayConfig) -> int:
-    """Of the engine beside the array."""
-    if isinstance(layer, DepthwiseLayer):
-        return DepthwiseForm(network.conv_shape(layer.conv), config).cycles
-    target, window = network.tensors[layer.output], layer.window
-    normalise = layer.pool.normalisation is not None
-    blocks = config.normalised_blocks(target.channels) if normalise else 1
-    fields = {
-        "tap_rows": window.kernel[0],
-        "tap_columns": window.kernel[1],
-        "tap_column_step": window.dilation[1] * target.channels,
-        "column_step": window.stride[1] * target.channels,
-        "out_width": target.width,
-        "pixels": target.height * target.width,
-        "channels": ceil_div(target.channels, blocks),
-        "average": int(layer.pool.kind == "average"),
-        "normalise": int(normalise),
-    }
-    return blocks * pool_cost(config, with_halves(fields, config)).cycles

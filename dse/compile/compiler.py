@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from dse.assembly.instruction import Instruction, make, seal
@@ -24,7 +25,7 @@ from dse.network.batches import joint
 from dse.network.graph import Network, NetworkError
 from dse.network.prune import prune
 from dse.passes.concat import insert_copies
-from dse.passes.copies import Batch, batched, copies
+from dse.passes.copies import batched, copies
 from dse.passes.layer_shapes import layer_shapes
 from dse.tiling.layer_mapping import LayerMapping
 from dse.tiling.legality import against_depthwise
@@ -57,9 +58,10 @@ def compile_network(
     )
     whole = replace(whole, network=lowered)
     beside_array = beside(single, lay_out(single), config, mapping)
-    mapping = replace(mapping, layers=whole.copied(mapping.layers))
+    own_mapping, mapping = mapping, replace(mapping, layers=whole.copied(mapping.layers))
     layout = lay_out(lowered)
-    layers, plan = _ordered(single, whole, beside_array, layout, config, mapping)
+    ordered = orders(single, whole, beside_array, config, own_mapping)
+    layers, plan = _planned(lowered, ordered, layout, config, mapping)
     scheduled = schedule(whole, layers, layout, plan, config, mapping)
     actions = assign_tokens(prefetch(scheduled.actions))
     entries = {one.output: one for op in rearranged.values() for one in copies(op, batch)}
@@ -99,18 +101,16 @@ def whole_memory(network: Network, depthwise: bool = False) -> int:
     return room(lifetimes(lowered, layers, layout, together), layout)
 
 
-def _ordered(
-    single: Network,
-    batch: Batch,
-    beside_array: frozenset[str],
+def _planned(
+    network: Network,
+    ordered: Iterable[tuple[Layer, ...]],
     layout: Layout,
     config: OverlayConfig,
     mapping: LayerMapping,
 ) -> tuple[tuple[Layer, ...], MemoryPlan]:
     """The layers with their memory plan, in the order that keeps most on chip and side by side."""
-    network = batch.network
     plans = []
-    for layers in orders(single, batch, beside_array, config):
+    for layers in ordered:
         bands = None
         if config.tensor_copies > 1:
             bands = find_bands(network, layers, layout, config, mapping)

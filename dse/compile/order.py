@@ -2,48 +2,34 @@
 
 A layer that reads its predecessor's result waits until the array has emptied; a layer of another
 branch in between hides that.  This is list scheduling (Graham 1969) on the two engines that
-compute.
+compute.  An engine that is free takes what is ready, and what becomes ready soon then waits for all
+of it; where letting it wait makes the whole shorter, it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from dse.compile.layers import ConvLayer, DepthwiseLayer, Layer, PairLayer, Role
+from dse.compile.layers import ConvLayer, Layer, Role
 from dse.compile.lifetime import completions
 from dse.network.graph import Network
-from dse.tiling.depthwise import DepthwiseForm
-from hw.isa.config import OverlayConfig, ceil_div
+from hw.isa.config import OverlayConfig
+
+Needs = Sequence[frozenset[int]]
+"""The layers whose results each layer reads."""
 
 
 def interleave(
-    network: Network, layers: Sequence[Layer], config: OverlayConfig
+    network: Network, layers: Sequence[Layer], cycles: Sequence[int], config: OverlayConfig
 ) -> tuple[Layer, ...]:
-    """The layer that can start first comes next; of several, the one with most behind it."""
+    """The layers in an order that shortens the whole; ``cycles``: of each, its engine's own."""
     needs = dependencies(network, layers)
-    cycles = [_cycles(network, layer, config) for layer in layers]
-    behind = _longest_ways(needs, cycles)
-    finish: dict[int, int] = {}  # of layers that have their place, which these are the keys of
-    free: dict[bool, int] = {}  # when the array is, and the engine beside it
-    waiting = set(range(len(layers)))
-    while waiting:
-        starts = {
-            index: max(
-                (
-                    free.get(isinstance(layers[index], ConvLayer), 0),
-                    *(finish[n] for n in needs[index]),
-                )
-            )
-            for index in waiting
-            if needs[index] <= finish.keys()
-        }
-        chosen = min(starts, key=lambda index: (starts[index], -behind[index], index))
-        done = starts[chosen] + cycles[chosen]
-        free[isinstance(layers[chosen], ConvLayer)] = done
-        finish[chosen] = done + _latency(layers[chosen], config)
-        waiting.remove(chosen)
-    return tuple(layers[index] for index in finish)
+    on_array = [isinstance(layer, ConvLayer) for layer in layers]
+    latencies = [config.rows + config.columns if array else 0 for array in on_array]
+    scheduler = Scheduler(needs, cycles, latencies, on_array)
+    return tuple(layers[index] for index in scheduler.best())
 
 
 def dependencies(network: Network, layers: Sequence[Layer]) -> list[frozenset[int]]:
@@ -61,31 +47,91 @@ def dependencies(network: Network, layers: Sequence[Layer]) -> list[frozenset[in
     ]
 
 
-def _longest_ways(needs: Sequence[frozenset[int]], cycles: Sequence[int]) -> list[int]:
-    """Cycles of the longest chain of layers that starts with each."""
-    ways = list(cycles)
-    for index in reversed(range(len(needs))):
-        for before in needs[index]:
-            ways[before] = max(ways[before], cycles[before] + ways[index])
-    return ways
+@dataclass(frozen=True)
+class _Schedule:
+    """When each layer starts, in the order of their starts on each engine; ``end``: of the last."""
+
+    starts: dict[int, int]
+    end: int
 
 
-def _cycles(network: Network, layer: Layer, config: OverlayConfig) -> int:
-    """What a layer takes at full use of its engine."""
-    output = network.tensors[layer.output]
-    pixels, taps = output.height * output.width, prod(layer.window.kernel)
-    if isinstance(layer, ConvLayer):
-        channels = network.tensors[layer.conv.input].channels // layer.conv.groups
-        reduction = ceil_div(taps * channels, config.reduction)
-        return pixels * reduction * ceil_div(output.channels, config.columns)
-    if isinstance(layer, DepthwiseLayer):
-        return DepthwiseForm(network.conv_shape(layer.conv), config).cycles
-    if isinstance(layer, PairLayer):
-        other = network.tensors[layer.combine.b]
-        taps = 1 + (other.height * other.width > 1)
-    return pixels * taps * ceil_div(output.channels, config.pool_channels)
+@dataclass(frozen=True, eq=False)
+class Scheduler:
+    """Orders of layers, by their numbers.
 
+    ``cycles``: of each on its engine, the array if ``on_array``; ``latencies``: from a layer's last
+    operands to its last result in memory.
+    """
 
-def _latency(layer: Layer, config: OverlayConfig) -> int:
-    """From the last operands of a layer to its last result in memory: the way through the array."""
-    return config.rows + config.columns if isinstance(layer, ConvLayer) else 0
+    needs: Needs
+    cycles: Sequence[int]
+    latencies: Sequence[int]
+    on_array: Sequence[bool]
+
+    def best(self) -> list[int]:
+        """The greedy order, with waits that shorten it, one by one."""
+        needs, best = list(self.needs), self.greedy()
+        tried: set[tuple[int, int]] = set()
+        while True:
+            waits = [pair for pair in self._kept_waiting(best) if pair not in tried]
+            if not waits:
+                return list(best.starts)
+            tried.add(waits[0])
+            early, late = waits[0]
+            changed = [*needs]
+            changed[early] |= {late}
+            found = self._listed(changed)
+            circular = len(found.starts) < len(needs)  # one waits for itself
+            if found.end < best.end and not circular:
+                needs, best = changed, found
+
+    def greedy(self) -> _Schedule:
+        """The layer that can start first comes next; of several, the one with most behind it."""
+        return self._listed(self.needs)
+
+    def _listed(self, needs: Needs) -> _Schedule:
+        behind = self._behind
+        readers: list[list[int]] = [[] for _ in needs]
+        for index, before in enumerate(needs):
+            for one in before:
+                readers[one].append(index)
+        missing = [len(before) for before in needs]
+        ready = {index: 0 for index, count in enumerate(missing) if not count}
+        free = {True: 0, False: 0}  # when the array is, and the engine beside it
+        starts: dict[int, int] = {}
+        finish: dict[int, int] = {}
+        while ready:
+            chosen = min(
+                ready,
+                key=lambda one: (max(ready[one], free[self.on_array[one]]), -behind[one], one),
+            )
+            starts[chosen] = max(ready.pop(chosen), free[self.on_array[chosen]])
+            free[self.on_array[chosen]] = done = starts[chosen] + self.cycles[chosen]
+            finish[chosen] = done + self.latencies[chosen]
+            for reader in readers[chosen]:
+                missing[reader] -= 1
+                if not missing[reader]:
+                    ready[reader] = max(finish[one] for one in needs[reader])
+        return _Schedule(starts, max(finish.values(), default=0))
+
+    @cached_property
+    def _behind(self) -> list[int]:
+        """Cycles of the longest chain of layers that starts with each."""
+        ways = list(self.cycles)
+        for index in reversed(range(len(self.needs))):
+            for before in self.needs[index]:
+                ways[before] = max(ways[before], self.cycles[before] + ways[index])
+        return ways
+
+    def _kept_waiting(self, schedule: _Schedule) -> Iterator[tuple[int, int]]:
+        """Layers that kept the next one of their engine waiting, with it."""
+        starts = schedule.starts
+        before: dict[bool, int] = {}
+        for late in starts:
+            ends = (
+                starts[one] + self.cycles[one] + self.latencies[one] for one in self.needs[late]
+            )
+            early = before.get(self.on_array[late])
+            if early is not None and max(ends, default=0) < starts[early] + self.cycles[early]:
+                yield early, late
+            before[self.on_array[late]] = late

@@ -46,4 +46,5 @@ def _share(part: Network, mapping: LayerMapping) -> LayerMapping:
     groups = tuple(group for group in mapping.merge if names.issuperset(group))
     names.update("+".join(group) for group in groups)
     layers: Mapping[str, Choice] = {n: c for n, c in mapping.layers.items() if n in names}
-    return replace(mapping, layers=layers, merge=groups)
+    apart = tuple(name for name in mapping.apart if name in names)
+    return replace(mapping, layers=layers, merge=groups, apart=apart)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, product
 
+from dse.compile.durations import durations
 from dse.compile.layers import ConvLayer, Layer
 from dse.compile.order import dependencies, interleave
 from dse.compile.residual import fuse
+from dse.compile.views import lay_out
 from dse.network.batches import joint, of_image
 from dse.network.graph import Network
 from dse.passes.copies import Batch
+from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
 
 TOGETHER = 2
@@ -22,11 +25,16 @@ TOGETHER = 2
 
 
 def orders(
-    single: Network, batch: Batch, beside: frozenset[str], config: OverlayConfig
+    single: Network,
+    batch: Batch,
+    beside: frozenset[str],
+    config: OverlayConfig,
+    mapping: LayerMapping,
 ) -> Iterator[tuple[Layer, ...]]:
     """Orders of all layers, the best first if there is memory for all that is alive in them.
 
-    ``beside``: the single network's depthwise convolutions that the array does not take.
+    ``beside``: the single network's depthwise convolutions that the array does not take;
+    ``mapping``: of its layers.
 
     The last ones compute one image after the other.
 
@@ -35,7 +43,8 @@ def orders(
     """
     ways = [fuse(single, beside)]
     if config.tensor_copies > 1:
-        ways.insert(0, interleave(single, ways[0], config))
+        cycles = durations(single, ways[0], lay_out(single), config, mapping)
+        ways.insert(0, interleave(single, ways[0], cycles, config))
     layers = fuse(batch.network, batch.copied(dict.fromkeys(beside)))
     for together in (TOGETHER, 1) if batch.images > 1 else (1,):
         for way in ways:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dse.cost.overlay_model import OverlayModel
-from dse.explore.merging import Merges
+from dse.explore.arranging import Arrangements
 from dse.mapping import NetworkMapping, ParetoPoint, Restriction, map_network
 from dse.network.graph import Network
-from dse.passes import Passes, apply
-from dse.passes.merge import Group
+from dse.passes import Arrangement, Passes, apply
 from dse.tiling.layer_mapping import LayerMapping
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A design, and the network with some siblings merged, mapped on it."""
+    """A design, and the network, arranged for it, mapped on it."""
 
     point: ParetoPoint
-    groups: tuple[Group, ...]
+    arrangement: Arrangement
     network: Network
     mapping: NetworkMapping
 
@@ -28,17 +26,18 @@ class Candidate:
         model = self.point.model
         if not isinstance(model, OverlayModel):
             return None
-        return compiler_choices(model, self.mapping, self.groups, passes)
+        return compiler_choices(model, self.mapping, self.arrangement, passes)
 
 
 def compiler_choices(
-    model: OverlayModel, mapping: NetworkMapping, groups: Sequence[Group], passes: Passes
+    model: OverlayModel, mapping: NetworkMapping, arrangement: Arrangement, passes: Passes
 ) -> LayerMapping:
-    """A mapping as ``compile`` takes it, with merged groups."""
+    """A mapping of an arranged network as ``compile`` takes it."""
     ways = {layer.name: model.way(layer.label) for layer in mapping.layers}
     return LayerMapping(
         {name: replace(way.choice, fold=way.fold) for name, way in ways.items()},
-        merge=tuple(groups),
+        merge=arrangement.groups,
+        apart=arrangement.apart,
         space_to_depth=passes.space_to_depth,
         pool_parts=passes.pool_parts,
         concat_in_place=passes.concat_in_place,
@@ -48,22 +47,24 @@ def compiler_choices(
 def mapped(
     network: Network,
     passes: Passes | None,
-    merges: Merges | None,
+    arrangements: Arrangements | None,
     restriction: Restriction | None,
     point: ParetoPoint,
+    *,
+    apart: bool = True,
 ) -> Candidate:
-    """The network on a design, with the siblings merged that are worth it.
+    """The network on a design, arranged as it is worth it; ``apart``: results may be copied.
 
     ``passes``: None if the hardware is not ours.
     """
     model, array = point.model, (point.rows, point.columns)
-    offers: list[tuple[Group, ...]] = [()]
-    if merges is not None:
-        offers.append(merges.worth(model, *array, restriction or Restriction()))
+    offers = [Arrangement()]
+    if arrangements is not None and isinstance(model, OverlayModel):
+        offers.append(arrangements.worth(model, *array, restriction or Restriction(), apart=apart))
     found: list[Candidate] = []
-    for groups in dict.fromkeys(offers):
-        changed = network if passes is None else apply(network, passes, groups)
+    for arrangement in dict.fromkeys(offers):
+        changed = network if passes is None else apply(network, passes, arrangement)
         mapping = map_network(changed, model, *array, restriction=restriction)
         merged = replace(point, cycles=mapping.cycles, latency_ms=mapping.latency_ms)
-        found.append(Candidate(merged, groups, changed, mapping))
+        found.append(Candidate(merged, arrangement, changed, mapping))
     return min(found, key=lambda one: one.mapping.cycles)

@@ -22,7 +22,7 @@ from dse.explore.waterfall import Parts, waterfall, waterfall_by_layer
 from dse.files.writing import Writing, writing
 from dse.mapping import LayerChoice, NetworkMapping, ParetoPoint, Restriction, SearchGrid
 from dse.network.graph import Network
-from dse.passes import Passes
+from dse.passes import Arrangement, Passes
 from dse.tiling.layer_mapping import MAPPING_VERSION, LayerMapping
 from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
 
@@ -38,8 +38,8 @@ class Exploration:
     Members
     -------
     board : None if any would do; its clock and DSPs are the ones explored with.
-    network : the outline of what was mapped, behind the passes; ``merged`` layers are named after
-        all of a group.
+    network : the outline of what was mapped, behind the passes and the ``arrangement``; merged
+        layers are named after all of a group.
     model : of the chosen hardware, whose ``lanes`` and ``configuration`` follow from it.
     configuration : of the overlay; None if the model's hardware is not ours.
     pareto : the designs that no other beats in latency and DSPs; empty if the array was given.
@@ -56,7 +56,7 @@ class Exploration:
     objective: Objective
     network: Network
     passes: Passes
-    merged: tuple[tuple[str, ...], ...]
+    arrangement: Arrangement
     restriction: Restriction
     model: CostModel
     configuration: OverlayConfig | None
@@ -90,7 +90,7 @@ class Exploration:
         """The mapping as ``compile`` takes it; None if the labels are not the compiler's."""
         if not isinstance(self.model, OverlayModel):
             return None
-        return compiler_choices(self.model, self.mapping, self.merged, self.passes)
+        return compiler_choices(self.model, self.mapping, self.arrangement, self.passes)
 
     @property
     def waterfall_by_layer(self) -> Mapping[str, Parts]:
@@ -166,7 +166,8 @@ class Exploration:
             "overlays": self.overlays,
             "in_flight": [flight.to_json() for flight in self.flights],
             "in_flight_pareto": [flight.to_json() for flight in unbeaten(self.flights)],
-            "merged": [list(group) for group in self.merged],
+            "merged": [list(group) for group in self.arrangement.groups],
+            "apart": list(self.arrangement.apart),
             "layers": [_layer_json(layer) for layer in mapping.layers],
             "pareto": [_point_json(point) for point in self.pareto],
         }

@@ -15,15 +15,15 @@ from dse.cost import Dynamap, as_arrays
 from dse.cost.array_budget import rectangles
 from dse.cost.cost_model import IntArray
 from dse.cost.overlay_model import LEAST_SIDE, OverlayModel
+from dse.explore.arranging import Arrangements
 from dse.explore.candidate import Candidate, mapped
 from dse.explore.card import Card
 from dse.explore.exploration import Exploration
 from dse.explore.families import Space
-from dse.explore.merging import Merges
 from dse.explore.needs import Needs, needs
 from dse.explore.objectives import CostModelName, Objective
 from dse.explore.subject import Subject
-from dse.explore.trials import Decision, Trials
+from dse.explore.trials import Decision, Mapper, Trials
 from dse.mapping import (
     Executor,
     Hardware,
@@ -39,7 +39,7 @@ from dse.mapping.sweep import NEAR, processes
 from dse.network.graph import Combine, Conv, Network, Pool
 from dse.network.numbers import with_random_numbers, without_numbers
 from dse.onnx.importer import Imported
-from dse.passes import Passes, apply, layer_shapes
+from dse.passes import Arrangement, Passes, apply, layer_shapes
 from dse.tiling.legality import ConvAlgorithm, against_combining, against_pooling, against_walking
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import InputError
@@ -77,8 +77,9 @@ def explore(
     array : rows and columns, if they are given.
     restriction : which algorithms and dataflows the mapping may use.
     space : which hardware may be chosen, of our overlay.
-    passes : what may be done to the graph, for our overlay.  Siblings are merged where it pays, on
-        each of the arrays that are fastest without, and those that ``objective`` looks into.
+    passes : what may be done to the graph, for our overlay.  Siblings are merged, and results
+        copied, where it pays, on each of the arrays that are fastest without, and those that
+        ``objective`` looks into.
     trials : whether the exact model decides between the closed form's best few mappings, and makes
         a better one of them, see ``Trials``; for our overlay on a board.
     executor : where the search's numpy calls run; by default one process per core.
@@ -90,7 +91,7 @@ def explore(
     passes = passes or Passes()
     asked = _asked(network if whole is None else whole, passes)
     network = without_numbers(network)
-    plain = apply(network, passes, ()) if ours else network
+    plain = apply(network, passes, Arrangement()) if ours else network
     if board is None and array is None:
         raise InputError("without a board, the array must be given")
     space = space or Space()
@@ -112,8 +113,8 @@ def explore(
         restriction=restriction,
         executor=executor,
     )
-    merges = Merges(network, passes) if ours and passes.merge else None
-    on = partial(mapped, network, passes if ours else None, merges, restriction)
+    arrangements = Arrangements(network, passes) if ours else None
+    on = partial(mapped, network, passes if ours else None, arrangements, restriction)
     candidates = sorted((on(point) for point in found.fastest), key=lambda one: one.mapping.cycles)
     best = candidates[0]
     if objective is Objective.DSP:
@@ -139,7 +140,7 @@ def explore(
         objective=objective,
         network=best.network,
         passes=passes,
-        merged=best.groups,
+        arrangement=best.arrangement,
         restriction=restriction or Restriction(),
         model=chosen,
         configuration=_configuration(best, board, asked),
@@ -159,7 +160,7 @@ def _decided(
     board: Card,
     asked: Needs,
     passes: Passes,
-    on: Callable[[ParetoPoint], Candidate],
+    on: Mapper,
     candidates: Sequence[Candidate],
     executor: Executor | None,
     images: int,
@@ -177,14 +178,14 @@ def _decided(
 def _asked(network: Network, passes: Passes) -> Needs:
     """What a network needs of an overlay of ours."""
     numbers = None if network.is_outline else network
-    return needs(apply(without_numbers(network), passes, ()), numbers)
+    return needs(apply(without_numbers(network), passes, Arrangement()), numbers)
 
 
 def _configuration(
     best: Candidate, board: Card | None, asked: Needs, images: int = 1
 ) -> OverlayConfig | None:
-    """The chosen overlay, with memory for what merging has joined, and for images that take turns,
-    if the board has room; and with registers where its array crosses from die to die."""
+    """The chosen overlay, with memory for what has been merged or copied, and for images that take
+    turns, if the board has room; and with registers where its array crosses from die to die."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, OverlayModel):
         return None
@@ -257,7 +258,7 @@ def _fewest_dsps(
 ) -> Candidate:
     """The design of fewest DSPs within a latency; Infeasible if none is that fast.
 
-    Designs that are slower by more than merging could make up for are not looked into.
+    Designs that are slower by more than arranging could make up for are not looked into.
     """
     points = dict.fromkeys([*found.pareto, *found.fastest])
     for point in sorted(points, key=lambda point: (point.dsp, point.cycles)):

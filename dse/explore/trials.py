@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Protocol
 
 from dse.compile.segmented import compile_segments
 from dse.cost.cost_model import Label
@@ -23,8 +24,7 @@ from dse.mapping.optimise import chosen_mapping
 from dse.network.batches import together
 from dse.network.graph import Network
 from dse.network.numbers import with_random_numbers
-from dse.passes import PassError, Passes, apply
-from dse.passes.merge import Group
+from dse.passes import Arrangement, PassError, Passes, apply
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import PolymapError
@@ -37,6 +37,12 @@ LONGEST = 2_500_000
 """Cycles of all these programs together, at most: the exact model runs some 60,000 a second."""
 AT_ONCE = 2
 """Trials of a round, when each depends on the rounds before."""
+
+
+class Mapper(Protocol):
+    """``dse.explore.candidate.mapped`` of a network."""
+
+    def __call__(self, point: ParetoPoint, *, apart: bool = True) -> Candidate: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +104,7 @@ class Trials:
     ----------
     network : the outline, before the passes.
     configure : a candidate's overlay.
-    remap : the network on a design whose model has another share of prefetch.
+    remap : the network on a design, whose model may have another share of prefetch.
     executor : runs the trials of a round.
     images : of a run.
     """
@@ -108,13 +114,14 @@ class Trials:
         network: Network,
         passes: Passes,
         configure: Callable[[Candidate], OverlayConfig | None],
-        remap: Callable[[ParetoPoint], Candidate],
+        remap: Mapper,
         executor: Executor,
         images: int = 1,
     ) -> None:
         self._network, self._passes, self._images = network, passes, images
         self._configure, self._remap, self._executor = configure, remap, executor
-        self._plain = stretches(apply(network, passes, ()))
+        self._unarranged = apply(network, passes, Arrangement())
+        self._plain = stretches(self._unarranged)
         self._trials: list[Trial] = []
         self._seen: set[object] = set()
 
@@ -146,14 +153,17 @@ class Trials:
         return min(self._trials, key=lambda trial: trial.total)
 
     def _shared(self, candidates: Sequence[Candidate]) -> Iterable[Candidate]:
-        """The best design's mappings for each share, then the next designs'."""
+        """The best design's mappings, also without copies and for each share, then the next
+        designs'."""
         best, *others = candidates
         yield best
+        if best.arrangement.apart:
+            yield self._remap(best.point, apart=False)
         for share in SHARES:
             model = best.point.model
             assert isinstance(model, OverlayModel)
             found = self._remap(replace(best.point, model=replace(model, prefetched=share)))
-            yield self._made(best, found.groups, found.mapping.choice)
+            yield self._made(best, found.arrangement, found.mapping.choice)
         yield from others
 
     def _combined(self) -> Iterable[Candidate]:
@@ -163,7 +173,7 @@ class Trials:
         own = [trial for trial in self._trials if trial.candidate.point.design == design]
         chosen = {number: _shortest(own, number) for number in fastest.durations}
         labels: dict[str, Label] = {}
-        groups: list[Group] = []
+        parts: list[Arrangement] = []
         flips: dict[int, list[tuple[str, Label]]] = {}
         for number, trial in chosen.items():
             labels |= {
@@ -171,25 +181,35 @@ class Trials:
                 for name, label in trial.candidate.mapping.choice.items()
                 if trial.numbers[name] == number
             }
-            groups += [g for g in trial.candidate.groups if self._plain[g[0]] == number]
+            own_part = trial.candidate.arrangement
+            parts.append(
+                Arrangement(
+                    tuple(g for g in own_part.groups if self._plain[g[0]] == number),
+                    tuple(name for name in own_part.apart if self._plain[name] == number),
+                )
+            )
             flips[number] = trial.flips(number)
+        arrangement = Arrangement(
+            tuple(group for part in parts for group in part.groups),
+            tuple(name for part in parts for name in part.apart),
+        )
         try:
-            yield self._made(fastest.candidate, tuple(groups), labels)
+            yield self._made(fastest.candidate, arrangement, labels)
             for turn in range(max(map(len, flips.values()), default=0)):
                 flipped = dict(one[turn] for one in flips.values() if turn < len(one))
-                yield self._made(fastest.candidate, tuple(groups), labels | flipped)
+                yield self._made(fastest.candidate, arrangement, labels | flipped)
         except (PassError, KeyError):  # stretches that cannot be laid out together
             return
 
     def _made(
-        self, base: Candidate, groups: tuple[Group, ...], labels: dict[str, Label]
+        self, base: Candidate, arrangement: Arrangement, labels: dict[str, Label]
     ) -> Candidate:
-        """The network on a candidate's design with these groups and labels."""
+        """The network on a candidate's design with this arrangement and labels."""
         point = base.point
-        network = apply(self._network, self._passes, groups)
+        network = apply(self._network, self._passes, arrangement)
         mapping = chosen_mapping(network, point.model, point.rows, point.columns, labels)
         merged = replace(point, cycles=mapping.cycles, latency_ms=mapping.latency_ms)
-        return Candidate(merged, groups, network, mapping)
+        return Candidate(merged, arrangement, network, mapping)
 
     def _new(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Those that no trial has had."""
@@ -211,7 +231,7 @@ class Trials:
         cycles = self._executor.map(partial(_cycles, self._network), tasks)
         for one, total in zip(candidates, cycles, strict=True):
             if total is not None:
-                numbers = stretches(apply(self._network, self._passes, ()), one.groups)
+                numbers = stretches(self._unarranged, one.arrangement.groups)
                 self._trials.append(Trial(one, total, numbers, self._images))
 
 
@@ -223,7 +243,7 @@ def _shortest(trials: Sequence[Trial], number: int) -> Trial:
 def _key(candidate: Candidate) -> object:
     return (
         candidate.point.design,
-        candidate.groups,
+        candidate.arrangement,
         tuple(sorted(candidate.mapping.choice.items(), key=lambda one: one[0])),
     )
 

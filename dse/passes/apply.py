@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from dse.network.graph import Network
+from dse.passes.apart import set_apart
 from dse.passes.concat import insert_copies
 from dse.passes.merge import Group, merge, siblings
 from dse.passes.pool_parts import pool_parts
@@ -18,10 +18,23 @@ class Passes:
     """A switch for each pass; ``fold`` is a choice of each layer's, not of the graph's."""
 
     merge: bool = True
+    apart: bool = True
     fold: bool = True
     space_to_depth: bool = True
     pool_parts: bool = True
     concat_in_place: bool = True
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What a search does to the graph where it pays.
+
+    ``groups``: siblings to merge.  ``apart``: convolutions whose results are copied, see
+    ``set_apart``.
+    """
+
+    groups: tuple[Group, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 class Switches(Protocol):
@@ -33,25 +46,32 @@ class Switches(Protocol):
     def pool_parts(self) -> bool: ...
 
 
-def rearrange(network: Network, passes: Switches, groups: Sequence[Sequence[str]]) -> Network:
+def rearrange(
+    network: Network,
+    passes: Switches,
+    arrangement: Arrangement,
+) -> Network:
     """The graph behind the passes, in their fixed order, but for folding: search and compiler
     map the layers of this one.
-
-    ``groups``: what to merge.
     """
     if passes.space_to_depth:
         network = space_to_depth(network)
     if passes.pool_parts:
         network = pool_parts(network)
-    return merge(network, groups)
+    return set_apart(merge(network, arrangement.groups), arrangement.apart)
 
 
-def apply(network: Network, passes: Passes, groups: Sequence[Group] | None = None) -> Network:
+def apply(
+    network: Network,
+    passes: Passes,
+    arrangement: Arrangement | None = None,
+) -> Network:
     """The graph that the compiler makes, but for folding; names are the compiler's.
 
-    ``groups``: what to merge, by default all of ``siblings``.
+    ``arrangement``: by default all of ``siblings`` are merged, if ``passes`` say so.
     """
-    if groups is None:
-        groups = siblings(rearrange(network, passes, ()))
-    network = rearrange(network, passes, groups if passes.merge else ())
+    if arrangement is None:
+        plain = rearrange(network, passes, Arrangement())
+        arrangement = Arrangement(siblings(plain) if passes.merge else ())
+    network = rearrange(network, passes, arrangement)
     return insert_copies(network, passes.concat_in_place)

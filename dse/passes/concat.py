@@ -6,16 +6,21 @@ A slice whose bytes must be contiguous is a copy as well.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from dse.network.graph import Concat, Network, Operator, Pool, Slice, Window
 from dse.network.names import Names
-from dse.passes.placement import placement
+from dse.passes.placement import Slot, placement
 
 
 def insert_copies(network: Network, in_place: bool = True) -> Network:
     """The graph with a copy of each slice, and each input of a concatenation, that needs one."""
-    copies = placement(network, in_place).copies
+    return with_copies(network, placement(network, in_place).copies)
+
+
+def with_copies(network: Network, slots: Collection[Slot]) -> Network:
+    """The graph with a copy of these slices and inputs of concatenations."""
     names = Names([*network.tensors, *(op.name for op in network.operators)])
     tensors = dict(network.tensors)
     operators: list[Operator] = []
@@ -23,12 +28,12 @@ def insert_copies(network: Network, in_place: bool = True) -> Network:
         if isinstance(op, Concat):
             inputs = list(op.inputs)
             for index, name in enumerate(op.inputs):
-                if (op.output, index) in copies:
+                if (op.output, index) in slots:
                     inputs[index] = copy = names.fresh(f"{op.name}.copy{index}")
                     tensors[copy] = replace(tensors[name], name=copy)
                     operators.append(Pool(copy, name, copy, "max", Window()))
             op = replace(op, inputs=tuple(inputs))
-        elif isinstance(op, Slice) and (op.output, 0) in copies:
+        elif isinstance(op, Slice) and (op.output, 0) in slots:
             view = names.fresh(f"{op.name}.view")
             tensors[view] = replace(tensors[op.output], name=view)
             operators.append(replace(op, output=view))

@@ -32,7 +32,8 @@ class Choice:
 class LayerMapping:
     """Choices by layer name, and what the graph passes (``dse.passes``) do first.
 
-    ``merge``: groups of sibling 1 x 1 convolutions that become one each.  ``space_to_depth``: the
+    ``merge``: groups of sibling 1 x 1 convolutions that become one each.  ``apart``: convolutions
+    whose results are copied to where they are read.  ``space_to_depth``: the
     host lays the inputs of strided convolutions out in blocks.  ``pool_parts``: what is only
     concatenated to be pooled is pooled first.  ``concat_in_place``: else all inputs of
     concatenations are copied.
@@ -40,6 +41,7 @@ class LayerMapping:
 
     layers: Mapping[str, Choice] = field(default_factory=dict)
     merge: tuple[tuple[str, ...], ...] = ()
+    apart: tuple[str, ...] = ()
     space_to_depth: bool = False
     pool_parts: bool = False
     concat_in_place: bool = True
@@ -62,6 +64,8 @@ class LayerMapping:
         data: dict[str, Any] = {"layers": {n: _entry(c) for n, c in self.layers.items()}}
         if self.merge:
             data["merge"] = [list(group) for group in self.merge]
+        if self.apart:
+            data["apart"] = list(self.apart)
         default = LayerMapping()
         for name in ("space_to_depth", "pool_parts", "concat_in_place"):
             if getattr(self, name) != getattr(default, name):
@@ -72,8 +76,8 @@ class LayerMapping:
     def from_json(cls, data: Any) -> LayerMapping:
         """Parse ``{"layers": {name: {"dataflow": .., "algorithm": .., "tile": .., "fold": ..}}}``.
 
-        Further keys: ``"merge": [[name, ..], ..]``, true or false for ``"space_to_depth"``,
-        ``"pool_parts"`` and ``"concat_in_place"``, and ``"version"``.
+        Further keys: ``"merge": [[name, ..], ..]``, ``"apart": [name, ..]``, true or false for
+        ``"space_to_depth"``, ``"pool_parts"`` and ``"concat_in_place"``, and ``"version"``.
         """
         try:
             data = dict(versioned(data, "the file", MAPPING_VERSION, required=False))
@@ -84,6 +88,7 @@ class LayerMapping:
         return cls(
             {name: entry.choice for name, entry in form.layers.items()},
             form.merge,
+            form.apart,
             form.space_to_depth,
             form.pool_parts,
             form.concat_in_place,
@@ -144,6 +149,7 @@ class _Form:
 
     layers: dict[str, _Entry] = field(default_factory=dict)
     merge: tuple[tuple[str, ...], ...] = ()
+    apart: tuple[str, ...] = ()
     space_to_depth: bool = False
     pool_parts: bool = False
     concat_in_place: bool = True

@@ -80,6 +80,7 @@ def explore(
     ] = None,
     fold: Annotated[bool, typer.Option(help="pixels may become channels")] = True,
     merge: Annotated[bool, typer.Option(help="sibling 1x1 convolutions become one")] = True,
+    apart: Annotated[bool, typer.Option(help="results may be copied where it pays")] = True,
     space_to_depth: Annotated[bool, typer.Option(help="strided first layers read blocks")] = True,
     pool_parts: Annotated[bool, typer.Option(help="poolings go before concatenations")] = True,
     concat_in_place: Annotated[bool, typer.Option(help="else concatenations are copied")] = True,
@@ -168,6 +169,7 @@ def explore(
             space=space,
             passes=api.Passes(
                 merge=merge,
+                apart=apart,
                 fold=fold,
                 space_to_depth=space_to_depth,
                 pool_parts=pool_parts,

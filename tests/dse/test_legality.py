@@ -17,7 +17,7 @@ from dse.cost.ways import Way
 from dse.network.graph import Network, Window
 from dse.network.numbers import without_numbers
 from dse.networks.catalogue import benchmark
-from dse.passes import Passes, apply, layer_shapes, siblings, space_to_depth
+from dse.passes import Arrangement, Passes, apply, layer_shapes, siblings, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from dse.tiling.legality import ConvAlgorithm, against_folding, tails
 from hw.isa import Dataflow
@@ -45,7 +45,7 @@ def test_foldings_of_drawn_networks() -> None:
         for in_place in (True, False):
             passes = Passes(space_to_depth=False, pool_parts=False, concat_in_place=in_place)
             for name, shape in layer_shapes(
-                apply(without_numbers(network), passes, groups)
+                apply(without_numbers(network), passes, Arrangement(groups))
             ).items():
                 choice = {name: Choice(fold=2)}
                 mapping = LayerMapping(choice, merge=groups, concat_in_place=in_place)

@@ -102,13 +102,13 @@ def kept(network: Network, found: Exploration, *, run: bool = True, rtl: bool = 
 def _options(rng: np.random.Generator) -> tuple[Board | None, dict[str, Any]]:
     lanes = [(2, 1), (1,), (2,)][rng.integers(3)]
     winograd = [polymap.Space().winograd, ("none",), ("f2",), ("f4",), ("both",)][rng.integers(5)]
-    flags = rng.random(5) < 0.8
+    flags = rng.random(6) < 0.8
     options: dict[str, Any] = {
         "space": polymap.Space(lanes=lanes, winograd=winograd),
         "passes": Passes(
             **dict(
                 zip(
-                    ("merge", "fold", "space_to_depth", "pool_parts", "concat_in_place"),
+                    ("merge", "fold", "space_to_depth", "pool_parts", "concat_in_place", "apart"),
                     map(bool, flags),
                     strict=True,
                 )

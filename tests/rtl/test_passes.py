@@ -62,6 +62,8 @@ def mappings() -> list[LayerMapping]:
         LayerMapping(space_to_depth=True),
         LayerMapping(merge=(group,)),
         LayerMapping(concat_in_place=False),
+        LayerMapping(folds | {"conv4": Choice(fold=2)}, (), ("conv4", "conv1")),
+        LayerMapping(merge=(group,), apart=group),
         *(
             LayerMapping(
                 {name: replace(one, dataflow=flow) for name, one in folds.items()}

@@ -10,8 +10,8 @@ import pytest
 from boards.board import U200
 from dse.cost import Infeasible
 from dse.cost.overlay_model import OverlayModel
+from dse.explore.arranging import Arrangements
 from dse.explore.families import Space
-from dse.explore.merging import Merges
 from dse.explore.objectives import Objective
 from dse.explore.search import explore
 from dse.mapping import Restriction
@@ -35,10 +35,10 @@ def joined(branches: int) -> Network:
 def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
     network = joined(branches)
     model = OverlayModel(template=OverlayConfig())
-    groups = Merges(network, Passes()).worth(model, 16, 16, Restriction())
-    assert apply(network, Passes(), groups)
-    found = explore(network, U200, array=(8, 8), space=Space(lanes=(2,)), trials=False)
-    assert found.certified_gap == 0
+    found = Arrangements(network, Passes()).worth(model, 16, 16, Restriction())
+    assert apply(network, Passes(), found)
+    chosen = explore(network, U200, array=(8, 8), space=Space(lanes=(2,)), trials=False)
+    assert chosen.certified_gap == 0
 
 
 @pytest.mark.parametrize("name", ["squeezenet", pytest.param("googlenet", marks=pytest.mark.slow)])
@@ -54,3 +54,45 @@ def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps(name:
     assert tight.mapping.dsp <= best.mapping.dsp
     with pytest.raises(Infeasible, match="latency_ms needed"):
         search(objective=Objective.DSP, latency_ms=0.9 * best.mapping.latency_ms)
+
+
+def modules(width: int) -> Network:
+    """GoogLeNet's modules: 3 x 3 and 5 x 5 behind reductions; few channels of many columns."""
+    net = OutlineBuilder("modules", (28, width, 192))
+    left, right = net.conv("input", "3x3_reduce", 96, 1), net.conv("input", "5x5_reduce", 16, 1)
+    parts = [net.conv("input", "1x1", 64, 1), net.conv(left, "3x3", 128, 3)]
+    net.conv(net.concat("j", *parts, net.conv(right, "5x5", 32, 5)), "y", 64, 1)
+    return net.build()
+
+
+def test_results_are_copied_where_layers_gain_more_than_a_copy_takes() -> None:
+    model = OverlayModel(template=OverlayConfig(lanes=2))
+    offers = partial(Arrangements(modules(28), Passes()).worth, model, 48, 128, Restriction())
+    found = offers()
+    assert found.groups == (("3x3_reduce", "5x5_reduce", "1x1"),)
+    assert set(found.apart) == {"5x5_reduce", "5x5"}
+    assert offers(apart=False).apart == ()
+    folds = Passes(fold=False)
+    assert Arrangements(modules(28), folds).worth(model, 48, 128, Restriction()).apart == (
+        "5x5_reduce",
+    )
+    # A prime width cannot be folded.
+    assert Arrangements(modules(29), Passes()).worth(model, 48, 128, Restriction()).apart == (
+        "5x5_reduce",
+    )
+
+
+def test_the_exact_model_may_decide_against_copies() -> None:
+    found = explore(modules(28), U200, array=(48, 96), space=Space(lanes=(2,)), certify=False)
+    assert found.decision is not None
+    plain = explore(
+        modules(28),
+        U200,
+        array=(48, 96),
+        space=Space(lanes=(2,)),
+        certify=False,
+        passes=Passes(apart=False),
+    )
+    assert plain.arrangement.apart == ()
+    assert plain.decision is not None
+    assert found.decision.cycles <= plain.decision.cycles
