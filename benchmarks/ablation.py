@@ -56,6 +56,7 @@ def variants() -> Iterator[Variant]:
         yield Variant(f"{flow} only", restriction=Restriction(dataflows=(flow,)))
     yield Variant("no folding", passes=Passes(fold=False))
     yield Variant("no merging", passes=Passes(merge=False))
+    yield Variant("no copies", passes=Passes(apart=False))
     yield Variant("pooling behind concat", passes=Passes(pool_parts=False))
     yield Variant("no space-to-depth", passes=Passes(space_to_depth=False))
 
