@@ -20,14 +20,13 @@ from dse.compile.lifetime import completions
 from dse.compile.packing import cut
 from dse.compile.strips import cuts, source_rows
 from dse.compile.views import Layout
+from dse.cost.between import SHORTEST
 from dse.network.graph import Network, Window
 from dse.tiling.layer_mapping import LayerMapping
 from dse.tiling.legality import ConvAlgorithm
 from hw.isa.config import OverlayConfig, ceil_div
 
 BANDS = (2, 3, 4, 5, 6, 8, 11, 16)
-SHORTEST = 1024
-"""Of the array for a band, so that the queue in front of the pooling engine never stops fetch."""
 
 Ends = tuple[int, ...]
 """The output rows at which a layer's bands end."""
@@ -185,4 +184,4 @@ def _tile_rows(
     view, choice = layout.views[layer.output], mapping.choice(layer.name)
     source, pixels = layout.views[layer.conv.input], view.height * view.width
     form = cut(layer.conv, source, pixels, config, choice)[0].form
-    return form.own((form.transform.y.m, form.transform.x.m))[0] if form else 1
+    return form.rows if form else 1

@@ -16,9 +16,10 @@ from dse.tiling.two_pixels import with_halves
 from hw.isa.config import OverlayConfig
 from hw.pool.cycles import pool_cost
 
-REST = 4
-"""A pooling's share behind the convolution: its last band of eight or more is an eighth at most,
-but the results of the array are written first, which can double it."""
+BANDS = (2, 8)
+"""Numbers of bands of a convolution and the pooling behind it; the compiler tries more of them."""
+SHORTEST = 1024
+"""Of the array for a band, so that the queue in front of the pooling engine never stops fetch."""
 POOL_LANES = 32  # of the pooling engine, at most, unless the template says otherwise
 
 
@@ -70,11 +71,3 @@ def _by_lanes(
     lanes, index = np.unique(pool_lanes(columns, template), return_inverse=True)
     costs = [cycles(replace(template, pool_lanes=int(n))) for n in lanes]
     return np.array(costs, np.float64)[index]
-
-
-def behind(pooling: Count, conv: Count) -> Count:
-    """Cycles by which a pooling outlasts the convolution before it, whichever way is faster.
-
-    One after the other, or band by band: the longer of both, and then the pooling's last band.
-    """
-    return np.minimum(pooling, np.maximum(0, pooling - conv) + np.ceil(pooling / REST))

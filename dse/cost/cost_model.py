@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.conv_shape import ConvShape
+from dse.network.pool_shape import PoolShape as PoolShape
 from dse.network.tensor import Shape
 
 IntArray = npt.NDArray[np.int64]
@@ -42,20 +43,6 @@ class Saving:
 
     factor: float
     name: str
-
-
-@dataclass(frozen=True)
-class PoolShape:
-    """A pooling that a tensor passes on its way, a normalisation included, or a product.
-
-    A product's windows have a tap of each tensor; those that slide share the other one's.
-    """
-
-    kind: Literal["max", "average", "product", "normalise"]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    input: Shape
-    output: Shape
 
 
 Join = Literal["", "concat", "add", "product"]

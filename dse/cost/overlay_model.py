@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
 
-from dse.cost.between import behind, depthwise_cycles, load_cycles, pool_cycles, pool_lanes
+from dse.cost.between import BANDS, SHORTEST, depthwise_cycles, load_cycles, pool_cycles, pool_lanes
 from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
 from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving
 from dse.cost.extents import extents, packings
 from dse.cost.ways import Way, legal_labels, ways
 from dse.network.conv_shape import ConvShape
+from dse.network.pool_shape import PoolShape
 from dse.network.tensor import Shape
 from dse.passes import folded_shape
 from dse.tiling.grid import Count, Grid
@@ -23,6 +24,8 @@ from hw.isa.timing import DISPATCH
 from hw.lib.requantise import DSP_FACTOR
 
 PLAIN = "plain"
+Parts = Mapping[str, Count]
+"""Cycles by part."""
 LEAST_SIDE, MOST_SIDE = 2, 1024  # rows and columns that ``OverlayConfig`` takes
 
 
@@ -75,8 +78,11 @@ class OverlayModel:
         grid = _grid(arrays, self.template)
         found = np.full((len(arrays), len(labels)), inf)
         for index, label in enumerate(labels):
-            for parts in self._candidates(conv, self.way(label), grid):
+            options = list(self._candidates(conv, self.way(label), grid))
+            for parts in options:
                 np.minimum(found[:, index], sum(parts.values()), out=found[:, index])
+            if conv.pooled is not None:
+                found[:, index] += self._tail(conv, conv.pooled, self.way(label), options, grid)
         found[((arrays < LEAST_SIDE) | (arrays > MOST_SIDE)).any(axis=1)] = inf
         return found
 
@@ -125,31 +131,59 @@ class OverlayModel:
 
     def split(self, conv: ConvShape, label: Label, arrays: IntArray) -> Mapping[str, FloatArray]:
         """[A] by part: fill, array, load (of weights, beyond the array's own cycles), drain."""
-        found = list(self._candidates(conv, self.way(label), _grid(arrays, self.template)))
+        grid = _grid(arrays, self.template)
+        found = list(self._candidates(conv, self.way(label), grid))
         best = np.argmin([np.broadcast_to(sum(p.values()), len(arrays)) for p in found], axis=0)
-        return {
+        split = {
             name: np.choose(best, [np.broadcast_to(parts[name], len(arrays)) for parts in found])
             for name in found[0]
         }
+        if conv.pooled is not None:
+            tail = self._tail(conv, conv.pooled, self.way(label), found, grid)
+            split["pooling"] = np.broadcast_to(tail, len(arrays))
+        return split
 
     def _poolings(self, crossing: Crossing, arrays: IntArray) -> FloatArray:
         """[A]: cycles of an edge's poolings in which the array stands still.
 
         With one copy of the tensor memory, a pooling starves the feeder: all of its cycles.  With
-        two, other readers of its input are taken to keep the array busy meanwhile; and behind a
-        convolution, the pooling follows it band by band.
+        two, other readers of its input are taken to keep the array busy meanwhile; and what alone
+        follows a convolution is part of that, see `_tail`.
         """
         beside = self.template.tensor_copies > 1
         if beside and crossing.readers > 1:
             return np.zeros(1)
-        cycles = [pool_cycles(p, self.template, arrays[:, 1]) for p in crossing.pools]
-        if beside and crossing.producer is not None:
-            conv = self.cycles(crossing.producer, self.labels(crossing.producer), arrays)
-            cycles[0] = behind(cycles[0], conv.min(axis=1))
-        total: FloatArray = sum(cycles) + DISPATCH * len(cycles)
+        pools = crossing.pools
+        if crossing.producer is not None and crossing.producer.pooled is not None:
+            pools = pools[1:]
+        cycles = [pool_cycles(p, self.template, arrays[:, 1]) for p in pools]
+        total: FloatArray = np.zeros(1) + sum(cycles) + DISPATCH * len(cycles)
         return total
 
-    def _candidates(self, conv: ConvShape, way: Way, grid: Grid) -> Iterator[Mapping[str, Count]]:
+    def _tail(
+        self, conv: ConvShape, pool: PoolShape, way: Way, whole: Sequence[Parts], grid: Grid
+    ) -> Count:
+        """Cycles by which the pooling that reads a convolution outlasts it; ``whole``: its own.
+
+        One after the other; or, with two copies of the tensor memory, band by band: then the
+        array's steady cycles are those of all bands, whose weights are streamed anew, and the
+        pooling's last band is left, or all of it behind the first band where it takes longer.
+        """
+        pooling = pool_cycles(pool, self.template, grid.columns)
+        least = pooling
+        if self.template.tensor_copies > 1 and way.dataflow is not None:
+            steady = _steady(whole)
+            tile = way.form.rows if way.form else 1
+            for wanted in BANDS:
+                rows = tile * -(-conv.o1 // (wanted * tile))
+                count = -(-conv.o1 // rows)
+                band = _steady(self._candidates(_band(conv, rows), way, grid))
+                array = np.where(band < SHORTEST, inf, count * band)
+                done = np.maximum(array + pooling / count, array / count + pooling)
+                least = np.minimum(least, done - steady)
+        return least + DISPATCH
+
+    def _candidates(self, conv: ConvShape, way: Way, grid: Grid) -> Iterator[Parts]:
         """Cycles by part of each packing of groups into block-diagonal products, and each tiling.
 
         A depthwise convolution beside the array has no other parts than its engine's cycles.
@@ -179,6 +213,21 @@ class OverlayModel:
                     "load": (1 - self.prefetched) * count * (tiling.longest - tiling.cycles),
                     "drain": np.where(tiling.legal, tiling.drain - 1 + DISPATCH, inf),
                 }
+
+
+def _steady(found: Iterable[Parts]) -> Count:
+    """The least cycles but for fill and drain."""
+    least: Count = np.minimum.reduce(
+        np.broadcast_arrays(*(parts["array"] + parts["load"] for parts in found))
+    )
+    return least
+
+
+def _band(conv: ConvShape, rows: int) -> ConvShape:
+    """So many output rows from within a convolution."""
+    height = (rows - 1) * conv.stride[0] + conv.dilation[0] * (conv.kernel[0] - 1) + 1
+    _, left, _, right = conv.padding
+    return replace(conv, height=height, padding=(0, left, 0, right), pooled=None)
 
 
 def _grid(arrays: IntArray, template: OverlayConfig) -> Grid:

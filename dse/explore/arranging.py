@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, combinations
 
@@ -15,8 +15,17 @@ from dse.cost.between import pool_cycles
 from dse.cost.overlay_model import OverlayModel
 from dse.mapping import Restriction
 from dse.network.conv_shape import ConvShape
-from dse.network.graph import Network, Pool
-from dse.passes import Arrangement, PassError, Passes, apply, layer_shapes, siblings
+from dse.network.graph import Conv, Network, Pool
+from dse.passes import (
+    Arrangement,
+    PassError,
+    Passes,
+    apply,
+    layer_shapes,
+    pool_shape,
+    rearrange,
+    siblings,
+)
 from dse.passes.merge import Group
 
 MOST_MEMBERS = 4
@@ -41,11 +50,13 @@ class Arrangements:
     """
 
     def __init__(self, network: Network, passes: Passes) -> None:
-        self._network, self._passes = network, passes
-        plain = apply(network, passes, Arrangement())
+        self._passes = replace(passes, space_to_depth=False, pool_parts=False)
+        self._base = rearrange(network, passes, Arrangement())
+        plain = apply(self._base, self._passes, Arrangement())
         self._plain, self._pools = _layers(plain), _pools(plain)
         groups = siblings(plain) if passes.merge else ()
-        offers = [[*_merging(group, passes.apart)] for group in groups]
+        gainers = _gainers(plain) if passes.apart else frozenset()
+        offers = [[*_merging(group, gainers)] for group in groups]
         if passes.apart and passes.fold:
             for name, shape in layer_shapes(plain).items():
                 if shape.unfolded and not shape.summand:
@@ -114,7 +125,7 @@ class Arrangements:
     def _arranged(self, arrangement: Arrangement) -> Network | None:
         """The graph behind it; None if that cannot be laid out without further copies."""
         try:
-            return apply(self._network, self._passes, arrangement)
+            return apply(self._base, self._passes, arrangement)
         except PassError:
             return None
 
@@ -127,13 +138,23 @@ def _together(arrangements: Sequence[Arrangement]) -> Arrangement:
     return Arrangement(groups, tuple(apart))
 
 
-def _merging(group: Group, apart: bool) -> Iterator[Arrangement]:
+def _gainers(network: Network) -> frozenset[str]:
+    """Convolutions whose result a kernel of several columns reads: contiguous rows matter."""
+    readers = network.consumers
+    return frozenset(
+        conv.name
+        for conv in network.convolutions()
+        if any(isinstance(op, Conv) and op.window.kernel[1] > 1 for op in readers[conv.output])
+    )
+
+
+def _merging(group: Group, gainers: frozenset[str]) -> Iterator[Arrangement]:
     """The group and its parts of at least two members, with some of the results copied."""
     for size in range(len(group), 1, -1):
         for part in combinations(group, size):
-            yield Arrangement((part,))
-            for count in range(1, size + 1) if apart and len(group) <= MOST_MEMBERS else ():
-                for copied in combinations(part, count):
+            able = [name for name in part if name in gainers]
+            for count in range(len(able) + 1):
+                for copied in combinations(able, count):
                     yield Arrangement((part,), copied)
         if len(group) > MOST_MEMBERS:
             return
@@ -145,14 +166,4 @@ def _layers(network: Network) -> Counter[ConvShape]:
 
 def _pools(network: Network) -> Counter[PoolShape]:
     """Poolings and copies."""
-    return Counter(
-        PoolShape(
-            op.kind,
-            op.window.kernel,
-            op.window.stride,
-            network.tensors[op.input].shape,
-            network.tensors[op.output].shape,
-        )
-        for op in network.operators
-        if isinstance(op, Pool)
-    )
+    return Counter(pool_shape(network, op) for op in network.operators if isinstance(op, Pool))

@@ -20,7 +20,7 @@ from dse.mapping.problem import Edge, PbqpProblem
 from dse.network.blocks import rearranged
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Add, Combine, Concat, Conv, Network, Operator, Pool, SpaceToDepth
-from dse.passes.layer_shapes import layer_shapes
+from dse.passes.layer_shapes import layer_shapes, pool_shape
 
 
 @dataclass(frozen=True)
@@ -259,9 +259,6 @@ class _Builder:
 
     def _pooled(self, pool: Pool) -> _End:
         before = self._ends[pool.input]
-        source, target = (self._network.tensors[name].shape for name in (pool.input, pool.output))
-        window = pool.window
-        kind = "normalise" if pool.normalisation else pool.kind
-        passed = PoolShape(kind, window.kernel, window.stride, source, target)
+        passed = pool_shape(self._network, pool)
         readers = before.readers or len(self._readers(pool.input))
         return _End(before.vertex, (*before.pools, passed), readers)

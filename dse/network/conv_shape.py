@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
+from dse.network.pool_shape import PoolShape
 from dse.network.tensor import NetworkError, Shape
 
 
@@ -17,6 +18,7 @@ class ConvShape:
     ``contiguous``: the input's rows are contiguous in memory; not so in a range of other channels.
     ``unfolded``: why the result must be written pixel by pixel; empty: it need not.
     ``summand``: an addition of its result is part of it.
+    ``pooled``: the pooling that alone reads the result, which can follow it band by band.
     ``own_products``: multiplications of an output value that no pass has added; 0: all.
     """
 
@@ -32,6 +34,7 @@ class ConvShape:
     contiguous: bool = True
     unfolded: str = ""
     summand: bool = False
+    pooled: PoolShape | None = None
     own_products: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from dse.passes.apply import Arrangement, Passes, apply, rearrange
 from dse.passes.concat import insert_copies
 from dse.passes.fold import fold, fold_factors, folded_shape
-from dse.passes.layer_shapes import layer_shapes
+from dse.passes.layer_shapes import layer_shapes, pool_shape
 from dse.passes.merge import merge, merged_name, siblings
 from dse.passes.pass_error import PassError
 from dse.passes.pool_parts import pool_parts
@@ -24,6 +24,7 @@ __all__ = [
     "merge",
     "merged_name",
     "pool_parts",
+    "pool_shape",
     "rearrange",
     "siblings",
     "space_to_depth",

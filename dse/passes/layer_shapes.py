@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dse.network.conv_shape import ConvShape
-from dse.network.graph import Conv, Network
+from dse.network.graph import Conv, Network, Pool
+from dse.network.pool_shape import PoolShape
 from dse.passes.placement import Placement, placement
 from dse.tiling.legality import tails
 
@@ -33,4 +34,29 @@ def _noted(network: Network, conv: Conv, found: Placement, fused: bool) -> ConvS
         unfolded = "a concatenation would need a copy"
     single = shape.height * shape.width == 1
     contiguous = single or found.places[conv.input].pitch == shape.cin
-    return replace(shape, contiguous=contiguous, unfolded=unfolded, summand=fused)
+    return replace(
+        shape,
+        contiguous=contiguous,
+        unfolded=unfolded,
+        summand=fused,
+        pooled=_pooled(network, conv),
+    )
+
+
+def _pooled(network: Network, conv: Conv) -> PoolShape | None:
+    match network.consumers[conv.output]:
+        case [Pool() as pool] if conv.output not in network.outputs:
+            return pool_shape(network, pool)
+    return None
+
+
+def pool_shape(network: Network, pool: Pool) -> PoolShape:
+    """The shape of a pooling, or of the normalisation that it is."""
+    window = pool.window
+    return PoolShape(
+        "normalise" if pool.normalisation else pool.kind,
+        window.kernel,
+        window.stride,
+        network.tensors[pool.input].shape,
+        network.tensors[pool.output].shape,
+    )

@@ -42,6 +42,11 @@ class TileForm:
         """Whether a tap can be a contiguous row of the kernel."""
         return self.line and not self.transposed
 
+    @property
+    def rows(self) -> int:
+        """Output rows of the image in a tile."""
+        return self.own((self.transform.y.m, self.transform.x.m))[0]
+
     def own(self, pair: Sequence[Entry]) -> tuple[Entry, Entry]:
         """(rows, columns) as (y, x) of the transform, and back."""
         rows, columns = pair
