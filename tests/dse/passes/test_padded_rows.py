@@ -242,7 +242,8 @@ def mapped(draw: st.DrawFn) -> tuple[Network, OverlayConfig, LayerMapping]:
     assume(uneven)
     config = replace(ROOMY, tensor_bytes=1 << draw(st.integers(8, 12)))
     config = replace(config, tensor_copies=draw(st.integers(1, 2)), lanes=draw(st.integers(1, 2)))
-    return network, grown(network, config), LayerMapping(layers)
+    factors = {name: choice.fold for name, choice in layers.items() if choice.fold > 1}
+    return network, grown(fold(network, factors), config), LayerMapping(layers)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
