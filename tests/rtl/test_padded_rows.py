@@ -13,6 +13,7 @@ from dse.compile.compiler import compile_network
 from dse.cycles.whole_program import program_cycles
 from dse.network.graph import Network, Window
 from dse.tiling.layer_mapping import Choice, LayerMapping
+from hw.isa import Opcode
 from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL
 from tests.rtl.overlays import OVERLAYS, Case, job, simulation, swept, verify
@@ -35,12 +36,12 @@ class Folded(Case):
         return compile_network(self.network, config, mapping)
 
 
-def net() -> Network:
+def net(channels: int) -> Network:
     """Eleven pixels a row, of which twelve are computed, and all that can read them."""
     b = Builder(np.random.default_rng(5))
-    x = b.conv(b.input(7, 11, 3), 3, SAME)
+    x = b.conv(b.input(7, 11, 3), channels, SAME)
     wide = b.conv(x, 5, SAME)
-    strided = b.conv(x, 3, Window((3, 2), (2, 2), padding=(1, 0, 1, 1)), groups=3)
+    strided = b.conv(x, channels, Window((3, 2), (2, 2), padding=(1, 0, 1, 1)), channels)
     half = Window((3, 3), (2, 2), padding=(1, 1, 1, 1))
     pooled = b.pool(x, "max", half), b.pool(x, "average", SAME, padded=True)
     return b.build(wide, strided, *pooled)
@@ -48,8 +49,9 @@ def net() -> Network:
 
 @pytest.mark.parametrize("name", swept(OVERLAYS))
 def test_readers(name: str) -> None:
-    """Each algorithm, dataflow and transform once."""
-    network, config = net(), OVERLAYS[name]
+    """Each algorithm, dataflow and transform once; maxima read two pixels a word where they can."""
+    config = OVERLAYS[name]
+    network = net(config.pool_channels // 2 if config.pool_channels % 2 == 0 else 3)
     reader = next(conv for conv in network.convolutions() if conv.name == "conv1")
     timing = DDR if name == "strips" else IDEAL
     cases = [
@@ -63,4 +65,6 @@ def test_readers(name: str) -> None:
     for case, program, run in zip(cases, programs, runs, strict=True):
         assert [place.gap for place in program.manifest.tensors if place.gap] == [1]
         verify(case, program, iter([run]))
+        poolings = [i for i in program.instructions if i.opcode is Opcode.POOL]
+        assert any(i.field("halves") for i in poolings) == (config.pool_channels % 2 == 0)
         assert program_cycles(program, config, timing).total == run.cycles
