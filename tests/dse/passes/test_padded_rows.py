@@ -106,10 +106,10 @@ READERS: Mapping[str, tuple[Read, Choice]] = {
 }
 
 
-def net(read: Read, width: int = 11) -> Network:
+def net(read: Read) -> Network:
     """A convolution, read in some way."""
     b = Builder(np.random.default_rng(5))
-    first = b.conv(b.input(9, width, 4), 3, SAME)
+    first = b.conv(b.input(9, 11, 4), 3, SAME)
     return b.build(read(b, first))
 
 
@@ -156,7 +156,7 @@ def test_folded_stems(blocks: bool, tile: str | None) -> None:
     folded = Choice(None, algorithm, tile, 5)
     layers = {"conv0": folded if blocks else Choice(fold=5), "conv1": replace(folded, fold=4)}
     program = check(network, ROOMY, LayerMapping(layers, space_to_depth=blocks), seeds=1)
-    assert [place.gap for place in padded(program)] == [3, 0] or len(padded(program)) == 1
+    assert [place.gap for place in padded(program)] == [3]
 
 
 @st.composite
