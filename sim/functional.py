@@ -148,9 +148,7 @@ class FunctionalOverlay:
             "input": self.dram[Base.INPUT],
             "output": self.dram[Base.OUTPUT],
         }
-        height, width, channels = place.shape
-        pixels = place.address + np.arange(height * width)[:, None] * place.pitch
-        data = memories[place.memory][pixels + np.arange(channels)]
+        data = memories[place.memory][place.places]
         return data.view(np.int8).reshape(place.shape)
 
     def execute(self, order: Order | None) -> Iterator[int]:

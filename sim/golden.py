@@ -19,6 +19,7 @@ from dse.network.graph import (
     Combine,
     Concat,
     Conv,
+    Crop,
     Network,
     NetworkError,
     Pool,
@@ -66,6 +67,9 @@ def run(network: Network, inputs: Mapping[str, Int8s]) -> dict[str, Int8s]:
             case Slice(channel=first):
                 last = first + network.tensors[operator.output].channels
                 result = tensors[operator.input][:, :, first:last]
+            case Crop():
+                height, width, _ = network.tensors[operator.output].shape
+                result = tensors[operator.input][:height, :width]
             case SpaceToDepth(block=block):
                 zero_point = network.tensors[operator.input].zero_point
                 result = space_to_depth(tensors[operator.input], block, zero_point)

@@ -265,7 +265,6 @@ def make_job(
 def _dump(program: Program, place: TensorPlace) -> Dump:
     """The dump of a tensor, once the instructions that complete it have retired."""
     engines = [instruction.engine for instruction in program.instructions]
-    height, width, channels = place.shape
     retired: dict[Engine, int] = {}
     for number in place.complete_after:
         engine = engines[number]
@@ -275,15 +274,15 @@ def _dump(program: Program, place: TensorPlace) -> Dump:
         retired=retired,
         address=place.address,
         pitch=place.pitch,
-        channels=channels,
-        pixels=height * width,
+        channels=place.shape[2],
+        pixels=place.pixels,
     )
 
 
 def tensors(run: Run, observed: Sequence[TensorPlace]) -> dict[str, npt.NDArray[np.int8]]:
     """The observed tensors of a run by name, HWC; one that was never complete is missing."""
     return {
-        place.name: dump.reshape(place.shape)
+        place.name: dump.reshape(place.pixels, -1)[place.own].reshape(place.shape)
         for place, dump in zip(observed, run.dumps, strict=True)
         if dump is not None
     }

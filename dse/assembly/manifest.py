@@ -55,8 +55,9 @@ class HostTensor:
 class TensorPlace:
     """Where a tensor can be observed.
 
-    Pixel p starts at ``address + p * pitch``, from the start of the tensor memory (``memory``
-    "tensor") or from the base INPUT or OUTPUT ("input", "output").  Complete once the instructions
+    Pixels start ``pitch`` bytes apart from ``address`` on, counted from the start of the tensor
+    memory (``memory`` "tensor") or from the base INPUT or OUTPUT ("input", "output").  ``gap``:
+    pixels between the rows, which are none of the tensor's.  Complete once the instructions
     ``complete_after`` (numbers in the program, one per engine) have retired, which are the last
     ones with the layers' ``tags``; valid until the last layer of ``lifetime`` (first, last).
     """
@@ -69,6 +70,24 @@ class TensorPlace:
     lifetime: tuple[int, int]
     complete_after: tuple[Count, ...]
     tags: tuple[Count, ...]
+    gap: Count = 0
+
+    @property
+    def pixels(self) -> int:
+        """Pixels from the first one to the last, with those between the rows."""
+        height, width, _ = self.shape
+        return height * (width + self.gap) - self.gap
+
+    @property
+    def own(self) -> npt.NDArray[np.int64]:
+        """Which of these are the tensor's, [height * width]."""
+        height, width, _ = self.shape
+        return (np.arange(height)[:, None] * (width + self.gap) + np.arange(width)).reshape(-1)
+
+    @property
+    def places(self) -> npt.NDArray[np.int64]:
+        """Where each byte is, [height * width, channels]."""
+        return self.address + self.own[:, None] * self.pitch + np.arange(self.shape[2])
 
 
 LayerKind = Literal["conv", "depthwise", "max", "average", "product", "combine"]

@@ -169,6 +169,7 @@ def _tensors(compiled: Compiled) -> Iterator[TensorPlace]:
             lifetime=(lifetime.first, lifetime.last),
             complete_after=tuple(sorted(complete)),
             tags=tuple(sorted(tags)),
+            gap=view.gap,
         )
 
 

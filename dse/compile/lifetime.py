@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dse.compile.layers import BesideLayer, Layer, Role
 from dse.compile.views import Layout
-from dse.network.graph import Concat, Network, Reshape, Slice
+from dse.network.graph import Concat, Crop, Network, Reshape, Slice
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def completions(network: Network, layers: Sequence[Layer]) -> dict[str, frozense
     found: dict[str, frozenset[int]] = {name: frozenset() for name in network.inputs}
     found |= {layer.output: frozenset([time]) for time, layer in enumerate(layers)}
     for op in network.operators:
-        if isinstance(op, Concat | Reshape | Slice):
+        if isinstance(op, Concat | Reshape | Slice | Crop):
             found[op.output] = frozenset().union(*(found[name] for name in op.inputs))
     return found
 

@@ -91,8 +91,8 @@ def move_strip(
         buffers = plan.strips[time].addresses[role]
         held = Rows(view, buffers[index % len(buffers)], first, last - first)
         found[role] = held
-        remote, size = _remote(home, view, first), held.count * view.row_pitch
-        if role is not Role.TARGET or not view.dense:
+        remote, size = _remote(home, view, first), view.span(held.count) * view.pitch
+        if role is not Role.TARGET or not view.whole:
             loads.append(load(layer.name, remote, held.address, size))
         if role is Role.TARGET:
             stores.append(store(layer.name, held.address, remote, size))

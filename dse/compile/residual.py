@@ -17,6 +17,7 @@ from dse.network.graph import (
     Combine,
     Concat,
     Conv,
+    Crop,
     Network,
     Numbers,
     Operator,
@@ -67,7 +68,7 @@ def fuse(network: Network, beside: Collection[str] = ()) -> tuple[Layer, ...]:
                 layers.append(PairLayer(op))
             case Add():
                 layers.append(ConvLayer(convs[fused[op.name]], op))
-            case Conv() | Concat() | Reshape() | Slice():
+            case Conv() | Concat() | Reshape() | Slice() | Crop():
                 pass
     return tuple(layers)
 

@@ -59,7 +59,7 @@ def form_runs(
     cin = view.channels // conv.groups
     packed = view.slice(first_group * cin, groups * cin) if groups < conv.groups else view
     contiguous = joins_columns(algorithm, tiles) and packed.dense
-    covers = algorithm is ConvAlgorithm.IM2COL and _covers(conv.window, view)
+    covers = algorithm is ConvAlgorithm.IM2COL and packed.whole and _covers(conv.window, view)
     form = run_form(conv.window, packed.channels, contiguous=contiguous, covers=covers)
     if form.whole:
         return Runs(packed.reshape(1, 1, form.bytes), Window(), form)

@@ -80,7 +80,7 @@ def strip_bytes(
         view = layout.views[name]
         if view.buffer in spilled:
             count = (rows - 1) * window.stride[0] + reach if role is Role.SOURCE else rows
-            need[role] = min(count, view.height) * view.row_pitch
+            need[role] = view.span(min(count, view.height)) * view.pitch
     return need
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dse.network.graph import Network, Reshape
+from dse.network.graph import Crop, Network, Reshape
 from dse.passes.placement import placement
 
 
 @dataclass(frozen=True)
 class View:
-    """A tensor in a buffer: pixel (y, x) starts at ``start + (y * width + x) * pitch + channel``.
+    """A tensor in a buffer: pixel (y, x) starts at ``start + y * row_pitch + x * pitch + channel``.
 
     ``start`` is where the row of pixels starts, ``channel`` the first channel within a pixel.
+    ``gap``: pixels between the rows, which are none of the tensor's.
     """
 
     buffer: str
@@ -23,16 +24,31 @@ class View:
     pitch: int
     start: int = 0
     channel: int = 0
+    gap: int = 0
 
     @property
     def row_pitch(self) -> int:
-        """Bytes between rows."""
+        """Bytes from row to row."""
+        return (self.width + self.gap) * self.pitch
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row's own pixels: what lies beyond is padding to who reads it."""
         return self.width * self.pitch
 
     @property
     def dense(self) -> bool:
-        """Whether the tensor's bytes are contiguous."""
+        """Whether the bytes of a row are contiguous."""
         return self.pitch == self.channels
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the tensor's bytes are contiguous."""
+        return self.dense and (self.height == 1 or self.gap == 0)
+
+    def span(self, rows: int) -> int:
+        """Pixels of so many rows, with those between them."""
+        return rows * (self.width + self.gap) - self.gap
 
     def slice(self, channel: int, channels: int) -> View:
         """A range of the channels."""
@@ -40,8 +56,13 @@ class View:
 
     def reshape(self, height: int, width: int, channels: int) -> View:
         """The same contiguous bytes with other extents."""
-        assert self.dense, f"a view of {self.buffer!r} is not contiguous"
+        assert self.whole, f"a view of {self.buffer!r} is not contiguous"
         return View(self.buffer, height, width, channels, channels, self.start)
+
+    def crop(self, height: int, width: int) -> View:
+        """The first rows and columns."""
+        gap = self.gap + self.width - width
+        return _normal(replace(self, height=height, width=width, gap=gap))
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,8 @@ def lay_out(network: Network) -> Layout:
         producer = network.producers.get(name)
         if isinstance(producer, Reshape):
             whole[at.buffer] = views[producer.input].reshape(tensor.height, tensor.width, at.pitch)
+        elif isinstance(producer, Crop):
+            whole[at.buffer] = views[producer.input].crop(tensor.height, tensor.width)
         elif at.buffer not in whole:
             whole[at.buffer] = View(at.buffer, tensor.height, tensor.width, at.pitch, at.pitch)
             buffers[at.buffer] = tensor.height * tensor.width * at.pitch
@@ -76,4 +99,5 @@ def _normal(view: View) -> View:
     """A single pixel's channel range is contiguous, whatever surrounds it."""
     if view.height * view.width > 1:
         return view
-    return replace(view, pitch=view.channels, start=view.start + view.channel, channel=0)
+    start = view.start + view.channel
+    return replace(view, pitch=view.channels, start=start, channel=0, gap=0)

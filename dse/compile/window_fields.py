@@ -45,7 +45,7 @@ class WindowWalk:
         tap_right = window.dilation[1] if columns > 1 else 0
         return {
             "address": self.source.address + self.top * view.row_pitch,
-            "row_pitch": view.row_pitch,
+            "row_pitch": view.row_bytes,
             "height": self.source.count,
             "row0": self.top,
             "position0": view.channel - window.padding[1] * view.pitch,
@@ -73,7 +73,7 @@ class WindowWalk:
         if end <= start:
             return ()
         address = self.source.address + start * view.row_pitch + view.channel
-        pixels = (end - start) * view.width
+        pixels = view.span(end - start)
         return (strided(Memory.TENSOR, address, view.channels, view.pitch, pixels),)
 
     def written(self, channels: int) -> Region:
@@ -85,4 +85,4 @@ def channel_region(rows: Rows, first: int, last: int, channel: int, channels: in
     """A channel range of some rows of a tensor."""
     view = rows.view
     address = rows.at(first) + view.channel + channel
-    return strided(Memory.TENSOR, address, channels, view.pitch, (last - first) * view.width)
+    return strided(Memory.TENSOR, address, channels, view.pitch, view.span(last - first))

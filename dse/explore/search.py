@@ -39,7 +39,7 @@ from dse.mapping.sweep import NEAR, processes
 from dse.network.graph import Combine, Conv, Network, Pool
 from dse.network.numbers import with_random_numbers, without_numbers
 from dse.onnx.importer import Imported
-from dse.passes import Arrangement, Passes, apply, layer_shapes
+from dse.passes import Arrangement, Passes, apply, fold, layer_shapes
 from dse.tiling.legality import ConvAlgorithm, against_combining, against_pooling, against_walking
 from hw.isa.config import OverlayConfig
 from hw.isa.errors import InputError
@@ -184,13 +184,15 @@ def _asked(network: Network, passes: Passes) -> Needs:
 def _configuration(
     best: Candidate, board: Card | None, asked: Needs, images: int = 1
 ) -> OverlayConfig | None:
-    """The chosen overlay, with memory for what has been merged or copied, and for images that take
+    """The chosen overlay, with memory for what has been merged, copied or folded, and for images that take
     turns, if the board has room; and with registers where its array crosses from die to die."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, OverlayModel):
         return None
     config = model.config(mapping.rows, mapping.columns)
-    least = asked.tensor_bytes, needs(best.network).tensor_bytes
+    folds = {layer.name: model.way(layer.label).fold for layer in mapping.layers}
+    folded = fold(best.network, {name: factor for name, factor in folds.items() if factor > 1})
+    least = asked.tensor_bytes, needs(folded).tensor_bytes
     whole = max(config.tensor_bytes, *(images * size for size in least))
     larger = OverlayConfig.raised(**{**vars(config), "tensor_bytes": whole})
     if board is None:

@@ -17,9 +17,11 @@ class ConvShape:
     Names follow the literature: O1 x O2 output pixels, K1 x K2 taps, Cin and Cout channels.
     ``contiguous``: the input's rows are contiguous in memory; not so in a range of other channels.
     ``unfolded``: why the result must be written pixel by pixel; empty: it need not.
+    ``unpadded``: why no further pixels may lie between the result's rows; empty: they may.
     ``summand``: an addition of its result is part of it.
     ``pooled``: the pooling that alone reads the result, which can follow it band by band.
     ``own_products``: multiplications of an output value that no pass has added; 0: all.
+    ``unread``: output values of a row that a pass has added and nobody reads.
     """
 
     height: int
@@ -33,9 +35,11 @@ class ConvShape:
     groups: int = 1
     contiguous: bool = True
     unfolded: str = ""
+    unpadded: str = ""
     summand: bool = False
     pooled: PoolShape | None = None
     own_products: int = field(default=0, compare=False)
+    unread: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         sizes = (self.height, self.width, self.cin, self.cout, self.groups)
@@ -78,7 +82,7 @@ class ConvShape:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of the direct convolution."""
-        return self.o1 * self.o2 * self.products * self.cout
+        return self.o1 * (self.o2 * self.cout - self.unread) * self.products
 
     @property
     def products(self) -> int:

@@ -5,7 +5,7 @@ Every tensor is one image in HWC order, int8, with a scale and a zero point of i
 them (fully connected layers become convolutions that cover their input, batch normalisation is
 folded, ReLU and Clip become the output range of the operator before them, any other function of one
 value a table behind it).  Graph passes
-(``dse.passes``) add Slice and SpaceToDepth.
+(``dse.passes``) add Slice, Crop and SpaceToDepth.
 
 An *outline* is a network without numbers: its convolutions have no weights and its tensors no
 quantisations, as of a benchmark or of a model that is not quantised yet.  Passes, cost models and
@@ -26,6 +26,7 @@ from dse.network.operators import Add as Add
 from dse.network.operators import Combine as Combine
 from dse.network.operators import Concat as Concat
 from dse.network.operators import Conv as Conv
+from dse.network.operators import Crop as Crop
 from dse.network.operators import Numbers as Numbers
 from dse.network.operators import Operator as Operator
 from dse.network.operators import Pool as Pool
@@ -129,6 +130,7 @@ class Network:
             conv.window.dilation,
             conv.groups,
             own_products=conv.own_products,
+            unread=conv.unread,
         )
 
     def macs(self) -> int:

@@ -70,6 +70,7 @@ class Conv:
 
     ``table``: what becomes of its own int8 result, which ``numbers`` and their range are about.
     ``own_products``: multiplications of an output value that no pass has added; 0: all.
+    ``unread``: output values of a row that a pass has added and nobody reads.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Conv:
     numbers: Numbers | None = None
     table: ActivationTable | None = None
     own_products: int = field(default=0, compare=False)
+    unread: int = field(default=0, compare=False)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -212,6 +214,19 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """The first rows and columns of a tensor, as many as the output has."""
+
+    name: str
+    input: str
+    output: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
 class SpaceToDepth:
     """A network's input, laid out by the host in blocks (y, x) of pixels (``dse.network.blocks``).
 
@@ -228,4 +243,4 @@ class SpaceToDepth:
         return (self.input,)
 
 
-Operator = Conv | Pool | Add | Combine | Concat | Reshape | Slice | SpaceToDepth
+Operator = Conv | Pool | Add | Combine | Concat | Reshape | Slice | Crop | SpaceToDepth

@@ -12,6 +12,7 @@ from dse.network.operators import (
     Combine,
     Concat,
     Conv,
+    Crop,
     Numbers,
     Operator,
     Pool,
@@ -65,8 +66,8 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
                 f"operator {op.name!r}: {what} (inputs {shapes}, output {out.shape})"
             )
 
-    split = isinstance(op, Slice | Reshape) or not any(tensor.parts for tensor in ins)
-    require(split, "an operand with several quantisations can only be sliced")
+    split = isinstance(op, Slice | Reshape | Crop) or not any(tensor.parts for tensor in ins)
+    require(split, "an operand with several quantisations can only be cut")
     match op:
         case Conv():
             require(op.window.output(*ins[0].shape[:2]) == out.shape[:2], "output size disagrees")
@@ -106,6 +107,11 @@ def _verify_operator(op: Operator, tensors: Mapping[str, Tensor]) -> None:
             require(0 <= op.channel <= ins[0].channels - out.channels, "no such channels")
             same = _same_meaning(ins[0], out, op.channel, out.channels)
             require(same, "quantisations disagree")
+        case Crop():
+            (height, width, channels), (rows, columns, depth) = ins[0].shape, out.shape
+            require(rows <= height and columns <= width, "no such pixels")
+            require(channels == depth, "channels disagree")
+            require(_same_meaning(ins[0], out, 0, channels), "quantisations disagree")
         case SpaceToDepth():
             by, bx = op.block
             rows, columns = -(-ins[0].height // by), -(-ins[0].width // bx)

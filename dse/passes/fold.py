@@ -2,6 +2,7 @@
 
 The kernel grows by the f - 1 strides between the pixels; each pixel's weights are shifted by its
 own.  [H, W / f, f * Cout] holds the same bytes as [H, W, Cout], so the result lands in place.
+If f does not divide W, the last pixels of a row are beyond the image: what is read is a crop.
 """
 
 from __future__ import annotations
@@ -13,27 +14,34 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.network.conv_shape import ConvShape
-from dse.network.graph import Network, Numbers, Reshape
+from dse.network.graph import Crop, Network, Numbers, Operator, Reshape
 from dse.network.names import Names
 from dse.passes.layer_shapes import layer_shapes
 from dse.passes.pass_error import PassError
 from dse.tiling.legality import against_folding
+from hw.isa.config import ceil_div
 
 
 def folded_shape(conv: ConvShape, factor: int) -> ConvShape:
-    """The convolution whose output is [o1, o2 / factor, factor * cout]; PassError if illegal.
+    """The convolution whose output is [o1, o2 / factor, factor * cout], of whole pixels; PassError
+    if illegal.
 
-    The windows reach as far as before, so the padding stays.
+    The windows reach as far as before, or as those of the pixels that fill the last one up.
     """
     if why := against_folding(conv, factor):
         raise PassError(f"folding by {factor!r}: {why}")
     (ky, kx), (sy, sx) = conv.kernel, conv.stride
+    top, left, bottom, right = conv.padding
+    pixels = factor * ceil_div(conv.o2, factor)
+    reach = (pixels - 1) * sx + kx - left - conv.width
     return replace(
         conv,
         cout=factor * conv.cout,
         kernel=(ky, kx + (factor - 1) * sx),
         stride=(sy, factor * sx),
+        padding=(top, left, bottom, max(right, reach)),
         own_products=conv.products,
+        unread=(pixels - conv.o2) * conv.cout,
     )
 
 
@@ -43,7 +51,8 @@ def fold_factors(conv: ConvShape) -> tuple[int, ...]:
 
 
 def fold(network: Network, factors: Mapping[str, int], in_place: bool = True) -> Network:
-    """The graph with convolutions folded, by name; a Reshape unfolds each result.
+    """The graph with convolutions folded, by name; a Reshape unfolds each result, and a Crop
+    leaves out what is beyond the image.
 
     PassError where a factor is illegal.  ``in_place``: of concatenations, see ``insert_copies``.
     """
@@ -62,26 +71,32 @@ def _folded(network: Network, name: str, shape: ConvShape, factor: int) -> Netwo
     conv = next(conv for conv in network.convolutions() if conv.name == name)
     tensor = network.tensors[conv.output]
     names = Names([*network.tensors, *(op.name for op in network.operators)])
-    folded = replace(
+    wide = replace(
         tensor,
         name=names.fresh(f"{tensor.name}.folded"),
-        width=tensor.width // factor,
-        channels=factor * tensor.channels,
+        width=shape.o2,
+        channels=shape.cout,
         parts=factor * tensor.parts,
     )
     stride = conv.window.stride[1]
-    wide = replace(
+    folded = replace(
         conv,
-        output=folded.name,
-        window=replace(conv.window, kernel=shape.kernel, stride=shape.stride),
+        output=wide.name,
+        window=replace(
+            conv.window, kernel=shape.kernel, stride=shape.stride, padding=shape.padding
+        ),
         numbers=conv.numbers and _repeated(conv.numbers, shape.kernel[1], stride, factor),
         own_products=shape.products,
+        unread=shape.unread,
     )
-    unfold = Reshape(names.fresh(f"{name}.unfold"), folded.name, conv.output)
-    operators = [
-        new for op in network.operators for new in ((wide, unfold) if op is conv else (op,))
-    ]
-    tensors = {**network.tensors, folded.name: folded}
+    rows = replace(tensor, width=factor * shape.o2)
+    new: list[Operator] = [folded]
+    if rows.width > tensor.width:
+        rows = replace(rows, name=names.fresh(f"{tensor.name}.padded"))
+        new.append(Crop(names.fresh(f"{name}.crop"), rows.name, conv.output))
+    new.insert(1, Reshape(names.fresh(f"{name}.unfold"), wide.name, rows.name))
+    tensors = {**network.tensors, wide.name: wide, rows.name: rows}
+    operators = [one for op in network.operators for one in (new if op is conv else (op,))]
     return replace(network, tensors=tensors, operators=tuple(operators))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Conv, Network, Pool
 from dse.network.pool_shape import PoolShape
+from dse.passes.padded_rows import against_gaps
 from dse.passes.placement import Placement, placement
 from dse.tiling.legality import tails
 
@@ -14,10 +15,10 @@ from dse.tiling.legality import tails
 def layer_shapes(network: Network, in_place: bool = True) -> dict[str, ConvShape]:
     """The shapes of all convolutions by name, in execution order.
 
-    They know whether their input's rows are contiguous and why their results must be written as
-    they are.  A folded result is dense, so that it cannot lie in the channel range of a
-    concatenation; and only an unfolded one can be fused with an addition.  ``in_place``: of
-    concatenations, see ``insert_copies``.
+    They know whether their input's rows are contiguous, why their results must be written as they
+    are, and why without further pixels between their rows.  A folded result is dense, so that it
+    cannot lie in the channel range of a concatenation; and only an unfolded one can be fused with
+    an addition.  ``in_place``: of concatenations, see ``insert_copies``.
     """
     found, fused = placement(network, in_place), set(tails(network).values())
     return {
@@ -38,6 +39,7 @@ def _noted(network: Network, conv: Conv, found: Placement, fused: bool) -> ConvS
         shape,
         contiguous=contiguous,
         unfolded=unfolded,
+        unpadded=against_gaps(network, found, conv.output),
         summand=fused,
         pooled=_pooled(network, conv),
     )

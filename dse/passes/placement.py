@@ -2,7 +2,8 @@
 
 A concatenation's input is written at its place; a slice is a range of what it is cut from.  Such
 relations tie tensors of equal extents into a *group*, in which each has a first channel; a group is
-one buffer, and its width the buffer's pitch.  An input that cannot be at its place (it is bound to
+one buffer, and its width the buffer's pitch.  A reshape or crop begins a group of its own, in the
+buffer of the tensor that it is of.  An input that cannot be at its place (it is bound to
 another one, or its own bytes must stay contiguous) is a *copy*; so is a slice whose own bytes must
 be contiguous.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from dse.network.graph import Concat, Network, Reshape, Slice, SpaceToDepth
+from dse.network.graph import Concat, Crop, Network, Reshape, Slice, SpaceToDepth
 from dse.network.tensor import Shape
 from dse.passes.pass_error import PassError
 
@@ -26,7 +27,7 @@ class _Item:
     """What placement knows of a tensor: how it comes to be, and its first channel if a slice."""
 
     name: str
-    kind: Literal["source", "result", "reshape", "concat", "slice"]
+    kind: Literal["source", "result", "view", "concat", "slice"]
     shape: Shape
     inputs: tuple[str, ...] = ()
     channel: int = 0
@@ -76,8 +77,8 @@ def _items(network: Network) -> list[_Item]:
                 items.append(_Item(op.output, "source", shape))
             case Concat():
                 items.append(_Item(op.output, "concat", shape, op.inputs))
-            case Reshape():
-                items.append(_Item(op.output, "reshape", shape, op.inputs))
+            case Reshape() | Crop():
+                items.append(_Item(op.output, "view", shape, op.inputs))
             case _:
                 items.append(_Item(op.output, "result", shape, op.inputs))
     return items
@@ -94,10 +95,10 @@ class _Placer:
         self._width: dict[str | Slot, int] = {item.name: item.shape[2] for item in items}
         self._groups: dict[str | Slot, dict[str | Slot, int]] = {}
         self._written = {item.name for item in items if item.kind not in ("concat", "slice")}
-        held = {name for item in items if item.kind == "reshape" for name in item.inputs}
+        held = {name for item in items if item.kind == "view" for name in item.inputs}
         held.update(outputs)
         # What must be all of its buffer: a single pixel is contiguous anyway.
-        self._whole = {item.name for item in items if item.kind in ("source", "reshape")}
+        self._whole = {item.name for item in items if item.kind in ("source", "view")}
         self._whole |= {name for name in held if self._pixels(name) > 1}
 
     def run(self, in_place: bool) -> Placement:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from dse.network.conv_shape import ConvShape
-from dse.network.graph import Add, Combine, Network, Pool
+from dse.network.graph import Add, Combine, Conv, Network, Pool
 from dse.tiling.depthwise import walk as depthwise_walk
 from dse.tiling.run_form import run_form
 from dse.tiling.tile_form import Tile, TileForm, tile_forms
@@ -84,17 +85,21 @@ def against_walking(conv: ConvShape, algorithm: ConvAlgorithm, form: TileForm | 
     runs = run_form(conv, conv.cin, contiguous=contiguous, covers=covers)
     if runs.whole:
         return ""
-    walk = ImageWalk(
+    walk = _walk(conv, (runs.rows, runs.columns))
+    return against(Opcode.CONV, walk.transposed if form and form.transposed else walk.fields)
+
+
+def _walk(conv: ConvShape, taps: tuple[int, int]) -> ImageWalk:
+    return ImageWalk(
         height=conv.height,
         width=conv.width,
         channels=conv.cin,
-        taps=(runs.rows, runs.columns),
+        taps=taps,
         outputs=(conv.o1, conv.o2),
         stride=conv.stride,
         dilation=conv.dilation,
         before=conv.padding[:2],
     )
-    return against(Opcode.CONV, walk.transposed if form and form.transposed else walk.fields)
 
 
 def joins_columns(algorithm: ConvAlgorithm, form: TileForm | None) -> bool:
@@ -115,9 +120,25 @@ def against_depthwise(conv: ConvShape) -> str:
 
 def against_pooling(network: Network, pool: Pool) -> str:
     """Why the instruction set cannot say a pooling."""
+    walk = _pool_walk(network, pool)
+    return against(Opcode.POOL, {**walk.fields, "channels": walk.channels})
+
+
+def against_wider_rows(network: Network, op: Conv | Pool) -> str:
+    """Why the instruction set cannot say how a layer walks an image in whose rows gaps, shorter
+    than these, follow the pixels; of a convolution: along rows and columns."""
+    if isinstance(op, Pool):
+        walk = _pool_walk(network, op)
+        return against(Opcode.POOL, replace(walk, gap=walk.width).fields)
+    conv = network.conv_shape(op)
+    walk = replace(_walk(conv, conv.kernel), gap=conv.width)
+    return against(Opcode.CONV, walk.fields) or against(Opcode.CONV, walk.transposed)
+
+
+def _pool_walk(network: Network, pool: Pool) -> ImageWalk:
     height, width, channels = network.tensors[pool.input].shape
     window = pool.window
-    walk = ImageWalk(
+    return ImageWalk(
         height=height,
         width=width,
         channels=channels,
@@ -127,7 +148,6 @@ def against_pooling(network: Network, pool: Pool) -> str:
         dilation=window.dilation,
         before=window.padding[:2],
     )
-    return against(Opcode.POOL, {**walk.fields, "channels": channels})
 
 
 def against_combining(network: Network, combine: Combine) -> str:
@@ -143,15 +163,17 @@ def against_folding(conv: ConvShape, factor: int) -> str:
     """Why ``factor`` adjacent pixels of a convolution's result cannot become channels of one."""
     if factor < 1:
         return "the factor must be positive"
-    if conv.o2 % factor:
-        return f"the output is {conv.o2} pixels wide, which is no multiple"
     if factor == 1:
         return ""
+    if factor > conv.o2:
+        return f"the output is {conv.o2} pixels wide, which are fewer"
     if conv.groups > 1:
         return f"the convolution has {conv.groups} groups"
     if conv.dilation[1] > 1:
         return f"the kernel is dilated by {conv.dilation[1]}"
-    return conv.unfolded
+    if conv.unfolded or not conv.o2 % factor:
+        return conv.unfolded
+    return conv.unpadded and f"{conv.o2} pixels are no multiple, and {conv.unpadded}"
 
 
 def against_merging(network: Network, group: Sequence[str]) -> str:

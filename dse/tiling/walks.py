@@ -13,7 +13,8 @@ class ImageWalk:
     """A window over an image whose rows are contiguous, all its rows in memory.
 
     ``height``, ``width``, ``channels``: of the image. ``taps``, ``stride``, ``dilation``: (y, x).
-    ``before``: padding (top, left). ``outputs``: (height, width) of the result.
+    ``before``: padding (top, left). ``outputs``: (height, width) of the result. ``gap``: pixels
+    between the rows, which are none of the image's.
     """
 
     height: int
@@ -24,6 +25,7 @@ class ImageWalk:
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
     before: tuple[int, int] = (0, 0)
+    gap: int = 0
 
     @property
     def fields(self) -> dict[str, int]:
@@ -39,7 +41,7 @@ class ImageWalk:
         """With the image's axis ``y`` walked from row to row, and the other along each."""
         x = 1 - y
         sizes = self.height, self.width
-        pitches = self.width * self.channels, self.channels
+        pitches = (self.width + self.gap) * self.channels, self.channels
         steps = [step * (count > 1) for step, count in zip(self.stride, self.outputs, strict=True)]
         taps = [step * (count > 1) for step, count in zip(self.dilation, self.taps, strict=True)]
         return {

@@ -16,6 +16,7 @@ from dse.network.graph import (
     Combine,
     Concat,
     Conv,
+    Crop,
     Network,
     NetworkError,
     Operator,
@@ -90,7 +91,7 @@ class _Writer:
                 height, width, channels = self.network.tensors[op.output].shape
                 shape = self._constant(f"{op.name}/shape", np.array([1, channels, height, width]))
                 self._node("Reshape", [op.input, shape], op.output, op.name)
-            case Slice() | SpaceToDepth():
+            case Slice() | Crop() | SpaceToDepth():
                 raise NetworkError(f"operator {op.name!r}: export the network before graph passes")
 
     def _pool(self, op: Pool) -> None:

@@ -274,14 +274,9 @@ def observations(run: Run, program: Program) -> Tensors:
     """All tensors that a run left to be seen: on chip by its dumps, in DRAM in its output."""
     spilled = [place for place in program.manifest.tensors if place.memory == "output"]
     data = np.frombuffer(run.output, np.int8)
-    found = {place.name: data[_bytes(place)].reshape(place.shape) for place in spilled}
+    found = {place.name: data[place.places].reshape(place.shape) for place in spilled}
     return found | tensors(run, _observed(program))
 
 
 def _observed(program: Program) -> Sequence[TensorPlace]:
     return [place for place in program.manifest.tensors if place.memory == "tensor"]
-
-
-def _bytes(place: TensorPlace) -> np.ndarray:
-    height, width, channels = place.shape
-    return place.address + np.arange(height * width)[:, None] * place.pitch + np.arange(channels)

@@ -44,7 +44,8 @@ def test_labels_say_what_the_compiler_is_to_do() -> None:
     [
         ({}, {"im2col", "kn2row", "winograd"}, {1, 2, 4}),
         ({"kernel": (1, 1), "padding": (0, 0, 0, 0)}, {"im2col"}, {1, 2, 4}),
-        ({"stride": (1, 2)}, {"im2col", "kn2row"}, {1, 2}),
+        ({"stride": (1, 2)}, {"im2col", "kn2row"}, {1, 2, 4}),
+        ({"stride": (1, 2), "unpadded": "why"}, {"im2col", "kn2row"}, {1, 2}),
         ({"dilation": (1, 2), "padding": (2, 2, 2, 2)}, {"im2col", "kn2row"}, {1}),
         ({"groups": 2}, {"im2col", "kn2row", "winograd"}, {1}),
     ],

@@ -76,10 +76,6 @@ def test_results_are_copied_where_layers_gain_more_than_a_copy_takes() -> None:
     assert Arrangements(modules(28), folds).worth(model, 48, 128, Restriction()).apart == (
         "5x5_reduce",
     )
-    # A prime width cannot be folded.
-    assert Arrangements(modules(29), Passes()).worth(model, 48, 128, Restriction()).apart == (
-        "5x5_reduce",
-    )
 
 
 def test_the_exact_model_may_decide_against_copies() -> None:

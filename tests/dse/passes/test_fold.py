@@ -34,26 +34,36 @@ def shapes(draw: st.DrawFn) -> ConvShape:
 @settings(deadline=None)
 @given(shapes())
 def test_shapes(conv: ConvShape) -> None:
-    """Same input, same bytes; the last window ends at the same column."""
+    """Same input, same bytes; the last window ends at the column of the last pixel, which may be
+    beyond the image."""
     factors = fold_factors(conv)
-    assert (
-        factors
-        == tuple(f for f in range(1, conv.o2 + 1) if conv.o2 % f == 0)[
-            : None if conv.dilation[1] == 1 else 1
-        ]
-    )
+    assert factors == tuple(range(1, (conv.o2 if conv.dilation[1] == 1 else 1) + 1))
+    exact = replace(conv, unpadded="a reader")
+    divisors = tuple(factor for factor in factors if conv.o2 % factor == 0)
+    assert fold_factors(exact) == divisors
     for factor in factors:
         folded = folded_shape(conv, factor)
+        pixels = factor * -(-conv.o2 // factor)
         assert folded.input == conv.input
-        assert folded.output == (conv.o1, conv.o2 // factor, factor * conv.cout)
-        ends = [(c.o2 - 1) * c.stride[1] + c.kernel[1] for c in (conv, folded)]
+        assert folded.output == (conv.o1, pixels // factor, factor * conv.cout)
+        assert folded.macs == conv.macs
+        ends = [
+            (n - 1) * c.stride[1] + c.kernel[1] for n, c in ((pixels, conv), (folded.o2, folded))
+        ]
         assert conv.dilation[1] > 1 or ends[0] == ends[1]
+        if factor in divisors:
+            assert folded == folded_shape(exact, factor) or folded.padding == conv.padding
 
 
 @pytest.mark.parametrize(
     ("conv", "factor", "message"),
     [
-        (ConvShape(4, 6, 2, 2), 4, "6 pixels wide, which is no multiple"),
+        (ConvShape(4, 6, 2, 2), 7, "6 pixels wide, which are fewer"),
+        (
+            ConvShape(4, 6, 2, 2, unpadded="why"),
+            4,
+            "by 4: 6 pixels are no multiple, and why",
+        ),
         (ConvShape(4, 6, 2, 2, groups=2), 2, "has 2 groups"),
         (ConvShape(4, 6, 2, 2, (1, 3), dilation=(1, 2)), 2, "dilated by 2"),
         (ConvShape(4, 6, 2, 2), 0, "must be positive"),
@@ -103,7 +113,7 @@ def net(*, concat: bool = False, add: bool = False) -> Network:
 @pytest.mark.parametrize(
     ("network", "factors", "message"),
     [
-        (net(), {"conv0": 3}, "'conv0' cannot be folded by 3: folding by 3: the output is 8"),
+        (net(), {"conv1": 3}, "'conv1' cannot be folded by 3: folding by 3: 8 pixels are no"),
         (
             net(concat=True),
             {"conv0": 2},
@@ -120,8 +130,8 @@ def test_refused(network: Network, factors: dict[str, int], message: str) -> Non
 
 
 def test_refusals_are_program_errors() -> None:
-    mapping = LayerMapping.from_json({"layers": {"conv0": {"fold": 3}}})
-    with pytest.raises(ProgramError, match=r"^mapping: layer 'conv0' cannot be folded by 3: "):
+    mapping = LayerMapping.from_json({"layers": {"conv1": {"fold": 3}}})
+    with pytest.raises(ProgramError, match=r"^mapping: layer 'conv1' cannot be folded by 3: "):
         check(net(), SMALL, mapping)
 
 
