@@ -184,8 +184,8 @@ def _asked(network: Network, passes: Passes) -> Needs:
 def _configuration(
     best: Candidate, board: Card | None, asked: Needs, images: int = 1
 ) -> OverlayConfig | None:
-    """The chosen overlay, with memory for what has been merged, copied or folded, and for images that take
-    turns, if the board has room; and with registers where its array crosses from die to die."""
+    """The chosen overlay, with memory for what has been merged, copied or folded, and for images
+    that take turns, if the board has room; and with registers where its array crosses dies."""
     model, mapping = best.point.model, best.mapping
     if not isinstance(model, OverlayModel):
         return None
