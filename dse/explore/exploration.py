@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,11 +99,14 @@ class Exploration:
             return {}
         return waterfall_by_layer(self.execution.programs, self.execution.turns, self.configuration)
 
-    def compiled(self, network: Network, batch: int = 1) -> Exploration:
+    def compiled(
+        self, network: Network, batch: int = 1, told: Sequence[int] | None = None
+    ) -> Exploration:
         """The same with the program, its exact cycles, and tensor memory for its activations.
 
-        ``batch``: images of a run; up to so many are told in ``flights``.  Where the board has no
-        room for that memory, images do not take turns, or some activations move to DRAM.
+        ``batch``: images of a run; up to so many are told in ``flights``, those of ``sizes`` or
+        those ``told``.  Where the board has no room for that memory, images do not take turns, or
+        some activations move to DRAM.
         """
         if self.configuration is None:
             raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
@@ -118,9 +121,9 @@ class Exploration:
             programs = compile_segments(network, config, self.choices, images)
             return Execution.of(programs, config)
 
-        found = {images: execution(images) for images in sizes(batch)}
+        found = {images: execution(images) for images in told or sizes(batch)}
         flights = tuple(self._flight(images, one.cycles.total) for images, one in found.items())
-        return replace(self, configuration=config, execution=found[1], flights=flights)
+        return replace(self, configuration=config, execution=found[min(found)], flights=flights)
 
     def _flight(self, images: int, cycles: int) -> Flight:
         mapping = self.mapping
