@@ -28,7 +28,8 @@ from benchmarks.choices import all_choices, fallback, label
 from benchmarks.network import NETWORKS, imported
 from dse.compile.compiler import compile_network
 from dse.cost.cost_model import Label
-from dse.cost.dynamap import WINOGRAD, Dynamap
+from dse.cost.dynamap import DATAFLOWS, WINOGRAD, Dynamap
+from dse.cost.gemm import gemm_cycles
 from dse.cycles.whole_program import program_cycles
 from dse.files.writing import write
 from dse.network.conv_shape import ConvShape
@@ -37,6 +38,8 @@ from dse.network.inputs import images, read_arrays, read_inputs
 from dse.onnx.importer import Imported, load
 from dse.process import interrupt
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm, LayerMapping
+from dse.tiling.legality import transforms_taps
+from dse.tiling.tile_form import tile_forms
 from hw.isa.config import OverlayConfig
 from sim import golden
 from sim.fast_overlay import build_overlay
@@ -102,48 +105,66 @@ def measure(
 
 
 def formula(conv: ConvShape, choice: Choice, config: OverlayConfig) -> int:
-    """DYNAMAP's cycles of a layer, without fill and memory."""
-    algorithm = choice.algorithm.value
-    if choice.algorithm is ConvAlgorithm.WINOGRAD:
-        (algorithm,) = (name for name, m in WINOGRAD.items() if m == choice.tile)
+    """DYNAMAP's cycles of a layer, without fill and memory; of Winograd along a line as well.
+
+    Along a line, a product of matrices for each element of a transformed tile and each round; the
+    other axis' taps are part of the reduction where they are a run, else rounds, too.
+    """
     assert choice.dataflow is not None
     array = np.array([[config.reduction, config.columns]])
+    algorithm = choice.algorithm.value
+    if choice.algorithm is ConvAlgorithm.WINOGRAD:
+        (form,) = (one for one in tile_forms(config.transforms) if one.tile == choice.tile)
+        if form.line:
+            axis, (taps, others) = form.transform.y, form.own(conv.kernel)
+            along, across = form.own((conv.o1, conv.o2))
+            products = axis.alpha * -(-taps // axis.taps) * (1 if form.runs else others)
+            tiles = -(-along // axis.m) * across
+            depth = conv.cin * (others if form.runs else 1)
+            flow = DATAFLOWS.index(choice.dataflow.name)
+            return int(products * gemm_cycles(tiles, depth, conv.cout, array)[0, flow])
+        (algorithm,) = (name for name, m in WINOGRAD.items() if m == choice.tile)
     return int(Dynamap().cycles(conv, [Label(algorithm, choice.dataflow.name)], array)[0, 0])
 
 
-def layer_network() -> Network:
-    """3 x 3, 64 to 64 channels, 56 x 56 pixels, padding 1, seeded random weights."""
+def layer_network(size: int, cin: int, cout: int, kernel: tuple[int, int]) -> Network:
+    """A layer of square images, "same" padding, seeded random weights."""
     rng = np.random.default_rng(0)
+    y, x = (taps // 2 for taps in kernel)
     conv = Conv(
         "layer",
         "x",
         "y",
-        Window((3, 3), padding=(1, 1, 1, 1)),
+        Window(kernel, padding=(y, x, y, x)),
         numbers=Numbers(
-            rng.integers(-127, 128, (64, 3, 3, 64)).astype(np.int8),
-            np.full(64, 0.0004),
-            rng.integers(-900, 900, 64).astype(np.int32),
+            rng.integers(-127, 128, (cout, *kernel, cin)).astype(np.int8),
+            np.full(cout, 0.0004),
+            rng.integers(-900, 900, cout).astype(np.int32),
         ),
     )
     tensors = {
-        "x": Tensor("x", 56, 56, 64, Quantisation(0.05, 3)),
-        "y": Tensor("y", 56, 56, 64, Quantisation(0.05, -5)),
+        "x": Tensor("x", size, size, cin, Quantisation(0.05, 3)),
+        "y": Tensor("y", size, size, cout, Quantisation(0.05, -5)),
     }
     return Network("layer", tensors, (conv,), ("x",), ("y",))
 
 
-def bench_layer(config: OverlayConfig) -> str:
+LAYERS = ((56, 64, 64, (3, 3)), (17, 192, 224, (1, 7)))
+"""Size, channels and kernel of the layers that all algorithms compute."""
+
+
+def bench_layer(config: OverlayConfig, network: Network) -> str:
     """A Markdown table of the choices; other algorithms also on the same array without Winograd."""
-    network = layer_network()
     (shape,) = map(network.conv_shape, network.convolutions())
-    image = {"x": np.random.default_rng(1).integers(-128, 128, (56, 56, 64)).astype(np.int8)}
+    image = {"x": np.random.default_rng(1).integers(-128, 128, shape.input).astype(np.int8)}
     plain = replace(config, winograd="none", scratch_words=0)
+    choices = {one: able(shape, one) for one in (config, plain)}
     cycles: dict[OverlayConfig, dict[Choice, Measured]] = {}
     for one in (config, plain):
         simulation = build_overlay(one)
         cycles[one] = {
             choice: measure(network, image, LayerMapping({"layer": choice}), simulation, one)
-            for choice in all_choices(one)
+            for choice in choices[one]
         }
     lines = [
         "| choice | cycles | of im2col | without Winograd | formula | mismatches |",
@@ -163,6 +184,16 @@ def bench_layer(config: OverlayConfig) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def able(shape: ConvShape, config: OverlayConfig) -> list[Choice]:
+    """The choices that can compute a layer and have something to transform."""
+    forms = {form.tile: form for form in tile_forms(config.transforms)}
+    return [
+        one
+        for one in all_choices(config)
+        if one.tile is None or transforms_taps(shape, forms[one.tile])
+    ]
 
 
 def bench_network(network: Network, image: Image, config: OverlayConfig, out: Path | None) -> str:
@@ -238,7 +269,11 @@ def main() -> None:
     rows, columns = map(int, arguments.array.split("x"))
     config = replace(CONFIG, rows=rows, columns=columns)
     if arguments.command == "layer":
-        print(bench_layer(config))
+        for size, cin, cout, kernel in LAYERS:
+            print(f"{kernel[0]} x {kernel[1]}, {cin} to {cout} channels, {size} x {size} pixels\n")
+            network = layer_network(size, cin, cout, kernel)
+            print(bench_layer(replace(config, winograd="all"), network), flush=True)
+            print()
         return
     model, batch = read_model(arguments)
     image = model.host.before(next(iter(images(batch))))
