@@ -53,7 +53,7 @@ def siblings(size: tuple[int, int], cin: int, layers: list[Layer]) -> Network:
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.tuples(st.integers(1, 6), st.integers(1, 8)),
     st.integers(1, 4),
