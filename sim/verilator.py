@@ -58,6 +58,12 @@ MAKE_VARIABLES = {
 # One file for the whole design compiles in two thirds of the time of ten that precompile their
 # headers, and -Og in two thirds of -O1's; it runs 10 % slower.
 SHORT_RUNS = {"OPT_FAST": "-Og", "VM_PARALLEL_BUILDS": "0"}
+# What runs once, at the start, is almost half of the code: it compiles a third faster so.
+COLD = "cold.h"
+COLD_TEXT = """#include "verilatedos.h"
+#undef VL_ATTR_COLD
+#define VL_ATTR_COLD __attribute__((cold, optimize("O0")))
+"""
 # Large designs run long.  -O1 runs 6 % slower than -O2 and builds 20 % faster.
 LONG_RUNS = {"OPT_FAST": "-O1"}
 
@@ -184,6 +190,8 @@ def build(
         *arguments,
     ]
     makes = [tools.version, tools.environment["MAKEFLAGS"]]
+    if not apart:
+        headers[COLD] = COLD_TEXT
     texts = [*map(_text_around, sources), str(sorted(headers.items())), control, verilog.text]
     cache = Cache(folder or build_folder())
     name = f"build-{_key([*makes, str(command), *texts])}"
@@ -205,10 +213,11 @@ def build(
         if control:
             (parts / "control.vlt").write_text(control)
             inputs.insert(0, str(parts / "control.vlt"))
+        flags = f"-I{parts}" if apart else f"-I{parts} -include {COLD}"
         for header, text in headers.items():
             (parts / header).write_text(text)
         tools.run(
-            [*command, "-CFLAGS", f"-I{parts}", "-MAKEFLAGS", " ".join(there), *inputs],
+            [*command, "-CFLAGS", flags, "-MAKEFLAGS", " ".join(there), *inputs],
             log=parts / "build.log",
             folder=parts,
         )

@@ -321,19 +321,28 @@ def limits(opcode: Opcode, name: str) -> tuple[int, int]:
     return low, (1 << (shape.width - shape.signed)) - 1
 
 
-def encode(opcode: Opcode, fields: dict[str, int]) -> bytes:
+def encode(opcode: Opcode, fields: Mapping[str, int]) -> bytes:
     """One instruction as ``INSTRUCTION_BYTES`` bytes; ValueError names a field out of range."""
-    layout = LAYOUTS[opcode]
-    members = dict(layout.members)
-    values = {"opcode": int(opcode), **fields}
-    for name, value in values.items():
-        if name not in members:
+    places = _places(opcode)
+    bits = int(opcode)  # the first field of all
+    for name, value in fields.items():
+        if name not in places:
             raise ValueError(f"{opcode.name} has no field {name!r}")
         low, high = limits(opcode, name)
         if not low <= value <= high:
             raise ValueError(f"{opcode.name}.{name} must be in [{low}, {high}], not {value}")
-    bits = layout.const(values).as_bits()
-    return int(bits).to_bytes(INSTRUCTION_BYTES, "little")
+        offset, ones = places[name]
+        bits = bits & ~(ones << offset) | (int(value) & ones) << offset
+    return bits.to_bytes(INSTRUCTION_BYTES, "little")
+
+
+@cache
+def _places(opcode: Opcode) -> dict[str, tuple[int, int]]:
+    """Where each field begins, and as many ones as it has bits."""
+    return {
+        str(name): (field.offset, (1 << _shape(field.shape).width) - 1)
+        for name, field in LAYOUTS[opcode]
+    }
 
 
 def decode(word: bytes) -> tuple[Opcode, dict[str, int]]:
@@ -343,9 +352,11 @@ def decode(word: bytes) -> tuple[Opcode, dict[str, int]]:
         opcode = Opcode(bits & 0xFF)
     except ValueError:
         raise ValueError(f"illegal opcode {bits & 0xFF:#x}") from None
-    layout = LAYOUTS[opcode]
-    const = layout.from_bits(bits & ((1 << layout.size) - 1))
-    return opcode, {name: int(const[name]) for name, _ in layout.members.items()}
+    found = {name: bits >> offset & ones for name, (offset, ones) in _places(opcode).items()}
+    for name, value in found.items():
+        if value > limits(opcode, name)[1]:  # it is negative
+            found[name] -= _places(opcode)[name][1] + 1
+    return opcode, found
 
 
 def _shape(member: Any) -> Any:

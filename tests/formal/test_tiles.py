@@ -11,7 +11,8 @@ from amaranth.lib import data
 
 from hw.conv.write.output_tiles import OutputTiles
 from hw.isa import CONV
-from hw.isa.config import OverlayConfig
+from hw.isa.config import TRANSFORMS, OverlayConfig
+from hw.isa.transforms import F2, LINE4
 from hw.lib.algorithm import multiple, of_transform
 from hw.lib.tiles import SIZE, Axis, Tiles, place_layout
 from tests.formal.kit import Proof, Verdict, mutated, seeded
@@ -235,11 +236,15 @@ def _steady(proof: Proof, value: Any, *, unless: Any) -> None:
     proof.assume(~later | unless | (before == value))
 
 
-CONFIG = overlay_config(1)
+CONFIG = overlay_config(1, "both")
 
 
-def test_output_tiles() -> None:
-    assert placed(OutputTiles(config=CONFIG), CONFIG).verdict() is Verdict.PROVED
+@pytest.mark.parametrize("winograd", ["both", "mixed", pytest.param("all", marks=pytest.mark.slow)])
+def test_output_tiles(winograd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two squares; a square beside a line, which is not as wide as high; all four take longer."""
+    monkeypatch.setitem(TRANSFORMS, "mixed", (F2, LINE4))
+    config = overlay_config(1, winograd)
+    assert placed(OutputTiles(config=config), config).verdict(depth=1) is Verdict.PROVED
 
 
 @seeded(

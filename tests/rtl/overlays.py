@@ -45,6 +45,7 @@ def _winograd(lanes: int) -> OverlayConfig:
         scratch_words=1024,
         normalisation=lanes - 1,
         pairs=lanes - 1,
+        crossings=lanes - 1,
     )
 
 
@@ -53,8 +54,8 @@ def _winograd(lanes: int) -> OverlayConfig:
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
 # with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise,
 # combine in any way, and have multipliers for depthwise convolutions.
-# "5x3" has more than 64 KiB of tensor memory, so that an address has more than 16 bits.  It and
-# "winograd2" cross borders between dies.
+# "5x3" has more than 64 KiB of tensor memory, so that an address has more than 16 bits.  It, "3x4"
+# and "winograd2" cross borders between dies.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -137,7 +138,7 @@ OVERLAYS: dict[str, OverlayConfig] = {
         scratch_words=256,
     ),
     "winograd1": _winograd(1),
-    "winograd2": replace(_winograd(2), crossings=1),
+    "winograd2": _winograd(2),
 }
 
 SWEPT = ("2x2", "5x3", "strips", "winograd2")

@@ -21,6 +21,7 @@ from tests.sim.test_functional import Builder
 
 pytestmark = pytest.mark.rtl
 
+# Pooling, tables and products are the least: with 64 lanes they are a third of what is compiled.
 WIDE = replace(
     OVERLAYS["winograd2"],
     rows=2,
@@ -30,6 +31,11 @@ WIDE = replace(
     weight_words=256,
     parameter_depth=256,
     scratch_words=2048,
+    pool_lanes=1,
+    tables=0,
+    products=0,
+    pairs=0,
+    normalisation=0,
 )
 Layer = tuple[int, int, int, Choice]  # channels, kernel, stride, how
 IS, WS, NS = (Choice(flow) for flow in (Dataflow.IS, Dataflow.WS, Dataflow.NS))
@@ -53,7 +59,7 @@ def siblings(size: tuple[int, int], cin: int, layers: list[Layer]) -> Network:
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.tuples(st.integers(1, 6), st.integers(1, 8)),
     st.integers(1, 4),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.network.rounding import factor, requantise
@@ -19,7 +19,7 @@ from hw.pool.lane_memory import LaneMemory
 from sim.verilator import lint
 from tests.hw.pool.pool_bench import Stall, check
 from tests.hw.pool.pool_layers import GAINS, Layer
-from tests.hw.pool.test_pool import EVERY_KIND, layers
+from tests.hw.pool.test_pool import EVERY_KIND, SLOW, STALLS, drawn, layers
 
 RING = 32
 
@@ -204,17 +204,20 @@ KINDS: list[Layer] = [
 
 
 @pytest.mark.parametrize(
-    ("depthwise", "stall"),
+    ("depthwise", "stall", "step"),
     [
-        (1, (0.0, 0.8)),
-        (3, (0.4, 0.4)),
-        pytest.param(3, (0.0, 0.0), marks=pytest.mark.slow),
-        pytest.param(5, (0.0, 0.0), marks=pytest.mark.slow),
+        (1, (0.0, 0.8), 2),
+        (3, (0.4, 0.4), 1),
+        pytest.param(1, (0.0, 0.8), 1, marks=SLOW),
+        pytest.param(3, (0.0, 0.0), 1, marks=SLOW),
+        pytest.param(5, (0.0, 0.0), 1, marks=SLOW),
     ],
 )
-def test_every_kind_of_window(depthwise: int, stall: Stall) -> None:
+def test_every_kind_of_window(depthwise: int, stall: Stall, step: int) -> None:
+    """With one multiplier, which is slow, every other kind."""
     config = small(depthwise=depthwise)
-    kinds = [EVERY_KIND[0], *KINDS[:4], EVERY_KIND[3], *KINDS[4:], EVERY_KIND[5]]
+    own = KINDS[::step]
+    kinds = [EVERY_KIND[0], *own[:4], EVERY_KIND[3], *own[4:], EVERY_KIND[5]]
     check(config, placed(kinds, config), stall=stall, seed=5)
 
 
@@ -251,17 +254,24 @@ def test_one_multiplier_for_many_lanes(lanes: int) -> None:
     check(config, placed([KINDS[0], KINDS[11]], config))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(convolutions(), min_size=3, max_size=6),
-    st.builds(
-        small, columns=st.integers(2, 5), depthwise=st.integers(1, 8), pool_lanes=st.integers(0, 9)
-    ),
-    st.sampled_from([(0.0, 0.0), (0.3, 0.3), (0.8, 0.0), (0.0, 0.9)]),
-    st.integers(0, 2**16),
-)
-def test_any_window(drawn: list[Layer], config: OverlayConfig, stall: Stall, seed: int) -> None:
-    check(config, placed(drawn, config), stall=stall, seed=seed)
+@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=SLOW)])
+def test_any_window(examples: int) -> None:
+    @drawn(examples)
+    @given(
+        st.lists(convolutions(), min_size=3, max_size=6),
+        st.builds(
+            small,
+            columns=st.integers(2, 5),
+            depthwise=st.integers(1, 8),
+            pool_lanes=st.integers(0, 9),
+        ),
+        st.sampled_from(STALLS),
+        st.integers(0, 2**16),
+    )
+    def any_window(found: list[Layer], config: OverlayConfig, stall: Stall, seed: int) -> None:
+        check(config, placed(found, config), stall=stall, seed=seed)
+
+    any_window()
 
 
 def test_without_tables_it_builds(tmp_path: Path) -> None:

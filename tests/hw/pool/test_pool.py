@@ -15,6 +15,9 @@ from hw.pool.cycles import pool_cost
 from tests.hw.pool.pool_bench import Stall, check, small
 from tests.hw.pool.pool_layers import Layer, Normalised, Pair
 
+SLOW = pytest.mark.slow
+QUIET, BOTH, WRITES = (0.0, 0.0), (0.4, 0.4), (0.0, 0.8)  # cycles are exact without stalls
+
 EVERY_KIND = [
     Layer(before=(1, 1), after=(1, 1)),
     Layer(kernel=(2, 2), stride=(2, 2), channels=7),
@@ -44,7 +47,7 @@ EVERY_KIND = [
 ]
 
 
-@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+@pytest.mark.parametrize("stall", [QUIET, BOTH, pytest.param(WRITES, marks=SLOW)])
 def test_every_kind_of_window(stall: Stall) -> None:
     check(small(), [replace(x, seed=i) for i, x in enumerate(EVERY_KIND)], stall=stall, seed=5)
 
@@ -61,8 +64,17 @@ HALVES = [
 ]
 
 
-@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize(
+    ("channels", "stall"),
+    [
+        (1, QUIET),
+        (1, WRITES),
+        (4, QUIET),
+        (4, BOTH),
+        pytest.param(1, BOTH, marks=SLOW),
+        pytest.param(4, WRITES, marks=SLOW),
+    ],
+)
 def test_two_pixels_a_word(channels: int, stall: Stall) -> None:
     """Between others, with padding in one half or both, and windows that do not slide."""
     found = [replace(x, channels=channels, halves=True, zero_point=-128) for x in HALVES]
@@ -98,7 +110,7 @@ PRODUCTS = [
 ]
 
 
-@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+@pytest.mark.parametrize("stall", [QUIET, WRITES, pytest.param(BOTH, marks=SLOW)])
 def test_products_between_poolings(stall: Stall) -> None:
     kinds = [PRODUCTS[0], EVERY_KIND[0], *PRODUCTS[1:], EVERY_KIND[3]]
     check(small(), [replace(x, seed=i) for i, x in enumerate(kinds)], stall=stall, seed=5)
@@ -113,7 +125,7 @@ NORMALISED = [
 ]
 
 
-@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+@pytest.mark.parametrize("stall", [QUIET, BOTH, pytest.param(WRITES, marks=SLOW)])
 def test_normalisations_between_others(stall: Stall) -> None:
     kinds = [
         EVERY_KIND[0],
@@ -148,7 +160,7 @@ COMBINED = [
 ]
 
 
-@pytest.mark.parametrize("stall", [(0.0, 0.0), (0.4, 0.4), (0.0, 0.8)])
+@pytest.mark.parametrize("stall", [QUIET, WRITES, pytest.param(BOTH, marks=SLOW)])
 def test_combinations_between_others(stall: Stall) -> None:
     kinds = [COMBINED[0], EVERY_KIND[0], *COMBINED[1:], NORMALISED[0], *COMBINED[:2]]
     config = small(normalisation=1, pairs=1)
@@ -181,32 +193,49 @@ def layers(draw: st.DrawFn) -> Layer:
     )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(layers(), min_size=3, max_size=6),
-    st.builds(small, columns=st.integers(2, 5), pool_lanes=st.integers(0, 9)),
-    st.sampled_from([(0.0, 0.0), (0.3, 0.3), (0.8, 0.0), (0.0, 0.9)]),
-    st.integers(0, 2**16),
-)
-def test_any_window(drawn: list[Layer], config: OverlayConfig, stall: Stall, seed: int) -> None:
-    check(config, [replace(layer, seed=i) for i, layer in enumerate(drawn)], stall=stall, seed=seed)
+STALLS = [QUIET, (0.3, 0.3), (0.8, 0.0), (0.0, 0.9)]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(st.tuples(layers(), st.booleans()), min_size=3, max_size=6),
-    st.integers(1, 4),
-    st.sampled_from([(0.0, 0.0), (0.3, 0.3), (0.8, 0.0), (0.0, 0.9)]),
-    st.integers(0, 2**16),
-)
-def test_any_window_of_two_pixels_a_word(
-    drawn: list[tuple[Layer, bool]], channels: int, stall: Stall, seed: int
-) -> None:
+def drawn(examples: int) -> Any:
+    """So many of them."""
+    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=SLOW)])
+def test_any_window(examples: int) -> None:
+    @drawn(examples)
+    @given(
+        st.lists(layers(), min_size=3, max_size=6),
+        st.builds(small, columns=st.integers(2, 5), pool_lanes=st.integers(0, 9)),
+        st.sampled_from(STALLS),
+        st.integers(0, 2**16),
+    )
+    def any_window(found: list[Layer], config: OverlayConfig, stall: Stall, seed: int) -> None:
+        kinds = [replace(layer, seed=i) for i, layer in enumerate(found)]
+        check(config, kinds, stall=stall, seed=seed)
+
+    any_window()
+
+
+@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=SLOW)])
+def test_any_window_of_two_pixels_a_word(examples: int) -> None:
     """And others between."""
-    fits = {"channels": channels, "slack": (0, 0), "zero_point": -128, "average": False}
-    found = [
-        replace(x, halves=True, dilation=(x.dilation[0], 1), **fits) if two else x
-        for x, two in drawn
-    ]
-    config = small(pool_lanes=2 * channels)
-    check(config, [replace(x, seed=i) for i, x in enumerate(found)], stall=stall, seed=seed)
+
+    @drawn(examples)
+    @given(
+        st.lists(st.tuples(layers(), st.booleans()), min_size=3, max_size=6),
+        st.integers(1, 4),
+        st.sampled_from(STALLS),
+        st.integers(0, 2**16),
+    )
+    def any_window(made: list[tuple[Layer, bool]], channels: int, stall: Stall, seed: int) -> None:
+        fits = {"channels": channels, "slack": (0, 0), "zero_point": -128, "average": False}
+        found = [
+            replace(x, halves=True, dilation=(x.dilation[0], 1), **fits) if two else x
+            for x, two in made
+        ]
+        config = small(pool_lanes=2 * channels)
+        kinds = [replace(x, seed=i) for i, x in enumerate(found)]
+        check(config, kinds, stall=stall, seed=seed)
+
+    any_window()
