@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 
 from dse.compile.layers import ConvLayer, Layer, Role
 from dse.compile.lifetime import completions
@@ -55,6 +56,38 @@ class _Schedule:
     end: int
 
 
+class _Engine:
+    """The layers that an engine may take: those that are ready before it is free, and others.
+
+    ``behind``: cycles of the longest chain that starts with each layer.
+    """
+
+    def __init__(self, behind: Sequence[int]) -> None:
+        self._behind, self._free = behind, 0
+        self._ready: list[tuple[int, int]] = []
+        self._later: list[tuple[int, int, int]] = []
+
+    def add(self, layer: int, ready: int) -> None:
+        """A layer that can start from a cycle on."""
+        heappush(self._later, (ready, -self._behind[layer], layer))
+
+    def first(self) -> tuple[int, int, int] | None:
+        """The start of the layer that can start first, less what is behind it, and its number."""
+        while self._later and self._later[0][0] <= self._free:
+            heappush(self._ready, heappop(self._later)[1:])
+        if self._ready:
+            return (self._free, *self._ready[0])
+        return self._later[0] if self._later else None
+
+    def take(self, done: int) -> None:
+        """That layer, until a cycle."""
+        if self._ready:
+            heappop(self._ready)
+        else:
+            heappop(self._later)
+        self._free = done
+
+
 @dataclass(frozen=True, eq=False)
 class Scheduler:
     """Orders of layers, by their numbers.
@@ -90,28 +123,27 @@ class Scheduler:
         return self._listed(self.needs)
 
     def _listed(self, needs: Needs) -> _Schedule:
-        behind = self._behind
         readers: list[list[int]] = [[] for _ in needs]
         for index, before in enumerate(needs):
             for one in before:
                 readers[one].append(index)
         missing = [len(before) for before in needs]
-        ready = {index: 0 for index, count in enumerate(missing) if not count}
-        free = {True: 0, False: 0}  # when the array is, and the engine beside it
+        engines = {array: _Engine(self._behind) for array in (True, False)}
+        for index, count in enumerate(missing):
+            if not count:
+                engines[self.on_array[index]].add(index, 0)
         starts: dict[int, int] = {}
         finish: dict[int, int] = {}
-        while ready:
-            chosen = min(
-                ready,
-                key=lambda one: (max(ready[one], free[self.on_array[one]]), -behind[one], one),
-            )
-            starts[chosen] = max(ready.pop(chosen), free[self.on_array[chosen]])
-            free[self.on_array[chosen]] = done = starts[chosen] + self.cycles[chosen]
-            finish[chosen] = done + self.latencies[chosen]
+        while offers := [found for engine in engines.values() if (found := engine.first())]:
+            start, _, chosen = min(offers)
+            done = start + self.cycles[chosen]
+            engines[self.on_array[chosen]].take(done)
+            starts[chosen], finish[chosen] = start, done + self.latencies[chosen]
             for reader in readers[chosen]:
                 missing[reader] -= 1
                 if not missing[reader]:
-                    ready[reader] = max(finish[one] for one in needs[reader])
+                    ready = max(finish[one] for one in needs[reader])
+                    engines[self.on_array[reader]].add(reader, ready)
         return _Schedule(starts, max(finish.values(), default=0))
 
     @cached_property

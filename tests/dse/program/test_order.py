@@ -50,6 +50,34 @@ def test_an_order_keeps_dependencies_and_is_no_longer_than_the_greedy_one(what: 
     assert end(order, what) <= end(greedy, what)
 
 
+def first_come(what: Jobs) -> list[int]:
+    """What can start first comes next; of several, what has the longest chain behind it."""
+    needs, cycles, latencies, on_array = what
+    behind = list(cycles)
+    for one in reversed(range(len(needs))):
+        for other in needs[one]:
+            behind[other] = max(behind[other], cycles[other] + behind[one])
+    free, finish = {True: 0, False: 0}, dict[int, int]()
+    order: list[int] = []
+    while len(order) < len(needs):
+        starts = {
+            one: max([free[on_array[one]], *(finish[other] for other in needs[one])])
+            for one in range(len(needs))
+            if one not in finish and needs[one] <= finish.keys()
+        }
+        one = min(starts, key=lambda one: (starts[one], -behind[one], one))
+        free[on_array[one]] = starts[one] + cycles[one]
+        finish[one] = free[on_array[one]] + latencies[one]
+        order.append(one)
+    return order
+
+
+@settings(max_examples=300, deadline=None)
+@given(jobs())
+def test_the_greedy_order_takes_what_can_start_first(what: Jobs) -> None:
+    assert list(Scheduler(*what).greedy().starts) == first_come(what)
+
+
 @pytest.mark.parametrize("copies", [1, 2])
 def test_a_long_pooling_lets_copies_pass(copies: int) -> None:
     """A convolution whose copied results are read, beside a long pooling for which there is time.
