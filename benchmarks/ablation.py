@@ -85,8 +85,8 @@ def cells_of(name: str, found: Exploration) -> list[str]:
     """A row, by ``HEADER``; of a compiled exploration."""
     mapping = found.mapping
     parts = {
-        part: sum(layer.split.get(part, 0.0) for layer in mapping.layers) / mapping.cycles
-        for part in ("array", "load", "fill", "drain", "pooling")
+        part: sum(layer.split[part] for layer in mapping.layers) / mapping.cycles
+        for part in ("array", "load", "fill", "drain")
     }
     peak = mapping.peak_macs
     waste = sorted(mapping.layers, key=lambda layer: layer.macs / peak - layer.compute)
@@ -103,7 +103,7 @@ def cells_of(name: str, found: Exploration) -> list[str]:
         f"{parts['array']:.1%}",
         f"{parts['load']:.1%}",
         f"{parts['fill'] + parts['drain']:.1%}",
-        f"{parts['pooling'] + mapping.transfer / mapping.cycles:.1%}",
+        f"{mapping.transfer / mapping.cycles:.1%}",
         ", ".join(worst),
     ]
 

@@ -24,6 +24,7 @@ from dse.compile.views import Layout, lay_out
 from dse.network.batches import joint
 from dse.network.graph import Network, NetworkError
 from dse.network.prune import prune
+from dse.network.segments import segments
 from dse.passes.concat import insert_copies
 from dse.passes.copies import batched, copies
 from dse.passes.layer_shapes import layer_shapes
@@ -90,8 +91,11 @@ def whole_memory(network: Network, depthwise: bool = False) -> int:
     """The least tensor memory in which all activations of a network find room.
 
     Layers follow each other in their own order; poolings run beside their neighbours, and with
-    ``depthwise`` so do all convolutions that can.
+    ``depthwise`` so do all convolutions that can.  Of a network in segments: of the largest.
     """
+    parts = segments(network)
+    if len(parts) > 1:
+        return max(whole_memory(part, depthwise) for part in parts)
     lowered = insert_copies(insert_identities(without_host(prune(network))[0]))
     able = {name for name, conv in layer_shapes(lowered).items() if not against_depthwise(conv)}
     layers, layout = fuse(lowered, able if depthwise else ()), lay_out(lowered)

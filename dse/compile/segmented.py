@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dse.assembly.program import Program
+from dse.assembly.program_error import ProgramError
 from dse.compile.compiler import compile_network
 from dse.network.graph import Network
 from dse.network.segments import segments
@@ -28,6 +29,9 @@ def compile_segments(
     parts = segments(network)
     if len(parts) > 1:
         mapping.check(_names(network, mapping))
+        members = {name for group in mapping.merge for name in group} | {*mapping.apart}
+        if unknown := sorted(members - {conv.name for conv in network.convolutions()}):
+            raise ProgramError(f"mapping: no convolution named {', '.join(map(repr, unknown))}")
     return tuple(
         compile_network(part, config, mapping if len(parts) == 1 else _share(part, mapping), batch)
         for part in parts

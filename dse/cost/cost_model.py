@@ -45,6 +45,8 @@ class Saving:
     name: str
 
 
+POOLING = "pooling"
+"""The part of a layer's cycles in which a pooling outlasts it."""
 Join = Literal["", "concat", "add", "product"]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dse.cost.between import BANDS, SHORTEST, depthwise_cycles, load_cycles, pool_cycles, pool_lanes
 from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
-from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving
+from dse.cost.cost_model import POOLING, Crossing, FloatArray, IntArray, Label, Saving
 from dse.cost.extents import extents, packings
 from dse.cost.ways import Way, legal_labels, ways
 from dse.network.conv_shape import ConvShape
@@ -140,7 +140,7 @@ class OverlayModel:
         }
         if conv.pooled is not None:
             tail = self._tail(conv, conv.pooled, self.way(label), found, grid)
-            split["pooling"] = np.broadcast_to(tail, len(arrays))
+            split[POOLING] = np.broadcast_to(tail, len(arrays))
         return split
 
     def _poolings(self, crossing: Crossing, arrays: IntArray) -> FloatArray:

@@ -161,7 +161,14 @@ def _merging(group: Group, gainers: frozenset[str]) -> Iterator[Arrangement]:
 
 
 def _layers(network: Network) -> Counter[ConvShape]:
-    return Counter(layer_shapes(network).values())
+    """Without the copies that follow: these count by themselves."""
+    shapes = layer_shapes(network).values()
+    return Counter(replace(one, pooled=None) if _is_copied(one) else one for one in shapes)
+
+
+def _is_copied(conv: ConvShape) -> bool:
+    pool = conv.pooled
+    return pool is not None and pool.kind == "max" and pool.kernel == pool.stride == (1, 1)
 
 
 def _pools(network: Network) -> Counter[PoolShape]:

@@ -83,16 +83,16 @@ class Decision:
     Members
     -------
     candidate : the fastest.
-    cycles : its exact ones; ``first``: those of the closed form's best.
+    cycles : its exact ones; ``first``: those of the closed form's best, None if it has no program.
     trials : how many mappings were tried.
     """
 
     candidate: Candidate
     cycles: int
-    first: int
+    first: int | None
     trials: int
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int | None]:
         """Plain data, ready for ``json.dumps``."""
         return {"trials": self.trials, "closed_form_exact": self.first, "exact": self.cycles}
 
@@ -145,8 +145,9 @@ class Trials:
             self._run(offers)
         if not self._trials:
             return None
-        chosen, start = self._fastest, self._trials[0]
-        return Decision(chosen.candidate, chosen.total, start.total, len(self._trials))
+        chosen, best = self._fastest, _key(candidates[0])
+        starts = (trial.total for trial in self._trials if _key(trial.candidate) == best)
+        return Decision(chosen.candidate, chosen.total, next(starts, None), len(self._trials))
 
     @property
     def _fastest(self) -> Trial:
@@ -198,7 +199,7 @@ class Trials:
             for turn in range(max(map(len, flips.values()), default=0)):
                 flipped = dict(one[turn] for one in flips.values() if turn < len(one))
                 yield self._made(fastest.candidate, arrangement, labels | flipped)
-        except (PassError, KeyError):  # stretches that cannot be laid out together
+        except (PassError, KeyError, ValueError):  # stretches that cannot be laid out together
             return
 
     def _made(

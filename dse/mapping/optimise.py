@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from dse.cost.cost_model import CostModel, FloatArray, IntArray, Label, as_arrays, split
+from dse.cost.cost_model import POOLING, CostModel, FloatArray, IntArray, Label, as_arrays, split
 from dse.cost.infeasible import Infeasible
 from dse.mapping.build import CostGraph, Restriction, cost_graph
 from dse.mapping.greedy import solve_greedily
@@ -125,7 +125,9 @@ def _mapping(
             stores.append(StoreChoice(vertex.name, chosen, arriving[i]))
         if vertex.conv is None:
             continue
-        compute = float(problem.costs[i][0, choice[i]])
+        parts = dict(split(model, vertex.conv, chosen, arrays))
+        behind = parts.pop(POOLING, 0.0)
+        compute = float(problem.costs[i][0, choice[i]]) - behind
         extra = problem.costs[i][0] + around[i]
         extra = extra - extra[choice[i]]
         extra[choice[i]] = np.inf
@@ -137,11 +139,11 @@ def _mapping(
                 chosen,
                 vertex.conv.macs,
                 compute,
-                arriving[i],
+                arriving[i] + behind,
                 vertex.conv.macs / (compute * peak),
                 vertex.labels[best] if known else None,
                 float(extra[best]) if known else None,
-                split(model, vertex.conv, chosen, arrays),
+                parts,
             )
         )
     return NetworkMapping(

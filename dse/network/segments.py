@@ -17,11 +17,17 @@ def segments(network: Network) -> tuple[Network, ...]:
     if not network.arrivals:
         return (network,)
     network = prune(network)
+    turn = turns(network)
+    count = max(turn[op.output] for op in network.operators) + 1
+    return tuple(_segment(network, turn, number, count) for number in range(count))
+
+
+def turns(network: Network) -> dict[str, int]:
+    """The number of the segment in which each tensor is there."""
     turn = {name: network.arrivals.get(name, 0) for name in network.inputs}
     for op in network.operators:
         turn[op.output] = max(turn[name] for name in op.inputs)
-    count = max(turn[op.output] for op in network.operators) + 1
-    return tuple(_segment(network, turn, number, count) for number in range(count))
+    return turn
 
 
 def _segment(network: Network, turn: dict[str, int], number: int, count: int) -> Network:

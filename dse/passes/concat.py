@@ -11,12 +11,20 @@ from dataclasses import replace
 
 from dse.network.graph import Concat, Network, Operator, Pool, Slice, Window
 from dse.network.names import Names
+from dse.network.segments import turns
 from dse.passes.placement import Slot, placement
 
 
 def insert_copies(network: Network, in_place: bool = True) -> Network:
-    """The graph with a copy of each slice, and each input of a concatenation, that needs one."""
-    return with_copies(network, placement(network, in_place).copies)
+    """The graph with a copy of each slice, and each input of a concatenation, that needs one.
+
+    Not of what comes from an earlier segment: that one's copies are made as it is compiled.
+    """
+    turn, inputs = turns(network), {op.output: op.inputs for op in network.operators}
+    copies = placement(network, in_place).copies
+    return with_copies(
+        network, {(name, k) for name, k in copies if turn[name] == turn[inputs[name][k]]}
+    )
 
 
 def with_copies(network: Network, slots: Collection[Slot]) -> Network:

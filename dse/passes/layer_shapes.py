@@ -7,6 +7,7 @@ from dataclasses import replace
 from dse.network.conv_shape import ConvShape
 from dse.network.graph import Conv, Network, Pool
 from dse.network.pool_shape import PoolShape
+from dse.network.segments import segments
 from dse.passes.padded_rows import against_gaps
 from dse.passes.placement import Placement, placement
 from dse.tiling.legality import tails
@@ -18,13 +19,16 @@ def layer_shapes(network: Network, in_place: bool = True) -> dict[str, ConvShape
     They know whether their input's rows are contiguous, why their results must be written as they
     are, and why without further pixels between their rows.  A folded result is dense, so that it
     cannot lie in the channel range of a concatenation; and only an unfolded one can be fused with
-    an addition.  ``in_place``: of concatenations, see ``insert_copies``.
+    an addition.  ``in_place``: of concatenations, see ``insert_copies``.  Of a network in segments
+    they are those of its segments: what passes from one to the next leaves the overlay.
     """
-    found, fused = placement(network, in_place), set(tails(network).values())
-    return {
-        conv.name: _noted(network, conv, found, conv.name in fused)
-        for conv in network.convolutions()
-    }
+    shapes = {}
+    parts = segments(network)
+    for part in parts if len(parts) == 1 else (network, *parts):  # parts lack what nothing needs
+        found, fused = placement(part, in_place), set(tails(part).values())
+        for conv in part.convolutions():
+            shapes[conv.name] = _noted(part, conv, found, conv.name in fused)
+    return shapes
 
 
 def _noted(network: Network, conv: Conv, found: Placement, fused: bool) -> ConvShape:

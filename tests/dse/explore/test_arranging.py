@@ -8,18 +8,22 @@ from functools import partial
 import pytest
 
 from boards.board import U200
+from dse.assembly.program_error import ProgramError
+from dse.compile.segmented import compile_segments
 from dse.cost import Infeasible
 from dse.cost.overlay_model import OverlayModel
 from dse.explore.arranging import Arrangements
 from dse.explore.families import Space
 from dse.explore.objectives import Objective
-from dse.explore.search import explore
+from dse.explore.search import explore, predict
 from dse.mapping import Restriction
-from dse.network.graph import Network
+from dse.network.graph import Concat, Conv, Network, Tensor, Window
+from dse.network.numbers import with_random_numbers
 from dse.network.prune import without_dense
 from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
-from dse.passes import Passes, apply
+from dse.passes import Passes, apply, merged_name
+from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
 
 
@@ -36,7 +40,8 @@ def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
     network = joined(branches)
     model = OverlayModel(template=OverlayConfig())
     found = Arrangements(network, Passes()).worth(model, 16, 16, Restriction())
-    assert apply(network, Passes(), found)
+    convs = {conv.name for conv in apply(network, Passes(), found).convolutions()}
+    assert convs >= {merged_name(group) for group in found.groups}
     chosen = explore(network, U200, array=(8, 8), space=Space(lanes=(2,)), trials=False)
     assert chosen.certified_gap == 0
 
@@ -76,6 +81,64 @@ def test_results_are_copied_where_layers_gain_more_than_a_copy_takes() -> None:
     assert Arrangements(modules(28), folds).worth(model, 48, 128, Restriction()).apart == (
         "5x5_reduce",
     )
+
+
+def test_a_copy_into_a_concatenation_counts_once() -> None:
+    """A narrow convolution: folded, it saves a third more than its copy takes."""
+    net = OutlineBuilder("net", (112, 112, 8))
+    parts = net.conv("input", "c", 8, 3), net.conv("input", "d", 16, 1)
+    net.conv(net.concat("j", *parts), "y", 16, 1)
+    model = OverlayModel(template=OverlayConfig(lanes=2, tensor_copies=2))
+    found = Arrangements(net.build(), Passes()).worth(model, 16, 64, Restriction())
+    assert "c" in found.apart
+
+
+def in_segments(width: int) -> Network:
+    """A concatenation with what the host brings is of a later segment than a part of it."""
+    net = OutlineBuilder("net", (width, width, 16))
+    a, c = (net.conv("input", name, 4, 3) for name in "ac")
+    first = net.build()
+    wide = {"h": 8, "j": 12, "y": 8}
+    tensors = {name: Tensor(name, width, width, channels) for name, channels in wide.items()}
+    return replace(
+        first,
+        tensors={**first.tensors, **tensors},
+        operators=(
+            *first.operators,
+            Concat("j", (c, "h"), "j"),
+            Conv("y", "j", "y", Window()),
+        ),
+        inputs=("input", "h"),
+        outputs=(a, "y"),
+        arrivals={"h": 1},
+    )
+
+
+@pytest.mark.parametrize("width", [56, 37])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_what_leaves_a_segment_is_neither_copied_nor_has_gaps(width: int, in_place: bool) -> None:
+    network = in_segments(width)
+    found = explore(
+        network,
+        U200,
+        array=(16, 128),
+        space=Space(lanes=(2,)),
+        passes=Passes(concat_in_place=in_place),
+        trials=False,
+        certify=False,
+    )
+    assert found.arrangement.apart == ()
+    execution = predict(found, network).execution
+    assert execution is not None
+    assert len(execution.programs) == 2
+
+
+@pytest.mark.parametrize("mapping", [{"apart": ("no",)}, {"merge": (("a", "no"),)}])
+def test_unknown_names_are_errors_in_segments_too(mapping: dict) -> None:
+    network = with_random_numbers(in_segments(8))
+    config = OverlayConfig(rows=8, columns=8)
+    with pytest.raises(ProgramError, match="no convolution named 'no'"):
+        compile_segments(network, config, LayerMapping(**mapping))
 
 
 def test_the_exact_model_may_decide_against_copies() -> None:
