@@ -10,16 +10,20 @@ import pytest
 
 from boards.board import U200
 from boards.estimate import estimate
+from dse.compile.compiler import compile_network
 from dse.cost.between import BANDS, pool_cycles
 from dse.cost.cost_model import CostModel, Crossing, Label, PoolShape, Saving, as_arrays
 from dse.cost.dynamap import Dynamap
 from dse.cost.infeasible import Infeasible
 from dse.cost.overlay_model import OverlayModel
+from dse.cycles.whole_program import program_cycles
 from dse.mapping import map_network, sweep
 from dse.network.conv_shape import ConvShape
+from dse.network.numbers import with_random_numbers
 from dse.network.prune import without_dense
 from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
+from dse.passes import layer_shapes
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import TRANSFORMS, ConfigError, OverlayConfig
 
@@ -305,3 +309,39 @@ def test_memories_are_raised_to_the_least(array: tuple[int, int], axi_bytes: int
         with pytest.raises(ConfigError, match=name):
             replace(raised, **{name: getattr(raised, name) // 2})
     assert OverlayConfig.raised(**sides, tensor_bytes=1 << 40).tensor_bytes == 1 << 28
+
+
+@pytest.mark.parametrize(
+    ("label", "near"),
+    [
+        (Label("im2col", "WS"), 0.03),
+        (Label("im2col", "IS"), 0.1),
+        (Label("kn2row", "NS"), 0.03),
+        (Label("winograd", "WS", "f4"), 0.15),
+        (Label("winograd", "IS", "f4"), 0.15),
+        (Label("winograd", "WS", "f4x1"), 0.1),
+    ],
+)
+def test_a_convolution_with_its_pooling_is_near_the_exact_model(label: Label, near: float) -> None:
+    """From the convolution's start to the pooling's end, in bands as the compiler cuts them."""
+    net = OutlineBuilder("net", (56, 56, 16))
+    net.pool(net.conv("input", "conv", 64, 3), "pool", 3, stride=2)
+    network = net.build()
+    template = replace(
+        BOTH,
+        winograd="all",
+        lanes=2,
+        tensor_bytes=1 << 20,
+        tensor_copies=2,
+        accumulator_depth=2048,
+        weight_words=4096,
+        axi_bytes=32,
+    )
+    model = OverlayModel(template=template)
+    config = model.config(8, 32)
+    mapping = LayerMapping({"conv": model.way(label).choice})
+    program = compile_network(with_random_numbers(network), config, mapping)
+    layers = {layer.name: layer for layer in program_cycles(program, config).layers}
+    exact = layers["pool"].end - layers["conv"].start
+    (found,) = model.cycles(layer_shapes(network)["conv"], [label], as_arrays(8, 32))[0]
+    assert found == pytest.approx(exact, rel=near)
