@@ -16,7 +16,7 @@ from dse.explore.objectives import Objective
 from dse.mapping import NetworkMapping, Restriction, map_network, sweep
 from dse.network.graph import Network
 from dse.networks.builder import OutlineBuilder
-from dse.passes import Passes
+from dse.passes import Arrangement, Passes
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
@@ -46,7 +46,7 @@ def explored(network: Network, mapping: NetworkMapping, **more: Any) -> ReportDa
         objective=Objective.LATENCY,
         network=network,
         passes=Passes(),
-        merged=(),
+        arrangement=Arrangement(),
         model=MODEL,
         mapping=mapping,
         seconds=1.25,
