@@ -18,7 +18,8 @@ from dse.passes.pass_error import PassError
 def set_apart(network: Network, names: Sequence[str]) -> Network:
     """The graph with a copy of what convolutions compute, by their names, also if merged.
 
-    Of a merged one, what all read is the copy; of another one, what concatenations read.
+    Of a merged one, what all read is the copy; of another one, what concatenations read.  One that
+    none reads lies apart already: calibration may have put a requantisation in between.
     """
     ranges = {op.name: (op.output, 0) for op in network.operators if isinstance(op, Slice)}
     results = {conv.output: conv.name for conv in network.convolutions()}
@@ -31,8 +32,8 @@ def set_apart(network: Network, names: Sequence[str]) -> Network:
     ]
     slots = []
     for name in names:
+        if name not in ranges and name not in results.values():
+            raise PassError(f"there is no convolution {name!r} whose result could lie apart")
         own = [ranges[name]] if name in ranges else [slot for conv, slot in inputs if conv == name]
-        if not own:
-            raise PassError(f"layer {name!r} has no result that could lie apart")
         slots += own
     return with_copies(network, slots)
