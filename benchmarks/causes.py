@@ -8,22 +8,19 @@ an ONNX file.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.arguments import convolutional, explored, line
 from boards.board import Board, board
 from dse.cost.overlay_model import OverlayModel
 from dse.explore.exploration import Exploration
 from dse.explore.search import explore, predict
-from dse.explore.subject import shapes_of, subject
 from dse.explore.waterfall import PARTS, Parts
 from dse.mapping import LayerChoice
-from dse.network.prune import without_dense
 from dse.passes import layer_shapes
 from dse.process import interrupt
-from polymap.api.command_line import parse_array
 
 LEAST = 1000
 """Added cycles of a layer that is named."""
@@ -47,7 +44,7 @@ def row(name: str, target: Board, found: Exploration) -> str:
     mapping, execution = found.mapping, found.execution
     assert execution is not None
     total = execution.cycles.total
-    return _line(
+    return line(
         name,
         f"{target.name}, {'what the card leaves' if target.source else 'bare device'}",
         f"{mapping.rows} x {mapping.columns}, {found.lanes}, {found.winograd}",
@@ -100,30 +97,23 @@ def _edges(found: Exploration, choice: LayerChoice) -> str:
 
 def _parts_row(name: str, way: str, parts: Parts, cause: str) -> str:
     cycles = [sum(parts.values()), _added(parts), *(parts[part] for part in list(PARTS)[1:])]
-    return _line(f"`{name}`" if way else name, way, *(f"{n:,.0f}" for n in cycles), cause)
-
-
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+    return line(f"`{name}`" if way else name, way, *(f"{n:,.0f}" for n in cycles), cause)
 
 
 def _head(cells: Sequence[str]) -> str:
-    return f"{_line(*cells)}\n{'|---' * len(cells)}|"
+    return f"{line(*cells)}\n{'|---' * len(cells)}|"
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print the tables, each row as soon as it is known."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.causes", description=__doc__)
-    parser.add_argument("models", nargs="*", default=["googlenet", "inception-v4"])
+    parser = explored("causes", __doc__, ["googlenet", "inception-v4"])
     parser.add_argument("--board", action="append", help="may be repeated; default: u200")
-    parser.add_argument("--bare", action="store_true", help="the device, not what a card leaves")
-    parser.add_argument("--array", type=parse_array, help="rows and columns, such as 48x128")
     asked = parser.parse_args(arguments)
     boards = [board(name, bare=asked.bare) for name in asked.board or ["u200"]]
     print(_head(HEADER), flush=True)
     tables = []
     for model in asked.models:
-        network = without_dense(shapes_of(subject(model)))
+        network = convolutional(model)
         name = Path(model).stem
         for target in boards:
             chosen = explore(network, target, array=asked.array, certify=False)

@@ -7,20 +7,17 @@ multipliers' cycles the network's own multiplications take by direct convolution
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+from benchmarks.arguments import convolutional, explored, line
 from boards.board import board
 from dse.explore.exploration import Exploration
 from dse.explore.objectives import Objective
 from dse.explore.search import explore
-from dse.explore.subject import shapes_of, subject
 from dse.network.graph import Network
 from dse.network.numbers import with_random_numbers
-from dse.network.prune import without_dense
 from dse.process import interrupt
-from polymap.api.command_line import parse_array
 
 MOST = 8
 HEADER = ("images", "cycles", "an image", "ms", "images/s", "utilisation")
@@ -42,16 +39,13 @@ def rows(found: Exploration, network: Network) -> Iterator[tuple[str, ...]]:
 
 def main(arguments: Sequence[str]) -> None:
     """Print a table for each network."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.in_flight", description=__doc__)
-    parser.add_argument("models", nargs="*", default=["googlenet"])
+    parser = explored("in_flight", __doc__, ["googlenet"])
     parser.add_argument("--board", default="u200")
-    parser.add_argument("--bare", action="store_true", help="the device, not what a card leaves")
-    parser.add_argument("--array", type=parse_array, help="rows and columns, such as 48x128")
     parser.add_argument("--batch", type=int, default=MOST, help="images of the longest run")
     asked = parser.parse_args(arguments)
     target = board(asked.board, bare=asked.bare)
     for model in asked.models:
-        network = without_dense(shapes_of(subject(model)))
+        network = convolutional(model)
         found = explore(
             network,
             target,
@@ -65,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         print(f"**{model}, {target.name}, {found.mapping.rows} x {found.mapping.columns}**\n")
         print(f"| {' | '.join(HEADER)} |\n|{'---:|' * len(HEADER)}")
         for cells in rows(found, network):
-            print(f"| {' | '.join(cells)} |")
+            print(line(*cells))
         print(flush=True)
 
 

@@ -7,20 +7,17 @@ both assume; and two bounds, every multiplier busy and the weights' bytes on the
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+from benchmarks.arguments import convolutional, explored, line
 from boards.board import Board, board
 from dse.cost import CostModel, Dynamap, ScaleSim
 from dse.explore.exploration import Exploration
 from dse.explore.search import explore, predict
-from dse.explore.subject import shapes_of, subject
 from dse.mapping import map_network
-from dse.network.prune import without_dense
 from dse.passes import layer_shapes
 from dse.process import interrupt
-from polymap.api.command_line import parse_array
 
 HEADER = (
     *("layer", "way", "this, exact", "DYNAMAP's model", "SCALE-Sim", "multipliers busy"),
@@ -57,15 +54,12 @@ def _cycles(found: Exploration, model: CostModel) -> dict[str, float]:
 
 def main(arguments: Sequence[str]) -> None:
     """Print a table for each network."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.side_by_side", description=__doc__)
-    parser.add_argument("models", nargs="*", default=["googlenet"])
+    parser = explored("side_by_side", __doc__, ["googlenet"])
     parser.add_argument("--board", default="u200")
-    parser.add_argument("--bare", action="store_true", help="the device, not what a card leaves")
-    parser.add_argument("--array", type=parse_array, help="rows and columns, such as 48x128")
     asked = parser.parse_args(arguments)
     target = board(asked.board, bare=asked.bare)
     for model in asked.models:
-        network = without_dense(shapes_of(subject(model)))
+        network = convolutional(model)
         found = predict(explore(network, target, array=asked.array, certify=False), network)
         mapping = found.mapping
         array = f"{mapping.rows} x {mapping.columns}, {found.lanes} lanes"
@@ -73,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
         print("|---|---|" + "---:|" * (len(HEADER) - 2))
         for name, way, cycles in rows(found, target):
             cells = (name, way, *(f"{value:,.0f}" for value in cycles))
-            print(f"| {' | '.join(cells)} |")
+            print(line(*cells))
         print(flush=True)
 
 
