@@ -158,7 +158,9 @@ def winograd_tilings(shape: Tiled, flow: Dataflow, grid: Grid) -> list[Tiling]:
     """The candidates of Winograd.
 
     Pixel tiles as large as the memories allow with the least room in the scratch memory, and with
-    a block more, that is filled meanwhile; and smaller ones, before which less is to be filled.
+    a block more, that is filled meanwhile; and smaller ones, before which less is to be filled:
+    parts of the largest, or of all tiles, so that more memory never leaves a tile out that less
+    has.
     """
     depth, elements = grid.template.accumulator_depth, shape.transform.elements
     if depth < elements or flow is Dataflow.NS:
@@ -172,10 +174,8 @@ def winograd_tilings(shape: Tiled, flow: Dataflow, grid: Grid) -> list[Tiling]:
     scratch = grid.template.scratch_words
     limit = grid.columns if flow is Dataflow.IS else depth // elements
     rooms = [floor_div(scratch, (blocks + more) * elements) for more in (0, 1)]
-    limits = [
-        np.minimum(limit, rooms[0]),
-        *(floor_div(np.minimum(limit, rooms[1]), n) for n in (1, 2, 4)),
-    ]
+    most = np.minimum(np.minimum(limit, rooms[1]), shape.tiles)
+    limits = [np.minimum(limit, rooms[0]), *(ceil_div(most, n) for n in (1, 2, 3, 4))]
     multiple = grid.rows if flow is Dataflow.IS else 1
     tiles = distinct(balanced(shape.tiles, np.maximum(1, limit), multiple) for limit in limits)
     return [

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import inf
 
 import numpy as np
 
 from dse.cost.between import BANDS, SHORTEST, depthwise_cycles, load_cycles, pool_cycles, pool_lanes
 from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
-from dse.cost.cost_model import POOLING, Crossing, FloatArray, IntArray, Label, Saving
+from dse.cost.cost_model import (
+    POOLING,
+    Crossing,
+    FloatArray,
+    IntArray,
+    Label,
+    Saving,
+    as_arrays,
+)
 from dse.cost.extents import extents, packings
 from dse.cost.ways import Way, legal_labels, ways
 from dse.network.conv_shape import ConvShape
@@ -75,14 +84,20 @@ class OverlayModel:
         return legal_labels(self.template, self.folds, conv)
 
     def cycles(self, conv: ConvShape, labels: Sequence[Label], arrays: IntArray) -> FloatArray:
-        grid = _grid(arrays, self.template)
-        found = np.full((len(arrays), len(labels)), inf)
-        for index, label in enumerate(labels):
-            options = list(self._candidates(conv, self.way(label), grid))
-            for parts in options:
-                np.minimum(found[:, index], sum(parts.values()), out=found[:, index])
-            if conv.pooled is not None:
-                found[:, index] += self._tail(conv, conv.pooled, self.way(label), options, grid)
+        if len(arrays) == 1:
+            rows, columns = arrays[0].tolist()
+            return np.array([[_on_one_array(self, conv, lb, rows, columns) for lb in labels]])
+        return np.stack([self._cycles(conv, label, arrays) for label in labels], axis=1)
+
+    def _cycles(self, conv: ConvShape, label: Label, arrays: IntArray) -> FloatArray:
+        """[A]: of one label; inf on arrays that no configuration has."""
+        grid, way = _grid(arrays, self.template), self.way(label)
+        options = list(self._candidates(conv, way, grid))
+        found = np.full(len(arrays), inf)
+        for parts in options:
+            np.minimum(found, sum(parts.values()), out=found)
+        if conv.pooled is not None:
+            found += self._tail(conv, conv.pooled, way, options, grid)
         found[((arrays < LEAST_SIDE) | (arrays > MOST_SIDE)).any(axis=1)] = inf
         return found
 
@@ -213,6 +228,15 @@ class OverlayModel:
                     "load": (1 - self.prefetched) * count * (tiling.longest - tiling.cycles),
                     "drain": np.where(tiling.legal, tiling.drain - 1 + DISPATCH, inf),
                 }
+
+
+@lru_cache(maxsize=1 << 16)
+def _on_one_array(
+    model: OverlayModel, conv: ConvShape, label: Label, rows: int, columns: int
+) -> float:
+    """Asked again and again: arrangements of a network have most layers in common."""
+    (cycles,) = model._cycles(conv, label, as_arrays(rows, columns))
+    return float(cycles)
 
 
 def _steady(found: Iterable[Parts]) -> Count:

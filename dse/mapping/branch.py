@@ -21,6 +21,7 @@ from dse.mapping.optimise import unmappable
 from dse.mapping.pbqp import solve
 from dse.network.graph import Network
 
+_FEW = 16  # arrays that are sooner done than sent elsewhere; their layers' cycles are kept
 _CHUNK = 4096  # arrays per numpy call: large enough to forget Python, small enough for the cache
 _BATCH, _GROWTH = 512, 4  # arrays opened in the first round, and how many more in each further one
 
@@ -215,7 +216,9 @@ class Search:
             for part, members in groups.items()
             for i in range(0, len(members), _CHUNK)
         ]
-        return np.concatenate([np.zeros(0), *self._executor.map(function, tasks)])
+        few = sum(len(arrays) for _, arrays in tasks) <= _FEW
+        values = map(function, tasks) if few else self._executor.map(function, tasks)
+        return np.concatenate([np.zeros(0), *values])
 
     def _graph(self, model: CostModel) -> CostGraph:
         if model not in self._graphs:

@@ -14,6 +14,7 @@ from hw.lib.emit import emit
 from hw.lib.queue import Queue
 
 
+@pytest.mark.slow  # what makes bitstreams routes a design, too: tests/boards/test_ulx3s.py
 def test_a_queue_is_routed(tmp_path: Path) -> None:
     with Progress("test") as progress:
         sources = {"queue.v": emit(Queue(shape=4, depth=8), TOP).text}

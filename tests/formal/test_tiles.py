@@ -239,7 +239,9 @@ def _steady(proof: Proof, value: Any, *, unless: Any) -> None:
 CONFIG = overlay_config(1, "both")
 
 
-@pytest.mark.parametrize("winograd", ["both", "mixed", pytest.param("all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "winograd", ["mixed", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("both", "all"))]
+)
 def test_output_tiles(winograd: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two squares; a square beside a line, which is not as wide as high; all four take longer."""
     monkeypatch.setitem(TRANSFORMS, "mixed", (F2, LINE4))

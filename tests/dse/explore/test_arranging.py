@@ -25,6 +25,7 @@ from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, merged_name
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
+from tests.kit.outlines import fires, modules
 
 
 def joined(branches: int) -> Network:
@@ -46,9 +47,14 @@ def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
     assert chosen.certified_gap == 0
 
 
-@pytest.mark.parametrize("name", ["squeezenet", pytest.param("googlenet", marks=pytest.mark.slow)])
-def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps(name: str) -> None:
-    network = without_dense(benchmark(name))
+@pytest.mark.parametrize(
+    "network",
+    [fires(), pytest.param(without_dense(benchmark("googlenet")), marks=pytest.mark.slow)],
+    ids=lambda network: network.name,
+)
+def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps(
+    network: Network,
+) -> None:
     board = replace(U200, dsp=400)
     search = partial(explore, network, board, trials=False)
     best = search()
@@ -59,15 +65,6 @@ def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps(name:
     assert tight.mapping.dsp <= best.mapping.dsp
     with pytest.raises(Infeasible, match="latency_ms needed"):
         search(objective=Objective.DSP, latency_ms=0.9 * best.mapping.latency_ms)
-
-
-def modules(width: int) -> Network:
-    """GoogLeNet's modules: 3 x 3 and 5 x 5 behind reductions; few channels of many columns."""
-    net = OutlineBuilder("modules", (28, width, 192))
-    left, right = net.conv("input", "3x3_reduce", 96, 1), net.conv("input", "5x5_reduce", 16, 1)
-    parts = [net.conv("input", "1x1", 64, 1), net.conv(left, "3x3", 128, 3)]
-    net.conv(net.concat("j", *parts, net.conv(right, "5x5", 32, 5)), "y", 64, 1)
-    return net.build()
 
 
 def test_results_are_copied_where_layers_gain_more_than_a_copy_takes() -> None:

@@ -10,13 +10,13 @@ from boards.board import U200
 from dse.explore.executors import ExecutorName, executor
 from dse.explore.families import Space
 from dse.explore.search import explore
-from dse.networks.catalogue import benchmark
 from hw.isa.errors import InputError
+from tests.kit.outlines import fires
 
 
 def test_the_same_design_on_joblib() -> None:
     options = {"array": (8, 8), "space": Space(lanes=(2,)), "certify": False, "trials": False}
-    network = benchmark("squeezenet")
+    network = fires()
     ours = explore(network, U200, **options)
     other = explore(network, U200, executor=executor(ExecutorName.JOBLIB), **options)
     assert other.mapping.choice == ours.mapping.choice

@@ -23,12 +23,12 @@ from dse.explore.resources import Resources
 from dse.explore.search import explore, explore_all
 from dse.mapping import map_network, sweep
 from dse.network.numbers import with_random_numbers
-from dse.network.prune import without_dense
 from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
 from dse.passes import layer_shapes
 from hw.isa.config import TRANSFORMS, OverlayConfig
 from hw.isa.transforms import signed_bits
+from tests.kit.outlines import fires, modules
 
 NEEDS = Needs(tensor_bytes=1 << 20, parameter_depth=4096, sum_bits=27, raw_bits=26)
 
@@ -95,7 +95,7 @@ def test_resources_grow_with_rows_and_columns() -> None:
 
 
 def test_no_design_beats_its_bound() -> None:
-    network = without_dense(benchmark("googlenet"))
+    network = modules(28)
     (union,) = Space(lanes=(2,)).families(U200, needs(network))
     for rows, columns in ((8, 8), (48, 128), (64, 98)):
         floor = map_network(network, union.bound, rows, columns)
@@ -146,18 +146,18 @@ def test_a_clock_and_a_bus_beyond_the_board() -> None:
 def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
     slow, narrow = replace(U200, clock_hz=140e6), replace(U200, memory_channels=1)
     found = [
-        explore(benchmark("squeezenet"), board, array=(8, 8), trials=False).configuration
+        explore(fires(), board, array=(8, 8), trials=False, certify=False).configuration
         for board in (U200, slow, narrow, replace(U200, memory_channels=3))
     ]
     buses = [(config.axi_bytes, config.weight_ports) for config in found if config]
     assert buses == [(64, 4), (128, 4), (64, 1), (64, 2)]
     with pytest.raises(Infeasible, match="memory_channels needed 2, available 1"):
-        explore(benchmark("squeezenet"), narrow, array=(8, 8), space=Space(weight_ports=2))
+        explore(fires(), narrow, array=(8, 8), space=Space(weight_ports=2))
 
 
 def test_one_lane_is_left_out_only_where_two_beat_it() -> None:
     """The same front as of all arrays of either number of lanes."""
-    network, board = benchmark("squeezenet"), replace(U200, dsp=500)
+    network, board = fires(), replace(U200, dsp=500)
     needed = needs(network)
     arrays = rectangles(board.dsp)
     arrays = arrays[(arrays >= 2).all(axis=1)]
@@ -173,12 +173,12 @@ def test_one_lane_is_left_out_only_where_two_beat_it() -> None:
 
 
 def test_several_networks_and_boards_at_once() -> None:
-    networks = [benchmark("squeezenet"), without_dense(benchmark("alexnet"))]
+    networks = [fires(), modules(28)]
     with ThreadPoolExecutor(2) as pool:
         found = explore_all(networks, [U200, KCU1500], executor=pool, array=(8, 8), trials=False)
     assert set(found) == {(n.name, b.name) for n in networks for b in (U200, KCU1500)}
     alone = explore(networks[0], KCU1500, array=(8, 8), trials=False)
-    assert found["squeezenet", "kcu1500"].mapping.choice == alone.mapping.choice
+    assert found["fires", "kcu1500"].mapping.choice == alone.mapping.choice
 
 
 def test_needs_of_a_network() -> None:

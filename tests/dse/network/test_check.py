@@ -25,7 +25,10 @@ LIGHT = {
 """Operators that the host runs amid the overlay: response normalisation."""
 
 
-@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "vgg19" else n for n in LIGHT],
+)
 def test_light_networks(light: Path, name: str) -> None:
     path = light / f"light_{name}.onnx"
     report = check(path, strict=True)

@@ -32,7 +32,7 @@ def addresses(view: View) -> np.ndarray:
     return view.start + (y * view.width + x) * view.pitch + view.channel + channel
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graphs, st.booleans())
 def test_views_hold_what_they_should(network: Network, in_place: bool) -> None:
     """Joins, slices and reshapes are other views of the same bytes; all else has its own bytes."""
@@ -60,7 +60,7 @@ def test_views_hold_what_they_should(network: Network, in_place: bool) -> None:
         assert place.max() < layout.buffers[layout.views[name].buffer]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graphs, st.booleans(), configs(), st.integers(0, 1 << 32))
 def test_same_bytes(network: Network, in_place: bool, config: OverlayConfig, seed: int) -> None:
     """Copies change nothing, and the other representation has the same ones."""

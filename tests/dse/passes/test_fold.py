@@ -86,7 +86,7 @@ def foldings(draw: st.DrawFn) -> tuple[Network, dict[str, int]]:
     return network, factors
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(foldings(), configs(), st.integers(0, 1 << 32))
 def test_same_bytes(
     drawn: tuple[Network, dict[str, int]], config: OverlayConfig, seed: int

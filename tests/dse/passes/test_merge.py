@@ -89,7 +89,7 @@ def _layers(program: Program, *kinds: str) -> int:
     return sum(layer.kind in kinds for layer in program.manifest.layers)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(inceptions())
 def test_siblings_are_all_that_there_are(network: Network) -> None:
     """No group takes a further member, and no two of the others merge."""
@@ -173,7 +173,7 @@ def test_quantisations_and_ranges_are_each_parts_own() -> None:
         assert set(np.broadcast_to(conv.low, len(conv.bias))[own]) == {convs[parts[name]].low}
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), configs(), st.integers(0, 1 << 32), st.integers(0, 1 << 32))
 def test_merged_layers_can_be_folded(
     data: st.DataObject, config: OverlayConfig, weights: int, seed: int

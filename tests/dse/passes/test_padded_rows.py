@@ -180,7 +180,7 @@ def mapped(draw: st.DrawFn) -> tuple[Network, OverlayConfig, LayerMapping]:
     return network, grown(fold(network, factors), config), LayerMapping(layers)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=35, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mapped(), st.integers(1, 2), st.integers(0, 1 << 32))
 def test_drawn_networks(
     drawn: tuple[Network, OverlayConfig, LayerMapping], batch: int, seed: int

@@ -39,7 +39,7 @@ def pooled(draw: st.DrawFn) -> Network:
     return b.build(*outputs)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pooled(), configs(), st.integers(0, 1 << 32))
 def test_same_bytes(network: Network, config: OverlayConfig, seed: int) -> None:
     """Golden model and compiled program; all tensors but the concatenations that are gone."""

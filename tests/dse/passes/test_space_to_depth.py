@@ -86,7 +86,7 @@ def strided(draw: st.DrawFn) -> Network:
     return b.build(*names[1:])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), strided(), configs(), st.integers(0, 1 << 32))
 def test_same_bytes(
     data: st.DataObject, network: Network, config: OverlayConfig, seed: int

@@ -30,9 +30,8 @@ def config(axi_bytes: int, weight_ports: int) -> OverlayConfig:
     )
 
 
-@pytest.mark.parametrize(
-    ("axi_bytes", "weight_ports"), [(4, 2), pytest.param(32, 1, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("axi_bytes", "weight_ports"), [(4, 2), (32, 1)])
 def test_frontend(axi_bytes: int, weight_ports: int, tmp_path: Path) -> None:
     made = config(axi_bytes, weight_ports)
     run_bench(

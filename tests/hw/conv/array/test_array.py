@@ -314,7 +314,7 @@ def cases(draw):
     return config, gemms, draw(st.integers(0, 99)), draw(st.sampled_from([0.0, 0.0, 0.3]))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_gemms_match_numpy(case) -> None:
     config, gemms, seed, stalls = case

@@ -157,7 +157,7 @@ def expected(layer, image: np.ndarray) -> list[list[int | None]]:
     return words
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(layers(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3]))
 def test_words_are_the_runs_of_the_window(layer, seed, stalls) -> None:
     rng = np.random.default_rng(seed)
