@@ -1,16 +1,17 @@
-"""Bands: a convolution and the pooling that reads it run side by side, some rows apart.
+"""Bands: a convolution and the poolings that read it run side by side, some rows apart.
 
 Array and pooling engine are concurrent, but a pooling needs its rows.  Cut into bands of rows, the
 pooling follows the convolution band by band, so that only its last band is left when the array is
 done; and the next convolution, if it reads the pooling, starts with the rows that are there.  Every
-band streams the weights anew, so there are only as many as pay.
+band streams the weights anew, so there are only as many as pay.  A pooling that reads a pooling,
+such as a normalisation, follows that one in turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -34,13 +35,14 @@ Ends = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Bands:
-    """A convolution and a pooling by their numbers; the bands of these and of a layer behind.
+    """A convolution and its poolings by their numbers; the bands of these and of a layer behind.
 
-    ``tail``: cycles from the convolution's end to the pooling's.
+    ``pools``: each reads the one before it.  ``tail``: cycles from the convolution's end to the
+    last one's.
     """
 
     conv: int
-    pool: int
+    pools: tuple[int, ...]
     ends: Mapping[int, Ends]
     tail: int
 
@@ -52,17 +54,17 @@ def find_bands(
     config: OverlayConfig,
     mapping: LayerMapping,
 ) -> tuple[Bands, ...]:
-    """All pairs of a convolution and a pooling that gain by it."""
+    """All convolutions with poolings behind them that gain by it."""
     found = [
         bands
-        for time, conv, follower, pool in pairs(network, layers)
-        if (bands := _best(network, time, conv, follower, pool, layout, config, mapping))
+        for time, pools in chains(network, layers)
+        if (bands := _best(network, layers, time, pools, layout, config, mapping))
     ]
     taken = {time for bands in found for time in bands.ends}
     for index, bands in enumerate(found):
         behind = _behind(network, layers, bands, layout, config, mapping)
         if behind and not taken & behind.keys():
-            found[index] = Bands(bands.conv, bands.pool, {**bands.ends, **behind}, bands.tail)
+            found[index] = replace(bands, ends={**bands.ends, **behind})
     return tuple(found)
 
 
@@ -87,23 +89,26 @@ def ready_rows(window: Window, height: int, rows: int, outputs: int) -> int:
 
 def _best(
     network: Network,
+    layers: Sequence[Layer],
     time: int,
-    conv: ConvLayer,
-    follower: int,
-    pool: WindowLayer,
+    pools: tuple[int, ...],
     layout: Layout,
     config: OverlayConfig,
     mapping: LayerMapping,
 ) -> Bands | None:
-    height, pool_height = (layout.views[layer.output].height for layer in (conv, pool))
-    pooling = beside_cycles(network, pool, config)
-    best, least = None, conv_cycles(conv, height, layout, config, mapping) + pooling
+    conv = layers[time]
+    assert isinstance(conv, ConvLayer)
+    height = layout.views[conv.output].height
+    following = [_follower(network, layers[pool], layout, config) for pool in pools]
+    best = None
+    least = conv_cycles(conv, height, layout, config, mapping)
+    least += sum(pool.cycles for pool in following)
     multiple = _tile_rows(conv, layout, config, mapping)
     for count in BANDS:
         rows = multiple * ceil_div(ceil_div(height, count), multiple)
         ends = tuple(end for _, _, end in cuts(height, rows))
-        following = pool_ends(pool.window, height, ends, pool_height)
-        if len(following) < 2:
+        banded = list(_banded(following, height, ends))
+        if not banded:
             continue
         array = [
             conv_cycles(conv, end - first, layout, config, mapping)
@@ -111,14 +116,58 @@ def _best(
         ]
         if min(array[:-1]) < SHORTEST:
             break
+        # Bands of one pooling stand behind those of the other that they read.
+        steps = list(accumulate(array))
+        work = [0] * len(ends)
+        arrivals = list(range(len(ends)))  # of the rows before, by band: the array's band
+        before, rows_before = height, ends
+        for pool, own in zip(following, banded, strict=False):
+            arrivals = [arrivals[pool.awaited(before, rows_before, end)] for end in own]
+            for arrival, rows in zip(arrivals, np.diff((0, *own)).tolist(), strict=True):
+                work[arrival] += ceil_div(pool.cycles * rows, pool.height)
+            before, rows_before = pool.height, own
         done = 0
-        for end, rows in zip(following, np.diff((0, *following)).tolist(), strict=True):
-            needed = sum(ready_rows(pool.window, height, r, pool_height) < end for r in ends[:-1])
-            done = max(done, sum(array[: needed + 1])) + ceil_div(pooling * rows, pool_height)
+        for ready, cycles in zip(steps, work, strict=True):
+            done = max(done, ready) + cycles if cycles else done
+        done += sum(pool.cycles for pool in following[len(banded) :])
         if done < least:
-            cuts_of = {time: ends, follower: following}
-            best, least = Bands(time, follower, cuts_of, done - sum(array)), done
+            taken = pools[: len(banded)]
+            cuts_of = {time: ends, **dict(zip(taken, banded, strict=True))}
+            best, least = Bands(time, taken, cuts_of, done - steps[-1]), done
     return best
+
+
+@dataclass(frozen=True)
+class _Follower:
+    """A pooling: its window, output rows and cycles."""
+
+    window: Window
+    height: int
+    cycles: int
+
+    def ends(self, height: int, rows: Ends) -> Ends:
+        """Its bands behind those of its input."""
+        return pool_ends(self.window, height, rows, self.height)
+
+    def awaited(self, height: int, rows: Ends, end: int) -> int:
+        """The band of its input, which ends at ``rows``, that a band up to ``end`` waits for."""
+        return sum(ready_rows(self.window, height, r, self.height) < end for r in rows[:-1])
+
+
+def _follower(network: Network, layer: Layer, layout: Layout, config: OverlayConfig) -> _Follower:
+    assert isinstance(layer, WindowLayer)
+    height = layout.views[layer.output].height
+    return _Follower(layer.window, height, beside_cycles(network, layer, config))
+
+
+def _banded(following: Sequence[_Follower], height: int, ends: Ends) -> Iterator[Ends]:
+    """The bands of each, as far as they have several."""
+    for pool in following:
+        ends = pool.ends(height, ends)
+        if len(ends) < 2:
+            return
+        yield ends
+        height = pool.height
 
 
 def _behind(
@@ -130,7 +179,8 @@ def _behind(
     mapping: LayerMapping,
 ) -> dict[int, Ends]:
     """The bands of the array's next layer, if it reads the pooling: one beside its last band."""
-    after = range(max(bands.conv, bands.pool) + 1, len(layers))
+    last = bands.pools[-1]
+    after = range(max(bands.conv, *bands.pools) + 1, len(layers))
     time = next((time for time in after if isinstance(layers[time], ConvLayer)), None)
     if time is None:
         return {}
@@ -141,10 +191,10 @@ def _behind(
         *(complete[name] for role, name in layer.operands.items() if role is not Role.TARGET)
     )
     winograd = mapping.choice(layer.name).algorithm is ConvAlgorithm.WINOGRAD
-    if needed != {bands.pool} or winograd:
+    if needed != {last} or winograd:
         return {}
     height = layout.views[layer.output].height
-    pooled = bands.ends[bands.pool]
+    pooled = bands.ends[last]
     source = layout.views[layer.conv.input].height
     first = ready_rows(layer.window, source, pooled[-2], height)
     if not 0 < first < height:
@@ -158,23 +208,22 @@ def _behind(
     return {}
 
 
-def pairs(
-    network: Network, layers: Sequence[Layer]
-) -> Iterator[tuple[int, ConvLayer, int, WindowLayer]]:
-    """A convolution and the first pooling that reads its result, and no other's."""
+def chains(network: Network, layers: Sequence[Layer]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """A convolution, the first pooling that reads its result and no other's, and so on."""
     complete = completions(network, layers)
-    taken: set[int] = set()
+    first: dict[int, int] = {}
     for time, layer in enumerate(layers):
-        if not isinstance(layer, WindowLayer):
-            continue
-        sources = complete[layer.operands[Role.SOURCE]]
-        if len(sources) != 1:
-            continue
-        (source,) = sources
-        conv = layers[source]
-        if isinstance(conv, ConvLayer) and source not in taken:
-            taken.add(source)
-            yield source, conv, time, layer
+        if isinstance(layer, WindowLayer):
+            sources = complete[layer.operands[Role.SOURCE]]
+            if len(sources) == 1:
+                (source,) = sources
+                first.setdefault(source, time)
+    for time, layer in enumerate(layers):
+        if isinstance(layer, ConvLayer) and time in first:
+            pools = [first[time]]
+            while pools[-1] in first:
+                pools.append(first[pools[-1]])
+            yield time, tuple(pools)
 
 
 def _tile_rows(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import permutations
 
 from dse.assembly.instruction import Instruction, make, seal
 from dse.assembly.program import Program
-from dse.compile.bands import find_bands, pairs
+from dse.compile.bands import chains, find_bands
 from dse.compile.beside import beside
 from dse.compile.dependencies import assign_tokens, verify_tokens
 from dse.compile.describe import Compiled, describe
@@ -100,8 +101,8 @@ def whole_memory(network: Network, depthwise: bool = False) -> int:
     able = {name for name, conv in layer_shapes(lowered).items() if not against_depthwise(conv)}
     layers, layout = fuse(lowered, able if depthwise else ()), lay_out(lowered)
     together = waited_for(lowered, layers)
-    for conv, _, pool, _ in pairs(lowered, layers):
-        together += [(conv, pool), (pool, conv)]
+    for conv, pools in chains(lowered, layers):
+        together += permutations((conv, *pools), 2)
     return room(lifetimes(lowered, layers, layout, together), layout)
 
 

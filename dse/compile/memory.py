@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, permutations
 
 from dse.assembly.program_error import ProgramError
 from dse.compile.allocate import Demand, allocate, gaps
@@ -42,7 +43,8 @@ class MemoryPlan:
     ``homes`` and ``lifetimes``: by buffer.  ``strips``: by layer number, for those that are cut.
     ``inputs``/``outputs``: by tensor.  ``input_bytes``/``output_bytes``: what INPUT and OUTPUT
     must offer, the latter with the buffers in DRAM.  ``peak``: bytes of tensor memory in use.
-    ``beside``: whether poolings may run beside convolutions.
+    ``beside``: whether poolings may run beside convolutions.  ``woven``: of a pooling between
+    whose bands another one's stand, by that one's number.
     """
 
     homes: Mapping[str, Home]
@@ -54,6 +56,7 @@ class MemoryPlan:
     output_bytes: int
     peak: int
     beside: bool
+    woven: Mapping[int, int]
 
     @property
     def moved(self) -> int:
@@ -75,7 +78,7 @@ def plan_memory(
     """
     beside = [] if bands is None else waited_for(network, layers)
     for pair in bands or ():
-        beside += [(pair.conv, pair.pool), (pair.pool, pair.conv)]
+        beside += permutations((pair.conv, *pair.pools), 2)
     live = lifetimes(network, layers, layout, beside)
     sources, results = (
         {layout.views[name].buffer for name in names} for names in (network.inputs, network.outputs)
@@ -102,7 +105,16 @@ def plan_memory(
     homes |= {name: Home(None, placed[name]) for name in live if name not in spilled}
     peak = max((placed[name] + demand.bytes for name, demand in demands.items()), default=0)
     return MemoryPlan(
-        homes, live, strips, inputs, outputs, input_bytes, output_bytes, peak, bands is not None
+        homes,
+        live,
+        strips,
+        inputs,
+        outputs,
+        input_bytes,
+        output_bytes,
+        peak,
+        bands is not None,
+        {later: pool for pair in bands or () for pool, later in pairwise(pair.pools)},
     )
 
 

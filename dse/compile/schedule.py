@@ -56,6 +56,7 @@ def schedule(
     emitter = Emitter(batch, layout, plan, config, ring, tables, depthwise, parameters, weights)
     actions: list[Action] = []
     costs: list[LayerCost] = []
+    starts: list[int] = []  # of each layer, among the actions
     for time, layer in enumerate(layers):
         if isinstance(layer, ConvLayer):
             computed, cost = emitter.conv(time, layer, mapping.choice(layer.name))
@@ -69,12 +70,29 @@ def schedule(
             *_fed(list(_inputs(layout, plan, time)), computed),
             *_outputs(network, layers, layout, plan, time),
         ]
-        actions += [action.with_fields(tag=time) for action in emitted]
+        starts.append(len(actions))
+        tagged = [action.with_fields(tag=time) for action in emitted]
+        if time in plan.woven:
+            start = starts[plan.woven[time]]
+            tagged = _woven(actions[start:], tagged)
+            del actions[start:]
+        actions += tagged
         costs.append(cost)
     if not layers:
         actions += [*_inputs(layout, plan, 0), *_outputs(network, layers, layout, plan, 0)]
     striped = stripes(weights.bytes(), config)
     return Schedule(tuple(actions), parameters.bytes(), striped, tuple(costs))
+
+
+def _woven(actions: Sequence[Action], later: Sequence[Action]) -> list[Action]:
+    """Each of the later ones as soon as no action behind it has to come first; in their order."""
+    found, place = list(actions), 0
+    for action in later:
+        needs = (k for k in range(len(found), place, -1) if action.conflicts(found[k - 1]))
+        place = next(needs, place)
+        found.insert(place, action)
+        place += 1
+    return found
 
 
 def _inputs(layout: Layout, plan: MemoryPlan, time: int) -> Iterator[Action]:

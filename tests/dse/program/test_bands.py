@@ -121,3 +121,24 @@ def test_without_room_nothing_is_cut() -> None:
     ]
     assert pools[0] > 1
     assert pools[1] == 1
+
+
+def normalised(channels: int) -> Network:
+    """A convolution, a pooling, what normalises it, and a convolution that reads that."""
+    b = Builder(np.random.default_rng(0))
+    x = b.input(24, 24, channels)
+    y = b.pool(b.conv(x, 16, Window((3, 3), padding=(1, 1, 1, 1))), "max", Window((2, 2), (2, 2)))
+    return b.build(b.conv(b.pool(y, "average", Window((3, 3), padding=(1, 1, 1, 1))), 8, Window()))
+
+
+def test_a_pooling_of_a_pooling_stands_between_its_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHORTEST", 128)
+    banded = check(normalised(8), CONFIG)
+    tags = [one.field("tag") for one in banded.instructions if one.opcode is Opcode.POOL]
+    assert len(tags) > 3
+    assert tags != sorted(tags)
+    cycles = program_cycles(banded, CONFIG)
+    last = max(i.retire for i in cycles.instructions if i.opcode is Opcode.CONV and i.tag == 0)
+    assert min(i.start for i in cycles.instructions if i.tag == 2) < last
+    monkeypatch.setattr(module, "BANDS", ())
+    assert cycles.total < program_cycles(compile_network(normalised(8), CONFIG), CONFIG).total
