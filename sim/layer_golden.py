@@ -16,12 +16,13 @@ from sim.golden import window_maxima, window_sums
 
 def stage_sums(shape: StageShape, numbers: StageNumbers, x: Ints) -> Ints:
     """The sums with their bias, before requantisation."""
+    _, height, width, _ = numbers.weights.shape  # of one image, whatever the map that it lies in
     window = Window(
-        kernel=(shape.kernel, shape.kernel),
+        kernel=(height, width),
         stride=(shape.stride, shape.stride),
         padding=(shape.pad,) * 4,
     )
-    size = (shape.size_out, shape.size_out, shape.n_out)
+    size = (*window.output(*x.shape[:2]), shape.n_out)
     centred = x.astype(np.float64) - numbers.zero_in
     return window_sums(centred, numbers.weights, window, shape.groups, size) + numbers.bias
 
@@ -50,7 +51,7 @@ def finished(shape: StageShape, numbers: StageNumbers, sums: Ints) -> Ints:
 def pipeline_result(
     shapes: Sequence[StageShape], numbers: Sequence[StageNumbers], image: Ints
 ) -> Ints:
-    """What the last stage gives."""
+    """What the last stage gives for an image."""
     for shape, own in zip(shapes, numbers, strict=True):
         image = stage_result(shape, own, image)
     return image
@@ -67,6 +68,8 @@ def drawn_numbers(
     for shape in shapes:
         top = 1 << (shape.bits - 1)
         size = (shape.n_out, shape.kernel, shape.kernel, shape.n_in)
+        if shape.flattens is not None:
+            size = (shape.n_out, *image.shape)
         numbers = StageNumbers(
             weights=rng.integers(-top, top, size),
             bias=rng.integers(-top, top, shape.n_out) << (shape.bits // 2),

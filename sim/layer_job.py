@@ -1,14 +1,11 @@
-"""Streams of a layer pipeline as bytes: images, weights, parameters, and results back."""
+"""Streams of a layer pipeline as bytes: images, and results back."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dse.pipeline.stage_numbers import Ints, StageNumbers
+from dse.pipeline.stage_numbers import Ints
 from hw.stages.map_link import MapLink
-from hw.stages.result_beat import header_layout, parameter_layout
-from hw.stages.shape import StageShape
-from hw.stages.stage_parameters import parameter_bits
 
 
 def beat_bytes(bits: int) -> int:
@@ -39,47 +36,6 @@ def map_values(data: bytes, link: MapLink, bits: int) -> Ints:
         result[:, :, first : first + channels] = tile[:, :, :channels]
         at += count
     return result
-
-
-def weight_beats(shape: StageShape, numbers: StageNumbers) -> bytes:
-    """Weights in the order of waves: tiles, taps, steps over input channels."""
-    outs = shape.tiles * shape.para_out - shape.n_out
-    ins = shape.in_steps * shape.para_in - shape.n_in
-    padded = np.pad(numbers.weights, ((0, outs), (0, 0), (0, 0), (0, ins)))
-    parted = padded.reshape(
-        shape.tiles, shape.para_out, shape.taps, shape.in_steps, shape.para_in
-    ).transpose(0, 2, 3, 1, 4)
-    rows = parted.reshape(-1, shape.para_out * shape.para_in)
-    return _packed(rows.reshape(-1, shape.weight_beat), shape.bits)
-
-
-def weight_times(shape: StageShape) -> int:
-    """Times that the weights are read for an image; 0: only once."""
-    return 0 if shape.weights_stay else shape.steps
-
-
-def parameter_beats(shape: StageShape, numbers: StageNumbers) -> bytes:
-    """The header, and a record for each channel of all tiles.
-
-    The hardware multiplies values as they are; that they mean zero at ``zero_in`` is in the bias.
-    """
-    bias = numbers.bias - numbers.zero_in * numbers.weights.reshape(shape.n_out, -1).sum(1)
-    size = beat_bytes(parameter_bits(shape))
-    layout = parameter_layout(accumulator_bits=shape.accumulator_bits, scaled=shape.scaled)
-    header = {
-        "padding": numbers.zero_in,
-        "zero_point": numbers.zero_out,
-        "low": numbers.low,
-        "high": numbers.high,
-    }
-    records = [header_layout(shape.bits).const(header)]
-    for channel in range(shape.tiles * shape.para_out):
-        one = min(channel, shape.n_out - 1)
-        fields = {"bias": int(bias[one]), "shift": int(numbers.shift[one])}
-        if shape.scaled:
-            fields["mantissa"] = int(numbers.mantissa[one])
-        records.append(layout.const(fields))
-    return b"".join(record.as_value().value.to_bytes(size, "little") for record in records)
 
 
 def _packed(beats: Ints, bits: int) -> bytes:

@@ -113,7 +113,7 @@ class _Script:
 
     def add(self, job: Job) -> Path:
         """Appends a job; returns the file that its outputs go to."""
-        self.lines.append(f"timing {_timing_words(job.timing)}")
+        self.lines.append(f"timing {timing_words(job.timing)}")
         outputs = self._file()
         runtime = Runtime(_JobLink(self, job.limit, outputs), job.setup)
         runtime.load()
@@ -186,7 +186,7 @@ class _JobLink:
         self.script.lines += [f"run {self.limit}", f"save {output} {size} {self.outputs}"]
 
 
-def _timing_words(timing: Timing) -> str:
+def timing_words(timing: Timing) -> str:
     values = {item.name: getattr(timing, item.name) for item in fields(Timing)}
     return " ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 

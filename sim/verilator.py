@@ -172,7 +172,8 @@ def build(
     Parameters
     ----------
     verilog : the design; ``Vtop`` is its C++ class.
-    sources : C++ files, one of them with ``main``; files beside them may be included.
+    sources : C++ files, one of them with ``main``; headers beside them, and in
+        folders beside theirs, may be included.
     headers : generated C++ headers, name -> text.
     control : text of a Verilator control file.
     arguments : more arguments for Verilator.
@@ -255,8 +256,8 @@ def _key(parts: Sequence[str]) -> str:
 
 
 def _text_around(source: Path) -> str:
-    """The source and every header beside it."""
-    files = [source, *sorted(source.parent.glob("*.h"))]
+    """The source and every header that it may include: beside it, or in a folder beside its own."""
+    files = [source, *sorted(source.parent.parent.glob("*/*.h"))]
     return "\0".join(file.read_text() for file in files)
 
 

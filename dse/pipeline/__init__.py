@@ -9,7 +9,7 @@ from dse.pipeline.exact import Exact, search_exact
 from dse.pipeline.filtered import Filtered, search_filtered
 from dse.pipeline.model.cost import StageModel, cost_model
 from dse.pipeline.model.device import Device
-from dse.pipeline.model.layer import Chain, ConvStage, StagePool, resized
+from dse.pipeline.model.layer import Chain, ConvStage, StagePool, batched, resized
 from dse.pipeline.model.loads import load_device, load_devices, load_network
 from dse.pipeline.model.parallelism import Granule
 from dse.pipeline.model.search_error import (
@@ -42,6 +42,7 @@ __all__ = [
     "StagePool",
     "WindowError",
     "Windows",
+    "batched",
     "cost_model",
     "device_budget",
     "load_device",

@@ -140,7 +140,7 @@ def _stage(stage: ConvStage, scheme: Scheme, model: StageModel, candidate: Candi
         output_ram=_only(ram.output),
         pool_ram=_only(ram.pool),
         parameter_ram=_only(ram.parameter),
-        weight_words=stage.weights * _only(weight_reads(scheme, par)),
+        weight_words=-(-stage.weights * _only(weight_reads(scheme, par)) // stage.images),
     )
 
 

@@ -1,6 +1,6 @@
 """One run of the parallelism search: both searches, and what they say about each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from dse.pipeline.chip_budget import Budget
@@ -11,6 +11,7 @@ from dse.pipeline.model.cost import StageModel
 from dse.pipeline.model.device import Device
 from dse.pipeline.model.layer import Chain
 from dse.pipeline.model.search_error import WindowError
+from dse.pipeline.recount import fitting
 from dse.pipeline.shortfall import Shortfall, find_shortfall
 from dse.pipeline.windows import Windows
 
@@ -80,7 +81,7 @@ def run(
     windows: Windows | None = None,
     progress: Progress = lambda _: None,
 ) -> Outcome:
-    """Search with both methods.
+    """Search with both methods for a design that fits as its stages are built.
 
     Raises
     ------
@@ -91,12 +92,21 @@ def run(
     """
     progress("nine steps")
     try:
-        filtered = search_filtered(network, device, model, budget, windows=windows)
+        filtered = fitting(
+            lambda given: search_filtered(network, device, model, given, windows=windows), budget
+        )
     except WindowError:
         if method is Method.FILTERED:
             raise
         filtered = None
-    exact = search_exact(network, device, model, budget, progress=progress)
+    bounds: list[int] = []  # the first search has all memory: what it proves, holds
+
+    def exactly(given: Budget) -> Exact:
+        found = search_exact(network, device, model, given, progress=progress)
+        bounds.append(found.lower_bound)
+        return replace(found, lower_bound=bounds[0])
+
+    exact = fitting(exactly, budget)
     progress("what binds")
     return Outcome(
         method=method,

@@ -31,6 +31,7 @@ def to_json(outcome: Outcome, *, mhz: float) -> dict[str, Any]:
         "device": design.device.name,
         "bits": design.model.bits,
         "granularity": design.model.granule.value,
+        "batch": design.network.batch,
         "products_per_dsp": design.model.pairing.products,
         "method": outcome.method.value,
         "R1": design.r1,

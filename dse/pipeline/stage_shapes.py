@@ -34,10 +34,11 @@ def stage_shapes(design: Design) -> tuple[StageShape, ...]:
     link = _input(layers[0], stages[0], design.cycles)
     shapes: list[StageShape] = []
     for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
-        alone = _shape(layer, stage, link, design.model)
+        flattens = link if number and layer.images > layers[number - 1].images else None
+        alone = _shape(layer, stage, link, design.model, flattens)
         legal = _legal(_divisors(alone.beat_channels), layer.within)
         wholes = [replace(alone, out_width=width) for width in legal]
-        period = max(design.cycles, wholes[-1].period)
+        period = max(design.cycles * layer.images, wholes[-1].period)
         widths = [one.out_width for one in wholes if one.period <= period]
         width = _choose(widths, *stages[number + 1 : number + 2])
         shapes.append(replace(alone, out_width=width))
@@ -45,7 +46,9 @@ def stage_shapes(design: Design) -> tuple[StageShape, ...]:
     return tuple(shapes)
 
 
-def _shape(layer: ConvStage, stage: Stage, link: MapLink, model: StageModel) -> StageShape:
+def _shape(
+    layer: ConvStage, stage: Stage, link: MapLink, model: StageModel, flattens: MapLink | None
+) -> StageShape:
     return StageShape(
         name=layer.name,
         n_in=layer.n_in,
@@ -64,8 +67,10 @@ def _shape(layer: ConvStage, stage: Stage, link: MapLink, model: StageModel) -> 
         bits=model.bits,
         scaled=model.bits == 8,
         packed=model.packed,
-        source=link,
+        source=link if flattens is None else flattens.flattened(layer.size_in),
         out_width=1,
+        images=layer.images,
+        flattens=flattens,
     )
 
 

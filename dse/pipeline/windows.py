@@ -51,7 +51,9 @@ def baseline_cycles(network: Chain, multipliers: int) -> float:
 
     No less than the pixels of the largest map, of which one enters a stage in a cycle.
     """
-    return max(network.macs / multipliers, *(stage.size_in**2 for stage in network.stages))
+    return max(
+        network.macs / multipliers, *(stage.size_in**2 / stage.images for stage in network.stages)
+    )
 
 
 def in_windows(

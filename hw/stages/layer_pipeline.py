@@ -29,14 +29,15 @@ class LayerPipeline(wiring.Component):
     o : stream of beats, as the last stage's ``target`` says.
     i_weights_K, i_parameters_K : streams of stage K.
     o_busy : Out. For each stage: it issues a wave. o_ends : Out. It issues an image's last.
+    o_there : Out. For each stage: it has all that it waits for before the first image.
     """
 
     def __init__(self, *, stages: Sequence[StageShape]) -> None:
         if not stages:
             raise ValueError("stages must hold one at least, not ()")
         for before, after in pairwise(stages):
-            if before.target != after.source:
-                raise ValueError(f"stages must fit: {before.target!r} meets {after.source!r}")
+            if before.target != after.arrives:
+                raise ValueError(f"stages must fit: {before.target!r} meets {after.arrives!r}")
         self._stages = tuple(stages)
         first, last = stages[0], stages[-1]
         ports: dict[str, Any] = {
@@ -44,6 +45,7 @@ class LayerPipeline(wiring.Component):
             "o": Out(stream.Signature(beat_layout(last.out_width, last.bits))),
             "o_busy": Out(len(stages)),
             "o_ends": Out(len(stages)),
+            "o_there": Out(len(stages)),
         }
         for number, shape in enumerate(stages):
             weights = data.ArrayLayout(shape.bits, shape.weight_beat)
@@ -64,6 +66,7 @@ class LayerPipeline(wiring.Component):
             m.d.comb += [
                 self.o_busy[number].eq(stage.o_busy),
                 self.o_ends[number].eq(stage.o_ends),
+                self.o_there[number].eq(stage.o_there),
             ]
             arriving = stage.o
         wiring.connect(m, arriving, wiring.flipped(self.o))

@@ -43,6 +43,7 @@ class LayerStage(wiring.Component):
     i_weights : stream of beats of weights, tile after tile: once if they stay, else in each step.
     i_parameters : stream of a header and records.
     o_busy : Out. A wave is issued. o_ends : Out. It is an image's last.
+    o_there : Out. Parameters are there, and weights for a first tile, or all that stay.
     """
 
     def __init__(self, *, shape: StageShape) -> None:
@@ -55,6 +56,7 @@ class LayerStage(wiring.Component):
                 "i_parameters": In(stream.Signature(parameter_bits(shape))),
                 "o_busy": Out(1),
                 "o_ends": Out(1),
+                "o_there": Out(1),
             }
         )
 
@@ -91,6 +93,10 @@ class LayerStage(wiring.Component):
             self.o_busy.eq(issue.o.valid),
             self.o_ends.eq(issue.o_ends),
         ]
+        begun = Signal()
+        with m.If(weights.o_tile):
+            m.d.sync += begun.eq(1)
+        m.d.comb += self.o_there.eq(begun & drain.o_there)
         self._multiply(m, issue.o, ring.o, weights.o, drain)
         m.d.comb += [results.i.eq(drain.o), results.i_valid.eq(drain.o_valid)]
         if shape.reorders:

@@ -44,3 +44,11 @@ class MapLink:
         last = self.channels - (self.tiles - 1) * self.tile
         full = ceil_div(self.tile, self.width) * (self.tiles - 1)
         return (full + ceil_div(last, self.width)) * self.size**2
+
+    def flattened(self, size: int) -> MapLink:
+        """A map of so many rows and columns, each pixel of which is a whole map of this link.
+
+        Its channels are all values of a map, in the order in which they arrive.
+        """
+        channels = self.width * self.beats
+        return MapLink(channels=channels, size=size, tile=channels, width=self.width)

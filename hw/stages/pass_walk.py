@@ -37,7 +37,7 @@ def group_sum(group: Any, more: Any, shape: StageShape) -> Any:
 
 def cells_layout(shape: StageShape) -> data.StructLayout:
     """Cells of an image, in rows: so many whole rows, and so many columns of the next."""
-    return data.StructLayout({"column": range(shape.cells), "rows": range(shape.cells + 1)})
+    return data.StructLayout({"column": below(shape.cells), "rows": range(shape.cells + 1)})
 
 
 def pass_layout(shape: StageShape) -> data.StructLayout:

@@ -119,7 +119,7 @@ class WaveIssue(wiring.Component):
         """Cells and weights are there."""
         shape = self._shape
         rows = Signal(range(2 * shape.cells + shape.live_rows + 1))  # from the image's first on
-        columns = Signal(range(shape.cells))  # of the row that arrives
+        columns = Signal(below(shape.cells))  # of the row that arrives
         tiles = Signal(range(shape.weight_tiles + 1))
         ends = self.o_pass & told.ends
         m.d.sync += [

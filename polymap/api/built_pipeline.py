@@ -12,34 +12,37 @@ import numpy as np
 from dse.files.writing import writing
 from dse.pipeline.design import Design
 from dse.pipeline.efficiency import pipeline_efficiency
+from dse.pipeline.model.bus_period import BusPeriod, bus_period, least_bus
+from dse.pipeline.model.first_image import first_image
+from dse.pipeline.recount import BUFFERS
 from dse.pipeline.stage_numbers import Ints, StageNumbers
 from dse.pipeline.stage_shapes import stage_shapes
-from hw.lib.emit import Verilog
+from dse.pipeline.weight_image import weight_image
+from hw.lib.emit import EmittedMemory, Verilog
 from hw.stages.segment import dot_module
 from hw.stages.shape import StageShape
+from hw.stages.weight_region import WeightBus, weight_regions
 from sim import verilator
 from sim.layer_build import PIPELINE_TOP, build_pipeline, emit_pipeline
 from sim.layer_golden import drawn_numbers, pipeline_result
 
-BUFFERS = {
-    "ring": "input",
-    "weights": "weight",
-    "results": "output",
-    "pool": "pool",
-    "drain": "parameter",
-}
-"""What the search calls the memories of a stage's part."""
-
+STAGES, FETCH = "stages", "fetch"  # parts of the top
 PIPELINE_VERILOG, PIPELINE_SIDE_CAR = f"{PIPELINE_TOP}.v", f"{PIPELINE_TOP}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltPipeline:
-    """A design's stages as hardware."""
+    """A design's stages as hardware, with the masters that they read weights through."""
 
     design: Design
     stages: tuple[StageShape, ...]
+    bus: WeightBus
     verilog: Verilog
+
+    @property
+    def period(self) -> BusPeriod:
+        """Cycles of an image, of stages and bus."""
+        return bus_period(self.stages, self.bus)
 
     def lint(self) -> str:
         """ "clean", or why the Verilog was not checked; ToolError if it has a fault."""
@@ -52,16 +55,25 @@ class BuiltPipeline:
 
     def blocks(self) -> dict[str, dict[str, int]]:
         """For each stage and buffer the memory blocks, counted from the elaborated memories."""
-        ram = self.design.model.ram
         found = {shape.name: dict.fromkeys(BUFFERS.values(), 0) for shape in self.stages}
-        for memory in self.verilog.memories:
-            top, part = memory.path.split(".")[:2]
-            if not memory.clocked:
-                continue  # of a few rows: distributed RAM
-            stage = self.stages[int(top.rpartition("_")[2])]
-            size = {"lanes": np.array([-(-memory.width // 8)]), "depth": np.array([memory.depth])}
-            found[stage.name][BUFFERS[part]] += int(ram.blocks(**size)[0])
+        for memory in self._block_memories(STAGES):
+            _, stage, part = memory.path.split(".")[:3]
+            name = self.stages[int(stage.rpartition("_")[2])].name
+            found[name][BUFFERS[part]] += self._blocks(memory)
         return found
+
+    def bus_blocks(self) -> int:
+        """Memory blocks of what reads parameters and weights, counted likewise."""
+        return sum(map(self._blocks, self._block_memories(FETCH)))
+
+    def _block_memories(self, part: str) -> list[EmittedMemory]:
+        """Memories of a part that a clock reads; others have a few rows: distributed RAM."""
+        memories = (one for one in self.verilog.memories if one.path.startswith(f"{part}."))
+        return [memory for memory in memories if memory.clocked]
+
+    def _blocks(self, memory: EmittedMemory) -> int:
+        lanes, depth = np.array([-(-memory.width // 8)]), np.array([memory.depth])
+        return int(self.design.model.ram.blocks(lanes=lanes, depth=depth)[0])
 
     @property
     def products(self) -> int:
@@ -81,10 +93,17 @@ class BuiltPipeline:
             "device": self.design.device.name,
             "verilog_sha256": self.verilog.sha256,
             "modules": list(self.verilog.modules),
-            "period": self.design.cycles,
+            "period": self.period.cycles,
+            "weight_cycles": float(self.period.weights),
             "products": self.products,
             "multipliers": self.multipliers(),
-            "memory": {"block": self.design.model.ram.name, "counted": self.blocks()},
+            "memory": {
+                "block": self.design.model.ram.name,
+                "counted": self.blocks(),
+                "bus": self.bus_blocks(),
+            },
+            "bus": asdict(self.bus),
+            "regions": [asdict(region) for region in weight_regions(self.stages, self.bus)],
             "stages": [_stage(shape) for shape in self.stages],
             "ports": [
                 {
@@ -96,11 +115,14 @@ class BuiltPipeline:
             ],
         }
 
-    def save(self, folder: str | Path) -> None:
-        """Writes the Verilog and the side-car."""
+    def save(self, folder: str | Path, numbers: Sequence[StageNumbers] | None = None) -> None:
+        """Writes the Verilog and the side-car; of numbers, what the memory must hold."""
         with writing(folder) as files:
             files.text(PIPELINE_VERILOG, self.verilog.text)
             files.json(PIPELINE_SIDE_CAR, self.to_json())
+            if numbers is not None:
+                for port, stripe in enumerate(weight_image(self.stages, numbers, self.bus)):
+                    files.bytes(f"{PIPELINE_TOP}_gmem{port}.bin", stripe)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +132,10 @@ class PipelineResult:
     Parameters
     ----------
     images, mismatches : images, and values that differ from the golden model.
-    period, predicted : cycles between the last two images, and the search's period.
-    cycles : of the run. fill : until the first image was out.
+    period, predicted : cycles of an image in the last batch, and those of the model.
+    cycles : of the run.
+    latency, predicted_latency : from the first beat of the first image, or batch, to its result.
+    read : beats that each master read.
     busy : for each stage, the cycles in which it worked on an image.
     r1 : efficiency over the multipliers on the chip, from the measured period.
     """
@@ -121,7 +145,9 @@ class PipelineResult:
     period: int | None
     predicted: int
     cycles: int
-    fill: int
+    latency: int
+    predicted_latency: int
+    read: tuple[int, ...]
     busy: dict[str, int]
     r1: float | None
 
@@ -130,10 +156,13 @@ class PipelineResult:
         return asdict(self)
 
 
-def build(design: Design) -> BuiltPipeline:
-    """The Verilog of a design's stages."""
+def build(design: Design, *, data_bytes: int, ports: int | None = None) -> BuiltPipeline:
+    """The Verilog of a design's stages; ``ports``: None takes the fewest that keep up."""
     stages = stage_shapes(design)
-    return BuiltPipeline(design=design, stages=stages, verilog=emit_pipeline(stages))
+    bus = least_bus(stages, data_bytes)
+    bus = bus if ports is None else WeightBus(ports=ports, data_bytes=data_bytes)
+    verilog = emit_pipeline(stages, bus)
+    return BuiltPipeline(design=design, stages=stages, bus=bus, verilog=verilog)
 
 
 def run_images(
@@ -162,8 +191,9 @@ def _run(
     progress: Callable[[int, int], None],
 ) -> PipelineResult:
     design = built.design
-    total = design.cycles * (len(images) + len(built.stages))
-    simulation = build_pipeline(built.stages)
+    predicted = built.period.cycles
+    total = predicted * (len(images) + sum(shape.images for shape in built.stages))
+    simulation = build_pipeline(built.stages, built.bus)
     run = simulation.run(numbers, images, progress=lambda cycle: progress(cycle, total))
     golden = (pipeline_result(built.stages, numbers, image) for image in images)
     wrong = sum(int((a != b).sum()) for a, b in zip(run.results, golden, strict=True))
@@ -173,9 +203,11 @@ def _run(
         images=len(images),
         mismatches=wrong,
         period=period,
-        predicted=design.cycles,
+        predicted=predicted,
         cycles=run.cycles,
-        fill=run.images[0],
+        latency=run.latency,
+        predicted_latency=first_image(built.stages),
+        read=run.read,
         busy={
             shape.name: busy // len(images)
             for shape, busy in zip(built.stages, run.busy, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from dse.pipeline import (
     Outcome,
     SearchError,
     Windows,
+    batched,
     cost_model,
     device_budget,
     load_device,
@@ -25,6 +26,7 @@ from dse.pipeline import (
 )
 from dse.pipeline.search_report import check_clock, summary, to_json, to_tables
 from dse.process.progress import Progress
+from hw.isa.config import MAX_WEIGHT_PORTS
 from hw.isa.errors import FAILURE
 from polymap.commands import output
 from polymap.commands.options import Calibration
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from dse.pipeline.from_network import NumberedChain
 
 BITS_OF_TABLES, BITS_OF_MODELS = 16, 8
+AXI_BYTES = (8, 16, 32, 64, 128)
 
 
 def pipeline(
@@ -80,9 +83,28 @@ def pipeline(
     size: Annotated[
         int | None, typer.Option(help="height and width of the images instead of the network's")
     ] = None,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="stages for the fully connected layers of a table, too")
+    ] = False,
+    batch: Annotated[
+        int, typer.Option(help="images that share a reading of the last layers' weights: 4, 9, ...")
+    ] = 1,
+    weight_ports: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_WEIGHT_PORTS,
+            help="AXI masters that bring the weights; default: the fewest that keep up",
+        ),
+    ] = None,
+    axi_bytes: Annotated[int, typer.Option(help="bytes of a beat of each master")] = 64,
 ) -> None:
     """Find the parallelisms of a layer-pipelined accelerator with the least slowest stage."""
     check_clock(mhz)
+    if simulate is not None and simulate % batch:
+        raise SearchError(f"--simulate {simulate}: give whole batches of {batch} images")
+    if axi_bytes not in AXI_BYTES:
+        raise SearchError(f"--axi-bytes must be one of {AXI_BYTES}, not {axi_bytes!r}")
     if elaborate and out is None:
         raise SearchError("--elaborate needs --out: the directory that the Verilog goes to")
     part = load_device(device)
@@ -95,7 +117,12 @@ def pipeline(
         numbered = _model(network, calibration, bits, size, progress)
         progress.stage("searching")
         outcome = run(
-            resized(load_network(network), size) if numbered is None else numbered.chain,
+            batched(
+                resized(load_network(network, dense=dense), size)
+                if numbered is None
+                else numbered.chain,
+                batch,
+            ),
             part,
             cost_model(
                 part,
@@ -111,7 +138,17 @@ def pipeline(
         result = to_json(outcome, mhz=mhz)
         if numbered is not None:
             result["ends_before"] = numbered.ends_before
-        told = _build(outcome, numbered, elaborate, simulate, out, progress, result)
+        told = _build(
+            outcome,
+            numbered,
+            elaborate,
+            simulate,
+            out,
+            progress,
+            result,
+            data_bytes=axi_bytes,
+            ports=weight_ports,
+        )
     _write(outcome, result, plot=plot, out=out)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
@@ -151,6 +188,9 @@ def _build(
     out: Path | None,
     progress: Progress,
     result: dict[str, Any],
+    *,
+    data_bytes: int,
+    ports: int | None,
 ) -> list[str]:
     """The stages as hardware, as far as it is asked for; what came of it is added to ``result``."""
     told: list[str] = []
@@ -161,24 +201,38 @@ def _build(
     from polymap.api import built_pipeline  # numpy's and Verilator's part takes a while to import
 
     progress.stage("elaborating")
-    built = built_pipeline.build(outcome.design)
+    built = built_pipeline.build(outcome.design, data_bytes=data_bytes, ports=ports)
     if elaborate and out is not None:
         progress.stage("checking")
         result["lint"] = built.lint()
-        built.save(output.folder(out))
+        built.save(output.folder(out), None if numbered is None else numbered.numbers)
         told.append(f"lint: {result['lint']}; {built_pipeline.PIPELINE_VERILOG} in {out}")
     counted = sum(sum(buffers.values()) for buffers in built.blocks().values())
-    design, ram = outcome.design, outcome.design.model.ram
+    design, ram, period = outcome.design, outcome.design.model.ram, built.period
     result["elaborated"] = {
         "products": built.products,
         "multipliers": built.multipliers(),
-        "ram": {"counted": counted, "searched": design.ram, "block": ram.name},
+        "ram": {
+            "counted": counted,
+            "searched": design.ram,
+            "bus": built.bus_blocks(),
+            "block": ram.name,
+        },
         "buffers": built.blocks(),
+        "bus": asdict(built.bus),
+        "period": period.cycles,
+        "weight_cycles": float(period.weights),
+        "bus_binds": period.binds,
     }
     told.append(
         f"elaborated: {built.products:,} products a cycle of {built.multipliers():,} multipliers; "
-        f"{ram.in_units(counted)} counted from "
-        f"the memories, {ram.in_units(design.ram)} in the search"
+        f"{ram.in_units(counted)} counted from the memories, {ram.in_units(design.ram)} in the "
+        f"search, {ram.in_units(built.bus_blocks())} beside them for the weights' way"
+    )
+    told.append(
+        f"weights: {built.bus.ports} master(s) of {built.bus.data_bytes} bytes, "
+        f"{float(period.weights):,.0f} cycles of an image's {period.cycles:,}"
+        + ("; the bus binds" if period.binds else "")
     )
     if simulate is not None:
         progress.stage("building the RTL")
@@ -192,7 +246,8 @@ def _build(
         measured = "none of one image" if run.period is None else f"{run.period:,} cycles"
         told.append(
             f"RTL: {run.images} image(s), {run.mismatches} values differ from the golden model; "
-            f"period {measured}, predicted {run.predicted:,}; first image after {run.fill:,}"
+            f"period {measured}, predicted {run.predicted:,}; first result after "
+            f"{run.latency:,} cycles, predicted {run.predicted_latency:,}"
             + ("" if run.r1 is None else f"; R1 {run.r1:.4f}")
         )
     return told

@@ -66,21 +66,8 @@ class Job {
     }
 
     void timing(const Words& words) {
-        static const std::map<std::string, uint64_t Timing::*> members = {
-            {"latency", &Timing::latency},         {"rate", &Timing::rate},
-            {"stall", &Timing::stall},             {"outstanding", &Timing::outstanding},
-            {"seed", &Timing::seed},               {"hang_at", &Timing::hang_at},
-            {"hang_for", &Timing::hang_for},       {"error_read0", &Timing::error_read0},
-            {"error_read1", &Timing::error_read1}, {"error_write", &Timing::error_write},
-            {"error_beat", &Timing::error_beat},   {"error_port", &Timing::error_port},
-            {"error_response", &Timing::error_response},
-        };
         world_.timing() = Timing();
-        for (const std::string& word : words) {
-            const size_t equals = word.find('=');
-            if (equals == std::string::npos) throw std::runtime_error("bad timing: " + word);
-            world_.timing().*members.at(word.substr(0, equals)) = number(word.substr(equals + 1));
-        }
+        for (const std::string& word : words) world_.timing().set(word);
     }
 
     void writable(const Words& words) {

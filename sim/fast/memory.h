@@ -6,15 +6,24 @@
 #include <cstring>
 #include <deque>
 #include <list>
+#include <map>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "design.h"
-#include "trace.h"
+#include "never.h"
 
 using Random = std::mt19937_64;
+
+#define POLYMAP_ADDRESS(top, p)                                                             \
+    AddressChannel {                                                                        \
+        #p, top.p##addr, top.p##len, top.p##id, top.p##size, top.p##burst, top.p##valid,    \
+            top.p##ready                                                                    \
+    }
+#define POLYMAP_READ(top, p) \
+    ReadChannel { &top.p##data, top.p##id, top.p##resp, top.p##last, top.p##valid, top.p##ready }
 
 enum Response : uint8_t { OKAY = 0, SLVERR = 2, DECERR = 3 };
 constexpr uint64_t PAGE_BYTES = 4096;
@@ -35,6 +44,22 @@ struct Timing {
     uint64_t error_port = NEVER;  // of the weights; NEVER: all
 
     bool hangs(uint64_t cycle) const { return cycle >= hang_at && cycle - hang_at < hang_for; }
+
+    // A word of a job: KEY=VALUE.
+    void set(const std::string& word) {
+        static const std::map<std::string, uint64_t Timing::*> members = {
+            {"latency", &Timing::latency},         {"rate", &Timing::rate},
+            {"stall", &Timing::stall},             {"outstanding", &Timing::outstanding},
+            {"seed", &Timing::seed},               {"hang_at", &Timing::hang_at},
+            {"hang_for", &Timing::hang_for},       {"error_read0", &Timing::error_read0},
+            {"error_read1", &Timing::error_read1}, {"error_write", &Timing::error_write},
+            {"error_beat", &Timing::error_beat},   {"error_port", &Timing::error_port},
+            {"error_response", &Timing::error_response},
+        };
+        const size_t equals = word.find('=');
+        if (equals == std::string::npos) throw std::runtime_error("bad timing: " + word);
+        this->*members.at(word.substr(0, equals)) = std::stoull(word.substr(equals + 1), nullptr, 0);
+    }
 };
 
 class Memory {

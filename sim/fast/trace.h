@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "design.h"
-
-constexpr uint64_t NEVER = ~uint64_t{0};
+#include "never.h"
 
 struct Event {
     uint64_t cycle;

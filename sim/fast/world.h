@@ -14,14 +14,6 @@
 #include "verilated_vcd_c.h"
 #endif
 
-#define POLYMAP_ADDRESS(top, p)                                                             \
-    AddressChannel {                                                                        \
-        #p, top.p##addr, top.p##len, top.p##id, top.p##size, top.p##burst, top.p##valid,    \
-            top.p##ready                                                                    \
-    }
-#define POLYMAP_READ(top, p) \
-    ReadChannel { &top.p##data, top.p##id, top.p##resp, top.p##last, top.p##valid, top.p##ready }
-
 class World {
    public:
     explicit World(VerilatedContext& context)

@@ -1,19 +1,25 @@
-// Runs a layer pipeline: feeds its streams, takes its results, and writes down what stages did.
+// Runs a layer pipeline: a memory behind its masters, images into it, results out of it, and what
+// its stages did.
 //
 // Arguments: the job, the results, the record. A job is lines of words:
 //
-//   rates INPUT WEIGHTS OUTPUT SEED   how often of 256 cycles these are ready
-//   input FILE                        beats of all images
-//   weights STAGE FILE TIMES          beats of weights, so many times over
-//   parameters STAGE FILE             records
-//   run BEATS LIMIT                   until so many beats have come, and all stages have done so
-//                                     many images; at most LIMIT cycles
+//   rates INPUT OUTPUT SEED    how often of 256 cycles these are ready
+//   timing KEY=VALUE ...       members of Timing
+//   memory BASE BYTES SEED     place of the memory, filled with random bytes
+//   stripe PORT ADDRESS FILE   what a master reads, and where it lies
+//   input FILE                 beats of all images
+//   maps COUNT ...             for each stage, the maps that it makes
+//   run BEATS LIMIT            until so many beats have come, and all stages have made their maps;
+//                              at most LIMIT cycles
 //
-// A beat fills whole bytes, the lowest first. The record is JSON: cycles, for each stage the cycles
-// in which it worked and in which images ended, and the cycle of every image's last result.
+// Images come once all stages have what they wait for. A beat fills whole bytes, the lowest first.
+// The record is JSON: cycles, the cycle of the first beat that went in, for each stage the cycles in
+// which it worked and in which maps ended, the cycle of every result's last beat, and of each master
+// the beats that it has read.
 
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -23,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "../fast/memory.h"
 #include "Vtop.h"
 #include "design.h"
 #include "verilated.h"
@@ -60,19 +67,12 @@ struct Feed {
     CData& valid;
     const CData& ready;
     Bytes data = {};
-    uint64_t left = 0;
     size_t next = 0;
     Chance chance = {};
     bool taken = false;
 
-    void load(Bytes bytes, uint64_t times) {
-        data = std::move(bytes);
-        if (data.size() % beat) throw std::runtime_error("a file holds no whole beats");
-        left = data.size() / beat * times;
-    }
-
     void drive() {
-        if (valid || !left || !chance.draw()) return;
+        if (valid || next == data.size() || !chance.draw()) return;
         std::memcpy(payload, &data[next], beat);
         valid = 1;
     }
@@ -80,9 +80,7 @@ struct Feed {
     void step() {
         if (!taken) return;
         valid = 0;
-        --left;
         next += beat;
-        if (next == data.size()) next = 0;
     }
 
     void sample() { taken = valid && ready; }
@@ -90,15 +88,14 @@ struct Feed {
 
 class Bench {
    public:
-    explicit Bench(VerilatedContext& context) : top_(&context) {
-        feeds_.push_back(feed(top_.i_payload, INPUT_BYTES, top_.i_valid, top_.i_ready));
-#define LAYERS_FEEDS(k)                                                                          \
-    feeds_.push_back(feed(top_.i_weights_##k##_payload, WEIGHT_BYTES_##k,                        \
-                          top_.i_weights_##k##_valid, top_.i_weights_##k##_ready));              \
-    feeds_.push_back(feed(top_.i_parameters_##k##_payload, PARAMETER_BYTES_##k,                  \
-                          top_.i_parameters_##k##_valid, top_.i_parameters_##k##_ready));
-        LAYERS_STAGES(LAYERS_FEEDS)
-#undef LAYERS_FEEDS
+    explicit Bench(VerilatedContext& context)
+        : top_(&context), feed_{&top_.i_payload, INPUT_BYTES, top_.i_valid, top_.i_ready} {
+#define LAYERS_READER(k)                                                                         \
+    reads_.emplace_back(k, POLYMAP_ADDRESS(top_, m_axi_gmem##k##_ar),                            \
+                        POLYMAP_READ(top_, m_axi_gmem##k##_r), timing_);                         \
+    bases_.push_back(&top_.i_base_##k);
+        POLYMAP_READ_MASTERS(LAYERS_READER)
+#undef LAYERS_READER
         busy_.resize(STAGES);
         ends_.resize(STAGES);
     }
@@ -108,25 +105,35 @@ class Bench {
     void job(const std::string& line) {
         std::istringstream words(line);
         std::string name, file;
-        size_t stage = 0;
-        uint64_t times = 1;
         words >> name;
         if (name == "rates") {
-            unsigned input = 0, weights = 0, output = 0;
+            unsigned input = 0, output = 0;
             uint64_t seed = 0;
-            words >> input >> weights >> output >> seed;
-            for (size_t k = 0; k < feeds_.size(); ++k)
-                feeds_[k].chance = {k ? weights : input, seed * 64 + k + 1};
+            words >> input >> output >> seed;
+            feed_.chance = {input, seed * 64 + 1};
             taking_ = {output, seed * 64 + 63};
+        } else if (name == "timing") {
+            for (std::string word; words >> word;) timing_.set(word);
+            words.clear();
+        } else if (name == "memory") {
+            uint64_t base = 0, bytes = 0, seed = 0;
+            words >> base >> bytes >> seed;
+            memory_.resize(base, bytes, seed);
+        } else if (name == "stripe") {
+            size_t port = 0;
+            uint64_t address = 0;
+            words >> port >> address >> file;
+            const Bytes bytes = read(file);
+            std::memcpy(memory_.at(address, bytes.size()), bytes.data(), bytes.size());
+            *bases_.at(port) = address;
         } else if (name == "input") {
             words >> file;
-            feeds_[0].load(read(file), 1);
-        } else if (name == "weights") {
-            words >> stage >> file >> times;
-            feeds_.at(1 + 2 * stage).load(read(file), times);
-        } else if (name == "parameters") {
-            words >> stage >> file;
-            feeds_.at(2 + 2 * stage).load(read(file), 1);
+            feed_.data = read(file);
+            if (feed_.data.size() % INPUT_BYTES)
+                throw std::runtime_error("a file holds no whole beats");
+        } else if (name == "maps") {
+            for (uint64_t count; words >> count;) maps_.push_back(count);
+            words.clear();
         } else if (name == "run") {
             words >> wanted_ >> limit_;
         } else {
@@ -136,34 +143,48 @@ class Bench {
     }
 
     void run(std::ofstream& results) {
+        if (maps_.size() != STAGES) throw std::runtime_error("maps are told for other stages");
         top_.rst = 1;
         for (int k = 0; k < 4; ++k) edge();
         top_.rst = 0;
+        top_.i_start = 1;
+        for (ReadSlave& read : reads_) read.begin_run(0);
         uint64_t beats = 0;
+        bool there = false;
         for (cycle_ = 0; working(beats) && cycle_ < limit_; ++cycle_) {
-            for (Feed& one : feeds_) one.drive();
+            if (there) feed_.drive();
+            for (ReadSlave& read : reads_) read.drive(cycle_, memory_);
             top_.o_ready = taking_.draw();
             top_.clk = 0;
             top_.eval();
-            for (Feed& one : feeds_) one.sample();
+            feed_.sample();
+            if (feed_.taken && feed_.next == 0) began_ = cycle_;
+            for (ReadSlave& read : reads_) read.sample(cycle_, memory_);
             if (top_.o_valid && top_.o_ready) {
                 results.write(reinterpret_cast<const char*>(&top_.o_payload), OUTPUT_BYTES);
                 ++beats;
-                if (beats % IMAGE_BEATS == 0) images_.push_back(cycle_);
+                if (beats % RESULT_BEATS == 0) images_.push_back(cycle_);
             }
             observe();
+            there = there || top_.o_there == (uint64_t{1} << STAGES) - 1;
+            if (top_.o_failed) throw std::runtime_error("the memory answered with an error");
             top_.clk = 1;
             top_.eval();
-            for (Feed& one : feeds_) one.step();
+            feed_.step();
+            for (ReadSlave& read : reads_) read.after_edge();
             if (cycle_ % PROGRESS == 0) std::cout << beats << ' ' << cycle_ << std::endl;
         }
         ended_ = !working(beats);
     }
 
     void record(std::ofstream& file) const {
+        std::vector<uint64_t> read;
+        for (const ReadSlave& one : reads_) read.push_back(one.beats());
         file << "{\"ended\": " << (ended_ ? "true" : "false") << ", \"cycles\": " << cycle_
-             << ", \"images\": ";
+             << ", \"began\": " << began_ << ", \"images\": ";
         list(file, images_);
+        file << ", \"read\": ";
+        list(file, read);
         file << ", \"busy\": ";
         list(file, busy_);
         file << ", \"ends\": [";
@@ -175,11 +196,6 @@ class Bench {
     }
 
    private:
-    template <typename Port>
-    static Feed feed(Port& payload, size_t beat, CData& valid, const CData& ready) {
-        return Feed{&payload, beat, valid, ready};
-    }
-
     void edge() {
         top_.clk = 0;
         top_.eval();
@@ -187,10 +203,10 @@ class Bench {
         top_.eval();
     }
 
-    // Results are to come, or a stage works on an image, if only on what the next does not read.
+    // Results are to come, or a stage works on a map, if only on what the next does not read.
     bool working(uint64_t beats) const {
-        for (const auto& ends : ends_)
-            if (ends.size() < wanted_ / IMAGE_BEATS) return true;
+        for (size_t k = 0; k < STAGES; ++k)
+            if (ends_[k].size() < maps_[k]) return true;
         return beats < wanted_;
     }
 
@@ -208,11 +224,15 @@ class Bench {
     }
 
     Vtop top_;
-    std::vector<Feed> feeds_;
+    Feed feed_;
     Chance taking_;
-    std::vector<uint64_t> busy_, images_;
+    Timing timing_;
+    Memory memory_;
+    std::deque<ReadSlave> reads_;  // they do not move
+    std::vector<QData*> bases_;
+    std::vector<uint64_t> busy_, images_, maps_;
     std::vector<std::vector<uint64_t>> ends_;
-    uint64_t wanted_ = 0, limit_ = 0, cycle_ = 0;
+    uint64_t wanted_ = 0, limit_ = 0, cycle_ = 0, began_ = 0;
     bool ended_ = false;
 };
 

@@ -20,11 +20,12 @@ from hw.conv.array.column import Column
 from hw.conv.array.primitive import Primitive
 from hw.isa.config import OverlayConfig
 from hw.overlay import Overlay
-from hw.stages.layer_pipeline import LayerPipeline
 from hw.stages.map_link import MapLink
 from hw.stages.maximum_shape import MaximumShape
 from hw.stages.scheme import Scheme
 from hw.stages.shape import StageShape
+from hw.stages.streamed_pipeline import StreamedPipeline
+from hw.stages.weight_region import WeightBus
 
 SMALL = {
     "rows": 3,
@@ -124,7 +125,8 @@ def all_made() -> dict[type, Made]:
             Fragment.get(board, platform=object())
         column = Column(config=DESIGNS[0]["config"], primitive=Primitive(name="mult18x18d"))
         Fragment.get(column, platform=object())
-        Fragment.get(LayerPipeline(stages=STAGES), platform=object())
+        stages = StreamedPipeline(stages=STAGES, bus=WeightBus(data_bytes=8))
+        Fragment.get(stages, platform=object())
     return found
 
 

@@ -27,15 +27,17 @@ def cycles(stage: ConvStage, granule: Granule, par: Parallelism) -> IntArray:
 
 
 def period(stage: ConvStage, granule: Granule, scheme: Scheme, par: Parallelism) -> IntArray:
-    """Cycles of a stage from one image to the next, shape (n,).
+    """Cycles of a stage from one image to the next, shape (n,), up to whole ones.
 
-    At most one pixel enters in a cycle, of one group. Segments of pixels send their results on in
-    beats, one a cycle (`pixel_results`).
+    The images of a batch share its cycles. At most one pixel enters in a cycle, of one group.
+    Segments of pixels send their results on in beats, one a cycle (`pixel_results`).
     """
     coming = stage.size_in**2 * stage.groups
     if granule is not Granule.PIXEL:
-        return np.maximum(cycles(stage, granule, par), stage.size_in**2)
-    return np.maximum(PixelResults(stage=stage, scheme=scheme, par=par).cycles, coming)
+        taken = np.maximum(cycles(stage, granule, par), stage.size_in**2)
+    else:
+        taken = np.maximum(PixelResults(stage=stage, scheme=scheme, par=par).cycles, coming)
+    return ceil_div(taken, stage.images)
 
 
 def dsp_blocks(stage: ConvStage, pairing: Pairing, par: Parallelism) -> IntArray:

@@ -16,13 +16,13 @@ from dse.pipeline.model.search_error import ChainError, DeviceError
 NETWORKS = ("alexnet", "vgg16", "resnet18")
 
 
-def load_network(source: str) -> Chain:
+def load_network(source: str, *, dense: bool = False) -> Chain:
     """A network by its name (`NETWORKS`) or from a JSON file of the same form.
 
     Layers with ``size_ker`` are convolutions, or pools when their name starts with ``POOL``;
-    layers without it are fully connected and stay outside the pipeline. ``stride`` is 1 and ``pad``
-    0 where they are not given. The number of groups of a
-    convolution is the channels it receives over its ``n_in``.
+    layers without it are fully connected: with ``dense`` they are stages, too, else they stay
+    outside the pipeline. ``stride`` is 1 and ``pad`` 0 where they are not given. The number of
+    groups of a convolution is the channels it receives over its ``n_in``.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def load_network(source: str) -> Chain:
     """
     if source in NETWORKS:
         text = files("dse.pipeline").joinpath("data", f"{source}.json").read_text()
-        return parse_network(source, text)
+        return parse_network(source, text, dense=dense)
     path = Path(source)
     if not path.is_file():
         raise ChainError(
@@ -39,28 +39,29 @@ def load_network(source: str) -> Chain:
             "give a name or the path of a JSON file"
         )
     try:
-        return _network(path.stem, read_json(path))
+        return _network(path.stem, read_json(path), dense)
     except OSError as error:
         raise ChainError(f"network {source}: cannot be read: {error.strerror}") from None
     except DocumentError as error:
         raise ChainError(f"network {source}: {error}") from None
 
 
-def parse_network(name: str, text: str) -> Chain:
+def parse_network(name: str, text: str, *, dense: bool = False) -> Chain:
     """A network from the text of a JSON file; see `load_network` for its form."""
     try:
-        return _network(name, parse_json(text.encode()))
+        return _network(name, parse_json(text.encode()), dense)
     except DocumentError as error:
         raise ChainError(f"network {name}: {error}") from error
 
 
-def _network(name: str, data: Any) -> Chain:
+def _network(name: str, data: Any, dense: bool) -> Chain:
     form = build(_NetworkForm, data)
     stages: list[ConvStage] = []
     for layer in form.layers:
         if layer.size_ker is None:
-            continue
-        if layer.name.upper().startswith("POOL"):
+            if dense:
+                stages.append(_dense(name, stages, layer))
+        elif layer.name.upper().startswith("POOL"):
             stages = _attach_pool(name, stages, layer, layer.size_ker)
         else:
             stages.append(_conv(name, stages, layer, layer.size_ker))
@@ -132,6 +133,21 @@ def _conv(name: str, before: list[ConvStage], layer: _LayerForm, kernel: int) ->
         stride=layer.stride,
         pad=layer.pad,
         groups=received // layer.n_in,
+    )
+
+
+def _dense(name: str, before: list[ConvStage], layer: _LayerForm) -> ConvStage:
+    """A fully connected layer: a convolution whose kernel is the whole map."""
+    last = before[-1] if before else None
+    size = 1 if last is None else last.pool.size_out if last.pool else last.size_out
+    channels = layer.n_in if last is None else last.n_out
+    if layer.n_in != channels * size**2:
+        raise ChainError(
+            f"network {name}, layer {layer.name}: n_in is {layer.n_in}, but the layer receives "
+            f"{channels} channels of {size} x {size}"
+        )
+    return ConvStage(
+        name=layer.name, n_in=channels, n_out=layer.n_out, size_in=size, size_out=1, kernel=size
     )
 
 

@@ -20,7 +20,8 @@ from dse.pipeline.model.ram import IntArray, Ram
 from hw.isa.timing import DRAIN_LATENCY, REQUANTISE_LATENCY, operand_latency
 from hw.stages.product_pair import dot_latency
 from hw.stages.scheme import Scheme, step_passes
-from hw.stages.shape import MOST_MAPS, RING_TURN_CYCLES, STEP_TURN_CYCLES
+from hw.stages.shape import STEP_TURN_CYCLES
+from hw.stages.stage_loops import MOST_MAPS, RING_TURN_CYCLES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
