@@ -11,6 +11,11 @@ from dse.network.graph import Network
 from dse.network.prune import prune
 from dse.pipeline import Outcome
 from dse.pipeline.from_network import LeadingChain
+from dse.pipeline.model.bus_period import bus_period
+from dse.pipeline.model.first_image import first_image
+from dse.pipeline.stage_shapes import stage_shapes
+from hw.isa.config import MAX_WEIGHT_PORTS
+from hw.stages.weight_region import WeightBus
 
 STYLES_VERSION = 1
 
@@ -22,8 +27,8 @@ class Style:
     Members
     -------
     name : overlay or pipeline.
-    latency_cycles : of one image. A pipeline's is an estimate (``latency_is_estimate``): the sum
-        of its stages' times, as if each waited for all of the one before.
+    latency_cycles : of one image. A pipeline's is exact while weights come in time; else it is an
+        estimate (``latency_is_estimate``), as much longer as its period.
     period_cycles : from one image to the next.
     dsp, bram36, uram : DSP slices, 36 kbit block RAMs and UltraRAMs.
     utilisation : multiply-accumulates of direct convolution over what the slices in use could do
@@ -123,12 +128,15 @@ def _overlay(found: Exploration, card: Card) -> Style:
 def _pipeline(outcome: Outcome, card: Card) -> Style:
     """Stages that read weights from DRAM wait for it where the card's channels are slower."""
     design = outcome.design
+    shapes = stage_shapes(design)
+    ports = 1 << min(MAX_WEIGHT_PORTS, card.memory_channels).bit_length() - 1
+    period = bus_period(shapes, WeightBus(ports=ports))
     asked = design.dram_gb_per_s(card.clock_hz / 1e6) * 1e9
-    slower = max(1.0, asked / card.memory_bandwidth)
+    slower = max(1.0, asked / card.memory_bandwidth, float(period.weights / period.stages))
     return Style(
         name="pipeline",
-        latency_cycles=slower * sum(stage.cycles for stage in design.stages),
-        latency_is_estimate=True,
+        latency_cycles=slower * first_image(shapes),
+        latency_is_estimate=slower > 1,
         period_cycles=slower * design.cycles,
         dsp=design.dsp,
         bram36=design.ram / design.model.ram.blocks_per_unit,

@@ -50,7 +50,9 @@ def recounted(design: Design) -> Design:
 def fitting(search: Callable[[Budget], Found], budget: Budget) -> Found:
     """What a search finds whose design fits as it is built, not only as the search counts it.
 
-    Where it does not, the search gets less memory, by what was too much.
+    Where it does not, the search gets less memory than it took, by what was too much.  That leaves
+    designs out that it would count alike and that need less: what it proves of the memory that it
+    was given first stays a bound, and what it finds is a design, perhaps not the best.
 
     Raises
     ------
@@ -64,12 +66,12 @@ def fitting(search: Callable[[Budget], Found], budget: Budget) -> Found:
         beyond = design.ram - budget.ram
         if beyond <= 0:
             return replace(found, design=design)
-        if beyond >= given.ram:
+        if beyond >= found.design.ram:
             raise BudgetError(
                 f"network {design.network.name}: its stages take {beyond} memory blocks more than "
                 "there are; choose a larger device or fewer bits"
             )
-        given = replace(given, ram=given.ram - beyond)
+        given = replace(given, ram=found.design.ram - beyond)
 
 
 def _stage(stage: Stage, shape: StageShape, ram: Ram) -> Stage:

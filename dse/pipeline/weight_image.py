@@ -70,7 +70,7 @@ def _weights(shape: StageShape, numbers: StageNumbers) -> Bytes:
         shape.tiles, shape.para_out, shape.taps, shape.in_steps, shape.para_in
     ).transpose(0, 2, 3, 1, 4)
     beats = rows.reshape(-1, shape.weight_beat).astype(np.dtype(f"<i{shape.bits // 8}"))
-    return beats.view(np.uint8).reshape(len(beats), -1)
+    return np.frombuffer(beats.tobytes(), np.uint8).reshape(len(beats), -1)
 
 
 def _records(shape: StageShape, numbers: StageNumbers) -> Bytes:

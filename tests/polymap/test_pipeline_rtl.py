@@ -154,6 +154,57 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "small.onnx", folder / "typical.npz"
 
 
+DENSE = [
+    *LAYERS,
+    {"name": "D", "n_in": 54, "n_out": 20, "size_in": 1, "size_out": 1},
+    {"name": "E", "n_in": 20, "n_out": 7, "size_in": 1, "size_out": 1},
+]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_dense_layers_share_their_weights(
+    invoke: Callable[..., Any], tmp_path: Path, batch: int
+) -> None:
+    path = tmp_path / "dense.json"
+    path.write_text(json.dumps({"layers": DENSE}))
+    arguments = ("--method", "exact", "--dsp", DSP, "--simulate", 3 * batch, "--json")
+    options = ("--dense", "--batch", batch, "--axi-bytes", 8)
+    answer = invoke("pipeline", path, *arguments, *options)
+    assert answer.code == 0, answer
+    told = json.loads(answer.stdout)
+    assert [stage["name"] for stage in told["stages"]] == ["A", "B", "C", "D", "E"]
+    rtl = told["rtl"]
+    assert rtl["mismatches"] == 0
+    assert rtl["period"] == rtl["predicted"] == told["cycles"]
+    assert rtl["latency"] == rtl["predicted_latency"]
+    assert told["elaborated"]["ram"]["counted"] == told["elaborated"]["ram"]["searched"]
+
+
+def test_a_bus_that_binds(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    """The last layer's weights take longer to come than all stages to multiply."""
+    path = tmp_path / "wide.json"
+    layers = [*LAYERS, {"name": "D", "n_in": 54, "n_out": 160, "size_in": 1, "size_out": 1}]
+    path.write_text(json.dumps({"layers": layers}))
+    arguments = ("--method", "exact", "--dsp", 100, "--simulate", 6, "--json", "--dense")
+    answer = invoke("pipeline", path, *arguments, "--axi-bytes", 8, "--weight-ports", 1)
+    assert answer.code == 0, answer
+    told = json.loads(answer.stdout)
+    built, rtl = told["elaborated"], told["rtl"]
+    assert built["bus_binds"]
+    assert rtl["mismatches"] == 0
+    assert rtl["period"] == rtl["predicted"] == built["weight_cycles"] > told["cycles"]
+    two = invoke("pipeline", path, *arguments, "--axi-bytes", 64)
+    again = json.loads(two.stdout)
+    assert not again["elaborated"]["bus_binds"]
+    assert again["rtl"]["period"] == again["cycles"] == told["cycles"]
+
+
+def test_what_a_bus_or_a_batch_cannot_be(refused: Callable[..., str]) -> None:
+    assert "--axi-bytes" in refused("pipeline", "alexnet", "--axi-bytes", 48)
+    assert "whole batches" in refused("pipeline", "alexnet", "--batch", 4, "--simulate", 6)
+    assert "--dense" in refused("pipeline", "alexnet", "--batch", 4)
+
+
 def test_an_onnx_model_through_the_rtl(
     invoke: Callable[..., Any], model: tuple[Path, Path]
 ) -> None:

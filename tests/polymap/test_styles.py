@@ -49,7 +49,9 @@ def test_both_styles_of_the_same_layers(
     assert [layer["name"] for layer in found["layers"]][:2] == ["first", "second"]
     stages = json.loads((tmp_path / PIPELINE_FILE).read_text())
     assert pipeline["period_cycles"] == stages["cycles"]
-    assert pipeline["latency_cycles"] == sum(stage["cycles"] for stage in stages["stages"])
+    assert not pipeline["latency_is_estimate"]
+    total = sum(stage["cycles"] for stage in stages["stages"])
+    assert pipeline["period_cycles"] < pipeline["latency_cycles"] < total + 1000
     assert (tmp_path / STYLES_PAGE).stat().st_size > 0
     assert (tmp_path / PIPELINE_PAGE).stat().st_size > 0
     for style in told["styles"]:
@@ -64,7 +66,6 @@ def test_a_table_of_both_styles(invoke: Callable[..., Any], model: Path) -> None
     answer = invoke("explore", model, *arguments)
     assert answer.code == 0, answer
     assert "overlay" in answer.stdout
-    assert "about" in answer.stdout
     assert "neither style runs what follows" in answer.stdout
 
 
