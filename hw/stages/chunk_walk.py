@@ -20,7 +20,7 @@ CHUNK = data.StructLayout({"beat": unsigned(32), "beats": range(MAX_BURST + 1)})
 class ChunkWalk(wiring.Component):
     """Asks for the parameters of a region once, then for its weights: once, or without end.
 
-    It asks only for what has room in the stage's queue, every second cycle at most.
+    It asks only for what has room in the stage's queue, every third cycle at most.
 
     Parameters
     ----------
@@ -49,7 +49,10 @@ class ChunkWalk(wiring.Component):
         number = Signal(below(max(counts)))
         beat = Signal(32, init=region.start)
         room = Signal(range(region.depth + 1), init=region.depth)
-        last, enough, fresh = (Signal(name=name) for name in ("last", "enough", "fresh"))
+        last, enough, fresh, asked = (
+            Signal(name=name) for name in ("last", "enough", "fresh", "asked")
+        )
+        size = Signal.like(self.o.payload.beats)
         chunk = self.o.payload
         asks = self.o.valid & self.o.ready
         over = number == Mux(weights, counts[1] - 1, counts[0] - 1)
@@ -58,9 +61,11 @@ class ChunkWalk(wiring.Component):
             self.o.valid.eq(self.i_start & ~done & enough & fresh),
         ]
         m.d.sync += [
-            room.eq(room - Mux(asks, chunk.beats, 0) + self.i_taken),
-            # What follows from the last request is known a cycle later.
-            fresh.eq(~asks),
+            # What follows from a request is known two cycles later.
+            asked.eq(asks),
+            size.eq(chunk.beats),
+            room.eq(room - Mux(asked, size, 0) + self.i_taken),
+            fresh.eq(~asks & ~asked),
             enough.eq(room >= region.chunk),
             last.eq(over),
             chunk.beats.eq(Mux(over, Mux(weights, rests[1], rests[0]), region.chunk)),

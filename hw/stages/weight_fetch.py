@@ -13,6 +13,7 @@ from amaranth.utils import exact_log2
 from hw.bus.axi import ADDRESS_BITS, AXI4Read
 from hw.bus.masters import READ_DEPTH
 from hw.bus.stripes import StripedReader
+from hw.lib.counted_steps import Steps
 from hw.lib.queue import Queue
 from hw.stages.chunk_walk import CHUNK
 from hw.stages.pass_walk import below
@@ -68,9 +69,8 @@ class WeightFetch(wiring.Component):
         m.submodules.reader = reader = StripedReader(
             ports=bus.ports, data_bytes=bus.data_bytes, depth=READ_DEPTH
         )
-        turn = data.StructLayout(
-            {"stage": below(len(self._regions)), "beats": CHUNK["beats"].shape}
-        )
+        stage, beats = below(len(self._regions)), CHUNK["beats"].shape
+        turn = data.StructLayout({"stage": stage, "beats": beats, "single": 1})
         m.submodules.turns = turns = Queue(shape=turn, depth=TURNS)
         for port in range(bus.ports):
             connect(m, reader.axi[port], flipped(self.axi[port]))
@@ -99,6 +99,7 @@ class WeightFetch(wiring.Component):
             reader.i.valid.eq(found & turns.i.ready),
             turns.i.payload.stage.eq(stage),
             turns.i.payload.beats.eq(chunk.beats),
+            turns.i.payload.single.eq(chunk.beats == 1),
             turns.i.valid.eq(found & reader.i.ready),
         ]
         for number, feed in enumerate(feeds):
@@ -112,15 +113,21 @@ class WeightFetch(wiring.Component):
             ]
 
     def _deal(self, m: Module, feeds: list[RegionFeed], reader: Any, turns: Any) -> None:
-        """Beats come in the order of their chunks; each goes to the stage that has asked."""
+        """Beats come in the order of their chunks; each goes to the stage that has asked.
+
+        A turn is there before its beats, and room in the stage's queue before both.
+        """
         turn = turns.o.payload
         beat, came = Signal(len(reader.o.payload), reset_less=True), Signal(len(feeds))
-        number = Signal.like(turn.beats)
-        taken = reader.o.valid & turns.o.valid
-        last = number == turn.beats - 1
-        m.d.comb += [reader.o.ready.eq(turns.o.valid), turns.o.ready.eq(taken & last)]
-        with m.If(taken):
-            m.d.sync += number.eq(Mux(last, 0, number + 1))
+        m.submodules.steps = steps = Steps(bits=len(turn.beats))
+        taken = reader.o.valid
+        m.d.comb += [
+            reader.o.ready.eq(1),
+            steps.i_count.eq(turn.beats),
+            steps.i_single.eq(turn.single),
+            steps.i_advance.eq(taken),
+            turns.o.ready.eq(taken & steps.o_last),
+        ]
         m.d.sync += [beat.eq(reader.o.payload), came.eq(taken << turn.stage)]
         for place, feed in enumerate(feeds):
             m.d.comb += [feed.i_beat.eq(beat), feed.i_valid.eq(came[place])]

@@ -139,7 +139,7 @@ def weight_regions(stages: Sequence[StageShape], bus: WeightBus) -> tuple[Weight
                 stays=shape.weights_stay,
                 start=regions[-1].end if regions else 0,
                 chunk=chunk,
-                depth=chunk * (2 + ahead),
+                depth=chunk * (1 + max(1, ahead)),
             )
         )
     return tuple(regions)

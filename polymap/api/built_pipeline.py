@@ -12,7 +12,7 @@ import numpy as np
 from dse.files.writing import writing
 from dse.pipeline.design import Design
 from dse.pipeline.efficiency import pipeline_efficiency
-from dse.pipeline.model.bus_period import BusPeriod, bus_period, least_bus
+from dse.pipeline.model.bus_period import BusPeriod, bus_period
 from dse.pipeline.model.first_image import first_image
 from dse.pipeline.recount import BUFFERS
 from dse.pipeline.stage_numbers import Ints, StageNumbers
@@ -156,11 +156,9 @@ class PipelineResult:
         return asdict(self)
 
 
-def build(design: Design, *, data_bytes: int, ports: int | None = None) -> BuiltPipeline:
-    """The Verilog of a design's stages; ``ports``: None takes the fewest that keep up."""
+def build(design: Design, bus: WeightBus) -> BuiltPipeline:
+    """The Verilog of a design's stages, with their masters."""
     stages = stage_shapes(design)
-    bus = least_bus(stages, data_bytes)
-    bus = bus if ports is None else WeightBus(ports=ports, data_bytes=data_bytes)
     verilog = emit_pipeline(stages, bus)
     return BuiltPipeline(design=design, stages=stages, bus=bus, verilog=verilog)
 

@@ -24,10 +24,13 @@ from dse.pipeline import (
     resized,
     run,
 )
+from dse.pipeline.model.bus_period import bus_period, least_bus
 from dse.pipeline.search_report import check_clock, summary, to_json, to_tables
+from dse.pipeline.stage_shapes import stage_shapes
 from dse.process.progress import Progress
 from hw.isa.config import MAX_WEIGHT_PORTS
 from hw.isa.errors import FAILURE
+from hw.stages.weight_region import WeightBus
 from polymap.commands import output
 from polymap.commands.options import Calibration
 
@@ -138,17 +141,8 @@ def pipeline(
         result = to_json(outcome, mhz=mhz)
         if numbered is not None:
             result["ends_before"] = numbered.ends_before
-        told = _build(
-            outcome,
-            numbered,
-            elaborate,
-            simulate,
-            out,
-            progress,
-            result,
-            data_bytes=axi_bytes,
-            ports=weight_ports,
-        )
+        bus, told = _weights(outcome, axi_bytes, weight_ports, mhz, result)
+        told += _build(outcome, bus, numbered, elaborate, simulate, out, progress, result)
     _write(outcome, result, plot=plot, out=out)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
@@ -180,17 +174,43 @@ def _model(
     return chain_of(load(network, calibration).network)
 
 
+def _weights(
+    outcome: Outcome, data_bytes: int, ports: int | None, mhz: float, result: dict[str, Any]
+) -> tuple[WeightBus, list[str]]:
+    """The masters that bring the weights, and what they take; segments of rows are not built."""
+    design = outcome.design
+    bus = WeightBus(ports=ports or 1, data_bytes=data_bytes)
+    if design.model.granule is not Granule.PIXEL:
+        return bus, []
+    stages = stage_shapes(design)
+    if ports is None:
+        bus = least_bus(stages, data_bytes)
+    period = bus_period(stages, bus)
+    result["weights"] = {
+        **asdict(bus),
+        "cycles": float(period.weights),
+        "period": period.cycles,
+        "binds": period.binds,
+        "images_per_second": mhz * 1e6 / period.cycles,
+    }
+    line = (
+        f"weights: {bus.ports} master(s) of {bus.data_bytes} bytes, {float(period.weights):,.0f} "
+        f"cycles of an image's {period.cycles:,}"
+    )
+    if period.binds:
+        line += f"; the bus binds: {mhz * 1e6 / period.cycles:,.0f} images/s"
+    return bus, [line]
+
+
 def _build(
     outcome: Outcome,
+    bus: WeightBus,
     numbered: NumberedChain | None,
     elaborate: bool,
     simulate: int | None,
     out: Path | None,
     progress: Progress,
     result: dict[str, Any],
-    *,
-    data_bytes: int,
-    ports: int | None,
 ) -> list[str]:
     """The stages as hardware, as far as it is asked for; what came of it is added to ``result``."""
     told: list[str] = []
@@ -201,14 +221,14 @@ def _build(
     from polymap.api import built_pipeline  # numpy's and Verilator's part takes a while to import
 
     progress.stage("elaborating")
-    built = built_pipeline.build(outcome.design, data_bytes=data_bytes, ports=ports)
+    built = built_pipeline.build(outcome.design, bus)
     if elaborate and out is not None:
         progress.stage("checking")
         result["lint"] = built.lint()
         built.save(output.folder(out), None if numbered is None else numbered.numbers)
         told.append(f"lint: {result['lint']}; {built_pipeline.PIPELINE_VERILOG} in {out}")
     counted = sum(sum(buffers.values()) for buffers in built.blocks().values())
-    design, ram, period = outcome.design, outcome.design.model.ram, built.period
+    design, ram = outcome.design, outcome.design.model.ram
     result["elaborated"] = {
         "products": built.products,
         "multipliers": built.multipliers(),
@@ -219,20 +239,11 @@ def _build(
             "block": ram.name,
         },
         "buffers": built.blocks(),
-        "bus": asdict(built.bus),
-        "period": period.cycles,
-        "weight_cycles": float(period.weights),
-        "bus_binds": period.binds,
     }
     told.append(
         f"elaborated: {built.products:,} products a cycle of {built.multipliers():,} multipliers; "
         f"{ram.in_units(counted)} counted from the memories, {ram.in_units(design.ram)} in the "
         f"search, {ram.in_units(built.bus_blocks())} beside them for the weights' way"
-    )
-    told.append(
-        f"weights: {built.bus.ports} master(s) of {built.bus.data_bytes} bytes, "
-        f"{float(period.weights):,.0f} cycles of an image's {period.cycles:,}"
-        + ("; the bus binds" if period.binds else "")
     )
     if simulate is not None:
         progress.stage("building the RTL")

@@ -130,11 +130,13 @@ def test_regions_follow_each_other() -> None:
 
 
 def test_room_for_a_latency() -> None:
-    """What a stage takes in so many cycles is on its way, beside two chunks."""
+    """What a stage takes in so many cycles is there when it asks for a chunk more."""
     shape = stage(scheme=_SCHEMES[0], n_in=8, n_out=8, kernel=1, pad=0, size_in=1, para_seg=1)
     (region,) = weight_regions([shape], WeightBus(data_bytes=8))
     rate = region.weights.beats / shape.cycles
-    assert region.depth >= 2 * region.chunk + COVERED * rate > 2 * region.chunk
+    assert region.depth >= region.chunk + COVERED * rate > 2 * region.chunk
+    (slow,) = weight_regions([stage(scheme=_SCHEMES[0])], WeightBus(data_bytes=64))
+    assert slow.depth == 2 * slow.chunk
 
 
 def test_it_asks_only_for_what_has_room() -> None:
