@@ -181,22 +181,29 @@ def test_dense_layers_share_their_weights(
 
 
 def test_a_bus_that_binds(invoke: Callable[..., Any], tmp_path: Path) -> None:
-    """The last layer's weights take longer to come than all stages to multiply."""
+    """Two layers' weights take longer to come than all stages to multiply.
+
+    In the first images one of them gets more than its share, until the other's buffers are full.
+    """
     path = tmp_path / "wide.json"
-    layers = [*LAYERS, {"name": "D", "n_in": 54, "n_out": 160, "size_in": 1, "size_out": 1}]
-    path.write_text(json.dumps({"layers": layers}))
-    arguments = ("--method", "exact", "--dsp", 100, "--simulate", 6, "--json", "--dense")
-    answer = invoke("pipeline", path, *arguments, "--axi-bytes", 8, "--weight-ports", 1)
+    wide = (("D", 54, 160), ("E", 160, 50))
+    layers = [
+        {"name": name, "n_in": n_in, "n_out": n_out, "size_in": 1, "size_out": 1}
+        for name, n_in, n_out in wide
+    ]
+    path.write_text(json.dumps({"layers": [*LAYERS, *layers]}))
+    arguments = ("--method", "exact", "--dsp", 100, "--json", "--dense")
+    narrow = ("--axi-bytes", 8, "--weight-ports", 1, "--simulate", 20)
+    answer = invoke("pipeline", path, *arguments, *narrow)
     assert answer.code == 0, answer
     told = json.loads(answer.stdout)
     weights, rtl = told["weights"], told["rtl"]
     assert weights["binds"]
     assert rtl["mismatches"] == 0
     assert rtl["period"] == rtl["predicted"] == weights["cycles"] > told["cycles"]
-    two = invoke("pipeline", path, *arguments, "--axi-bytes", 64)
-    again = json.loads(two.stdout)
+    again = json.loads(invoke("pipeline", path, *arguments, "--axi-bytes", 128).stdout)
     assert not again["weights"]["binds"]
-    assert again["rtl"]["period"] == again["cycles"] == told["cycles"]
+    assert again["weights"]["period"] == told["cycles"]
 
 
 def test_what_a_bus_or_a_batch_cannot_be(refused: Callable[..., str]) -> None:
