@@ -226,6 +226,50 @@ def test_an_onnx_model_through_the_rtl(
     assert told["rtl"]["period"] == told["cycles"]
 
 
+def test_dense_layers_of_an_onnx_model(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    """They are in the chain already; a batch flattens the map before the first as it comes."""
+    rng = np.random.default_rng(3)
+    weights = {
+        "w1": rng.normal(0, 0.3, (6, 3, 3, 3)),
+        "w2": rng.normal(0, 0.1, (12, 6 * 16)),
+        "w3": rng.normal(0, 0.2, (5, 12)),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["c1"], name="conv"),
+        helper.make_node("MaxPool", ["c1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Flatten", ["p1"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w2"], ["f2"], transB=1, name="first"),
+        helper.make_node("Relu", ["f2"], ["r2"]),
+        helper.make_node("Gemm", ["r2", "w3"], ["y"], transB=1, name="second"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "dense",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 10, 10])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5])],
+        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+    )
+    path, typical = tmp_path / "dense.onnx", tmp_path / "typical.npz"
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    np.savez(typical, x=rng.normal(0, 1, (8, 3, 10, 10)).astype(np.float32))
+    arguments = ("--calibration", typical, "--method", "exact", "--dsp", 30, "--batch", 4)
+    running = ("--simulate", 8, "--elaborate", "--out", tmp_path / "out", "--json")
+    answer = invoke("pipeline", path, *arguments, *running)
+    assert answer.code == 0, answer
+    told = json.loads(answer.stdout)
+    assert [stage["name"] for stage in told["stages"]] == ["conv", "first", "second"]
+    assert told["ends_before"] is None
+    assert told["rtl"]["mismatches"] == 0
+    assert told["rtl"]["period"] == told["rtl"]["predicted"] == told["cycles"]
+    assert told["rtl"]["latency"] == told["rtl"]["predicted_latency"]
+    side_car = json.loads((tmp_path / "out" / "polymap_pipeline.json").read_text())
+    stripe = (tmp_path / "out" / "polymap_pipeline_gmem0.bin").read_bytes()
+    regions = side_car["regions"]
+    assert [region["start"] for region in regions] == sorted(r["start"] for r in regions)
+    assert len(stripe) > 64 * max(region["start"] for region in regions)
+
+
 def test_stages_are_the_network(model: tuple[Path, Path]) -> None:
     """What the stages give is what the golden model of the whole network gives."""
     network = load(*model).network
