@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 
 from dse.pipeline.model.ram import IntArray
 from hw.isa.timing import (
@@ -27,6 +28,7 @@ from hw.stages.map_link import MapLink
 from hw.stages.maximum_shape import MaximumShape
 from hw.stages.shape import StageShape
 
+Flags = npt.NDArray[np.bool_]
 _NOT_WAITED_FOR = -(1 << 60)
 
 
@@ -116,19 +118,19 @@ def _sent(shape: StageShape, ready: IntArray) -> IntArray:
     walked, more = shape.walked, shape.walked - shape.size_out
     room = ((0, 0), (0, more), (0, more), (0, 0))
     ready = np.pad(beats, room, constant_values=_NOT_WAITED_FOR).ravel()
-    ends, emits = _windows(shape.pool, shape.size_out, walked)
+    ends = _window_ends(shape.pool, walked)
     size = (tiles, walked, walked, shape.pixel_beats)
     kept = np.broadcast_to(ends[None, None, :, None], size).ravel()
-    given = kept & np.broadcast_to(emits[None, :, None, None], size).ravel()
+    given = kept & np.broadcast_to(ends[None, :, None, None], size).ravel()
     counts = np.broadcast_to(parts[:, None, None, :], size).ravel()
     return _pooled(ready, kept, given, counts)
 
 
-def _windows(pool: MaximumShape, size: int, walked: int) -> tuple[IntArray, IntArray]:
-    """At which columns, and rows, of the walk a window ends."""
+def _window_ends(pool: MaximumShape, walked: int) -> Flags:
+    """Whether a window ends at a column, or a row, of the walk."""
     ends = np.zeros(walked, bool)
     ends[np.arange(pool.size_out) * pool.stride - pool.pad + pool.kernel - 1] = True
-    return ends, ends
+    return ends
 
 
 def _parted(ready: IntArray, counts: IntArray) -> IntArray:
@@ -144,7 +146,7 @@ def _parted(ready: IntArray, counts: IntArray) -> IntArray:
     return _beats(np.array(taken), counts)
 
 
-def _pooled(ready: IntArray, kept: IntArray, given: IntArray, counts: IntArray) -> IntArray:
+def _pooled(ready: IntArray, kept: Flags, given: Flags, counts: IntArray) -> IntArray:
     """The same of what ends windows: a beat waits while the one before is kept, or is sent."""
     if (counts <= 1).all():
         taken = in_turn(ready, 1)
