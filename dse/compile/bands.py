@@ -53,12 +53,13 @@ def find_bands(
     layout: Layout,
     config: OverlayConfig,
     mapping: LayerMapping,
+    poolings: int | None = None,
 ) -> tuple[Bands, ...]:
-    """All convolutions with poolings behind them that gain by it."""
+    """All convolutions with poolings behind them that gain by it; at most so many behind each."""
     found = [
         bands
         for time, pools in chains(network, layers)
-        if (bands := _best(network, layers, time, pools, layout, config, mapping))
+        if (bands := _best(network, layers, time, pools[:poolings], layout, config, mapping))
     ]
     taken = {time for bands in found for time in bands.ends}
     for index, bands in enumerate(found):
@@ -116,24 +117,16 @@ def _best(
         ]
         if min(array[:-1]) < SHORTEST:
             break
-        # Bands of one pooling stand behind those of the other that they read.
-        steps = list(accumulate(array))
-        work = [0] * len(ends)
-        arrivals = list(range(len(ends)))  # of the rows before, by band: the array's band
-        before, rows_before = height, ends
-        for pool, own in zip(following, banded, strict=False):
-            arrivals = [arrivals[pool.awaited(before, rows_before, end)] for end in own]
-            for arrival, rows in zip(arrivals, np.diff((0, *own)).tolist(), strict=True):
-                work[arrival] += ceil_div(pool.cycles * rows, pool.height)
-            before, rows_before = pool.height, own
         done = 0
-        for ready, cycles in zip(steps, work, strict=True):
-            done = max(done, ready) + cycles if cycles else done
+        for ready, work in zip(
+            accumulate(array), _work(following, height, ends, banded), strict=True
+        ):
+            done = max(done, ready) + work if work else done
         done += sum(pool.cycles for pool in following[len(banded) :])
         if done < least:
             taken = pools[: len(banded)]
             cuts_of = {time: ends, **dict(zip(taken, banded, strict=True))}
-            best, least = Bands(time, taken, cuts_of, done - steps[-1]), done
+            best, least = Bands(time, taken, cuts_of, done - sum(array)), done
     return best
 
 
@@ -168,6 +161,23 @@ def _banded(following: Sequence[_Follower], height: int, ends: Ends) -> Iterator
             return
         yield ends
         height = pool.height
+
+
+def _work(
+    following: Sequence[_Follower], height: int, ends: Ends, banded: Sequence[Ends]
+) -> list[int]:
+    """Cycles of the poolings that become possible with each of the convolution's bands.
+
+    A band of one pooling stands behind the band of the other that it waits for.
+    """
+    work = [0] * len(ends)
+    arrivals = list(range(len(ends)))  # of the input's bands: with which of the convolution's
+    for pool, own in zip(following, banded, strict=False):
+        arrivals = [arrivals[pool.awaited(height, ends, end)] for end in own]
+        for arrival, rows in zip(arrivals, np.diff((0, *own)).tolist(), strict=True):
+            work[arrival] += ceil_div(pool.cycles * rows, pool.height)
+        height, ends = pool.height, own
+    return work
 
 
 def _behind(

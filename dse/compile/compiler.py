@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import permutations
 
 from dse.assembly.instruction import Instruction, make, seal
 from dse.assembly.program import Program
-from dse.compile.bands import chains, find_bands
+from dse.compile.bands import Bands, chains, find_bands
 from dse.compile.beside import beside
 from dse.compile.dependencies import assign_tokens, verify_tokens
 from dse.compile.describe import Compiled, describe
@@ -116,11 +116,26 @@ def _planned(
     """The layers with their memory plan, in the order that keeps most on chip and side by side."""
     plans = []
     for layers in ordered:
-        bands = None
-        if config.tensor_copies > 1:
-            bands = find_bands(network, layers, layout, config, mapping)
-        plan = plan_memory(network, layers, layout, config, bands)
-        if not plan.moved and plan.beside == (bands is not None):
-            return layers, plan
-        plans.append((layers, plan))
+        for bands in _offers(network, layers, layout, config, mapping):
+            plan = plan_memory(network, layers, layout, config, bands)
+            if not plan.moved and plan.beside == (bands is not None):
+                return layers, plan
+            plans.append((layers, plan))
     return min(plans, key=lambda one: (one[1].moved, not one[1].beside))
+
+
+def _offers(
+    network: Network,
+    layers: tuple[Layer, ...],
+    layout: Layout,
+    config: OverlayConfig,
+    mapping: LayerMapping,
+) -> Iterator[tuple[Bands, ...] | None]:
+    """Bands of chains of poolings, and if there are such, those that hold less at a time."""
+    if config.tensor_copies == 1:
+        yield None
+        return
+    found = find_bands(network, layers, layout, config, mapping)
+    yield found
+    if any(len(bands.pools) > 1 for bands in found):
+        yield find_bands(network, layers, layout, config, mapping, poolings=1)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks.choices import all_choices
+from dse.compile import bands
 from dse.compile.compiler import compile_network
 from dse.network.graph import Gain, Network, Quantisation, Window
-from hw.isa import Error
+from hw.isa import Error, Opcode
 from sim.fast.simulated_run import DDR, IDEAL, Timing
 from sim.simulation import make_job, output_tensors
 from tests.rtl import test_cycles as cycles
@@ -48,6 +49,21 @@ def test_predicted_cycles(name: str) -> None:
     programs = [cycles.compile_with(one, OVERLAYS[name], choices) for one in networks]
     for timing in (IDEAL, DDR):
         cycles.check(name, programs, timing)
+
+
+def test_behind_a_pooling_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bands stand between those of the pooling, and the convolution is still at work."""
+    name = "5x3"
+    monkeypatch.setattr(bands, "SHORTEST", 64)
+    b = Builder(np.random.default_rng(3))
+    pooled = b.pool(b.conv(b.input(16, 12, 5), 9, SAME), "max", Window((3, 3), stride=(2, 2)))
+    network = b.build(b.conv(b.normalise(pooled), 4, Window()))
+    program = compile_network(network, OVERLAYS[name])
+    tags = [one.field("tag") for one in program.instructions if one.opcode is Opcode.POOL]
+    assert tags != sorted(tags)
+    check(name, Case(network), Case(network, timing=STALLS))
+    for timing in (IDEAL, DDR):
+        cycles.check(name, [program], timing)
 
 
 def gain_of(total: int, gains: bytes) -> int:

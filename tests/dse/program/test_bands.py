@@ -142,3 +142,19 @@ def test_a_pooling_of_a_pooling_stands_between_its_bands(monkeypatch: pytest.Mon
     assert min(i.start for i in cycles.instructions if i.tag == 2) < last
     monkeypatch.setattr(module, "BANDS", ())
     assert cycles.total < program_cycles(compile_network(normalised(8), CONFIG), CONFIG).total
+
+
+def test_a_chain_that_finds_no_room_leaves_its_first_pooling_in_bands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SHORTEST", 128)
+    bytes_ = 24 * 24 * (8 + 16) + 12 * 12 * 16  # all but what the second pooling writes
+    tight = replace(CONFIG, tensor_bytes=1 << 14)
+    assert tight.tensor_bytes < bytes_ + 12 * 12 * 16 and bytes_ <= tight.tensor_bytes
+    pools = [
+        one.field("tag")
+        for one in check(normalised(8), tight).instructions
+        if one.opcode is Opcode.POOL
+    ]
+    assert pools == sorted(pools)
+    assert pools.count(1) > 1
