@@ -26,6 +26,7 @@ from sim.layer_golden import drawn_numbers, pipeline_result
 from sim.layer_simulation import StreamRates
 
 pytestmark = pytest.mark.rtl
+SLOW = pytest.mark.slow
 
 LAYERS = [
     {"name": "A", "n_in": 3, "n_out": 8, "size_in": 14, "size_out": 12, "size_ker": 3},
@@ -51,7 +52,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("packed", [(), ("--bits", 8, "--per-dsp", 2)])
+@pytest.mark.parametrize("packed", [pytest.param((), marks=SLOW), ("--bits", 8, "--per-dsp", 2)])
 def test_images_through_the_rtl(
     invoke: Callable[..., Any], network: Path, tmp_path: Path, packed: tuple[Any, ...]
 ) -> None:
@@ -95,6 +96,7 @@ def test_stalls_lose_nothing(network: Path, rates: tuple[int, int, int]) -> None
     assert list(seen.busy) == [3 * stage.cycles for stage in stages]
 
 
+@SLOW
 def test_pixels_bind_where_multipliers_abound(invoke: Callable[..., Any], tmp_path: Path) -> None:
     """An image of 14 x 14 pixels enters in 196 cycles, whatever the multipliers could do."""
     thin = [
@@ -161,7 +163,7 @@ DENSE = [
 ]
 
 
-@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("batch", [pytest.param(1, marks=SLOW), 4])
 def test_dense_layers_share_their_weights(
     invoke: Callable[..., Any], tmp_path: Path, batch: int
 ) -> None:
