@@ -159,8 +159,8 @@ def winograd_tilings(shape: Tiled, flow: Dataflow, grid: Grid) -> list[Tiling]:
 
     Pixel tiles as large as the memories allow with the least room in the scratch memory, and with
     a block more, that is filled meanwhile; and smaller ones, before which less is to be filled:
-    parts of the largest, or of all tiles, so that more memory never leaves a tile out that less
-    has.
+    up to four parts of the largest, or of all tiles where memory holds more, so that a deeper
+    memory seldom leaves a tile out that a shallower one has.
     """
     depth, elements = grid.template.accumulator_depth, shape.transform.elements
     if depth < elements or flow is Dataflow.NS:

@@ -242,7 +242,7 @@ def test_lines_are_near_where_the_output_turn_delivers(choice: Choice) -> None:
     ids=str,
 )
 def test_winograd_is_near_with_a_scarce_one(choice: Choice) -> None:
-    errors = [c.error for c in compiled(choice, 10, (7, 10))]
+    errors = [c.error for c in compiled(choice, 10 if choice.tile == 2 else 20, (7, 10))]
     assert max(map(abs, errors)) <= 0.1
 
 

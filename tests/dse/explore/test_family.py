@@ -22,7 +22,9 @@ from dse.explore.objectives import Winograd
 from dse.explore.resources import Resources
 from dse.explore.search import explore, explore_all
 from dse.mapping import map_network, sweep
+from dse.network.graph import Network
 from dse.network.numbers import with_random_numbers
+from dse.network.prune import without_dense
 from dse.networks.builder import OutlineBuilder
 from dse.networks.catalogue import benchmark
 from dse.passes import layer_shapes
@@ -94,8 +96,12 @@ def test_resources_grow_with_rows_and_columns() -> None:
                 assert all(small[name] <= other[name] for name in small)
 
 
-def test_no_design_beats_its_bound() -> None:
-    network = modules(28)
+@pytest.mark.parametrize(
+    "network",
+    [modules(28), pytest.param(without_dense(benchmark("googlenet")), marks=pytest.mark.slow)],
+    ids=lambda network: network.name,
+)
+def test_no_design_beats_its_bound(network: Network) -> None:
     (union,) = Space(lanes=(2,)).families(U200, needs(network))
     for rows, columns in ((8, 8), (48, 128), (64, 98)):
         floor = map_network(network, union.bound, rows, columns)

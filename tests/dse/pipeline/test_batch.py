@@ -92,8 +92,7 @@ def test_a_dense_layer_of_another_map_is_refused() -> None:
 
 def test_a_batch_costs_fewer_readings() -> None:
     reads = [found_design(images).stages[-2].weight_words / (72 * 40) for images in (1, 4)]
-    assert reads in ([1, 0.25], [0, 0])
-    assert reads[0]
+    assert reads == [1, 0.25]
 
 
 @pytest.mark.parametrize(("tile", "width"), [(6, 4), (4, 2), (3, 3), (4, 1)])
