@@ -16,6 +16,18 @@ from hw.stages.shape import StageShape
 from hw.stages.stage_parameters import parameter_bits
 
 
+def image_ports(stages: Sequence[StageShape]) -> dict[str, Any]:
+    """The members of a pipeline that images pass, and what it tells of them: `LayerPipeline`."""
+    first, last = stages[0], stages[-1]
+    return {
+        "i": In(stream.Signature(beat_layout(first.source.width, first.bits))),
+        "o": Out(stream.Signature(beat_layout(last.out_width, last.bits))),
+        "o_busy": Out(len(stages)),
+        "o_ends": Out(len(stages)),
+        "o_there": Out(len(stages)),
+    }
+
+
 class LayerPipeline(wiring.Component):
     """Images in, feature maps out; every stage works on another image.
 
@@ -39,14 +51,7 @@ class LayerPipeline(wiring.Component):
             if before.target != after.arrives:
                 raise ValueError(f"stages must fit: {before.target!r} meets {after.arrives!r}")
         self._stages = tuple(stages)
-        first, last = stages[0], stages[-1]
-        ports: dict[str, Any] = {
-            "i": In(stream.Signature(beat_layout(first.source.width, first.bits))),
-            "o": Out(stream.Signature(beat_layout(last.out_width, last.bits))),
-            "o_busy": Out(len(stages)),
-            "o_ends": Out(len(stages)),
-            "o_there": Out(len(stages)),
-        }
+        ports = image_ports(stages)
         for number, shape in enumerate(stages):
             weights = data.ArrayLayout(shape.bits, shape.weight_beat)
             ports[f"i_weights_{number}"] = In(stream.Signature(weights))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bus.axi import ADDRESS_BITS, AXI4Read, connect_flat, flat_members
-from hw.stages.layer_pipeline import LayerPipeline
-from hw.stages.ring_write import beat_layout
+from hw.stages.layer_pipeline import LayerPipeline, image_ports
 from hw.stages.shape import StageShape
 from hw.stages.weight_fetch import WeightFetch
 from hw.stages.weight_region import WeightBus, weight_regions
@@ -42,16 +41,7 @@ class StreamedPipeline(wiring.Component):
     def __init__(self, *, stages: Sequence[StageShape], bus: WeightBus) -> None:
         self._stages = tuple(stages)
         self._bus = bus
-        first, last = stages[0], stages[-1]
-        members: dict[str, Any] = {
-            "i": In(stream.Signature(beat_layout(first.source.width, first.bits))),
-            "o": Out(stream.Signature(beat_layout(last.out_width, last.bits))),
-            "o_busy": Out(len(stages)),
-            "o_ends": Out(len(stages)),
-            "o_there": Out(len(stages)),
-            "i_start": In(1),
-            "o_failed": Out(1),
-        }
+        members = image_ports(stages) | {"i_start": In(1), "o_failed": Out(1)}
         for port in range(bus.ports):
             members[f"i_base_{port}"] = In(ADDRESS_BITS)
             members |= flat_members(master_name(port), Out(AXI4Read(data_bytes=bus.data_bytes)))

@@ -1,8 +1,12 @@
-"""A chain of stages in Amaranth's simulator, for its cycles alone: values are all the same."""
+"""A chain of stages in Amaranth's simulator, for its cycles alone: values are all the same.
+
+Input, weights and output are always ready; input only once weights and parameters that stay are
+there, so that it does not get ahead meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,16 +17,39 @@ from hw.stages.shape import StageShape
 
 
 def image_gaps(stages: Sequence[StageShape], images: int) -> list[list[int]]:
-    """For each stage, the cycles from the end of an image to that of the next.
+    """For each stage, the cycles from the end of an image to that of the next."""
+    limit = 4 * (images + len(stages) + 1) * max(stage.period for stage in stages) + 4000
+    ends: list[list[int]] = [[] for _ in stages]
 
-    Input, weights and output are always ready; input only once weights and parameters that stay are
-    there, so that it does not get ahead meanwhile.
-    """
+    def watch(cycle: int, ended: int, came: int) -> bool:
+        for number, cycles in enumerate(ends):
+            if ended >> number & 1:
+                cycles.append(cycle)
+        return len(ends[-1]) == images
+
+    _run(stages, limit, watch)
+    return [[b - a for a, b in pairwise(own)] for own in ends]
+
+
+def first_latency(stages: Sequence[StageShape]) -> int:
+    """Cycles from the first beat to the last of the first result."""
+    limit = 20 * sum(stage.period for stage in stages) + 4000
+    found: list[int] = []
+
+    def watch(cycle: int, ended: int, came: int) -> bool:
+        if came:
+            found.append(cycle)
+        return len(found) == stages[-1].target.beats
+
+    _run(stages, limit, watch)
+    return found[-1]
+
+
+def _run(stages: Sequence[StageShape], limit: int, watch: Callable[[int, int, int], bool]) -> None:
+    """Until ``watch`` of a cycle, the stages that end an image and a beat's coming out is true."""
     dut = LayerPipeline(stages=stages)
     loads = (max(s.weight_depth * s.weight_pieces, s.tiles * s.para_out) for s in stages)
-    limit = 4 * (images + len(stages) + 1) * max(stage.period for stage in stages) + 4000
     start = max(loads) + 8
-    ends: list[list[int]] = [[] for _ in stages]
 
     async def bench(ctx: Any) -> None:
         ctx.set(dut.o.ready, 1)
@@ -32,16 +59,12 @@ def image_gaps(stages: Sequence[StageShape], images: int) -> list[list[int]]:
         await ctx.tick().repeat(start)
         ctx.set(dut.i.valid, 1)
         for cycle in range(limit):
-            _, _, ended = await ctx.tick().sample(dut.o_ends)
-            for number, cycles in enumerate(ends):
-                if ended >> number & 1:
-                    cycles.append(cycle)
-            if len(ends[-1]) == images:
+            _, _, ended, came = await ctx.tick().sample(dut.o_ends, dut.o.valid)
+            if watch(cycle, ended, came):
                 return
-        raise AssertionError(f"{len(ends[-1])} of {images} images in {limit} cycles")
+        raise AssertionError(f"not done in {limit} cycles")
 
     sim = Simulator(dut)
     sim.add_clock(1e-9)
     sim.add_testbench(bench)
     sim.run()
-    return [[b - a for a, b in pairwise(own)] for own in ends]
