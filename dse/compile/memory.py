@@ -18,6 +18,8 @@ from hw.isa import Base
 from hw.isa.config import OverlayConfig, power_of_two
 
 DRAM_ALIGNMENT = 128
+LINGERING = (2, 1, 0)
+"""Layers for which a place stays free behind its last reader: what there is room for."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def plan_memory(
     spilled: frozenset[str] = frozenset()
     while True:
         demands = _demands(layers, layout, live, spilled)
-        placed = allocate(demands, config.tensor_bytes)
+        placed = _placed(demands, config.tensor_bytes)
         if placed is not None:
             break
         if bands is not None:
@@ -116,6 +118,22 @@ def plan_memory(
         bands is not None,
         {later: pool for pair in bands or () for pool, later in pairwise(pair.pools)},
     )
+
+
+def _placed(demands: Mapping[str, Demand], capacity: int) -> dict[str, int] | None:
+    """Addresses; where there is room, a place stays free for some layers behind its last reader.
+
+    Otherwise the next writer of the place waits for that reader, which may be a transfer or a
+    pooling that the array has left behind.
+    """
+    for layers in LINGERING:
+        longer = {
+            name: Demand(one.bytes, Lifetime(one.lifetime.first, one.lifetime.last + layers))
+            for name, one in demands.items()
+        }
+        if (placed := allocate(longer, capacity)) is not None:
+            return placed
+    return None
 
 
 def room(live: Mapping[str, Lifetime], layout: Layout) -> int:

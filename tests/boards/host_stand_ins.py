@@ -29,6 +29,9 @@ CONFIG = OverlayConfig(
     weight_words=64,
     parameter_depth=16,
     axi_bytes=8,
+    pool_lanes=1,
+    tables=0,
+    products=0,
 )
 
 

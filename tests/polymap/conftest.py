@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from dse.network.graph import Conv, Network, Numbers, Pool, Quantisation, Tensor
 from dse.process import progress
 from polymap.cli import app
 from tests.kit.qdq import qdq_model
+from tests.rtl.overlays import OVERLAYS
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,14 @@ def images(quantised: Path) -> Path:
     rng = np.random.default_rng(3)
     np.savez(path, x=rng.integers(-128, 128, (2, 3, 6, 5)).astype(np.int8))
     return path
+
+
+@pytest.fixture(scope="session")
+def overlay(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The option that names an overlay which the tests of the RTL build, too."""
+    path = tmp_path_factory.mktemp("overlay") / "configuration.json"
+    path.write_text(json.dumps(OVERLAYS["2x2"].to_json()))
+    return "--config", path
 
 
 @pytest.fixture(scope="session")

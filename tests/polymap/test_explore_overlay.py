@@ -17,8 +17,8 @@ from boards.estimate import estimate
 from boards.realise import realise
 from dse.explore.families import Space
 from dse.explore.search import explore, predict
-from dse.networks.catalogue import benchmark
 from hw.isa.config import OverlayConfig
+from tests.kit.outlines import fires
 
 DIGITS = Path("examples/digits")
 CALIBRATION = ("--calibration", DIGITS / "calibration.npz")
@@ -91,6 +91,7 @@ def test_what_is_written_runs_in_rtl_as_predicted(
     assert result["cycles"] == found["exact"]["cycles"]
 
 
+@pytest.mark.slow  # the test above has built it
 def test_the_configuration_elaborates(
     invoke: Callable[..., Any], explored: Path, tmp_path: Path
 ) -> None:
@@ -116,8 +117,10 @@ def test_the_files_agree(explored: Path) -> None:
     assert sum(layer["cycles"] for layer in found["layers"]) <= found["cycles"]
 
 
-def test_the_best_design_of_a_board(invoke: Callable[..., Any], tmp_path: Path) -> None:
-    data = _explore(invoke, "squeezenet", "--board", "u200", "--dsp", "90", "--out", tmp_path)
+def test_the_best_design_of_a_board(
+    invoke: Callable[..., Any], quantised: Path, tmp_path: Path
+) -> None:
+    data = _explore(invoke, quantised, "--board", "u200", "--dsp", "90", "--out", tmp_path)
     config = OverlayConfig.from_json(data["configuration"])
     needed = realise(config, U200).resources  # or it would be refused
     assert U200.fits(config)
@@ -129,9 +132,8 @@ def test_the_best_design_of_a_board(invoke: Callable[..., Any], tmp_path: Path) 
     assert written == config  # which elaborates, as the one of an array does below
 
 
-def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any]) -> None:
-    digits = ("explore", DIGITS / "digits.onnx", *CALIBRATION)
-    common = (*digits, "--array", "8x8", "--board", "u200", "--no-certify")
+def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any], quantised: Path) -> None:
+    common = ("explore", quantised, "--array", "8x8", "--board", "u200", "--no-certify")
     left, bare = invoke(*common), invoke(*common, "--bare")
     assert "on what a u200 leaves (5,880 of 6,840 DSPs)" in left.stdout
     assert "on the bare device of u200" in bare.stdout
@@ -140,7 +142,7 @@ def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any]) -> None:
     assert "dsp needed 6,640, available 5,880, short by 760" in refusal.stderr, refusal
 
 
-def test_restrictions_of_the_hardware(invoke: Callable[..., Any]) -> None:
+def test_restrictions_of_the_hardware(invoke: Callable[..., Any], quantised: Path) -> None:
     given = (DIGITS / "digits.onnx", *CALIBRATION, "--board", "u200", "--array", "12x16")
     common = (*given, "--no-certify")
     data = _explore(invoke, *common, "--lanes", "1", "--winograd", "none", "--no-fold")
@@ -149,9 +151,10 @@ def test_restrictions_of_the_hardware(invoke: Callable[..., Any]) -> None:
     assert {layer["variant"] for layer in data["layers"]} == {""}
     free = _explore(invoke, *common)
     assert free["latency_ms"] < data["latency_ms"]
-    slow = _explore(invoke, *common, "--clock", "143")
+    small = (quantised, "--board", "u200", "--array", "12x16", "--no-certify")
+    slow = _explore(invoke, *small, "--clock", "143")
     assert slow["clock_hz"] == 143e6
-    assert slow["latency_ms"] > free["latency_ms"]
+    assert slow["latency_ms"] > _explore(invoke, *small)["latency_ms"]
 
 
 def test_merging_and_blocks_can_be_switched_off(invoke: Callable[..., Any]) -> None:
@@ -164,9 +167,8 @@ def test_merging_and_blocks_can_be_switched_off(invoke: Callable[..., Any]) -> N
     assert copied["cycles"] > plain["cycles"]
 
 
-def test_table(invoke: Callable[..., Any]) -> None:
-    digits = (DIGITS / "digits.onnx", *CALIBRATION)
-    answer = invoke("explore", *digits, "--board", "kcu1500", "--array", "16x16")
+def test_table(invoke: Callable[..., Any], quantised: Path) -> None:
+    answer = invoke("explore", quantised, "--board", "kcu1500", "--array", "16x16")
     assert answer.code == 0, answer
     for text in ("fill", "array", "drain", "next best", "16 x 16", "at 250 MHz", "gap to the"):
         assert text in answer.stdout
@@ -192,9 +194,9 @@ def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], messa
 
 def test_a_row_of_the_ablations() -> None:
     variant = Variant("small", (16, 16), Space(lanes=(2,), winograd=("none",)))
-    squeezenet = benchmark("squeezenet")
-    found = explore(squeezenet, U200, array=variant.array, space=variant.space, trials=False)
-    cells = cells_of(variant.name, predict(found, squeezenet))
+    network = fires()
+    found = explore(network, U200, array=variant.array, space=variant.space, trials=False)
+    cells = cells_of(variant.name, predict(found, network))
     assert len(cells) == len(HEADER)
     row = dict(zip(HEADER, cells, strict=True))
     assert row["array"] == "16 x 16"

@@ -17,7 +17,10 @@ from boards.board import BOARDS, KCU1500
 
 def test_a_folder_that_builds(invoke: Callable[..., Any], tmp_path: Path) -> None:
     config = tmp_path / "config.json"
-    config.write_text('{"rows": 2, "columns": 3, "lanes": 1, "weight_ports": 2, "crossings": 1}')
+    config.write_text(
+        '{"rows": 2, "columns": 3, "lanes": 1, "weight_ports": 2, "crossings": 1, '
+        '"pool_lanes": 1, "tables": 0, "products": 0, "axi_bytes": 8}'
+    )
     out = tmp_path / "out"
     answer = invoke("package", "--config", config, "--board", "U250", "--out", out, "--json")
     assert answer.code == 0, answer

@@ -163,7 +163,8 @@ DENSE = [
 ]
 
 
-@pytest.mark.parametrize("batch", [pytest.param(1, marks=SLOW), 4])
+@SLOW
+@pytest.mark.parametrize("batch", [1, 4])
 def test_dense_layers_share_their_weights(
     invoke: Callable[..., Any], tmp_path: Path, batch: int
 ) -> None:
@@ -214,6 +215,7 @@ def test_what_a_bus_or_a_batch_cannot_be(refused: Callable[..., str]) -> None:
     assert "--dense" in refused("pipeline", "alexnet", "--batch", 4)
 
 
+@SLOW
 def test_an_onnx_model_through_the_rtl(
     invoke: Callable[..., Any], model: tuple[Path, Path]
 ) -> None:

@@ -21,8 +21,6 @@ from polymap.api import running
 from sim import golden
 from tests.boards.host_stand_ins import CONFIG, CYCLES, Card, Xrt, network
 
-SIZE = ("--array", "4x4", "--lanes", "2")
-
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
@@ -178,12 +176,15 @@ def test_a_card_that_delivers_too_little_is_one_line(run, card, tmp_path, monkey
 
 @pytest.mark.rtl
 def test_a_simulation_answers_as_simulate_does(
-    invoke: Callable[..., Any], quantised: Path, images: Path, tmp_path: Path
+    invoke: Callable[..., Any],
+    quantised: Path,
+    images: Path,
+    overlay: tuple[str, Path],
+    tmp_path: Path,
 ) -> None:
-    """The overlay is that of the tests of ``simulate``."""
-    assert invoke("compile", quantised, *SIZE, "--out", tmp_path / "compiled").code == 0
+    assert invoke("compile", quantised, *overlay, "--out", tmp_path / "compiled").code == 0
     outputs = ("--input", images, "--out")
-    simulated = invoke("simulate", quantised, *SIZE, *outputs, tmp_path / "simulated", "--json")
+    simulated = invoke("simulate", quantised, *overlay, *outputs, tmp_path / "simulated", "--json")
     answer = invoke(
         *("run", tmp_path / "compiled", "--on", "simulation", "--json"),
         *(*outputs, tmp_path / "ran"),

@@ -19,18 +19,16 @@ from tests.meaning import evaluate
 pytestmark = pytest.mark.rtl
 
 
-ARRAY = ("--array", "4x4", "--lanes", "2")
-
-
 @pytest.fixture(scope="module")
 def simulated(
+    overlay: tuple[str, Path],
     invoke: Callable[..., Any],
     quantised: Path,
     images: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     out = tmp_path_factory.mktemp("simulated")
-    answer = invoke("simulate", quantised, "--input", images, *ARRAY, "--out", out)
+    answer = invoke("simulate", quantised, "--input", images, *overlay, "--out", out)
     assert answer.code == 0, answer
     assert answer.stderr == ""
     assert "2 image(s)" in answer.stdout
@@ -68,6 +66,7 @@ def test_result(simulated: Path) -> None:
 
 @pytest.mark.parametrize("dataflow", ["WS", "IS", "NS"])
 def test_mapping_and_stalls_change_cycles_only(
+    overlay: tuple[str, Path],
     invoke: Callable[..., Any],
     quantised: Path,
     images: Path,
@@ -79,7 +78,7 @@ def test_mapping_and_stalls_change_cycles_only(
     mapping.write_text(json.dumps({"layers": {"first": {"dataflow": dataflow}}}))
     slow = ("--memory", "ddr", "--stall", "30", "--seed", "7")
     answer = invoke(
-        *("simulate", quantised, "--input", images, *ARRAY, *slow, "--json"),
+        *("simulate", quantised, "--input", images, *overlay, *slow, "--json"),
         *("--mapping", mapping, "--out", tmp_path),
     )
     result = json.loads(answer.stdout)
@@ -95,11 +94,15 @@ def test_mapping_and_stalls_change_cycles_only(
 
 
 def test_float_model(
-    invoke: Callable[..., Any], float_model: Path, calibration: Path, tmp_path: Path
+    overlay: tuple[str, Path],
+    invoke: Callable[..., Any],
+    float_model: Path,
+    calibration: Path,
+    tmp_path: Path,
 ) -> None:
     answer = invoke(
         *("simulate", float_model, "--input", calibration, "--calibration", calibration),
-        *(*ARRAY, "--out", tmp_path),
+        *(*overlay, "--out", tmp_path),
     )
     assert answer.code == 0
     with np.load(tmp_path / "outputs.npz") as archive:
@@ -118,6 +121,7 @@ def test_float_model(
     ],
 )
 def test_bad_images(
+    overlay: tuple[str, Path],
     refused: Callable[..., str],
     quantised: Path,
     tmp_path: Path,
@@ -126,20 +130,24 @@ def test_bad_images(
 ) -> None:
     path = tmp_path / "images.npz"
     np.savez(path, allow_pickle=False, **arrays)
-    line = refused("simulate", quantised, "--input", path, *ARRAY, "--out", tmp_path)
+    line = refused("simulate", quantised, "--input", path, *overlay, "--out", tmp_path)
     assert line.startswith(f"polymap simulate: {path}: ")
     assert message in line
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip file"])
 def test_foreign_images(
-    refused: Callable[..., str], quantised: Path, tmp_path: Path, content: bytes
+    overlay: tuple[str, Path],
+    refused: Callable[..., str],
+    quantised: Path,
+    tmp_path: Path,
+    content: bytes,
 ) -> None:
     path = tmp_path / "images.npz"
     path.write_bytes(content)
-    line = refused("simulate", quantised, "--input", path, *ARRAY, "--out", tmp_path)
+    line = refused("simulate", quantised, "--input", path, *overlay, "--out", tmp_path)
     assert line.startswith(f"polymap simulate: {path}: not an .npz file")
-    line = refused("simulate", quantised, "--input", "nowhere.npz", *ARRAY, "--out", tmp_path)
+    line = refused("simulate", quantised, "--input", "nowhere.npz", *overlay, "--out", tmp_path)
     assert line.startswith("polymap simulate: nowhere.npz: cannot be read")
 
 
@@ -153,15 +161,20 @@ def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 
 @pytest.mark.usefixtures("no_programs")
 def test_missing_compiler(
-    refused: Callable[..., str], quantised: Path, images: Path, tmp_path: Path
+    overlay: tuple[str, Path],
+    refused: Callable[..., str],
+    quantised: Path,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
-    line = refused("simulate", quantised, "--input", images, *ARRAY, "--out", tmp_path)
+    line = refused("simulate", quantised, "--input", images, *overlay, "--out", tmp_path)
     assert line == (
         "polymap simulate: g++ is needed to build simulations: install the package g++\n"
     )
 
 
 def test_mismatches_are_a_failure(
+    overlay: tuple[str, Path],
     invoke: Callable[..., Any],
     quantised: Path,
     images: Path,
@@ -176,7 +189,7 @@ def test_mismatches_are_a_failure(
         return replace(result, mismatches=3, mismatched_tensors={"first": 3})
 
     monkeypatch.setattr(api, "simulate", wrong)
-    answer = invoke("simulate", quantised, "--input", images, *ARRAY, "--out", tmp_path)
+    answer = invoke("simulate", quantised, "--input", images, *overlay, "--out", tmp_path)
     assert answer.code == 1
     assert answer.stderr == (
         "polymap simulate: the RTL differs from the golden model in 3 bytes of first: "
@@ -186,18 +199,27 @@ def test_mismatches_are_a_failure(
 
 
 def test_a_run_of_more_images_than_there_are(
-    refused: Callable[..., str], quantised: Path, images: Path, tmp_path: Path
+    overlay: tuple[str, Path],
+    refused: Callable[..., str],
+    quantised: Path,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
-    arguments = ("--input", images, *ARRAY, "--out", tmp_path, "--batch", 3)
+    arguments = ("--input", images, *overlay, "--out", tmp_path, "--batch", 3)
     assert "--batch 3: the inputs hold only 2 image(s)" in refused(
         "simulate", quantised, *arguments
     )
 
 
 def test_two_images_in_a_run(
-    invoke: Callable[..., Any], simulated: Path, quantised: Path, images: Path, tmp_path: Path
+    overlay: tuple[str, Path],
+    invoke: Callable[..., Any],
+    simulated: Path,
+    quantised: Path,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
-    arguments = ("--input", images, *ARRAY, "--out", tmp_path, "--batch", 2, "--json")
+    arguments = ("--input", images, *overlay, "--out", tmp_path, "--batch", 2, "--json")
     answer = invoke("simulate", quantised, *arguments)
     alone, found = json.loads((simulated / "result.json").read_text()), json.loads(answer.stdout)
     assert (found["batch"], found["images"], found["mismatches"]) == (2, 2, 0)

@@ -35,7 +35,8 @@ def _winograd(lanes: int) -> OverlayConfig:
         rows=3,
         columns=4,
         lanes=lanes,
-        tensor_bytes=1 << 13,
+        tensor_bytes=1 << 17 if lanes == 2 else 1 << 13,
+        tensor_copies=lanes,
         accumulator_depth=256,
         weight_words=128,
         parameter_depth=64,
@@ -54,8 +55,8 @@ def _winograd(lanes: int) -> OverlayConfig:
 # "strips" has next to no memory: tensors live in DRAM and every tile is as small as it gets.  Those
 # with transforms have one, the other, or both; "3x4" is "winograd2" without them.  Some normalise,
 # combine in any way, and have multipliers for depthwise convolutions.
-# "5x3" has more than 64 KiB of tensor memory, so that an address has more than 16 bits.  It, "3x4"
-# and "winograd2" cross borders between dies.
+# "5x3", "3x4" and "winograd2" have more than 64 KiB of tensor memory, so that an address has more
+# than 16 bits, in two copies, and cross borders between dies.
 OVERLAYS: dict[str, OverlayConfig] = {
     "2x2": OverlayConfig(
         rows=2,
@@ -141,14 +142,23 @@ OVERLAYS: dict[str, OverlayConfig] = {
     "winograd2": _winograd(2),
 }
 
-SWEPT = ("2x2", "5x3", "strips", "winograd2")
-"""Overlays that every sweep runs: all lanes, ports, copies, and a pair of transforms."""
+SWEPT = ("2x2", "strips", "winograd2")
+"""Overlays that every sweep runs: all lanes, ports, copies, and all transforms."""
 
 
 def swept(names: Iterable[str]) -> list[Any]:
     """Parameters of a sweep: overlays beside `SWEPT` are left to the slow tests."""
     slow = pytest.mark.slow
     return [name if name in SWEPT else pytest.param(name, marks=slow) for name in names]
+
+
+def by_size(quick: Any, whole: Any) -> list[Any]:
+    """Parameters of a sweep: a quick one on each of `SWEPT`, and, slow, the whole on all."""
+    slow = pytest.mark.slow
+    return [
+        *((name, quick) for name in SWEPT),
+        *(pytest.param(name, whole, marks=slow) for name in OVERLAYS),
+    ]
 
 
 @functools.cache

@@ -71,8 +71,7 @@ def test_digits_in_pairs_with_one_left_over() -> None:
     check(*digits(3), SMALL, 2)
 
 
-@pytest.mark.parametrize(
-    "config", [configuration(4, 4, 2), pytest.param(SMALL, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [configuration(4, 4, 2), SMALL])
 def test_a_small_googlenet(tmp_path: Path, config: OverlayConfig) -> None:
     check(*inception(tmp_path, 3), config, 3)

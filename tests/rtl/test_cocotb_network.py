@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dse.network.graph import Network, Window
 from dse.tiling.layer_mapping import Choice
 from hw.isa import INSTRUCTION_BYTES, Dataflow, Error, Opcode
 from hw.isa.config import ISA_VERSION
@@ -17,20 +18,32 @@ from sim.cocotb_runner import run_job
 from sim.fast.simulated_run import Timing
 from sim.fast_overlay import emit_overlay
 from tests.rtl.overlays import OVERLAYS, Case, job
-from tests.sim.test_functional import branchy
+from tests.sim.test_functional import Builder, branchy
 
 pytestmark = pytest.mark.rtl
 
 
-CONFIG = OVERLAYS["3x4"]
+CONFIG = OVERLAYS["2x2"]
+
+
+def short() -> Network:
+    """Two convolutions and a pooling between them."""
+    b = Builder(np.random.default_rng(2))
+    first = b.conv(b.input(5, 4, 3), 4, Window((3, 3), padding=(1, 1, 1, 1)))
+    return b.build(b.conv(b.pool(first, "max", Window((2, 2), (2, 2))), 3, Window()))
 
 
 @pytest.mark.parametrize(
-    ("stall", "cut"), [pytest.param(0, None, marks=pytest.mark.slow), (40, 1500)]
+    ("network", "stall", "cut"),
+    [
+        (short(), 40, 150),
+        pytest.param(branchy(), 0, None, marks=pytest.mark.slow),
+        pytest.param(branchy(), 40, 1500, marks=pytest.mark.slow),
+    ],
 )
-def test_a_network(stall: int, cut: int | None, tmp_path: Path) -> None:
+def test_a_network(network: Network, stall: int, cut: int | None, tmp_path: Path) -> None:
     """Also behind a run that a reset has cut."""
-    case = Case(branchy(), tuple(map(Choice, Dataflow)), Timing(stall=stall, seed=3), images=2)
+    case = Case(network, tuple(map(Choice, Dataflow)), Timing(stall=stall, seed=3), images=2)
     program = case.compile(CONFIG)
     made = replace(job(case, program), cut=cut)
     runs = run_job(emit_overlay(CONFIG), made, folder=tmp_path)

@@ -138,7 +138,7 @@ class Target:
         return [n for n, one in enumerate(self.program.instructions) if one.opcode is opcode]
 
 
-@pytest.fixture(params=["3x4", "winograd2"], scope="module")
+@pytest.fixture(params=[pytest.param("3x4", marks=pytest.mark.slow), "winograd2"], scope="module")
 def target(request: pytest.FixtureRequest) -> Target:
     return Target(request.param)
 

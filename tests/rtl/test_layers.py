@@ -18,7 +18,7 @@ from dse.network.graph import Window
 from sim.fast.simulated_run import DDR, IDEAL, Timing
 from sim.fast_overlay import build_overlay
 from tests.rtl.operands import PATTERNS, Worst, layer
-from tests.rtl.overlays import OVERLAYS, SWEPT, Case, Fitting, check, job, simulation
+from tests.rtl.overlays import OVERLAYS, Case, Fitting, by_size, check, job, simulation
 from tests.sim.test_functional import branchy
 
 pytestmark = pytest.mark.rtl
@@ -63,10 +63,7 @@ def layers(draw: st.DrawFn) -> Worst:
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    ("name", "examples"),
-    [(name, 24) for name in SWEPT] + [pytest.param(name, 120, marks=SLOW) for name in OVERLAYS],
-)
+@pytest.mark.parametrize(("name", "examples"), by_size(10, 120))
 def test_every_choice_gives_the_same_bytes(name: str, examples: int) -> None:
     config, fitting = OVERLAYS[name], Fitting(name)
 
@@ -89,12 +86,10 @@ def test_every_choice_gives_the_same_bytes(name: str, examples: int) -> None:
 @pytest.mark.parametrize(
     "timing", [IDEAL, DDR, Timing(stall=40, seed=3)], ids=["ideal", "ddr", "stalls"]
 )
-@pytest.mark.parametrize("name", ["winograd2", pytest.param("f4", marks=SLOW)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["winograd2", "f4"])
 def test_other_layers_do_not_notice_the_transforms(name: str, timing: Timing) -> None:
-    """im2col and kn2row: every instruction starts and retires in the same cycles.
-
-    "winograd2" without transforms is "3x4", which is built anyway.
-    """
+    """im2col and kn2row: every instruction starts and retires in the same cycles."""
     config = OVERLAYS[name]
     plain = replace(config, winograd="none", scratch_words=0)
     choices = all_choices(plain)

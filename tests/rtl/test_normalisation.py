@@ -53,7 +53,7 @@ def test_predicted_cycles(name: str) -> None:
 
 def test_behind_a_pooling_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its bands stand between those of the pooling, and the convolution is still at work."""
-    name = "5x3"
+    name = "winograd2"
     monkeypatch.setattr(bands, "SHORTEST", 64)
     b = Builder(np.random.default_rng(3))
     pooled = b.pool(b.conv(b.input(16, 12, 5), 9, SAME), "max", Window((3, 3), stride=(2, 2)))

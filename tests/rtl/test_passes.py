@@ -20,7 +20,7 @@ from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL
 from sim.simulation import simulate
 from tests.kit.qdq import qdq_model
-from tests.rtl.overlays import OVERLAYS, Case, check
+from tests.rtl.overlays import OVERLAYS, Case, check, swept
 from tests.sim.test_functional import Builder
 
 pytestmark = pytest.mark.rtl
@@ -76,7 +76,7 @@ def mappings() -> list[LayerMapping]:
     ]
 
 
-@pytest.mark.parametrize("name", ["3x4", "5x3", "strips"])
+@pytest.mark.parametrize("name", swept(["winograd2", "5x3", "strips"]))
 def test_passes(name: str) -> None:
     network = inception()
     timing = DDR if name == "strips" else IDEAL
@@ -85,7 +85,7 @@ def test_passes(name: str) -> None:
     assert len(last.manifest.layers) == len(network.operators) - 1 - 2
 
 
-@pytest.mark.parametrize("name", ["3x4", "5x3"])
+@pytest.mark.parametrize("name", swept(["winograd2", "5x3"]))
 def test_poolings_before_concatenation(name: str) -> None:
     """Each part is pooled behind its own convolution; the concatenation is never made."""
     b = Builder(np.random.default_rng(8))
@@ -117,7 +117,7 @@ def test_models_answer_the_same(tmp_path: Path) -> None:
         for port in model.host.inputs
     }
     plain, changed = (
-        simulate(model, images, OVERLAYS["3x4"], mapping=one) for one in (None, mapping)
+        simulate(model, images, OVERLAYS["winograd2"], mapping=one) for one in (None, mapping)
     )
     assert plain.mismatches == changed.mismatches == 0
     assert plain.macs == changed.macs == sum(layer.macs for layer in changed.layers)

@@ -20,7 +20,7 @@ SLOW_MEMORY = Timing(latency=200)  # at any time bursts are under way
 STALLS = Timing(latency=30, stall=40)
 
 
-@pytest.fixture(params=["3x4", "2x2", "winograd2"], scope="module")
+@pytest.fixture(params=["2x2", "winograd2"], scope="module")
 def target(request: pytest.FixtureRequest) -> Target:
     return Target(request.param)
 

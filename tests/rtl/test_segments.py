@@ -27,7 +27,7 @@ def test_all_segments_run(tmp_path: Path, build, count: int) -> None:
     model = polymap.load(path, batch)
     told: list[tuple[int, int]] = []
     result = polymap.simulate(
-        model, batch, OVERLAYS["3x4"], progress=lambda *share: told.append(share)
+        model, batch, OVERLAYS["winograd2"], progress=lambda *share: told.append(share)
     )
     assert result.mismatches == 0 and set(model.network.outputs) <= set(result.compared_tensors)
     assert len(result.cycles_per_segment) == len(model.segments) == count

@@ -37,7 +37,7 @@ def network(draw: Draw, seed: int, folder: Path) -> Network:
     return load(folder / "model.onnx").network
 
 
-@pytest.mark.parametrize("name", ["3x4", pytest.param("winograd1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["winograd2", pytest.param("winograd1", marks=pytest.mark.slow)])
 def test_views(name: str, tmp_path: Path) -> None:
     choices = tuple(all_choices(OVERLAYS[name]))
     cases = [
@@ -51,7 +51,7 @@ def test_views(name: str, tmp_path: Path) -> None:
 
 
 def test_predicted_cycles(tmp_path: Path) -> None:
-    choices = all_choices(OVERLAYS["3x4"])
-    config = OVERLAYS["3x4"]
+    choices = all_choices(OVERLAYS["winograd2"])
+    config = OVERLAYS["winograd2"]
     programs = [cycles.compile_with(network(draw, 3, tmp_path), config, choices) for draw in DRAWS]
-    cycles.check("3x4", programs, IDEAL)
+    cycles.check("winograd2", programs, IDEAL)

@@ -59,6 +59,7 @@ def siblings(size: tuple[int, int], cin: int, layers: list[Layer]) -> Network:
     )
 
 
+@pytest.mark.slow  # a minute to build
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.tuples(st.integers(1, 6), st.integers(1, 8)),

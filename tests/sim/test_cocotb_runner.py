@@ -13,7 +13,7 @@ from tests.sim.copy_kernel import kernel, xor_job
 pytestmark = pytest.mark.rtl
 
 
-@pytest.mark.parametrize("stall", [0, 40])
+@pytest.mark.parametrize("stall", [pytest.param(0, marks=pytest.mark.slow), 40])
 def test_a_job_with_random_stalls(stall: int, tmp_path: Path) -> None:
     job, expected = xor_job(4, timing=Timing(stall=stall, seed=2))
     runs = run_job(kernel(4), job, folder=tmp_path)

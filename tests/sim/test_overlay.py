@@ -25,7 +25,7 @@ from tests.sim.test_functional import Builder
 pytestmark = pytest.mark.rtl
 
 
-CONFIG = OVERLAYS["3x4"]
+CONFIG = OVERLAYS["2x2"]
 IMAGES = 3
 Image = dict[str, np.ndarray]
 

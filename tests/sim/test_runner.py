@@ -129,6 +129,7 @@ def test_writes_beyond_the_output_are_found() -> None:
         simulation(4).run(short)
 
 
+@pytest.mark.slow
 def test_waves_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYMAP_BUILD", str(build_folder().parent))
     monkeypatch.chdir(tmp_path)
