@@ -35,11 +35,14 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.hdl._mem import MemoryInstance
 from amaranth.lib import wiring
 
+from hw.isa.errors import PolymapError, one_line
 from hw.lib.self_reads import SelfReadError
 from hw.lib.yosys import ModuleText, convert
 
 CLOCK = "clk"
 RESET = "rst"
+WIDEST = 1 << 16
+"""Bits: so wide Amaranth makes no signal that is chosen."""
 HIER_BLOCK = "/*verilator hier_block*/"
 
 _IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -47,6 +50,10 @@ _IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 class EmitError(ValueError):
     """A component cannot be emitted as asked."""
+
+
+class TooWideError(PolymapError, EmitError):
+    """A signal is wider than Amaranth can make it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +244,8 @@ class EmitPlatform:
             modules = convert(fragment, flat, name)
         except SelfReadError as error:
             raise EmitError(str(error)) from error
+        except OverflowError as error:  # of Amaranth, which says how wide
+            raise TooWideError(f"module {name} cannot be built: {one_line(error)}") from error
         found = {module.name: module.ports for module in modules}
         if name not in found:
             raise EmitError(f"module name {name!r} is a Verilog keyword")

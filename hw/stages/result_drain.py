@@ -85,17 +85,17 @@ class ResultDrain(wiring.Component):
     def _chain(self, m: Module) -> Any:
         """The beat at the end of the sums that move on.
 
-        A register for as many segments as leave at once: Amaranth makes none of 2**16 bits.
+        A register for each beat: Amaranth makes none of 2**16 bits.
         """
         shape = self._shape
         step = self._words * shape.accumulator_bits
+        sums = Cat(segment.as_value() for segment in self.i)
         behind: Any = Const(0, step)
-        for first in reversed(range(0, shape.para_seg, shape.drain_segments)):
-            together = shape.drain_segments * shape.para_out * shape.accumulator_bits
-            held = Signal(together, name=f"held_{first}", reset_less=True)
-            loaded = Cat(sums.as_value() for sums in self.i[first : first + shape.drain_segments])
-            m.d.sync += held.eq(Mux(self.i_load, loaded, Cat(held[step:], behind)))
-            behind = held[:step]
+        for beat in reversed(range(shape.drain_beats)):
+            held = Signal(step, name=f"held_{beat}", reset_less=True)
+            loaded = sums[beat * step : (beat + 1) * step]
+            m.d.sync += held.eq(Mux(self.i_load, loaded, behind))
+            behind = held
         return behind
 
     def _row(self, m: Module, active: Any) -> Signal:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from hw.isa.config import ceil_div
 from hw.isa.timing import DRAIN_LATENCY, REQUANTISE_LATENCY, operand_latency
+from hw.lib.emit import WIDEST, TooWideError
 from hw.lib.sizes import check_sizes
 from hw.stages.map_link import MapLink
 from hw.stages.product_pair import PACKED_BITS, borders_part_pairs, dot_latency
@@ -59,6 +60,12 @@ class StageShape(StageLoops):
             raise ValueError(
                 f"stage {self.name}: {self.para_seg} segments need {self.para_seg} cycles to leave,"
                 f" a pass has {self.wave_cycles}; take fewer segments or another scheme"
+            )
+        together = self.drain_channels * self.drain_segments
+        if together * self.accumulator_bits >= WIDEST:
+            raise TooWideError(
+                f"stage {self.name}: {together:,} sums of {self.accumulator_bits} bits leave in a "
+                f"cycle, {WIDEST:,} bits are too wide to be built; take fewer multipliers"
             )
         if self.source.tile < self.source.channels and self.scheme is not Scheme.MAP:
             raise ValueError(f"stage {self.name}: a map that comes in tiles needs scheme MAP")

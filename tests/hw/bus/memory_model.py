@@ -36,7 +36,7 @@ class Offers:
 
 @dataclass
 class ReadMemory:
-    """Serves the read channels of ``axi``; call ``serve`` as a testbench in the background.
+    """Serves the read channels of ``axi``; call ``serve`` as a process.
 
     ``fail`` gives the numbers of beats that come with an error; with ``interleave`` beats of
     different ids come in any order.

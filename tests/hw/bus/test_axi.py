@@ -109,10 +109,13 @@ def test_refuses() -> None:
         Queue(shape=8, depth=1)
 
 
+@pytest.mark.parametrize("count", [15, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("stall", "latency", "interleave"), [(0.0, 5, False), (0.5, 5, True), (0.2, 150, True)]
 )
-def test_arbiter_keeps_clients_apart(stall: float, latency: int, interleave: bool) -> None:
+def test_arbiter_keeps_clients_apart(
+    stall: float, latency: int, interleave: bool, count: int
+) -> None:
     """Commands around page boundaries, many bursts under way, beats of both in any order."""
     rng = random.Random(1)
     m = Module()
@@ -124,9 +127,9 @@ def test_arbiter_keeps_clients_apart(stall: float, latency: int, interleave: boo
     simulator = Simulator(m)
     simulator.add_clock(1e-6)
     memory = ReadMemory(arbiter.o, 4, stall=stall, latency=latency, interleave=interleave, rng=rng)
-    simulator.add_testbench(memory.serve, background=True)
+    simulator.add_process(memory.serve)
     for n, reader in enumerate(readers):
-        pages = [(n + 1 << 30) + PAGE_BYTES * k for k in range(40)]
+        pages = [(n + 1 << 30) + PAGE_BYTES * k for k in range(count)]
         commands = [(page - 4 * rng.randrange(4), rng.choice([1, 2, 5, 100])) for page in pages]
         for testbench in _client(reader, commands, rng, stall):
             simulator.add_testbench(testbench)

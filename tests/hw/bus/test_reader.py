@@ -14,13 +14,15 @@ from hw.bus.axi import burst_beats
 from hw.bus.burst_reader import BurstReader
 from tests.hw.bus.memory_model import ReadMemory, content
 
+SLOW = pytest.mark.slow
+
 
 def simulate(dut: Any, *testbenches: Any, background: Any) -> None:
     """Runs testbenches beside a memory, or several."""
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     for memory in background if isinstance(background, tuple) else (background,):
-        simulator.add_testbench(memory, background=True)
+        simulator.add_process(memory)
     for testbench in testbenches:
         simulator.add_testbench(testbench)
     simulator.run()
@@ -48,8 +50,7 @@ async def collect(ctx: Any, dut: Any, count: int, rng: random.Random, stall: flo
     return got
 
 
-@settings(max_examples=15, deadline=None)
-@given(
+TRAFFIC = given(
     data_bytes=st.sampled_from([4, 16, 64, 128]),
     commands=st.lists(
         st.tuples(st.integers(0, (1 << 64) - (1 << 20)), st.integers(0, 150)), max_size=5
@@ -57,7 +58,15 @@ async def collect(ctx: Any, dut: Any, count: int, rng: random.Random, stall: flo
     stall=st.sampled_from([0.0, 0.5]),
     seed=st.integers(0, 99),
 )
-def test_beats_come_in_order(
+EXAMPLES = pytest.mark.parametrize("examples", [5, pytest.param(15, marks=SLOW)])
+
+
+@EXAMPLES
+def test_beats_come_in_order(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(TRAFFIC(beats_come_in_order))()
+
+
+def beats_come_in_order(
     data_bytes: int, commands: list[tuple[int, int]], stall: float, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -85,7 +94,7 @@ def test_beats_come_in_order(
     assert sum(beats for _, beats in memory.bursts) == len(expected)
 
 
-@pytest.mark.parametrize("latency", [1, 100, 200])
+@pytest.mark.parametrize("latency", [1, pytest.param(100, marks=SLOW), 200])
 def test_latency_is_hidden(latency: int) -> None:
     dut = BurstReader(data_bytes=64, depth=512)
     memory = ReadMemory(dut.axi, 64, latency=latency)
@@ -107,7 +116,12 @@ def test_latency_is_hidden(latency: int) -> None:
     assert cycles <= beats + latency + 8
 
 
-@pytest.mark.parametrize("seed", range(6))
+SEEDS = pytest.mark.parametrize(
+    "seed", [*range(2), *(pytest.param(seed, marks=SLOW) for seed in range(2, 6))]
+)
+
+
+@SEEDS
 def test_abort_drops_everything(seed: int) -> None:
     rng = random.Random(seed)
     dut = BurstReader(data_bytes=16, depth=200)

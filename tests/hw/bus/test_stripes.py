@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hw.bus.stripes import StripedReader
 from tests.hw.bus.memory_model import ReadMemory, content
-from tests.hw.bus.test_reader import collect, command, simulate
+from tests.hw.bus.test_reader import SLOW, collect, command, simulate
 
 BYTES = 16
 DEPTH = 300
@@ -45,14 +45,20 @@ def run(dut: Any, bases: list[int], memories: list[Any], *testbenches: Any) -> N
     simulate(dut, *testbenches, background=(serve, *(memory.serve for memory in memories[1:])))
 
 
-@settings(max_examples=10, deadline=None)
-@given(
+@pytest.mark.parametrize("examples", [4, pytest.param(10, marks=SLOW)])
+def test_beats_come_whole_and_in_order(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(TRAFFIC(beats_come_whole_and_in_order))()
+
+
+TRAFFIC = given(
     ports=st.sampled_from([1, 2, 4]),
     commands=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 150)), max_size=5),
     stall=st.sampled_from([0.0, 0.5]),
     seed=st.integers(0, 99),
 )
-def test_beats_come_whole_and_in_order(
+
+
+def beats_come_whole_and_in_order(
     ports: int, commands: list[tuple[int, int]], stall: float, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -74,7 +80,7 @@ def test_beats_come_whole_and_in_order(
     run(dut, bases, memories, ask, take)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=SLOW) for seed in (1, 2))])
 def test_abort_waits_for_every_port(seed: int) -> None:
     rng = random.Random(seed)
     dut, bases, memories = striped(2, 0.4, rng)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import pytest
 from amaranth.sim import Simulator
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 
 from hw.bus.burst_writer import BurstWriter
 from tests.hw.bus.memory_model import WriteMemory
-from tests.hw.bus.test_reader import command, simulate
+from tests.hw.bus.test_reader import EXAMPLES, SEEDS, TRAFFIC, command, simulate
 
 
 async def feed(
@@ -29,16 +27,12 @@ async def feed(
         ctx.set(dut.i_data.valid, 0)
 
 
-@settings(max_examples=15, deadline=None)
-@given(
-    data_bytes=st.sampled_from([4, 16, 64, 128]),
-    commands=st.lists(
-        st.tuples(st.integers(0, (1 << 64) - (1 << 20)), st.integers(0, 150)), max_size=5
-    ),
-    stall=st.sampled_from([0.0, 0.5]),
-    seed=st.integers(0, 99),
-)
-def test_beats_arrive_in_order(
+@EXAMPLES
+def test_beats_arrive_in_order(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(TRAFFIC(beats_arrive_in_order))()
+
+
+def beats_arrive_in_order(
     data_bytes: int, commands: list[tuple[int, int]], stall: float, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -69,7 +63,7 @@ def test_beats_arrive_in_order(
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(memory.serve, background=True)
+    simulator.add_process(memory.serve)
     simulator.add_testbench(count_errors, background=True)
     simulator.add_testbench(ask)
     simulator.add_testbench(give)
@@ -100,7 +94,7 @@ def test_a_beat_per_cycle() -> None:
     assert cycles <= 1008
 
 
-@pytest.mark.parametrize("seed", range(6))
+@SEEDS
 def test_abort_completes_bursts_without_writing(seed: int) -> None:
     rng = random.Random(seed)
     dut = BurstWriter(data_bytes=16)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import (
+    Cat,
     ClockDomain,
     ClockSignal,
     Const,
@@ -13,6 +14,7 @@ from amaranth.hdl import (
     EnableInserter,
     Module,
     ResetInserter,
+    Signal,
     signed,
 )
 from amaranth.lib import data, stream, wiring
@@ -20,7 +22,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.lib.emit import HIER_BLOCK, EmitError, Port, Shared, emit
+from hw.lib.emit import HIER_BLOCK, WIDEST, EmitError, Port, Shared, TooWideError, emit
 
 PAIR = data.StructLayout({"x": signed(8), "y": 8})
 
@@ -189,3 +191,18 @@ def test_a_name_must_be_an_identifier() -> None:
 def test_a_name_must_not_be_a_keyword() -> None:
     with pytest.raises(EmitError, match="module name 'cell' is a Verilog keyword"):
         emit(Cell(bias=1), "cell")
+
+
+def test_a_signal_that_is_too_wide_is_named() -> None:
+    class Wide(wiring.Component):
+        def __init__(self) -> None:
+            super().__init__({"i": In(1), "o": Out(1)})
+
+        def elaborate(self, platform: Any) -> Module:
+            m = Module()
+            wide = Signal(WIDEST + 1)
+            m.d.comb += [wide.eq(Cat(self.i for _ in range(WIDEST + 1))), self.o.eq(wide[-1])]
+            return m
+
+    with pytest.raises(TooWideError, match=r"module wide cannot be built: .* 65537 bits wide"):
+        emit(Wide(), "wide")

@@ -130,6 +130,7 @@ class Traffic:
             assert bool(ctx.get(getattr(self.dut, f"o_valid_{k}"))) == (k in due)
 
 
+@pytest.mark.parametrize("cycles", [500, pytest.param(1500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("config", "ports", "addresses"),
     [
@@ -139,12 +140,12 @@ class Traffic:
         (small(tensor_bytes=1 << 18), ((1, 1), 3), 1 << 18),  # two blocks a bank
     ],
 )
-def test_random_traffic(config: OverlayConfig, ports: Ports, addresses: int) -> None:
+def test_random_traffic(config: OverlayConfig, ports: Ports, addresses: int, cycles: int) -> None:
     dut = TensorMemory(config=config, readers=ports[0], writers=ports[1])
     traffic = Traffic(dut, config, ports)
 
     async def bench(ctx: Any) -> None:
-        await traffic.run(ctx, 1500, addresses, seed=1)
+        await traffic.run(ctx, cycles, addresses, seed=1)
 
     sim = Simulator(dut)
     sim.add_clock(1e-9)

@@ -62,14 +62,20 @@ class Model:
         return popped
 
 
-@settings(max_examples=25, deadline=None)
-@given(
+@pytest.mark.parametrize("examples", [10, pytest.param(25, marks=pytest.mark.slow)])
+def test_buffer_follows_its_model(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(TRAFFIC(buffer_follows_its_model))()
+
+
+TRAFFIC = given(
     depth=st.integers(2, 9),
     seed=st.integers(0, 1 << 30),
     rates=st.tuples(*4 * [st.sampled_from([0.0, 0.1, 0.5, 0.9])]),
     write_rate=st.sampled_from([0.3, 1.0]),
 )
-def test_buffer_follows_its_model(
+
+
+def buffer_follows_its_model(
     depth: int, seed: int, rates: tuple[float, ...], write_rate: float
 ) -> None:
     rng = random.Random(seed)
@@ -149,14 +155,20 @@ def config(word_beats: int) -> OverlayConfig:
     )
 
 
-@settings(max_examples=20, deadline=None)
-@given(
+@pytest.mark.parametrize("examples", [8, pytest.param(20, marks=pytest.mark.slow)])
+def test_reader_walks_segments(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(SEGMENTS(reader_walks_segments))()
+
+
+SEGMENTS = given(
     word_beats=st.integers(1, 4),
     data=st.data(),
     stall=st.sampled_from([0.0, 0.4]),
     seed=st.integers(0, 99),
 )
-def test_reader_walks_segments(word_beats: int, data: Any, stall: float, seed: int) -> None:
+
+
+def reader_walks_segments(word_beats: int, data: Any, stall: float, seed: int) -> None:
     rng = random.Random(seed)
     made = config(word_beats)
     dut = WeightReader(config=made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,6 @@ class Bench:
         self.initial = np.frombuffer(self.rng.randbytes(size), dtype=np.int8).copy()
         self.seen = np.zeros(size, dtype=np.int8)  # what the writes made of it
         self.expected = self.initial.copy()
-        self.record_address = 0
 
     def add(self, layer: Layer) -> None:
         """Places the layer's tensors one behind the other, modulo the memory's size."""
@@ -99,29 +99,30 @@ class Bench:
 
         async def bench(ctx: Any) -> None:
             word = self.config.tensor_word
+            ctx.set(memory.i_write_0.valid, 1)
             for address in range(0, self.config.tensor_bytes, word):
                 data = int.from_bytes(self.initial[address : address + word].tobytes(), "little")
                 request = {"address": address, "low": 0, "high": word, "data": data}
                 ctx.set(memory.i_write_0.payload, request)
-                ctx.set(memory.i_write_0.valid, 1)
-                await self.tick(ctx, memory, engine)
+                await ctx.tick()
             ctx.set(memory.i_write_0.payload, {"address": 5, "low": 0, "high": 0, "data": -1})
             ctx.set(memory.i_write_0.valid, 0)
-            await self.load_behind(ctx, memory, engine)
+            await self.load_behind(ctx, engine)
             for _, fields in self.tasks:
                 ctx.set(engine.i.payload, fields)
                 await self.execute(ctx, memory, engine, stall)
-                for _ in range(WRITE_TO_READ):
-                    await self.tick(ctx, memory, engine)
+                await ctx.tick().repeat(WRITE_TO_READ)
 
         sim = Simulator(m)
         sim.add_clock(1e-9)
+        sim.add_process(partial(self.serve_records, engine=engine))
+        sim.add_process(partial(self.trace_writes, memory=memory))
         sim.add_testbench(bench)
         sim.run()
         assert [tag for tag, _, _ in self.log] == [fields["tag"] for _, fields in self.tasks]
         assert self.seen.tolist() == self.expected.tolist()
 
-    async def load_behind(self, ctx: Any, memory: Any, engine: Any) -> None:
+    async def load_behind(self, ctx: Any, engine: Any) -> None:
         """Writes the second table, and what the layers need."""
         found = {
             TABLE_RECORDS + record: GAINS[record * PARAMETER_BYTES :][:PARAMETER_BYTES]
@@ -134,39 +135,55 @@ class Bench:
         for record, entries in found.items():
             write = {"valid": 1, "record": record, "entries": int.from_bytes(entries, "little")}
             ctx.set(engine.i_table, write)
-            await self.tick(ctx, memory, engine)
+            await ctx.tick()
         ctx.set(engine.i_table, {})
 
     async def execute(self, ctx: Any, memory: Any, engine: Any, stall: Stall) -> None:
         ctx.set(engine.i.valid, 1)
         assert ctx.get(engine.i.ready)
         cycles = reads = 0
-        while not ctx.get(engine.o_done):
-            ctx.set(memory.i_read_0.valid, self.rng.random() < stall[0])
-            ctx.set(memory.i_write_0.valid, self.rng.random() < stall[1])
-            reads += ctx.get(engine.o_read.valid) and ctx.get(engine.o_read.ready)
-            await self.tick(ctx, memory, engine)
-            ctx.set(engine.i.valid, 0)
+        ports = memory.i_read_0.valid, memory.i_write_0.valid
+        stalled = [False, False]
+        reading = engine.o_read.valid & engine.o_read.ready
+        done = False
+        while not done:
+            for kind, port in enumerate(ports):
+                wait = self.rng.random() < stall[kind]
+                if wait != stalled[kind]:  # what is set again costs time, too
+                    ctx.set(port, wait)
+                    stalled[kind] = wait
+            _, _, read = await ctx.tick().sample(reading)
+            reads += read
+            if not cycles:
+                ctx.set(engine.i.valid, 0)
             cycles += 1
             assert cycles < 20000
+            done = ctx.get(engine.o_done)
         self.log.append((ctx.get(engine.o_tag), cycles, reads))
-        ctx.set(memory.i_read_0.valid, 0)
-        ctx.set(memory.i_write_0.valid, 0)
-        await self.tick(ctx, memory, engine)
-
-    async def tick(self, ctx: Any, memory: Any, engine: Any) -> None:
-        """A cycle, with the parameter memory and the trace of writes."""
-        address = ctx.get(engine.o_record_address)
+        for port in ports:
+            ctx.set(port, 0)
         await ctx.tick()
-        ctx.set(engine.i_record, self.records.get(self.record_address, {}))
-        self.record_address = address
-        if ctx.get(memory.o_snoop_valid):
-            write = ctx.get(memory.o_snoop)
-            lanes = np.arange(write.low, write.high)
-            data = np.frombuffer(
-                int(write.data).to_bytes(self.config.tensor_word, "little"), dtype=np.int8
-            )
-            self.seen[(write.address + lanes) % self.config.tensor_bytes] = data[lanes]
+
+    async def serve_records(self, ctx: Any, engine: Any) -> None:
+        """The parameter memory."""
+        now: dict[str, int] = {}
+        before = 0
+        async for _, _, address in ctx.tick().sample(engine.o_record_address):
+            record = self.records.get(before, {})
+            if record != now:
+                ctx.set(engine.i_record, record)
+            now, before = record, address
+
+    async def trace_writes(self, ctx: Any, memory: Any) -> None:
+        """What the writes make of the memory."""
+        snoop = memory.o_snoop
+        async for _, _, valid, write in ctx.tick().sample(memory.o_snoop_valid, snoop):
+            if valid:
+                lanes = np.arange(write.low, write.high)
+                data = np.frombuffer(
+                    int(write.data).to_bytes(self.config.tensor_word, "little"), dtype=np.int8
+                )
+                self.seen[(write.address + lanes) % self.config.tensor_bytes] = data[lanes]
 
 
 def check(

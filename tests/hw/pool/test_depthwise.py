@@ -19,7 +19,7 @@ from hw.pool.lane_memory import LaneMemory
 from sim.verilator import lint
 from tests.hw.pool.pool_bench import Stall, check
 from tests.hw.pool.pool_layers import GAINS, Layer
-from tests.hw.pool.test_pool import EVERY_KIND, SLOW, STALLS, drawn, layers
+from tests.hw.pool.test_pool import AVERAGE, EVERY_KIND, MAXIMUM, SLOW, STALLS, drawn, layers
 
 RING = 32
 
@@ -201,24 +201,26 @@ KINDS: list[Layer] = [
     Depthwise(kernel=(4, 1), size=(6, 3), channels=1),
     Depthwise(kernel=(7, 7), size=(8, 9), before=(3, 3), after=(3, 3), channels=2),
 ]
+FEWER = {0: (4, 5), 2: (3, 3), 3: (5, 6), 14: (3, 4)}
+"""Sizes of the kinds of the most products, in the quick tests."""
+QUICK = [replace(kind, size=FEWER.get(k, kind.size)) for k, kind in enumerate(KINDS)]
 
 
 @pytest.mark.parametrize(
-    ("depthwise", "stall", "step"),
+    ("depthwise", "stall", "own"),
     [
-        (1, (0.0, 0.8), 2),
-        (3, (0.4, 0.4), 3),
-        pytest.param(3, (0.4, 0.4), 1, marks=SLOW),
-        pytest.param(1, (0.0, 0.8), 1, marks=SLOW),
-        pytest.param(3, (0.0, 0.0), 1, marks=SLOW),
-        pytest.param(5, (0.0, 0.0), 1, marks=SLOW),
+        (1, (0.0, 0.8), QUICK[::4]),
+        (3, (0.4, 0.4), [kind for k, kind in enumerate(QUICK) if k % 4]),
+        pytest.param(3, (0.4, 0.4), KINDS, marks=SLOW),
+        pytest.param(1, (0.0, 0.8), KINDS, marks=SLOW),
+        pytest.param(3, (0.0, 0.0), KINDS, marks=SLOW),
+        pytest.param(5, (0.0, 0.0), KINDS, marks=SLOW),
     ],
 )
-def test_every_kind_of_window(depthwise: int, stall: Stall, step: int) -> None:
-    """Every second or third kind; all of them in the slow ones."""
+def test_every_kind_of_window(depthwise: int, stall: Stall, own: list[Layer]) -> None:
+    """A quarter of the kinds and the others, with fewer windows; all of them in the slow ones."""
     config = small(depthwise=depthwise)
-    own = KINDS[::step]
-    kinds = [EVERY_KIND[0], *own[:4], EVERY_KIND[3], *own[4:], EVERY_KIND[5]]
+    kinds = [MAXIMUM, *own[:4], AVERAGE, *own[4:], EVERY_KIND[5]]
     check(config, placed(kinds, config), stall=stall, seed=5)
 
 
@@ -248,11 +250,11 @@ def convolutions(draw: st.DrawFn) -> Layer:
     )
 
 
-@pytest.mark.parametrize("lanes", [9, 16, 17])
+@pytest.mark.parametrize("lanes", [pytest.param(9, marks=SLOW), 16, 17])
 def test_one_multiplier_for_many_lanes(lanes: int) -> None:
     """Rows of weights take fewer records than those of the channels, which begin behind them."""
     config = small(columns=2, depthwise=1, pool_lanes=lanes)
-    check(config, placed([KINDS[0], KINDS[11]], config))
+    check(config, placed([QUICK[0], QUICK[11]], config))
 
 
 @pytest.mark.parametrize("examples", [2, pytest.param(40, marks=SLOW)])

@@ -23,10 +23,12 @@ PLANS = ((), (Scheme.MAP,), (Scheme.BAND,), (Scheme.LINE, Scheme.MAP), (Scheme.B
 """What the first and the second half of a chain keep; nothing: as the search likes it."""
 CYCLES = 500
 """The longest period."""
+FEW_CYCLES = 150
+"""That of the quick tests."""
 
 
-def draw_design(rng: np.random.Generator) -> Design:
-    """A design for some multipliers, with stages of all schemes."""
+def draw_design(rng: np.random.Generator, cycles: int = CYCLES) -> Design:
+    """A design for some multipliers, with stages of all schemes, of no longer a period."""
     device = load_device("kcu1500")
     while True:
         network, kept = _draw_chain(rng), PLANS[rng.integers(len(PLANS))]
@@ -42,7 +44,7 @@ def draw_design(rng: np.random.Generator) -> Design:
                 design = search_exact(network, device, model, budget).design
             except SearchError:  # too few multipliers
                 continue
-        if design.cycles <= CYCLES:
+        if design.cycles <= cycles:
             return design
 
 

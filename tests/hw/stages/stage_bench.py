@@ -192,14 +192,13 @@ def run_stage(
     ]
 
     def feeding(port: Any, values: list[int], rate: float) -> Any:
+        payload = port.payload.as_value() if hasattr(port.payload, "as_value") else port.payload
+
         async def bench(ctx: Any) -> None:
             for value in values:
                 while rate < 1 and rng.random() >= rate:
                     await ctx.tick()
-                ctx.set(
-                    port.payload.as_value() if hasattr(port.payload, "as_value") else port.payload,
-                    value,
-                )
+                ctx.set(payload, value)
                 ctx.set(port.valid, 1)
                 ready = 0
                 while not ready:
@@ -229,7 +228,7 @@ def run_stage(
     sim = Simulator(dut)
     sim.add_clock(1e-9)
     for way in ways:
-        sim.add_testbench(feeding(*way), background=True)
+        sim.add_process(feeding(*way))
     sim.add_testbench(taking)
     sim.run()
     return Seen(beats=out, ends=ends, busy=busy)

@@ -13,16 +13,18 @@ PRODUCTS = 24
 """The most multipliers."""
 CYCLES = 3000
 """The most cycles of an image."""
+FEW_CYCLES = 300
+"""That of the quick tests."""
 
 
-def draw_shape(rng: np.random.Generator) -> StageShape:
-    """A stage that is legal and small."""
+def draw_shape(rng: np.random.Generator, cycles: int = CYCLES) -> StageShape:
+    """A stage that is legal and small, of at most so many cycles."""
     while True:
         try:
             shape = _draw(rng)
         except ValueError:
             continue
-        if shape.cycles <= CYCLES and shape.row_lanes <= 24:
+        if shape.cycles <= cycles and shape.row_lanes <= 24:
             return shape
 
 

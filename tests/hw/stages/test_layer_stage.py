@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw.lib.emit import emit
+from hw.lib.emit import TooWideError, emit
 from hw.stages.layer_stage import LayerStage
 from hw.stages.map_link import MapLink
 from hw.stages.maximum_shape import MaximumShape
@@ -13,21 +13,22 @@ from hw.stages.scheme import Scheme
 from hw.stages.segment import dot_module
 from hw.stages.shape import StageShape
 from tests.hw.stages.stage_bench import check_stage
-from tests.hw.stages.stage_drawing import draw_shape
+from tests.hw.stages.stage_drawing import FEW_CYCLES, draw_shape
 
 ALWAYS = (1.0, 1.0, 1.0)
+SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_drawn_stages(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    shape = draw_shape(rng)
+    shape = draw_shape(rng, FEW_CYCLES)
     rates = tuple(rng.choice([1.0, 0.7, 0.3], 3).tolist())
     check_stage(shape, seed, rates=rates)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 400))
+@SLOW
+@pytest.mark.parametrize("seed", [*range(8), *range(100, 400)])
 def test_many_drawn_stages(seed: int) -> None:
     rng = np.random.default_rng(seed)
     shape = draw_shape(rng)
@@ -84,12 +85,13 @@ WHOLE = {
 }
 
 
+@pytest.mark.parametrize("images", [2, pytest.param(3, marks=SLOW)])
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_stage_takes_its_cycles(name: str) -> None:
+def test_a_stage_takes_its_cycles(name: str, images: int) -> None:
     """With input, weights and output in time, images follow each other without a cycle between."""
     shape = WHOLE[name]
-    seen = check_stage(shape, 1, images=3, rates=ALWAYS)
-    assert seen.busy == 3 * shape.cycles
+    seen = check_stage(shape, 1, images=images, rates=ALWAYS)
+    assert seen.busy == images * shape.cycles
     assert {b - a for a, b in zip(seen.ends, seen.ends[1:], strict=False)} == {shape.cycles}
 
 
@@ -112,18 +114,40 @@ def test_which_products_share_a_multiplier() -> None:
         stage(packed=True)
 
 
-@pytest.mark.parametrize("para_out", [1, 2])
-@pytest.mark.parametrize("operands", [(-128,), (-128, 127)])
+@pytest.mark.parametrize(
+    ("operands", "para_out"),
+    [
+        ((-128,), 1),
+        ((-128, 127), 2),
+        pytest.param((-128,), 2, marks=SLOW),
+        pytest.param((-128, 127), 1, marks=SLOW),
+    ],
+)
 def test_packed_sums_hold_the_worst_operands(operands: tuple[int, ...], para_out: int) -> None:
     """Nine products in a cascade of seven and one of two."""
     shape = stage(bits=8, packed=True, n_in=9, para_in=9, para_out=para_out, size_in=4)
     check_stage(shape, 3, rates=ALWAYS, operands=operands)
 
 
-def test_sums_of_any_number_are_drained() -> None:
+@pytest.mark.parametrize(
+    "sums",
+    [
+        {"size_in": 5, "bits": 16, "para_seg": 25},
+        pytest.param({"size_in": 8, "bits": 8, "packed": True, "para_seg": 64}, marks=SLOW),
+    ],
+    ids=["wide", "many"],
+)
+def test_sums_of_any_number_are_drained(sums: dict[str, int]) -> None:
     """Amaranth makes no register of 2**16 bits, which the sums of a large stage fill."""
-    size = {"n_in": 32, "n_out": 64, "size_in": 8, "kernel": 5, "pad": 2}
-    shape = stage(**size, bits=8, packed=True, para_out=64, para_seg=64)
+    shape = stage(n_in=32, n_out=64, kernel=5, pad=2, para_out=64, **sums)
     assert shape.para_out * shape.para_seg * shape.accumulator_bits > 1 << 16
     verilog = emit(LayerStage(shape=shape), "stage")
     assert dict(verilog.instances)[dot_module(shape)] * shape.para_in == shape.multipliers
+
+
+def test_sums_too_wide_to_be_built_are_refused() -> None:
+    """A pass of one cycle: all its results leave at once."""
+    tiny = {"n_in": 1, "n_out": 64, "size_in": 8, "kernel": 1, "pad": 0}
+    with pytest.raises(TooWideError, match=r"stage given: 4,096 sums of 32 bits leave in a cycle"):
+        stage(bits=16, para_out=64, para_seg=64, **tiny)
+    assert stage(bits=16, para_out=64, para_seg=16, **tiny).drain_beats == 1

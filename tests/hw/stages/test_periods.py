@@ -22,15 +22,16 @@ from dse.pipeline import (
 from dse.pipeline.stage_shapes import stage_shapes
 from hw.stages.shape import StageShape
 from tests.hw.stages.chain_bench import image_gaps
-from tests.hw.stages.chain_drawing import CYCLES, draw_design
+from tests.hw.stages.chain_drawing import CYCLES, FEW_CYCLES, draw_design
 from tests.hw.stages.stage_drawing import draw_shape
 
 IMAGES = 12
+SLOW = pytest.mark.slow
 
 
-def period(stages: tuple[StageShape, ...]) -> int:
+def period(stages: tuple[StageShape, ...], images: int = IMAGES) -> int:
     """Between images, where it takes longest; images later as long as some before."""
-    gaps = image_gaps(stages, IMAGES)
+    gaps = image_gaps(stages, images)
     return max(own[-1] for own in gaps)
 
 
@@ -44,18 +45,19 @@ def at_most(stage: StageShape) -> bool:
     return bound and narrow and (stage.pool is not None or not stage.reorders)
 
 
-def check(design: Design) -> None:
+def check(design: Design, images: int = IMAGES) -> None:
     """The search's period, that of the stages, and that of the hardware."""
     stages = stage_shapes(design)
     assert max(own.period for own in stages) == design.cycles
-    seen = period(stages)
+    seen = period(stages, images)
     if any(map(at_most, stages)):
         assert seen <= design.cycles
     else:
         assert seen == design.cycles
 
 
-def test_a_ring_of_few_short_rows() -> None:
+@pytest.mark.parametrize("images", [4, pytest.param(IMAGES, marks=SLOW)])
+def test_a_ring_of_few_short_rows(images: int) -> None:
     """Two rows of 12 cells, 16 cycles each: their room goes round in time."""
     network = Chain(
         name="thin",
@@ -67,7 +69,7 @@ def test_a_ring_of_few_short_rows() -> None:
     device = load_device("kcu1500")
     design = search_exact(network, device, cost_model(device), Budget(dsp=24, ram=4320)).design
     assert design.cycles == 196
-    check(design)
+    check(design, images)
 
 
 def test_results_wait_where_rows_take_longer_to_send() -> None:
@@ -83,21 +85,27 @@ def test_results_wait_where_rows_take_longer_to_send() -> None:
     assert first.queue_depth > plain.queue_depth
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(5))
 def test_drawn_chains(seed: int) -> None:
-    check(draw_design(np.random.default_rng(seed)))
+    check(draw_design(np.random.default_rng(seed), FEW_CYCLES))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 300))
+@SLOW
+@pytest.mark.parametrize("seed", [*range(12), *range(100, 300)])
 def test_many_drawn_chains(seed: int) -> None:
     check(draw_design(np.random.default_rng(seed)))
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_drawn_stages(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "cycles"),
+    [
+        *((seed, FEW_CYCLES) for seed in range(8)),
+        *(pytest.param(seed, CYCLES, marks=SLOW) for seed in range(12)),
+    ],
+)
+def test_drawn_stages(seed: int, cycles: int) -> None:
     """Any parallelisms and widths, whether or not the search would choose them."""
     rng = np.random.default_rng(seed)
-    shape = next(own for own in iter(lambda: draw_shape(rng), None) if own.period <= CYCLES)
+    shape = next(own for own in iter(lambda: draw_shape(rng), None) if own.period <= cycles)
     seen = period((shape,))
     assert seen <= shape.period if at_most(shape) else seen == shape.period

@@ -86,7 +86,7 @@ def fetched(regions: tuple[WeightRegion, ...], bus: WeightBus, seed: int, stall:
     sim.add_clock(1e-9)
     sim.add_testbench(start)
     for memory in memories:
-        sim.add_testbench(memory.serve, background=True)
+        sim.add_process(memory.serve)
     for number, region in enumerate(regions):
         records = packed(bus, bases, region.start, region.parameters)
         weights = packed(bus, bases, region.weight_start, region.weights)

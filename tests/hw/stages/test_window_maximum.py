@@ -52,7 +52,7 @@ def test_maxima(pool: MaximumShape, size: int, beats: int) -> None:
 
     sim = Simulator(dut)
     sim.add_clock(1e-9)
-    sim.add_testbench(feed, background=True)
+    sim.add_process(feed)
     sim.add_testbench(take)
     sim.run()
     expected = np.empty((maps, pool.size_out, pool.size_out, beats, width), np.int64)

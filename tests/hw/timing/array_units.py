@@ -191,7 +191,8 @@ def foot_delay() -> dict[tuple[int], int]:
 def collector() -> dict[tuple[int, int], int]:
     """A word is complete C cycles behind column 0's result."""
     pop = MEASURES["POP_LATENCY"]()
-    return {(rows, n): pop + _word(rows, 4, n) - 4 for rows in (2, 3, 16) for n in range(3)}
+    sizes = [*((rows, n) for rows in (2, 3) for n in range(3)), (16, 2)]
+    return {(rows, n): pop + _word(rows, 4, n) - 4 for rows, n in sizes}
 
 
 @measures("collector_busy")
@@ -204,7 +205,7 @@ def busy() -> dict[tuple[int, tuple[Transform, ...]], int]:
 
 @measures("crossing_latency")
 def crossing_latency() -> dict[tuple[int], int]:
-    return {(n,): _word(2, 4, crossings=n) - _word(2, 4) for n in range(4)}
+    return {(n,): _word(2, 4, crossings=n) - _word(2, 4) for n in range(3)}
 
 
 @measures("CROSSING")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from hw.isa.transforms import F2, F4, LINE3, LINE4, Transform
 from hw.winograd.division import ExactDivision
@@ -26,6 +27,7 @@ def line() -> int:
     return when(valid) - (AT + lines * (F2.y.alpha - 1))
 
 
+@cache
 def _input(transforms: Sequence[Transform], choice: int) -> tuple[int, int, int]:
     """From a patch's first word to its first result; from its last to the first, to the last."""
     dut = InputTransform(lanes=1, transforms=transforms, operand_bits=16)
@@ -73,6 +75,7 @@ def division() -> int:
     return when(quotient) - AT
 
 
+@cache
 def _output(transforms: Sequence[Transform], choice: int) -> tuple[int, int, int]:
     """The same of a tile's elements."""
     dut = OutputTransform(transforms=transforms, accumulator_bits=40, result_bits=24)

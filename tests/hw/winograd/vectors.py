@@ -16,11 +16,20 @@ Pair = tuple[Ints, Ints]
 
 TRANSFORMS = (F2, F4, LINE4, LINE3)
 EACH = pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda t: t.name)
-SETS = pytest.mark.parametrize(
-    "transforms",
-    [(F2,), (F4,), (LINE3,), (F2, F4), (F4, F2), TRANSFORMS],
-    ids=lambda ts: "+".join(t.name for t in ts),
+_SETS = [(F2,), (F4,), (LINE3,), (F2, F4), (F4, F2), TRANSFORMS]
+_QUICK = [((F2,), 0.0), ((F4,), 0.0), ((F4, F2), 0.0), ((LINE3,), 0.3), (TRANSFORMS, 0.3)]
+
+
+def _run(transforms: tuple[Transform, ...], gaps: float) -> Any:
+    marks = () if (transforms, gaps) in _QUICK else pytest.mark.slow
+    names = "+".join(transform.name for transform in transforms)
+    return pytest.param(transforms, gaps, marks=marks, id=f"{gaps}-{names}")
+
+
+RUNS = pytest.mark.parametrize(
+    ("transforms", "gaps"), [_run(many, gaps) for gaps in (0.0, 0.3) for many in _SETS]
 )
+"""Of one transform and of several, with gaps and without."""
 
 
 def matrices(transform: Transform) -> tuple[Pair, Pair, Pair]:

@@ -240,7 +240,7 @@ def run(config: OverlayConfig, gemms: list[Gemm], *, seed: int, stalls: float) -
         feeder(bench.activations, [w for g in gemms for w in activation_words(g, config)]),
         feeder(bench.weights, [w for g in gemms for w in weight_words(g, config)]),
     ):
-        simulator.add_testbench(process, background=True)
+        simulator.add_process(process)
     simulator.add_testbench(writer)
     with warnings.catch_warnings():
         simulator.run()
@@ -314,13 +314,17 @@ def cases(draw):
     return config, gemms, draw(st.integers(0, 99)), draw(st.sampled_from([0.0, 0.0, 0.3]))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-@given(cases())
-def test_gemms_match_numpy(case) -> None:
-    config, gemms, seed, stalls = case
-    results, _ = run(config, gemms, seed=seed, stalls=stalls)
-    for gemm, result in zip(gemms, results, strict=True):
-        np.testing.assert_array_equal(result, gemm.expected())
+@pytest.mark.parametrize("examples", [4, pytest.param(8, marks=pytest.mark.slow)])
+def test_gemms_match_numpy(examples) -> None:
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(cases())
+    def gemms_match_numpy(case) -> None:
+        config, gemms, seed, stalls = case
+        results, _ = run(config, gemms, seed=seed, stalls=stalls)
+        for gemm, result in zip(gemms, results, strict=True):
+            np.testing.assert_array_equal(result, gemm.expected())
+
+    gemms_match_numpy()
 
 
 @pytest.mark.parametrize("lanes", [1, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
@@ -157,9 +158,14 @@ def expected(layer, image: np.ndarray) -> list[list[int | None]]:
     return words
 
 
-@settings(max_examples=20, deadline=None)
-@given(layers(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3]))
-def test_words_are_the_runs_of_the_window(layer, seed, stalls) -> None:
+@pytest.mark.parametrize("examples", [8, pytest.param(20, marks=pytest.mark.slow)])
+def test_words_are_the_runs_of_the_window(examples) -> None:
+    drawn = given(layers(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3]))
+    settings(max_examples=examples, deadline=None)(drawn(check))()
+
+
+def check(layer, seed, stalls) -> None:
+    """Words are the runs of the window."""
     rng = np.random.default_rng(seed)
     memory = rng.integers(-128, 128, CONFIG.tensor_bytes).astype(np.int8)
     height, width, pitch = layer["shape"]
