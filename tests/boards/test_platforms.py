@@ -22,6 +22,8 @@ from boards.platforms import projects
 from boards.platforms.memory_test import MemoryTest
 from boards.u200 import AlveoU200Platform
 from boards.u250 import AlveoU250Platform
+from hw.conv.array.array import Array
+from hw.conv.array.primitive import BEHAVIOURAL, Primitive, suited
 from hw.isa.config import OverlayConfig
 from hw.overlay import Overlay
 
@@ -112,13 +114,21 @@ def test_the_memory_test_finds_what_it_should(damaged: bool) -> None:
 
 
 class OnBoard(Elaboratable):
-    """An overlay of which an LED shows something, so that it is not empty."""
+    """An overlay, or its array alone, of which an LED shows something, so that it is not empty."""
+
+    def __init__(self, *, whole: bool) -> None:
+        self._whole = whole
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.overlay = overlay = Overlay(config=SMALL)
+        if self._whole:
+            m.submodules.overlay = overlay = Overlay(config=SMALL)
+            shown = overlay.interrupt
+        else:
+            m.submodules.array = array = Array(config=SMALL, primitive=suited(platform))
+            shown = array.o_valid
         m.submodules.led = led = io.Buffer("o", platform.request("led", 0, dir="-"))
-        m.d.comb += led.o.eq(overlay.interrupt)
+        m.d.comb += led.o.eq(shown)
         return m
 
 
@@ -136,6 +146,7 @@ SMALL = OverlayConfig(
 )
 
 
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("board", "cell", "other"),
     [
@@ -143,12 +154,35 @@ SMALL = OverlayConfig(
         ("ulx3s", "MULT18X18D", "DSP48E2"),
     ],
 )
-def test_an_overlay_takes_the_primitives_of_its_platform(board: str, cell: str, other: str) -> None:
-    plan = ALL[board]().build(OnBoard(), name="top", do_build=False)
+def test_an_overlay_takes_the_primitives_of_its_platform(
+    board: str, cell: str, other: str, whole: bool
+) -> None:
+    plan = ALL[board]().build(OnBoard(whole=whole), name="top", do_build=False)
     design = text(plan, "top.il" if board == "ulx3s" else "top.v")
     elements = SMALL.rows * (SMALL.columns + 1)  # with column -1
     assert len(re.findall(rf"\b{cell}\b", design)) == elements
     assert other not in design
+
+
+@pytest.mark.parametrize("board", ALL)
+def test_an_overlay_asks_its_platform_what_suits(
+    board: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The array of the test above is made as the one in an overlay."""
+    asked = []
+
+    class Asked(Exception):
+        """The overlay needs not be made any further."""
+
+    def engine(*, config: OverlayConfig, primitive: Primitive) -> None:
+        asked.append(primitive)
+        raise Asked
+
+    monkeypatch.setattr("hw.overlay.ConvEngine", engine)
+    platform = ALL[board]()
+    with pytest.raises(Asked):
+        Overlay(config=SMALL).elaborate(platform)
+    assert asked == [suited(platform)] != [BEHAVIOURAL]
 
 
 def text(plan: BuildPlan, name: str) -> str:

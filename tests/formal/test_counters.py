@@ -54,7 +54,7 @@ def test_tokens() -> None:
     ("post.payload[destination]", "post.payload.any()"),
 )
 def test_wrong_tokens(text: str, other: str) -> None:
-    assert counted(mutated(Tokens, text, other)()).verdict(depth=5) is Verdict.REFUTED
+    assert counted(mutated(Tokens, text, other)()).refuted(depth=5)
 
 
 CONFIG = OverlayConfig(rows=2, columns=3)
@@ -92,4 +92,4 @@ def test_output_room() -> None:
 )
 def test_wrong_output_rooms(text: str, other: str) -> None:
     room = mutated(OutputRoom, text, other)(config=CONFIG)
-    assert credited(room).verdict(depth=4) is Verdict.REFUTED
+    assert credited(room).refuted(depth=4)

@@ -52,11 +52,11 @@ def test_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @seeded(
-    ("queue.o.valid & flight.i.ready & self.o_wait.ready", "queue.o.valid & self.o_wait.ready"),
     ("queue.o.valid & flight.i.ready & self.o.ready", "queue.o.valid & flight.i.ready"),
+    ("queue.o.valid & flight.i.ready & self.o_wait.ready", "queue.o.valid & self.o_wait.ready"),
     ("flight.i.payload.post.eq(head.post)", "flight.i.payload.post.eq(head.wait)"),
 )
 def test_wrong_issuers(text: str, other: str) -> None:
     depths = {"FLIGHT_DEPTH": FLIGHT_DEPTH, "QUEUE_DEPTH": QUEUE_DEPTH}
     issuer = mutated(Issuer, text, other, **depths)(layout=LAYOUT)
-    assert issued(issuer).verdict(depth=10) is Verdict.REFUTED
+    assert issued(issuer).refuted(depth=10)

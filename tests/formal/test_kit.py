@@ -46,6 +46,15 @@ def test_verdicts(limit: int, known: int, verdict: Verdict) -> None:
     assert proof.verdict(depth=4) is verdict
 
 
+@pytest.mark.parametrize(("limit", "refuted"), [(3, False), (2, True)])
+def test_a_refutation_needs_no_induction(limit: int, refuted: bool) -> None:
+    """That it counts on from states beyond does not matter here."""
+    ring = Ring()
+    proof = Proof(ring)
+    proof.require(ring.o < limit)
+    assert proof.refuted(depth=4) is refuted
+
+
 def test_a_mutation_must_exist() -> None:
     with pytest.raises(AssertionError, match="'no such text' is 0 times in"):
         mutated(Queue, "no such text", "")

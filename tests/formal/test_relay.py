@@ -46,4 +46,4 @@ def test_relay() -> None:
     ("held.eq(held | self.i.valid)", "held.eq(self.i.valid)"),
 )
 def test_wrong_relays(text: str, other: str) -> None:
-    assert relayed(mutated(Relay, text, other)(shape=WIDTH)).verdict(depth=6) is Verdict.REFUTED
+    assert relayed(mutated(Relay, text, other)(shape=WIDTH)).refuted(depth=6)

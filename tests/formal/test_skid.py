@@ -41,4 +41,4 @@ def test_skid() -> None:
     ("with m.If(~held)", "with m.If(held)"),
 )
 def test_wrong_skids(text: str, other: str) -> None:
-    assert skidded(mutated(Skid, text, other)(shape=WIDTH)).verdict(depth=6) is Verdict.REFUTED
+    assert skidded(mutated(Skid, text, other)(shape=WIDTH)).refuted(depth=6)

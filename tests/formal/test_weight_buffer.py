@@ -86,4 +86,4 @@ def test_replay() -> None:
 )
 def test_wrong_replays(text: str, other: str) -> None:
     buffer = mutated(WeightBuffer, text, other)(depth=DEPTH, word_bits=WIDTH)
-    assert replayed(buffer).verdict(depth=9) is Verdict.REFUTED
+    assert replayed(buffer).refuted(depth=9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from benchmarks.choices import all_choices, fallback
@@ -15,10 +17,17 @@ from hw.isa.config import OverlayConfig
 from sim.fast.simulated_run import DDR, IDEAL
 from tests.sim.test_functional import branchy
 
+FEW = [(1, DDR, 1), (2, IDEAL, -1)]
+"""Lanes, timing, and in which order the convolutions take the choices."""
 
-@pytest.mark.parametrize("timing", [IDEAL, DDR])
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_spans_change_nothing(lanes: int, timing: MemoryTiming) -> None:
+OTHERS = [case for case in product((1, 2), (IDEAL, DDR), (1, -1)) if case not in FEW]
+
+
+@pytest.mark.parametrize(
+    ("lanes", "timing", "step"),
+    [*FEW, *(pytest.param(*case, marks=pytest.mark.slow) for case in OTHERS)],
+)
+def test_spans_change_nothing(lanes: int, timing: MemoryTiming, step: int) -> None:
     """Every start and retirement is that of a model that steps through every cycle."""
     config = OverlayConfig(
         rows=3,
@@ -32,16 +41,15 @@ def test_spans_change_nothing(lanes: int, timing: MemoryTiming) -> None:
         winograd="both",
         scratch_words=128,
     )
-    network, choices = branchy(), all_choices(config)
-    for order in (choices, choices[::-1]):
-        turns = zip(network.convolutions(), order, strict=False)
-        layers = {conv.name: fallback(network, conv, choice, config) for conv, choice in turns}
-        program = compile_network(network, config, LayerMapping(layers))
-        found = []
-        for longest in (1, FOREVER):
-            machine = Machine(program.instructions, config, timing)
-            total = machine.run(longest=longest)
-            spans = [(s.start, s.retire) for i in machine.issuers.values() for s in i.spans]
-            found.append((total, spans))
-        assert found[0] == found[1]
-        assert found[0][0] == program_cycles(program, config, timing).total
+    network, choices = branchy(), all_choices(config)[::step]
+    turns = zip(network.convolutions(), choices, strict=False)
+    layers = {conv.name: fallback(network, conv, choice, config) for conv, choice in turns}
+    program = compile_network(network, config, LayerMapping(layers))
+    found = []
+    for longest in (1, FOREVER):
+        machine = Machine(program.instructions, config, timing)
+        total = machine.run(longest=longest)
+        spans = [(s.start, s.retire) for i in machine.issuers.values() for s in i.spans]
+        found.append((total, spans))
+    assert found[0] == found[1]
+    assert found[0][0] == program_cycles(program, config, timing).total

@@ -315,11 +315,11 @@ def test_memories_are_raised_to_the_least(array: tuple[int, int], axi_bytes: int
     ("label", "near"),
     [
         (Label("im2col", "WS"), 0.03),
-        (Label("im2col", "IS"), 0.1),
+        pytest.param(Label("im2col", "IS"), 0.1, marks=pytest.mark.slow),
         (Label("kn2row", "NS"), 0.03),
-        (Label("winograd", "WS", "f4"), 0.15),
+        pytest.param(Label("winograd", "WS", "f4"), 0.15, marks=pytest.mark.slow),
         (Label("winograd", "IS", "f4"), 0.15),
-        (Label("winograd", "WS", "f4x1"), 0.1),
+        pytest.param(Label("winograd", "WS", "f4x1"), 0.1, marks=pytest.mark.slow),
     ],
 )
 def test_a_convolution_with_its_pooling_is_near_the_exact_model(label: Label, near: float) -> None:

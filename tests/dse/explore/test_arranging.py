@@ -13,7 +13,7 @@ from dse.compile.segmented import compile_segments
 from dse.cost import Infeasible
 from dse.cost.overlay_model import OverlayModel
 from dse.explore.arranging import Arrangements
-from dse.explore.families import Space
+from dse.explore.families import WINOGRAD, Space
 from dse.explore.objectives import Objective
 from dse.explore.search import explore, predict
 from dse.mapping import Restriction
@@ -26,6 +26,8 @@ from dse.passes import Passes, apply, merged_name
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
 from tests.kit.outlines import fires, modules
+
+SLOW = pytest.mark.slow
 
 
 def joined(branches: int) -> Network:
@@ -48,15 +50,19 @@ def test_parts_that_need_a_copy_are_not_offered(branches: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "network",
-    [fires(), pytest.param(without_dense(benchmark("googlenet")), marks=pytest.mark.slow)],
-    ids=lambda network: network.name,
+    ("network", "dsp", "winograd"),
+    [
+        (fires(), 200, ("none", "f2")),
+        pytest.param(fires(), 400, WINOGRAD, marks=SLOW),
+        pytest.param(without_dense(benchmark("googlenet")), 400, WINOGRAD, marks=SLOW),
+    ],
+    ids=["few", "fires", "googlenet"],
 )
 def test_the_front_holds_the_chosen_design_and_merging_counts_for_few_dsps(
-    network: Network,
+    network: Network, dsp: int, winograd: tuple[str, ...]
 ) -> None:
-    board = replace(U200, dsp=400)
-    search = partial(explore, network, board, trials=False)
+    board = replace(U200, dsp=dsp)
+    search = partial(explore, network, board, space=Space(winograd=winograd), trials=False)
     best = search()
     assert best.pareto[-1].latency_ms == best.mapping.latency_ms
     assert [p.dsp for p in best.pareto] == sorted({p.dsp for p in best.pareto})
@@ -111,8 +117,15 @@ def in_segments(width: int) -> Network:
     )
 
 
-@pytest.mark.parametrize("width", [56, 37])
-@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize(
+    ("width", "in_place"),
+    [
+        (56, True),
+        (37, False),
+        pytest.param(56, False, marks=SLOW),
+        pytest.param(37, True, marks=SLOW),
+    ],
+)
 def test_what_leaves_a_segment_is_neither_copied_nor_has_gaps(width: int, in_place: bool) -> None:
     network = in_segments(width)
     found = explore(
@@ -138,11 +151,13 @@ def test_unknown_names_are_errors_in_segments_too(mapping: dict) -> None:
         compile_segments(network, config, LayerMapping(**mapping))
 
 
-def test_the_exact_model_may_decide_against_copies() -> None:
-    found = explore(modules(28), U200, array=(48, 96), space=Space(lanes=(2,)), certify=False)
+@pytest.mark.parametrize("width", [7, pytest.param(28, marks=SLOW)])
+def test_the_exact_model_may_decide_against_copies(width: int) -> None:
+    network = modules(width)
+    found = explore(network, U200, array=(48, 96), space=Space(lanes=(2,)), certify=False)
     assert found.decision is not None
     plain = explore(
-        modules(28),
+        network,
         U200,
         array=(48, 96),
         space=Space(lanes=(2,)),

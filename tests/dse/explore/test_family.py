@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -15,7 +17,7 @@ from dse.compile.compiler import compile_network
 from dse.cost import Infeasible
 from dse.cost.array_budget import rectangles
 from dse.cost.overlay_model import OverlayModel
-from dse.explore.families import Space
+from dse.explore.families import WINOGRAD, Space
 from dse.explore.family import Family
 from dse.explore.needs import Needs, needs
 from dse.explore.objectives import Winograd
@@ -132,10 +134,22 @@ def test_the_broken_bound_is_named_with_its_gap_and_a_way_out(bound: str) -> Non
     assert "fits" in error.remedy or "no array fits beside" in error.remedy
 
 
-def test_tensors_that_fit_beside_no_array() -> None:
+def wide() -> Network:
+    """A layer whose tensors no board's block RAM holds."""
+    net = OutlineBuilder("wide", (224, 224, 64))
+    net.conv("input", "conv", 64, 3)
+    return net.build()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [wide, pytest.param(partial(benchmark, "vgg-19"), marks=pytest.mark.slow)],
+    ids=["wide", "vgg-19"],
+)
+def test_tensors_that_fit_beside_no_array(network: Callable[[], Network]) -> None:
     board = replace(KCU1500, bram36=300)
     with pytest.raises(Infeasible, match="choose a larger board or a smaller network") as caught:
-        explore(benchmark("vgg-19"), board)
+        explore(network(), board)
     assert caught.value.bound == "bram36"
     assert "tensor memory" in caught.value.remedy
 
@@ -151,8 +165,9 @@ def test_a_clock_and_a_bus_beyond_the_board() -> None:
 
 def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
     slow, narrow = replace(U200, clock_hz=140e6), replace(U200, memory_channels=1)
+    plain = {"space": Space(winograd=("none",)), "trials": False, "certify": False}
     found = [
-        explore(fires(), board, array=(8, 8), trials=False, certify=False).configuration
+        explore(fires(), board, array=(8, 8), **plain).configuration
         for board in (U200, slow, narrow, replace(U200, memory_channels=3))
     ]
     buses = [(config.axi_bytes, config.weight_ports) for config in found if config]
@@ -161,14 +176,18 @@ def test_buses_are_as_wide_and_as_many_as_the_memory_serves() -> None:
         explore(fires(), narrow, array=(8, 8), space=Space(weight_ports=2))
 
 
-def test_one_lane_is_left_out_only_where_two_beat_it() -> None:
+@pytest.mark.parametrize(
+    ("dsp", "winograd"),
+    [(200, ("none", "f2")), pytest.param(500, WINOGRAD, marks=pytest.mark.slow)],
+)
+def test_one_lane_is_left_out_only_where_two_beat_it(dsp: int, winograd: tuple[str, ...]) -> None:
     """The same front as of all arrays of either number of lanes."""
-    network, board = fires(), replace(U200, dsp=500)
+    network, board, space = fires(), replace(U200, dsp=dsp), Space(winograd=winograd)
     needed = needs(network)
     arrays = rectangles(board.dsp)
     arrays = arrays[(arrays >= 2).all(axis=1)]
     few, every = (
-        sweep(network, Space().families(board, needed, fixed=fixed), board.budget, arrays=arrays)
+        sweep(network, space.families(board, needed, fixed=fixed), board.budget, arrays=arrays)
         for fixed in (False, True)
     )
     assert few.candidates < 0.7 * every.candidates
@@ -180,10 +199,11 @@ def test_one_lane_is_left_out_only_where_two_beat_it() -> None:
 
 def test_several_networks_and_boards_at_once() -> None:
     networks = [fires(), modules(28)]
+    given = {"array": (8, 8), "space": Space(winograd=("none", "f2")), "trials": False}
     with ThreadPoolExecutor(2) as pool:
-        found = explore_all(networks, [U200, KCU1500], executor=pool, array=(8, 8), trials=False)
+        found = explore_all(networks, [U200, KCU1500], executor=pool, **given)
     assert set(found) == {(n.name, b.name) for n in networks for b in (U200, KCU1500)}
-    alone = explore(networks[0], KCU1500, array=(8, 8), trials=False)
+    alone = explore(networks[0], KCU1500, **given)
     assert found["fires", "kcu1500"].mapping.choice == alone.mapping.choice
 
 

@@ -47,9 +47,10 @@ def test_a_stretch_lasts_from_the_end_of_the_one_before() -> None:
     assert durations(numbers, [*layers, _layer("d", 24, 31)]) == {0: 10, 1: 15, 2: 6}
 
 
-def test_the_fastest_trial_is_what_the_compiler_makes_of_it() -> None:
+@pytest.mark.parametrize("side", [6, pytest.param(12, marks=pytest.mark.slow)])
+def test_the_fastest_trial_is_what_the_compiler_makes_of_it(side: int) -> None:
     """What is said of the first and the chosen mapping comes true; the first is certified."""
-    net = OutlineBuilder("net", (12, 12, 16))
+    net = OutlineBuilder("net", (side, side, 16))
     wide = net.conv(net.conv("input", "first", 32, 3), "reduce", 24, 1)
     net.concat("joined", *(net.conv(wide, f"part{size}", 24, size) for size in (1, 3, 5)))
     network = net.build()

@@ -15,6 +15,7 @@ from dse.networks.catalogue import BENCHMARKS, benchmark
 from dse.networks.weightless import light
 
 MODEL = Dynamap(bandwidth=20e9)
+CHAINS = {"alexnet", "vgg-19"}
 
 
 def fork() -> Network:
@@ -90,7 +91,14 @@ def test_a_chain_costs_its_layers_and_transitions() -> None:
             assert problem.evaluate(np.array([[0, i, j]]))[0] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", [*sorted(BENCHMARKS), "densenet121"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(BENCHMARKS.keys() - CHAINS),
+        "densenet121",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(CHAINS)),
+    ],
+)
 def test_benchmarks_are_series_parallel(name: str) -> None:
     network = benchmark(name) if name in BENCHMARKS else light(name)
     assert solve(cost_graph(network, MODEL).condensed(as_arrays(64, 64))).core == 0

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from time import process_time
 
 import numpy as np
@@ -18,6 +19,7 @@ from dse.passes import layer_shapes
 MEMORY = Dynamap(bandwidth=76.8e9)
 
 
+@cache
 def convolutional(name: str):
     return without_dense(benchmark(name))
 

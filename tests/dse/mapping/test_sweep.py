@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
@@ -15,12 +16,19 @@ from dse.cost.cost_model import FloatArray, IntArray
 from dse.mapping import Restriction, Single, Union, map_network, sweep
 from dse.mapping.sweep import NEAR, RUNNERS
 from dse.network.conv_shape import ConvShape
+from dse.network.graph import Network
 from dse.network.prune import without_dense
 from dse.networks.catalogue import benchmark
 
 MEMORY = Dynamap(bandwidth=76.8e9)
 SLOW = Dynamap(bandwidth=76.8e9, winograd=())
 U200 = {"dsp": 6840}
+
+
+@cache
+def alexnet() -> Network:
+    """Read once: its fully connected layers take a second."""
+    return benchmark("alexnet")
 
 
 class Doubled(Dynamap):
@@ -61,7 +69,7 @@ def test_equals_the_mapping_of_every_array() -> None:
         assert min(within) == pytest.approx(least, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["googlenet", "resnet-50"])
+@pytest.mark.parametrize("name", ["googlenet", pytest.param("resnet-50", marks=pytest.mark.slow)])
 def test_pruning_changes_nothing(name: str) -> None:
     network = benchmark(name)
     pruned = sweep(network, MEMORY, {"dsp": 2000})
@@ -74,7 +82,10 @@ def test_pruning_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "array", "cycles", "seconds"),
-    [("googlenet", (213, 32), 174_426, 10.0), ("inception-v4", (206, 33), 1_724_132, 30.0)],
+    [
+        ("googlenet", (213, 32), 174_426, 10.0),
+        pytest.param("inception-v4", (206, 33), 1_724_132, 30.0, marks=pytest.mark.slow),
+    ],
 )
 def test_all_arrays_of_the_u200(
     name: str, array: tuple[int, int], cycles: int, seconds: float
@@ -91,7 +102,7 @@ def test_the_papers_array_is_the_best_of_its_size_for_googlenet() -> None:
 
 
 def test_the_pareto_set_trades_dsps_for_latency() -> None:
-    found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 500})
+    found = sweep(alexnet(), MEMORY, {"dsp": 500})
     dsp = [point.dsp for point in found.pareto]
     latency = [point.latency_ms for point in found.pareto]
     assert dsp == sorted(set(dsp)) and latency == sorted(set(latency), reverse=True)
@@ -102,7 +113,7 @@ def test_the_pareto_set_trades_dsps_for_latency() -> None:
 
 
 def test_executors_see_every_array_and_change_nothing() -> None:
-    network, inline = benchmark("alexnet"), Inline()
+    network, inline = alexnet(), Inline()
     found = sweep(network, MEMORY, {"dsp": 800}, executor=inline, exhaustive=True)
     assert inline.arrays == 2 * found.candidates
     assert found.pareto == sweep(network, MEMORY, {"dsp": 800}).pareto
@@ -110,8 +121,8 @@ def test_executors_see_every_array_and_change_nothing() -> None:
 
 def test_processes_change_nothing() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 60}, executor=pool)
-    assert found.pareto == sweep(benchmark("alexnet"), MEMORY, {"dsp": 60}).pareto
+        found = sweep(alexnet(), MEMORY, {"dsp": 60}, executor=pool)
+    assert found.pareto == sweep(alexnet(), MEMORY, {"dsp": 60}).pareto
 
 
 def _families() -> tuple[Union, ...]:
@@ -132,13 +143,13 @@ def test_families_equal_the_search_of_each() -> None:
 def test_restrictions_and_given_arrays_are_kept() -> None:
     arrays = np.array([[16, 16], [32, 32], [64, 64]])
     only = Restriction(("im2col",), ("NS",))
-    found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 1024}, arrays=arrays, restriction=only)
+    found = sweep(alexnet(), MEMORY, {"dsp": 1024}, arrays=arrays, restriction=only)
     assert (found.best.rows, found.candidates) == (32, 2)
     assert {layer.label for layer in found.best.layers} == {Label("im2col", "NS")}
 
 
 def test_a_latency_out_of_reach_is_refused() -> None:
-    found = sweep(benchmark("alexnet"), MEMORY, {"dsp": 100})
+    found = sweep(alexnet(), MEMORY, {"dsp": 100})
     with pytest.raises(Infeasible, match=r"latency_ms needed .*, available 0\.001") as caught:
         found.cheapest(0.001)
     assert caught.value.needed == found.best.latency_ms
@@ -147,7 +158,7 @@ def test_a_latency_out_of_reach_is_refused() -> None:
 
 def test_an_empty_budget_is_refused() -> None:
     with pytest.raises(Infeasible, match="dsp needed 1, available 0"):
-        sweep(benchmark("alexnet"), MEMORY, {"dsp": 0})
+        sweep(alexnet(), MEMORY, {"dsp": 0})
 
 
 class Impossible(Dynamap):
@@ -159,7 +170,7 @@ class Impossible(Dynamap):
 
 def test_a_network_that_fits_no_array_is_refused() -> None:
     with pytest.raises(Infeasible, match=r"alexnet: layer .* has no label on any of 10 arrays"):
-        sweep(benchmark("alexnet"), Impossible(), {"dsp": 5})
+        sweep(alexnet(), Impossible(), {"dsp": 5})
 
 
 class WithMemory(Dynamap):
@@ -171,4 +182,4 @@ class WithMemory(Dynamap):
 
 def test_what_fits_nowhere_is_refused_by_its_bound() -> None:
     with pytest.raises(Infeasible, match="bram36 needed 10, available 9, short by 1"):
-        sweep(benchmark("alexnet"), WithMemory(), {"dsp": 20, "bram36": 9})
+        sweep(alexnet(), WithMemory(), {"dsp": 20, "bram36": 9})

@@ -29,7 +29,16 @@ def digits() -> Network:
     return importer.load(DIGITS / "digits.onnx", calibration).network
 
 
-@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+LARGE = {"alexnet", "vgg-19"}  # their fully connected layers take seconds
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(BENCHMARKS.keys() - LARGE),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(LARGE)),
+    ],
+)
 def test_random_numbers_change_nothing_else(name: str) -> None:
     network = benchmark(name)
     assert network.is_outline

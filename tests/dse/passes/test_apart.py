@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from dse.assembly.program_error import ProgramError
@@ -16,7 +16,7 @@ from dse.passes import PassError, fold, fold_factors, layer_shapes, merge, sibli
 from dse.passes.apart import set_apart
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, same_bytes
+from tests.dse.passes.graphs import commutes, examples, same_bytes
 from tests.dse.passes.test_merge import inceptions
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown
 
@@ -32,30 +32,33 @@ def candidates(network: Network, groups: tuple[tuple[str, ...], ...]) -> list[st
     ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data(), inceptions(), configs(), st.integers(0, 1 << 32))
-def test_same_bytes(
-    data: st.DataObject, network: Network, config: OverlayConfig, seed: int
-) -> None:
+@examples(8, 25)
+def test_same_bytes(drawn: settings) -> None:
     """Some siblings merged, some results copied, some of these folded: every tensor is the same."""
-    groups = tuple(group for group in siblings(network) if data.draw(st.booleans()))
-    names = [n for n in candidates(network, groups) if data.draw(st.booleans())]
-    event(f"{len(names)} apart")
 
-    def arranged(graph: Network) -> Network:
-        return set_apart(merge(graph, groups), names)
+    @drawn
+    @given(st.data(), inceptions(), configs(), st.integers(0, 1 << 32))
+    def holds(data: st.DataObject, network: Network, config: OverlayConfig, seed: int) -> None:
+        groups = tuple(group for group in siblings(network) if data.draw(st.booleans()))
+        names = [n for n in candidates(network, groups) if data.draw(st.booleans())]
+        event(f"{len(names)} apart")
 
-    changed = arranged(network)
-    same_bytes(network, changed, seed)
-    commutes(network, arranged)
-    shapes = layer_shapes(changed)
-    folds = {
-        name: data.draw(st.sampled_from(fold_factors(shapes[name])))
-        for name in names
-        if name in shapes
-    }
-    mapping = LayerMapping({n: Choice(fold=f) for n, f in folds.items()}, groups, tuple(names))
-    check(network, grown(fold(changed, folds), config), mapping, seeds=1)
+        def arranged(graph: Network) -> Network:
+            return set_apart(merge(graph, groups), names)
+
+        changed = arranged(network)
+        same_bytes(network, changed, seed)
+        commutes(network, arranged)
+        shapes = layer_shapes(changed)
+        folds = {
+            name: data.draw(st.sampled_from(fold_factors(shapes[name])))
+            for name in names
+            if name in shapes
+        }
+        mapping = LayerMapping({n: Choice(fold=f) for n, f in folds.items()}, groups, tuple(names))
+        check(network, grown(fold(changed, folds), config), mapping, seeds=1)
+
+    holds()
 
 
 def module() -> Network:

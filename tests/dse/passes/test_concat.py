@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.compile.compiler import compile_network
@@ -18,7 +18,7 @@ from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, insert_copies, layer_shapes, merge, siblings
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, same_bytes
+from tests.dse.passes.graphs import commutes, examples, same_bytes
 from tests.dse.passes.test_merge import inceptions
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks
 
@@ -32,42 +32,54 @@ def addresses(view: View) -> np.ndarray:
     return view.start + (y * view.width + x) * view.pitch + view.channel + channel
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(graphs, st.booleans())
-def test_views_hold_what_they_should(network: Network, in_place: bool) -> None:
+@examples(50, 150)
+def test_views_hold_what_they_should(drawn: settings) -> None:
     """Joins, slices and reshapes are other views of the same bytes; all else has its own bytes."""
-    lowered = insert_copies(merge(network, siblings(network)), in_place)
-    layout = lay_out(lowered)
-    places = {name: addresses(view) for name, view in layout.views.items()}
-    for op in lowered.operators:
-        own, sources = places[op.output], [places[name] for name in op.inputs]
-        match op:
-            case Concat():
-                np.testing.assert_array_equal(own, np.concatenate(sources, axis=2))
-            case Slice(channel=first):
-                cut = sources[0][:, :, first : first + own.shape[2]]
-                np.testing.assert_array_equal(own, cut)
-            case Reshape():
-                np.testing.assert_array_equal(own.reshape(-1), sources[0].reshape(-1))
-        if isinstance(op, VIEWS):
-            assert {layout.views[op.output].buffer} == {layout.views[n].buffer for n in op.inputs}
-    written = [op.output for op in lowered.operators if not isinstance(op, VIEWS)]
-    for a, b in combinations([*network.inputs, *written], 2):
-        if layout.views[a].buffer == layout.views[b].buffer:
-            assert np.intersect1d(places[a], places[b]).size == 0
-    for name, place in places.items():
-        assert place.min() >= 0
-        assert place.max() < layout.buffers[layout.views[name].buffer]
+
+    @drawn
+    @given(graphs, st.booleans())
+    def holds(network: Network, in_place: bool) -> None:
+        lowered = insert_copies(merge(network, siblings(network)), in_place)
+        layout = lay_out(lowered)
+        places = {name: addresses(view) for name, view in layout.views.items()}
+        for op in lowered.operators:
+            own, sources = places[op.output], [places[name] for name in op.inputs]
+            match op:
+                case Concat():
+                    np.testing.assert_array_equal(own, np.concatenate(sources, axis=2))
+                case Slice(channel=first):
+                    cut = sources[0][:, :, first : first + own.shape[2]]
+                    np.testing.assert_array_equal(own, cut)
+                case Reshape():
+                    np.testing.assert_array_equal(own.reshape(-1), sources[0].reshape(-1))
+            if isinstance(op, VIEWS):
+                assert {layout.views[op.output].buffer} == {
+                    layout.views[n].buffer for n in op.inputs
+                }
+        written = [op.output for op in lowered.operators if not isinstance(op, VIEWS)]
+        for a, b in combinations([*network.inputs, *written], 2):
+            if layout.views[a].buffer == layout.views[b].buffer:
+                assert np.intersect1d(places[a], places[b]).size == 0
+        for name, place in places.items():
+            assert place.min() >= 0
+            assert place.max() < layout.buffers[layout.views[name].buffer]
+
+    holds()
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
-@given(graphs, st.booleans(), configs(), st.integers(0, 1 << 32))
-def test_same_bytes(network: Network, in_place: bool, config: OverlayConfig, seed: int) -> None:
+@examples(25, 75)
+def test_same_bytes(drawn: settings) -> None:
     """Copies change nothing, and the other representation has the same ones."""
-    lowered = insert_copies(network, in_place)
-    same_bytes(network, lowered, seed)
-    commutes(network, lambda graph: insert_copies(graph, in_place))
-    check(network, grown(lowered, config), LayerMapping(concat_in_place=in_place), seeds=1)
+
+    @drawn
+    @given(graphs, st.booleans(), configs(), st.integers(0, 1 << 32))
+    def holds(network: Network, in_place: bool, config: OverlayConfig, seed: int) -> None:
+        lowered = insert_copies(network, in_place)
+        same_bytes(network, lowered, seed)
+        commutes(network, lambda graph: insert_copies(graph, in_place))
+        check(network, grown(lowered, config), LayerMapping(concat_in_place=in_place), seeds=1)
+
+    holds()
 
 
 @settings(deadline=None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dse.assembly.program_error import ProgramError
@@ -16,7 +16,7 @@ from dse.network.numbers import without_numbers
 from dse.passes import PassError, fold, fold_factors, folded_shape, layer_shapes
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, same_bytes
+from tests.dse.passes.graphs import commutes, examples, same_bytes
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks, windows
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
@@ -86,18 +86,21 @@ def foldings(draw: st.DrawFn) -> tuple[Network, dict[str, int]]:
     return network, factors
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(foldings(), configs(), st.integers(0, 1 << 32))
-def test_same_bytes(
-    drawn: tuple[Network, dict[str, int]], config: OverlayConfig, seed: int
-) -> None:
+@examples(10, 30)
+def test_same_bytes(drawn: settings) -> None:
     """Golden model and compiled program of the folded network; every tensor of the original."""
-    network, factors = drawn
-    folded = fold(network, factors)
-    same_bytes(network, folded, seed)
-    commutes(network, lambda graph: fold(graph, factors))
-    mapping = LayerMapping({name: Choice(fold=factor) for name, factor in factors.items()})
-    check(network, grown(folded, config), mapping, seeds=1)
+
+    @drawn
+    @given(foldings(), configs(), st.integers(0, 1 << 32))
+    def holds(drawn: tuple[Network, dict[str, int]], config: OverlayConfig, seed: int) -> None:
+        network, factors = drawn
+        folded = fold(network, factors)
+        same_bytes(network, folded, seed)
+        commutes(network, lambda graph: fold(graph, factors))
+        mapping = LayerMapping({name: Choice(fold=factor) for name, factor in factors.items()})
+        check(network, grown(folded, config), mapping, seeds=1)
+
+    holds()
 
 
 def net(*, concat: bool = False, add: bool = False) -> Network:

@@ -45,7 +45,7 @@ def thousands(manifest: Manifest, *kinds: str) -> int:
     return round(sum(layer.cycles for layer in manifest.layers if layer.kind in kinds) / 1000)
 
 
-@pytest.mark.parametrize("array", [(46, 66), (32, 64)])
+@pytest.mark.parametrize("array", [(46, 66), pytest.param((32, 64), marks=pytest.mark.slow)])
 def test_cycles(array: tuple[int, int]) -> None:
     """Blocks fill words on three channels; folding needs more columns than channels to gain."""
     plain, blocks, folded, merged = (

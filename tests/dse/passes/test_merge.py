@@ -19,7 +19,7 @@ from dse.networks.catalogue import benchmark
 from dse.passes import PassError, Passes, apply, fold, layer_shapes, merge, merged_name, siblings
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, same_bytes
+from tests.dse.passes.graphs import commutes, examples, same_bytes
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
@@ -61,47 +61,55 @@ def inceptions(draw: st.DrawFn) -> Network:
 FATES = ["joined"] * 3 + ["3x3"] * 3 + ["output", "flat", "sum"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data(), inceptions(), configs(), st.integers(0, 1 << 32))
-def test_same_bytes(
-    data: st.DataObject, network: Network, config: OverlayConfig, seed: int
-) -> None:
+@examples(8, 25)
+def test_same_bytes(drawn: settings) -> None:
     """Golden model and compiled program of the merged network; every tensor of the original."""
-    found = siblings(network)
-    groups = [data.draw(st.permutations(group)) for group in found if data.draw(st.booleans())]
-    merged = merge(network, groups)
-    event(f"{len(groups)} groups")
-    same_bytes(network, merged, seed)
-    for graphs in (siblings, lambda graph: merge(graph, siblings(graph))):
-        commutes(network, graphs)
-    mapping = LayerMapping(merge=tuple(map(tuple, groups)))
-    config = grown(merged, config)
-    program = check(network, config, mapping, seeds=1)
-    plain = compile_network(network, grown(network, config))
-    merges = sum(len(group) - 1 for group in groups)
-    assert _layers(program, "max") == _layers(plain, "max")
-    # Where a convolution of one channel runs is the compiler's choice, and that hangs on memory.
-    anywhere = "conv", "depthwise"
-    assert _layers(program, *anywhere) == _layers(plain, *anywhere) - merges
+
+    @drawn
+    @given(st.data(), inceptions(), configs(), st.integers(0, 1 << 32))
+    def holds(data: st.DataObject, network: Network, config: OverlayConfig, seed: int) -> None:
+        found = siblings(network)
+        groups = [data.draw(st.permutations(group)) for group in found if data.draw(st.booleans())]
+        merged = merge(network, groups)
+        event(f"{len(groups)} groups")
+        same_bytes(network, merged, seed)
+        for graphs in (siblings, lambda graph: merge(graph, siblings(graph))):
+            commutes(network, graphs)
+        mapping = LayerMapping(merge=tuple(map(tuple, groups)))
+        config = grown(merged, config)
+        program = check(network, config, mapping, seeds=1)
+        plain = compile_network(network, grown(network, config))
+        merges = sum(len(group) - 1 for group in groups)
+        assert _layers(program, "max") == _layers(plain, "max")
+        # Where a convolution of one channel runs is the compiler's choice; it hangs on memory.
+        anywhere = "conv", "depthwise"
+        assert _layers(program, *anywhere) == _layers(plain, *anywhere) - merges
+
+    holds()
 
 
 def _layers(program: Program, *kinds: str) -> int:
     return sum(layer.kind in kinds for layer in program.manifest.layers)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(inceptions())
-def test_siblings_are_all_that_there_are(network: Network) -> None:
+@examples(10, 30)
+def test_siblings_are_all_that_there_are(drawn: settings) -> None:
     """No group takes a further member, and no two of the others merge."""
-    groups = siblings(network)
-    merged = merge(network, groups)
-    assert siblings(merged) == ()
-    for group in groups:
-        others = [other for other in groups if other != group]
-        for conv in network.convolutions():
-            if not any(conv.name in other for other in groups):
-                with pytest.raises(PassError):
-                    merge(network, [*others, (*group, conv.name)])
+
+    @drawn
+    @given(inceptions())
+    def holds(network: Network) -> None:
+        groups = siblings(network)
+        merged = merge(network, groups)
+        assert siblings(merged) == ()
+        for group in groups:
+            others = [other for other in groups if other != group]
+            for conv in network.convolutions():
+                if not any(conv.name in other for other in groups):
+                    with pytest.raises(PassError):
+                        merge(network, [*others, (*group, conv.name)])
+
+    holds()
 
 
 def inception(order: str, extra: bool = False) -> Network:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dse.assembly.instruction import Instruction
@@ -21,7 +21,7 @@ from dse.tiling.legality import ConvAlgorithm
 from hw.isa import Dataflow, Opcode
 from hw.isa.config import OverlayConfig
 from sim import functional, golden
-from tests.dse.passes.graphs import commutes, image, same_bytes
+from tests.dse.passes.graphs import commutes, examples, image, same_bytes
 from tests.sim.test_functional import Builder, check, grown, networks
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))
@@ -180,18 +180,21 @@ def mapped(draw: st.DrawFn) -> tuple[Network, OverlayConfig, LayerMapping]:
     return network, grown(fold(network, factors), config), LayerMapping(layers)
 
 
-@settings(max_examples=35, deadline=None, suppress_health_check=list(HealthCheck))
-@given(mapped(), st.integers(1, 2), st.integers(0, 1 << 32))
-def test_drawn_networks(
-    drawn: tuple[Network, OverlayConfig, LayerMapping], batch: int, seed: int
-) -> None:
+@examples(10, 35)
+def test_drawn_networks(drawn: settings) -> None:
     """What the search holds for legal compiles, with the same bytes, alone and in a batch."""
-    network, config, mapping = drawn
-    factors = {name: choice.fold for name, choice in mapping.layers.items() if choice.fold > 1}
-    same_bytes(network, fold(network, factors), seed)
-    commutes(network, lambda graph: fold(graph, factors))
-    ample = replace(config, tensor_bytes=4 * batch * config.tensor_bytes)
-    check(network, ample if batch > 1 else config, mapping, seeds=1, batch=batch)
+
+    @drawn
+    @given(mapped(), st.integers(1, 2), st.integers(0, 1 << 32))
+    def holds(drawn: tuple[Network, OverlayConfig, LayerMapping], batch: int, seed: int) -> None:
+        network, config, mapping = drawn
+        factors = {name: choice.fold for name, choice in mapping.layers.items() if choice.fold > 1}
+        same_bytes(network, fold(network, factors), seed)
+        commutes(network, lambda graph: fold(graph, factors))
+        ample = replace(config, tensor_bytes=4 * batch * config.tensor_bytes)
+        check(network, ample if batch > 1 else config, mapping, seeds=1, batch=batch)
+
+    holds()
 
 
 @pytest.mark.parametrize(

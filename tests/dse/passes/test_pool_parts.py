@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.network.graph import Concat, Network, Pool, Window
@@ -15,7 +15,7 @@ from dse.passes import Passes, apply, pool_parts
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
 from sim import golden
-from tests.dse.passes.graphs import commutes, image
+from tests.dse.passes.graphs import commutes, examples, image
 from tests.sim.test_functional import Builder, check, configs, grown, windows
 
 
@@ -39,24 +39,29 @@ def pooled(draw: st.DrawFn) -> Network:
     return b.build(*outputs)
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
-@given(pooled(), configs(), st.integers(0, 1 << 32))
-def test_same_bytes(network: Network, config: OverlayConfig, seed: int) -> None:
+@examples(25, 75)
+def test_same_bytes(drawn: settings) -> None:
     """Golden model and compiled program; all tensors but the concatenations that are gone."""
-    commutes(network, pool_parts)
-    changed = pool_parts(network)
-    for op in changed.operators:
-        if isinstance(op, Concat) and op.output not in network.outputs:
-            readers = changed.consumers[op.output]
-            assert not readers or not all(isinstance(reader, Pool) for reader in readers)
-    images = image(network, seed)
-    found = golden.run(changed, images)
-    for name, values in golden.run(network, images).items():
-        if name in changed.tensors:
-            np.testing.assert_array_equal(values, found[name], name)
-        else:
-            assert isinstance(network.producers[name], Concat)
-    check(network, grown(changed, config), LayerMapping(pool_parts=True), seeds=1)
+
+    @drawn
+    @given(pooled(), configs(), st.integers(0, 1 << 32))
+    def holds(network: Network, config: OverlayConfig, seed: int) -> None:
+        commutes(network, pool_parts)
+        changed = pool_parts(network)
+        for op in changed.operators:
+            if isinstance(op, Concat) and op.output not in network.outputs:
+                readers = changed.consumers[op.output]
+                assert not readers or not all(isinstance(reader, Pool) for reader in readers)
+        images = image(network, seed)
+        found = golden.run(changed, images)
+        for name, values in golden.run(network, images).items():
+            if name in changed.tensors:
+                np.testing.assert_array_equal(values, found[name], name)
+            else:
+                assert isinstance(network.producers[name], Concat)
+        check(network, grown(changed, config), LayerMapping(pool_parts=True), seeds=1)
+
+    holds()
 
 
 @pytest.mark.parametrize(
@@ -88,8 +93,9 @@ def test_names_that_are_taken() -> None:
     assert {op.name for op in pool_parts(network).operators} >= {op.name for op in (pool, taken)}
 
 
-def test_nothing_to_do_changes_nothing() -> None:
-    network = benchmark("vgg-19")
+@pytest.mark.parametrize("name", ["resnet-50", pytest.param("vgg-19", marks=pytest.mark.slow)])
+def test_nothing_to_do_changes_nothing(name: str) -> None:
+    network = benchmark(name)
     assert pool_parts(network) is network
     off = Passes(merge=False, space_to_depth=False, pool_parts=False)
     network = benchmark("googlenet")

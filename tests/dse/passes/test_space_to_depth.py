@@ -6,7 +6,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boards.runtime.regions import input_region
@@ -18,7 +18,7 @@ from dse.networks.catalogue import benchmark
 from dse.passes import PassError, blocked_shape, fold, fold_factors, layer_shapes, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, image, same_bytes
+from tests.dse.passes.graphs import commutes, examples, image, same_bytes
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, windows
 
 
@@ -86,22 +86,25 @@ def strided(draw: st.DrawFn) -> Network:
     return b.build(*names[1:])
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data(), strided(), configs(), st.integers(0, 1 << 32))
-def test_same_bytes(
-    data: st.DataObject, network: Network, config: OverlayConfig, seed: int
-) -> None:
+@examples(25, 75)
+def test_same_bytes(drawn: settings) -> None:
     """Golden model and compiled program, also folded; every tensor of the original."""
-    changed = space_to_depth(network)
-    commutes(network, space_to_depth)
-    name, first = next(iter(layer_shapes(changed).items()))
-    factors = {name: data.draw(st.sampled_from(fold_factors(first)))}
-    changed = fold(changed, factors)
-    same_bytes(network, changed, seed)
-    choices = {name: Choice(fold=factors[name])}
-    mapping = LayerMapping(choices, space_to_depth=True)
-    program = check(network, grown(changed, config), mapping, seeds=1)
-    assert {tensor.name for tensor in program.manifest.inputs} == set(network.inputs)
+
+    @drawn
+    @given(st.data(), strided(), configs(), st.integers(0, 1 << 32))
+    def holds(data: st.DataObject, network: Network, config: OverlayConfig, seed: int) -> None:
+        changed = space_to_depth(network)
+        commutes(network, space_to_depth)
+        name, first = next(iter(layer_shapes(changed).items()))
+        factors = {name: data.draw(st.sampled_from(fold_factors(first)))}
+        changed = fold(changed, factors)
+        same_bytes(network, changed, seed)
+        choices = {name: Choice(fold=factors[name])}
+        mapping = LayerMapping(choices, space_to_depth=True)
+        program = check(network, grown(changed, config), mapping, seeds=1)
+        assert {tensor.name for tensor in program.manifest.inputs} == set(network.inputs)
+
+    holds()
 
 
 def first_layer() -> Network:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +14,10 @@ from amaranth.hdl import Fragment
 from dse.pipeline import (
     Budget,
     BudgetError,
+    Chain,
     Granule,
     cost_model,
+    device_budget,
     load_device,
     load_network,
     resized,
@@ -20,6 +25,7 @@ from dse.pipeline import (
     search_exact,
 )
 from dse.pipeline.exact import Exact
+from dse.pipeline.model.loads import parse_network
 from dse.pipeline.recount import BUFFERS, fitting, recounted
 from hw.stages.layer_stage import LayerStage
 from hw.stages.stage_memories import stage_memories
@@ -48,12 +54,32 @@ def test_a_built_design_is_never_smaller_than_searched(seed: int) -> None:
     assert recounted(design).ram >= design.ram
 
 
-def test_a_search_makes_room_for_what_it_could_not_know() -> None:
-    """Packed, AlexNet on the VX690T has words as wide as the beats that come."""
+def small_chain() -> Chain:
+    """Two 3 x 3 convolutions of a small map, the first with many inputs."""
+    layer = {"size_in": 12, "size_out": 12, "size_ker": 3, "stride": 1, "pad": 1, "n_out": 4}
+    layers = [{"name": f"C{n_in}", "n_in": n_in, **layer} for n_in in (64, 4)]
+    return parse_network("small", json.dumps({"layers": layers}))
+
+
+@pytest.mark.parametrize(
+    ("load", "loose"),
+    [
+        (small_chain, Budget(dsp=200, ram=400)),
+        pytest.param(
+            partial(load_network, "alexnet"),
+            device_budget(load_device("vx690t")),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["small", "alexnet"],
+)
+def test_a_search_makes_room_for_what_it_could_not_know(
+    load: Callable[[], Chain], loose: Budget
+) -> None:
+    """Packed, chains on the VX690T have words as wide as the beats that come."""
     device = load_device("vx690t")
     model = cost_model(device, bits=8, per_dsp=2)
-    network = load_network("alexnet")
-    loose = Budget(dsp=device.dsp, ram=device.ram_blocks)
+    network = load()
     searched = search_exact(network, device, model, loose).design
     built = recounted(searched)
     assert built.ram > searched.ram
