@@ -107,11 +107,14 @@ def connect(
         return
     height, width, channels = x.tensor.shape
     outputs = weight.values.shape[0]
-    kernel = np.zeros((outputs, height * width * channels), weight.values.dtype)
     if len(np.unique(shown)) < shown.size:
         raise Unsupported("it reads some values twice", "join the weights of equal values")
-    kernel[:, shown.reshape(-1)] = weight.values
-    kernel = kernel.reshape(outputs, height, width, channels)
+    column = np.full(height * width * channels, shown.size)
+    column[shown.reshape(-1)] = np.arange(shown.size)
+    values = weight.values
+    if shown.size < column.size:
+        values = np.pad(values, ((0, 0), (0, 1)))  # the column of what x does not show
+    kernel = np.take(values, column, axis=1).reshape(outputs, height, width, channels)
     result = DraftTensor(node.output[0], 1, 1, outputs, output)
     drafting.add(
         DraftLayer(
