@@ -89,13 +89,16 @@ class ResultDrain(wiring.Component):
         """
         shape = self._shape
         step = self._words * shape.accumulator_bits
-        sums = Cat(segment.as_value() for segment in self.i)
+        beats = shape.para_out // shape.drain_channels  # of segments that leave together
         behind: Any = Const(0, step)
-        for beat in reversed(range(shape.drain_beats)):
-            held = Signal(step, name=f"held_{beat}", reset_less=True)
-            loaded = sums[beat * step : (beat + 1) * step]
-            m.d.sync += held.eq(Mux(self.i_load, loaded, behind))
-            behind = held
+        for first in reversed(range(0, shape.para_seg, shape.drain_segments)):
+            together = self.i[first : first + shape.drain_segments]
+            sums = Cat(segment.as_value() for segment in together)
+            for beat in reversed(range(beats)):
+                held = Signal(step, name=f"held_{first}_{beat}", reset_less=True)
+                loaded = sums[beat * step : (beat + 1) * step]
+                m.d.sync += held.eq(Mux(self.i_load, loaded, behind))
+                behind = held
         return behind
 
     def _row(self, m: Module, active: Any) -> Signal:

@@ -53,6 +53,7 @@ def test_commands(invoke: Callable[..., Any]) -> None:
 
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.rtl
+@pytest.mark.slow  # half a minute to build
 def test_python(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = _blocks("python")
     exec(compile(block, "docs/cli.md", "exec"), {})

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.rtl
 @pytest.fixture(scope="module")
 def elaborated(invoke: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("elaborated")
-    array = ("--array", "2x3", "--lanes", "2")
+    array = ("--array", "2x9", "--lanes", "2")
     answer = invoke("elaborate", *array, "--board", "U200", "--out", out, "--json")
     assert answer.code == 0, answer
     assert answer.stderr == ""
@@ -35,15 +35,15 @@ def elaborated(invoke: Callable[..., Any], tmp_path_factory: pytest.TempPathFact
 
 def test_side_car(elaborated: Path) -> None:
     data = json.loads((elaborated / "polymap.json").read_text())
-    config = configuration(2, 3, 2)
+    config = configuration(2, 9, 2)
     assert data["configuration"] == config.to_json()
     assert data["configuration_hash"] == config.hash
     assert data["isa_version"] == ISA_VERSION
     assert data["board"]["name"] == "u200"
     assert data["primitive"] == {"name": "dsp48e2", "cascade": 0, "borders": []}
-    assert data["blocks"]["elements"]["dsp"] == 2 * 4
+    assert data["blocks"]["elements"]["dsp"] == 2 * 10
     assert (
-        data["resources"]["dsp"] == 2 * 4 + 4 * 3 + 2 * 3
+        data["resources"]["dsp"] == 2 * 10 + 4 * 9 + 2 * 9
     )  # requantisation, residuals, pooling and products
     ports = {port["name"]: port for port in data["ports"]}
     assert ports["ap_clk"] == {"name": "ap_clk", "direction": "input", "width": 1}
