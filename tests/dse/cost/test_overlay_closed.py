@@ -257,8 +257,10 @@ def test_lines_are_near_where_the_output_turn_delivers(choice: Choice, count: in
     ids=str,
 )
 def test_winograd_is_near_with_a_scarce_one(choice: Choice, count: int) -> None:
-    errors = [c.error for c in compiled(choice, count, (7, 10))]
-    assert max(map(abs, errors)) <= 0.1
+    """Lines that the output turn delivers are further off: groups wait for it in more ways."""
+    errors = np.abs([c.error for c in compiled(choice, count, (7, 10))])
+    assert errors.max() <= (0.15 if choice in TURNED_LINES else 0.1)
+    assert errors.mean() <= 0.02
 
 
 @pytest.mark.parametrize("fold", [1, 2, 4])
