@@ -142,6 +142,7 @@ def test_a_card_leaves_less_than_its_device(invoke: Callable[..., Any], quantise
     assert "dsp needed 6,640, available 5,880, short by 760" in refusal.stderr, refusal
 
 
+@pytest.mark.slow
 def test_restrictions_of_the_hardware(invoke: Callable[..., Any], quantised: Path) -> None:
     given = (DIGITS / "digits.onnx", *CALIBRATION, "--board", "u200", "--array", "12x16")
     common = (*given, "--no-certify")

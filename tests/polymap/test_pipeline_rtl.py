@@ -52,7 +52,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("packed", [pytest.param((), marks=SLOW), ("--bits", 8, "--per-dsp", 2)])
+@SLOW
+@pytest.mark.parametrize("packed", [(), ("--bits", 8, "--per-dsp", 2)])
 def test_images_through_the_rtl(
     invoke: Callable[..., Any], network: Path, tmp_path: Path, packed: tuple[Any, ...]
 ) -> None:
