@@ -88,12 +88,15 @@ def _parser() -> argparse.ArgumentParser:
 def _config(arguments: argparse.Namespace) -> OverlayConfig:
     if arguments.config is not None:
         return polymap.configure(None, None, Path(arguments.config))
-    rows, columns = parse_array(arguments.array)
+    return chosen(arguments.array, arguments.lanes, arguments.winograd)
+
+
+def chosen(array: str, lanes: int, winograd: str) -> OverlayConfig:
+    """Up to 16 x 16 with small memories, else with the default ones."""
+    rows, columns = parse_array(array)
     if rows <= 16 and columns <= 16:
-        return small(rows, columns, arguments.lanes, arguments.winograd)
-    bits = {} if arguments.winograd == "none" else {"accumulator_bits": 38}
-    options = {"winograd": arguments.winograd, **bits}
-    return configuration(rows, columns, arguments.lanes, **options)
+        return small(rows, columns, lanes, winograd)
+    return configuration(rows, columns, lanes, winograd=winograd, **_transforms(winograd))
 
 
 def _tell(found: Survey) -> None:

@@ -10,10 +10,12 @@ import pytest
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import wiring
 
+from benchmarks.depth.__main__ import chosen
 from benchmarks.depth.blocks import Block, blocks
 from benchmarks.depth.cells import LEVEL, cell
 from benchmarks.depth.levels import Timing
 from benchmarks.depth.survey import TOP
+from hw.isa.config import TRANSFORMS
 from hw.lib.emit import Verilog, emit
 from hw.lib.oldest import Oldest
 from hw.pool.overlap import Overlap
@@ -250,3 +252,10 @@ def test_levels_of_all_blocks() -> None:
     found = measured()
     assert set(found) == set(BUDGET)
     assert not risen(BUDGET, found)
+
+
+@pytest.mark.parametrize("array", ["4x4", "48x128"])
+@pytest.mark.parametrize("winograd", TRANSFORMS)
+def test_every_size_has_every_transform(array: str, winograd: str) -> None:
+    config = chosen(array, 2, winograd)
+    assert (f"{config.rows}x{config.columns}", config.winograd) == (array, winograd)
