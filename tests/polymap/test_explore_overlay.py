@@ -15,6 +15,8 @@ from benchmarks.ablation import HEADER, Variant, cells_of
 from boards.board import U200
 from boards.estimate import estimate
 from boards.realise import realise
+from dse.assembly.program import Program
+from dse.cycles.whole_program import program_cycles
 from dse.explore.families import Space
 from dse.explore.search import explore, predict
 from hw.isa.config import OverlayConfig
@@ -63,28 +65,44 @@ def _algorithm(layer: dict[str, Any]) -> tuple[str, int | str | None]:
     return name, int(tile) if tile.isdecimal() else tile
 
 
-def test_what_is_written_runs_in_rtl_as_predicted(
-    invoke: Callable[..., Any], explored: Path, tmp_path: Path
-) -> None:
-    """explore -> compile -> simulate: no mismatch, and the cycles that ``--exact`` foretold."""
-    given = (
+def _given(explored: Path) -> tuple[object, ...]:
+    """Arguments of the commands that take what was explored."""
+    return (
         *(DIGITS / "digits.onnx", *CALIBRATION),
         *("--config", explored / "configuration.json", "--mapping", explored / "mapping.json"),
     )
-    answer = invoke("compile", *given, "--out", tmp_path / "program", "--json")
+
+
+def test_what_is_written_compiles_as_foretold(
+    invoke: Callable[..., Any], explored: Path, tmp_path: Path
+) -> None:
+    """explore -> compile: the layers as they were chosen, the cycles that ``--exact`` foretold."""
+    answer = invoke("compile", *_given(explored), "--out", tmp_path / "program", "--json")
     assert answer.code == 0, answer
-    found = _load(explored / "exploration.json")
+    found, told = _load(explored / "exploration.json"), json.loads(answer.stdout)
+    program = Program.load(tmp_path / "program")
+    assert program_cycles(program, program.manifest.overlay).total == found["exact"]["cycles"]
     compiled = {
         layer["name"]: ((layer["algorithm"], layer.get("tile")), layer["dataflow"])
-        for layer in json.loads(answer.stdout)["layers"]
+        for layer in told["layers"]
         if layer["kind"] == "conv"
     }
     chosen = {layer["name"]: (_algorithm(layer), layer["dataflow"]) for layer in found["layers"]}
     assert compiled == chosen
+
+
+@pytest.mark.slow
+def test_what_is_written_runs_in_rtl_as_predicted(
+    invoke: Callable[..., Any], explored: Path, tmp_path: Path
+) -> None:
+    """explore -> simulate: no mismatch, and the cycles that ``--exact`` foretold."""
+    found = _load(explored / "exploration.json")
     with np.load(DIGITS / "test_images.npz") as archive:
         few = {name: archive[name][:2] for name in archive.files}
     np.savez(tmp_path / "few.npz", **few)
-    answer = invoke("simulate", *given, "--input", tmp_path / "few.npz", "--out", tmp_path)
+    answer = invoke(
+        "simulate", *_given(explored), "--input", tmp_path / "few.npz", "--out", tmp_path
+    )
     assert answer.code == 0, answer
     result = _load(tmp_path / "result.json")
     assert result["mismatches"] == 0

@@ -22,7 +22,7 @@ from sim import golden
 from tests.boards.host_stand_ins import CONFIG, network
 from tests.rtl.serial_board import CLOCK_HZ, board, standalone
 
-pytestmark = pytest.mark.rtl
+pytestmark = [pytest.mark.rtl, pytest.mark.slow]
 
 MEMORY_BYTES = 1 << 13
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -88,7 +88,6 @@ def test_another_overlay_is_refused(port: str, invoke: Callable[..., Any], tmp_p
     )
 
 
-@pytest.mark.slow
 def test_the_digits_run_on_the_board_that_is_built(tmp_path: Path) -> None:
     """The gateware of `polymap build` but for its pins: elements of MULT18X18D, its memory."""
     config = polymap.configure(path=DIGITS / "ulx3s.json")

@@ -31,6 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_both_styles_of_the_same_layers(
     invoke: Callable[..., Any], model: Path, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from sim.fast_overlay import emit_overlay
 from tests.rtl.overlays import OVERLAYS, Case, job
 from tests.sim.test_functional import Builder, branchy
 
-pytestmark = pytest.mark.rtl
+pytestmark = [pytest.mark.rtl, pytest.mark.slow]
 
 
 CONFIG = OVERLAYS["2x2"]
@@ -37,8 +37,8 @@ def short() -> Network:
     ("network", "stall", "cut"),
     [
         (short(), 40, 150),
-        pytest.param(branchy(), 0, None, marks=pytest.mark.slow),
-        pytest.param(branchy(), 40, 1500, marks=pytest.mark.slow),
+        (branchy(), 0, None),
+        (branchy(), 40, 1500),
     ],
 )
 def test_a_network(network: Network, stall: int, cut: int | None, tmp_path: Path) -> None:

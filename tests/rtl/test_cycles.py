@@ -259,6 +259,6 @@ def test_networks(name: str, timing: Timing) -> None:
     """Branches, residuals, poolings, strips: the engines compete for the tensor memory."""
     network, config = branchy(), OVERLAYS[name]
     choices = all_choices(config)
-    mixed = [choices[first:] + choices[:first] for first in range(0, len(choices), 3)]
+    mixed = [choices[first:] + choices[:first] for first in range(0, len(choices), 4)]
     alone = [[choice] for choice in choices] if timing == IDEAL else []
     check(name, [compile_with(network, config, some) for some in (*alone, *mixed)], timing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
@@ -312,27 +313,35 @@ def grown(network: Network, config: OverlayConfig, batch: int = 1) -> OverlayCon
             return config
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    networks(),
-    configs(),
-    st.lists(st.sampled_from([None, *map(Choice, (None, *Dataflow))]), min_size=1),
-)
-def test_random_networks(
-    network: Network, config: OverlayConfig, choices: list[Choice | None]
-) -> None:
+@pytest.mark.parametrize("examples", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_random_networks(examples: int) -> None:
     """Layers without a choice are the compiler's, so that it takes depthwise ones off the array."""
-    config = grown(network, config)
-    names = [conv.name for conv in network.convolutions()]
-    chosen = {name: choices[i % len(choices)] for i, name in enumerate(names)}
-    check(network, config, LayerMapping({n: one for n, one in chosen.items() if one is not None}))
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        networks(),
+        configs(),
+        st.lists(st.sampled_from([None, *map(Choice, (None, *Dataflow))]), min_size=1),
+    )
+    def same_bytes(network: Network, config: OverlayConfig, choices: list[Choice | None]) -> None:
+        config = grown(network, config)
+        names = [conv.name for conv in network.convolutions()]
+        chosen = zip(names, itertools.cycle(choices), strict=False)
+        check(network, config, LayerMapping({n: one for n, one in chosen if one is not None}))
+
+    same_bytes()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(networks(), configs(), st.integers(2, 4))
-def test_random_batches(network: Network, config: OverlayConfig, batch: int) -> None:
+@pytest.mark.parametrize("examples", [30, pytest.param(120, marks=pytest.mark.slow)])
+def test_random_batches(examples: int) -> None:
     """Each image's bytes are those that it has alone."""
-    check(network, grown(network, config, batch), seeds=2, batch=batch)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(networks(), configs(), st.integers(2, 4))
+    def same_bytes(network: Network, config: OverlayConfig, batch: int) -> None:
+        check(network, grown(network, config, batch), seeds=2, batch=batch)
+
+    same_bytes()
 
 
 def test_rows_of_an_input_that_nobody_reads() -> None:

@@ -94,6 +94,7 @@ def test_memory_timing_changes_no_result(timing: Timing) -> None:
     assert mismatches(program(), timing) == 0
 
 
+@pytest.mark.slow
 def test_cocotb_gives_the_same_outputs(tmp_path: Path) -> None:
     network, images = example()
     job = make_job(program(), images[:2], timing=Timing(stall=30, seed=4))

@@ -23,7 +23,7 @@ def simulation(data_bytes: int, *, waves: bool = False) -> FastSimulation:
     return FastSimulation(kernel(data_bytes), tensor_bytes=1 << 14, waves=waves)
 
 
-@pytest.mark.parametrize("data_bytes", [4, 64])
+@pytest.mark.parametrize("data_bytes", [4, pytest.param(64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("timing", [Timing(), DDR, Timing(stall=40, seed=3, outstanding=3)])
 def test_regions_outputs_and_trace(data_bytes: int, timing: Timing) -> None:
     made, expected = xor_job(data_bytes, timing=timing)
