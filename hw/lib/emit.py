@@ -245,7 +245,9 @@ class EmitPlatform:
         except SelfReadError as error:
             raise EmitError(str(error)) from error
         except OverflowError as error:  # of Amaranth, which says how wide
-            raise TooWideError(f"module {name} cannot be built: {one_line(error)}") from error
+            raise TooWideError(
+                f"module {name} cannot be built: {one_line(error)}; take a smaller design"
+            ) from error
         found = {module.name: module.ports for module in modules}
         if name not in found:
             raise EmitError(f"module name {name!r} is a Verilog keyword")
