@@ -9,7 +9,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.assembly.instruction import Instruction
@@ -39,6 +39,7 @@ from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa import Dataflow, Engine, Opcode
 from hw.isa.config import OverlayConfig
 from sim import functional, golden
+from tests.kit.examples import examples
 from tests.kit.tables import with_tables
 
 COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
@@ -313,11 +314,11 @@ def grown(network: Network, config: OverlayConfig, batch: int = 1) -> OverlayCon
             return config
 
 
-@pytest.mark.parametrize("examples", [60, pytest.param(300, marks=pytest.mark.slow)])
-def test_random_networks(examples: int) -> None:
+@examples(60, 300)
+def test_random_networks(drawn: settings) -> None:
     """Layers without a choice are the compiler's, so that it takes depthwise ones off the array."""
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @drawn
     @given(
         networks(),
         configs(),
@@ -332,11 +333,11 @@ def test_random_networks(examples: int) -> None:
     same_bytes()
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(120, marks=pytest.mark.slow)])
-def test_random_batches(examples: int) -> None:
+@examples(30, 120)
+def test_random_batches(drawn: settings) -> None:
     """Each image's bytes are those that it has alone."""
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @drawn
     @given(networks(), configs(), st.integers(2, 4))
     def same_bytes(network: Network, config: OverlayConfig, batch: int) -> None:
         check(network, grown(network, config, batch), seeds=2, batch=batch)

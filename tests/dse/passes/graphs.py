@@ -6,24 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
-from hypothesis import HealthCheck, settings
 
 from dse.network.graph import Network
 from dse.network.numbers import without_numbers
 from dse.network.prune import prune
 from dse.passes import PassError
 from sim import golden
-
-
-def examples(few: int, many: int) -> pytest.MarkDecorator:
-    """``drawn``: settings of a few examples; of many if slow."""
-    fast, slow = (
-        settings(max_examples=n, deadline=None, suppress_health_check=list(HealthCheck))
-        for n in (few, many)
-    )
-    each = [fast, pytest.param(slow, marks=pytest.mark.slow)]
-    return pytest.mark.parametrize("drawn", each, ids=[str(few), str(many)])
 
 
 def image(network: Network, seed: int) -> dict[str, np.ndarray]:

@@ -16,8 +16,9 @@ from dse.passes import PassError, fold, fold_factors, layer_shapes, merge, sibli
 from dse.passes.apart import set_apart
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, examples, same_bytes
+from tests.dse.passes.graphs import commutes, same_bytes
 from tests.dse.passes.test_merge import inceptions
+from tests.kit.examples import examples
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))

@@ -18,8 +18,9 @@ from dse.networks.catalogue import benchmark
 from dse.passes import Passes, apply, insert_copies, layer_shapes, merge, siblings
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, examples, same_bytes
+from tests.dse.passes.graphs import commutes, same_bytes
 from tests.dse.passes.test_merge import inceptions
+from tests.kit.examples import examples
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks
 
 VIEWS = Concat | Reshape | Slice | SpaceToDepth

@@ -16,7 +16,8 @@ from dse.network.numbers import without_numbers
 from dse.passes import PassError, fold, fold_factors, folded_shape, layer_shapes
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, examples, same_bytes
+from tests.dse.passes.graphs import commutes, same_bytes
+from tests.kit.examples import examples
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, networks, windows
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))

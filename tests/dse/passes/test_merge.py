@@ -19,7 +19,8 @@ from dse.networks.catalogue import benchmark
 from dse.passes import PassError, Passes, apply, fold, layer_shapes, merge, merged_name, siblings
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, examples, same_bytes
+from tests.dse.passes.graphs import commutes, same_bytes
+from tests.kit.examples import examples
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))

@@ -21,7 +21,8 @@ from dse.tiling.legality import ConvAlgorithm
 from hw.isa import Dataflow, Opcode
 from hw.isa.config import OverlayConfig
 from sim import functional, golden
-from tests.dse.passes.graphs import commutes, examples, image, same_bytes
+from tests.dse.passes.graphs import commutes, image, same_bytes
+from tests.kit.examples import examples
 from tests.sim.test_functional import Builder, check, grown, networks
 
 SAME = Window((3, 3), padding=(1, 1, 1, 1))

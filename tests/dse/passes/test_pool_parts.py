@@ -15,7 +15,8 @@ from dse.passes import Passes, apply, pool_parts
 from dse.tiling.layer_mapping import LayerMapping
 from hw.isa.config import OverlayConfig
 from sim import golden
-from tests.dse.passes.graphs import commutes, examples, image
+from tests.dse.passes.graphs import commutes, image
+from tests.kit.examples import examples
 from tests.sim.test_functional import Builder, check, configs, grown, windows
 
 

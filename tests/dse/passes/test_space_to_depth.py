@@ -18,7 +18,8 @@ from dse.networks.catalogue import benchmark
 from dse.passes import PassError, blocked_shape, fold, fold_factors, layer_shapes, space_to_depth
 from dse.tiling.layer_mapping import Choice, LayerMapping
 from hw.isa.config import OverlayConfig
-from tests.dse.passes.graphs import commutes, examples, image, same_bytes
+from tests.dse.passes.graphs import commutes, image, same_bytes
+from tests.kit.examples import examples
 from tests.sim.test_functional import SMALL, Builder, check, configs, grown, windows
 
 
