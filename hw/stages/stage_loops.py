@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, lcm
 
+import numpy as np
+
 from hw.isa.config import ceil_div
 from hw.stages.map_link import MapLink
 from hw.stages.maximum_shape import MaximumShape
+from hw.stages.ring_rows import MapWindows, ring_rows
 from hw.stages.scheme import Scheme, step_passes
-
-RING_TURN_CYCLES = 40  # allowed for handing room for cells back, and for those that take it
-MOST_MAPS = 3  # that a ring holds: one in work, one that arrives, and one on its way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,24 +110,35 @@ class StageLoops:
     # Input ring: cells of stride x stride pixels, `size_out` cells to a row of the banks.
 
     @cached_property
+    def windows(self) -> MapWindows:
+        """What is read of the map."""
+        return MapWindows(
+            size_in=self.size_in,
+            size_out=self.size_out,
+            kernel=self.kernel,
+            stride=self.stride,
+            pad=self.pad,
+        )
+
+    @cached_property
     def used(self) -> int:
         """Rows, and columns, of the input that any output depends on."""
-        return min(self.size_in, (self.size_out - 1) * self.stride + self.kernel - self.pad)
+        return self.windows.used
 
     @cached_property
     def cells(self) -> int:
         """Cells of a row, and rows of cells."""
-        return ceil_div(self.used, self.stride)
+        return self.windows.cells
 
     @cached_property
     def before(self) -> int:
         """Rows of cells above its own that an output row reads."""
-        return ceil_div(self.pad, self.stride)
+        return self.windows.before
 
     @cached_property
     def reach(self) -> int:
         """Rows of cells below its own that an output row reads."""
-        return (self.kernel - 1 - self.pad) // self.stride
+        return self.windows.reach
 
     @cached_property
     def last_passes(self) -> int:
@@ -136,23 +147,10 @@ class StageLoops:
 
     @cached_property
     def live_rows(self) -> int:
-        """Rows of cells that the ring holds.
-
-        MAP holds two maps.  LINE and BAND hold what the windows of a step read, the step or row
-        that arrives meanwhile, and as many rows as input and output differ by, since both take the
-        same time.  Where a step, or a map, takes less than a pass and the way of its room to the
-        input and back, that is held, too.
-        """
-        free_cycles = self.wave_cycles * (self.tiles if self.step_passes == 1 else 1)
-        turning = self.para_seg + ceil_div(RING_TURN_CYCLES * self.para_seg, free_cycles)
-        most = MOST_MAPS * self.cells
-        if self.scheme is Scheme.MAP:
-            more = ceil_div(max(0, turning - self.pixels), self.size_out)
-            return min(most, 2 * self.cells + more)
-        step = self.para_seg * self.step_passes
-        pixels = max(step, turning) + max(step, self.size_out)
-        around = self.before + self.reach + abs(self.cells - self.size_out)
-        return min(most, around + ceil_div(pixels, self.size_out))
+        """Rows of cells that the ring holds."""
+        sizes = ("para_seg", "wave_cycles", "tiles")
+        alone = {name: np.array([getattr(self, name)]) for name in sizes}
+        return int(ring_rows(self.windows, self.scheme, **alone)[0])
 
     @cached_property
     def live_maps(self) -> int:

@@ -28,7 +28,7 @@ EXCEPTIONS = Exceptions(
     timing={
         "boards.runtime.setup:WATCHDOG_CYCLES": "how patient the host is",
         "dse.cost.candidates:CONV_CYCLES": "the search's allowance for one more CONV",
-        "hw.stages.stage_loops:RING_TURN_CYCLES": "the same of the input ring",
+        "hw.stages.ring_rows:RING_TURN_CYCLES": "the same of the input ring",
         "hw.stages.shape:STEP_TURN_CYCLES": "the buffers' allowance for room that comes back",
         "dse.compile.limit:INSTRUCTION_CYCLES": "the allowance of a run's limit",
     },

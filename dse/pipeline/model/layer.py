@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from math import isqrt
 
 from dse.pipeline.model.search_error import ChainError
+from hw.stages.ring_rows import MapWindows
 
 LARGEST = 65536
 
@@ -138,9 +139,20 @@ class ConvStage:
         return (self.size_out, self.kernel, self.pad) == (1, self.size_in, 0)
 
     @property
+    def windows(self) -> MapWindows:
+        """What is read of the map."""
+        return MapWindows(
+            size_in=self.size_in,
+            size_out=self.size_out,
+            kernel=self.kernel,
+            stride=self.stride,
+            pad=self.pad,
+        )
+
+    @property
     def rows_used(self) -> int:
         """Rows (and columns) of the input map that any output depends on."""
-        return min(self.size_in, (self.size_out - 1) * self.stride + self.kernel - self.pad)
+        return self.windows.used
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,9 +19,9 @@ from dse.pipeline.model.pixel_results import PixelResults
 from dse.pipeline.model.ram import IntArray, Ram
 from hw.isa.timing import DRAIN_LATENCY, REQUANTISE_LATENCY, operand_latency
 from hw.stages.product_pair import dot_latency
+from hw.stages.ring_rows import ring_rows
 from hw.stages.scheme import Scheme, step_passes
 from hw.stages.shape import STEP_TURN_CYCLES
-from hw.stages.stage_loops import MOST_MAPS, RING_TURN_CYCLES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,26 +83,20 @@ class PixelBuffers:
 
     # The input ring.
 
-    @cached_property
+    @property
     def cells(self) -> int:
-        return int(-(-self.stage.rows_used // self.stage.stride))
+        return self.stage.windows.cells
 
     @cached_property
     def live_rows(self) -> IntArray:
         """Rows of cells that the ring holds."""
-        stage, seg = self.stage, self.par.para_seg
-        free_cycles = self.wave_cycles * np.where(self.step_passes == 1, self.tiles, 1)
-        turning = seg + ceil_div(RING_TURN_CYCLES * seg, free_cycles)
-        most = MOST_MAPS * self.cells
-        if self.scheme is Scheme.MAP:
-            more = ceil_div(np.maximum(0, turning - stage.size_out**2), stage.size_out)
-            return np.minimum(most, 2 * self.cells + more)
-        before = -(-stage.pad // stage.stride)
-        reach = (stage.kernel - 1 - stage.pad) // stage.stride
-        around = before + reach + abs(self.cells - stage.size_out)
-        step = seg * self.step_passes
-        pixels = np.maximum(step, turning) + np.maximum(step, stage.size_out)
-        return np.minimum(most, around + ceil_div(pixels, stage.size_out))
+        return ring_rows(
+            self.stage.windows,
+            self.scheme,
+            para_seg=self.par.para_seg,
+            wave_cycles=self.wave_cycles,
+            tiles=self.tiles,
+        )
 
     @cached_property
     def live_maps(self) -> IntArray:
