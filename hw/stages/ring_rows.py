@@ -149,7 +149,7 @@ class RowTurns:
         first = number // size * size
         end = np.minimum(first + size, self.passes)
         begins = first * self.tiles + number - first
-        ends = (end - 1) * self.tiles + self.tiles - (end - 1 - number)
+        ends = end * self.tiles - (end - 1 - number)
         return begins * self.windows.size_in**2, ends * self.windows.size_in**2
 
     @cached_property
