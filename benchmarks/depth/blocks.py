@@ -1,7 +1,8 @@
 """An emitted design cut into blocks: modules that are mapped on their own, with what lies in them.
 
 A block is a module at most two names below the top, or a shared one (an element, a column) and what
-is one name below it.  What lies deeper is flattened into its block, as a vendor's tool does.
+is one name below it.  What lies deeper is flattened into its block, as a vendor's tool does; but of
+a block too large for the mapper (`LARGEST`), each module below is a block of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from hw.lib.emit import Verilog
 
 DEPTH, SHARED_DEPTH = 2, 1
+LARGEST = 1_000_000
+"""Characters of Verilog of a block, at most, but for a single module: more memory Yosys lacks."""
 _MODULE = re.compile(r"(?ms)^(?:\(\*[^\n]*\*\)\n)*module (\S+)\s?\(.*?^endmodule\n")
 _HEADER = re.compile(r"(?ms)^module .*?\);$")
 _DECLARATION = re.compile(r"(?m)^  (?:input|output) .*$")
@@ -44,6 +47,8 @@ def blocks(verilog: Verilog) -> list[Block]:
         if name in made:
             return
         inside, inner = _reach(name, below, verilog.top)
+        if sum(len(texts[one]) for one in inside) > LARGEST:
+            inside, inner = (name,), below[name]
         for other in inner:
             visit(other)
         made[name] = Block(

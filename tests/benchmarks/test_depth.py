@@ -176,15 +176,28 @@ def test_a_carry_reaches_only_what_is_above() -> None:
     assert {arc.target for arc in chain.arcs if arc.source == 4} == {8, 9}
 
 
-def test_what_lies_deep_is_flattened_into_its_block() -> None:
+def nested() -> Verilog:
+    """Four modules, each in the next."""
     text = ""
     for name, inner in (("p.a.b.c", ""), ("p.a.b", "p.a.b.c"), ("p.a", "p.a.b"), ("p", "p.a")):
         unit = f"  \\{inner}  u (\n  );\n" if inner else ""
         text += f"module \\{name} (clk);\n  input clk;\n{unit}endmodule\n"
-    found = blocks(Verilog(top="p", text=text, modules=(), ports=(), hierarchical=False))
+    return Verilog(top="p", text=text, modules=(), ports=(), hierarchical=False)
+
+
+def test_what_lies_deep_is_flattened_into_its_block() -> None:
+    found = blocks(nested())
     assert [block.module for block in found] == ["p.a.b", "p.a", "p"]
     assert set(found[0].texts) == {"p.a.b", "p.a.b.c"}
     assert set(found[1].inner) == {"p.a.b"}
+
+
+def test_what_is_too_large_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.depth.blocks.LARGEST", 80)
+    found = blocks(nested())
+    assert [block.module for block in found] == ["p.a.b.c", "p.a.b", "p.a", "p"]
+    assert all(set(block.texts) == {block.module} for block in found)
+    assert set(found[1].inner) == {"p.a.b.c"}
 
 
 def test_budget_only_falls() -> None:
