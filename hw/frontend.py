@@ -41,8 +41,8 @@ class Frontend(wiring.Component):
 
     CONV and POOL get their instructions when the tokens are there and answer with one ``retire``
     pulse each, in order and at least a cycle later; tokens, traces and counters follow from that.
-    A cycle behind ``o_reset``, which is high after every run for at least ``RESET_CYCLES``, the
-    rest of the overlay must be in synchronous reset: see `in_reset`.
+    A cycle or two behind ``o_reset``, which is high after every run for at least ``RESET_CYCLES``,
+    the rest of the overlay must be in synchronous reset: see `in_reset`.
 
     Parameters
     ----------

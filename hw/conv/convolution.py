@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Cat, Module, unsigned
+from amaranth.hdl import Cat, Module, ResetSignal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -26,6 +26,7 @@ from hw.lib.oldest import Oldest
 from hw.lib.queue import Queue
 from hw.lib.relay import CAPACITY, Relay
 from hw.lib.replay import WeightBuffer, WeightRead
+from hw.lib.reset_register import in_reset
 from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.winograd.input_transform import InputTransform
@@ -85,9 +86,11 @@ class ConvEngine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        m.submodules.feeder = feeder = Feeder(config=config)
-        m.submodules.sequencer = sequencer = Sequencer(config=config)
-        m.submodules.writer = writer = Writer(config=config)
+        feeder = Feeder(config=config)
+        sequencer = Sequencer(config=config)
+        writer = Writer(config=config)
+        for name, large in {"feeder": feeder, "sequencer": sequencer, "writer": writer}.items():
+            in_reset(m, name, large, ResetSignal())
         m.submodules.split = split = Split(shape=CONV, outputs=3)
         connect(m, flipped(self.i), split.i)
         parts: list[tuple[Any, data.StructLayout, Callable[[Any], Any]]] = [
@@ -136,7 +139,8 @@ class ConvEngine(wiring.Component):
             lasts.i_more.eq(activations.o.level > 1),
             sequencer.i_last.eq(lasts.o_payload),
         ]
-        m.submodules.array = array = Array(config=config, primitive=self._primitive)
+        array = Array(config=config, primitive=self._primitive)
+        in_reset(m, "array", array, ResetSignal())
         m.d.comb += [
             array.i_activation.eq(activations.o.data[: config.activation_bits]),
             array.i_weight.eq(self.weights.data),
@@ -153,11 +157,12 @@ class ConvEngine(wiring.Component):
     def _transform(self, m: Module, feeder: Feeder, sequencer: Sequencer) -> None:
         """Winograd: patches through the input transform into the scratch memory."""
         config = self._config
-        m.submodules.transform = transform = InputTransform(
+        transform = InputTransform(
             lanes=config.reduction,
             transforms=config.transforms,
             operand_bits=config.operand_bits,
         )
+        in_reset(m, "transform", transform, ResetSignal())
         m.submodules.scratch = scratch = Scratch(config=config)
         connect(m, scratch.o, sequencer.scratch)
         m.d.comb += [
