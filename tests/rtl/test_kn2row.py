@@ -41,7 +41,20 @@ def test_layers_match_the_golden_model(case, cin, cout, flow, data) -> None:
     (height, width), window = case
     groups = cin if data.draw(st.integers(0, 4)) == 0 else 1
     network = layer((height, width, cin), cout * groups, window, groups=groups, seed=cin)
-    check(network, config(data.draw(st.integers(1, 2))), Choice(flow, ConvAlgorithm.KN2ROW))
+    overlay, choice = config(data.draw(st.integers(1, 2))), Choice(flow, ConvAlgorithm.KN2ROW)
+    columns = window.output(height, width)[1]
+    if flow is Dataflow.WS and columns > overlay.accumulator_depth:
+        with pytest.raises(ProgramError, match=f"an accumulator for each of the {columns} pixels"):
+            check(network, overlay, choice)
+    else:
+        check(network, overlay, choice)
+
+
+def test_the_smallest_overlay_refuses_wide_rows() -> None:
+    """A row of 9 pixels, eight of them padding, on 8 accumulators."""
+    network = layer((1, 1, 1), 1, Window((1, 1), padding=(0, 4, 0, 4)))
+    with pytest.raises(ProgramError, match="an accumulator for each of the 9 pixels"):
+        check(network, config(1), Choice(Dataflow.WS, ConvAlgorithm.KN2ROW))
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
