@@ -40,7 +40,7 @@ _SYNTHESIS = (
     "opt_clean",
     "write_json netlist.json",
 )
-# The defaults (10 and 2) leave critical cells far apart: at 4 x 4 the clock rate was a tenth lower.
+# The defaults, 10 and 2, leave critical cells far apart: 67.8 MHz for 74.6 at 4 x 4, seed 1.
 _PLACER = ("--placer-heap-timingweight", "100", "--placer-heap-critexp", "4")
 _CONFIGURATION, _LOG = "design.config", "yosys.log"
 _READ = {".v": "read_verilog", ".il": "read_rtlil"}

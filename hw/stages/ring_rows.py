@@ -8,8 +8,9 @@ all that waits for room or cells begins as soon as it can.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,21 @@ RING_TURN_CYCLES = 40  # allowed for handing room for cells back, and for those 
 MOST_MAPS = 3  # that a ring holds: one in work, one that arrives, and one on its way
 
 Ints = npt.NDArray[np.int64]
+
+
+class Sizes(Protocol):
+    """Whatever has windows on a map."""
+
+    @property
+    def size_in(self) -> int: ...
+    @property
+    def size_out(self) -> int: ...
+    @property
+    def kernel(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def pad(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +53,11 @@ class MapWindows:
     kernel: int
     stride: int
     pad: int
+
+    @classmethod
+    def of(cls, layer: Sizes) -> MapWindows:
+        """Those of a layer, or of a stage."""
+        return cls(**{field.name: getattr(layer, field.name) for field in fields(cls)})
 
     @property
     def used(self) -> int:

@@ -112,13 +112,7 @@ class StageLoops:
     @cached_property
     def windows(self) -> MapWindows:
         """What is read of the map."""
-        return MapWindows(
-            size_in=self.size_in,
-            size_out=self.size_out,
-            kernel=self.kernel,
-            stride=self.stride,
-            pad=self.pad,
-        )
+        return MapWindows.of(self)
 
     @cached_property
     def used(self) -> int:

@@ -141,13 +141,7 @@ class ConvStage:
     @property
     def windows(self) -> MapWindows:
         """What is read of the map."""
-        return MapWindows(
-            size_in=self.size_in,
-            size_out=self.size_out,
-            kernel=self.kernel,
-            stride=self.stride,
-            pad=self.pad,
-        )
+        return MapWindows.of(self)
 
     @property
     def rows_used(self) -> int:
