@@ -29,34 +29,40 @@ class RingPlay:
         beats = -(-shape.source.channels // shape.source.width)
         self._cell = widths * beats * pace  # cycles of a cell's part of a line
         self._line = shape.size_in * beats * pace
+        self._order = self._passes()
+        self._number = 0  # of the next pass in its image
+        self._begun = 0.0  # when it may begin, by the one before
+        self._freed = (0, 0)
+        self._ends: list[float] = []
 
     def period(self) -> float:
         """Cycles from an image to the next, once all is full; infinite if it stands still."""
-        written, now, begun, freed = 0, 0.0, 0.0, (0, 0)
-        ends: list[float] = []
-        passes = self._passes()
-        number = 0
-        while len(ends) < IMAGES:
-            now = self._write(written, now)
-            written += 1
+        row, now = 0, 0.0
+        while len(self._ends) < IMAGES:
+            now = self._write(row, now)
+            row += 1
             if np.isinf(now):
                 return np.inf
-            while len(ends) < IMAGES:
-                place, last_tile = passes[number]
-                row, column = self._needs(place)
-                row += len(ends) * self._shape.cells
-                if row >= written:
-                    break
-                begun = max(begun, self._there[row, column] + ROW_LATENCY + 1)
-                begun += self._shape.wave_cycles  # when the next one may begin
-                if last_tile:
-                    row, column = self._done_with(place)
-                    freed = self._give(freed, (row + len(ends) * self._shape.cells, column), begun)
-                number += 1
-                if number == len(passes):
-                    number = 0
-                    ends.append(begun)
-        return ends[-1] - ends[-2]
+            self._work()
+        return self._ends[-1] - self._ends[-2]
+
+    def _work(self) -> None:
+        """The passes whose cells are there."""
+        cells = self._shape.cells
+        while len(self._ends) < IMAGES:
+            place, last_tile = self._order[self._number]
+            row, column = self._needs(place)
+            there = self._there[row + len(self._ends) * cells, column]
+            if np.isinf(there):
+                return
+            self._begun = max(self._begun, there + ROW_LATENCY + 1) + self._shape.wave_cycles
+            if last_tile:
+                row, column = self._done_with(place)
+                self._give((row + len(self._ends) * cells, column))
+            self._number += 1
+            if self._number == len(self._order):
+                self._number = 0
+                self._ends.append(self._begun)
 
     def _passes(self) -> list[tuple[int, bool]]:
         """Each pass of an image: its place, and whether it is the last tile's."""
@@ -71,14 +77,16 @@ class RingPlay:
         """A row of cells comes; returns when its last beat has."""
         shape = self._shape
         local = row % shape.cells
+        lines = min(shape.stride, shape.used - local * shape.stride)
         for column, cycles in enumerate(self._cell):
             if row >= self._rows:
+                self._work()
                 room = self._free[row - self._rows, column]
                 latency = bank_address_latency(shape.para_seg, edges=bool(shape.edges)) + 1
                 now = max(now, room + latency)
             now += cycles
-            self._there[row, column] = now
-        lines = min(shape.stride, shape.used - local * shape.stride)
+            if lines == 1:
+                self._there[row, column] = now
         if lines > 1:
             now += (lines - 1) * self._line
             self._there[row] = now - self._line + np.cumsum(self._cell)
@@ -104,11 +112,10 @@ class RingPlay:
             return 0, 0
         return y - shape.before, max(0, x - shape.before)
 
-    def _give(self, first: Cell, end: Cell, now: float) -> Cell:
-        """The cells up to ``end`` are free."""
-        if end <= first:
-            return first
-        cells = self._shape.cells
-        flat = self._free.reshape(-1)
-        flat[first[0] * cells + first[1] : end[0] * cells + end[1]] = now
-        return end
+    def _give(self, end: Cell) -> None:
+        """The cells up to ``end`` are free once the pass is over."""
+        if end > self._freed:
+            cells, first = self._shape.cells, self._freed
+            flat = self._free.reshape(-1)
+            flat[first[0] * cells + first[1] : end[0] * cells + end[1]] = self._begun
+            self._freed = end

@@ -100,3 +100,12 @@ def test_rings_that_are_too_small_are_known(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_strided_stage_in_hardware() -> None:
     assert period((strided(),), 6) == strided().cycles == 480
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "rows"), [(3763, 1), (3731, 3), (3203, 7)])
+def test_a_ring_without_a_row_to_spare_in_hardware(seed: int, rows: int) -> None:
+    """Cells of a row take the places of cells that the same row's first ones set free."""
+    shape = draw(np.random.default_rng(seed))
+    assert shape.live_rows == rows
+    assert period((shape,), 4) == shape.period == shape.cycles
