@@ -17,7 +17,7 @@ import polymap
 from benchmarks.depth.cells import LEVEL
 from benchmarks.depth.levels import Chain
 from benchmarks.depth.survey import Survey, described, short, survey
-from benchmarks.depth.synthesis import Family
+from benchmarks.depth.synthesis import Family, installed
 from dse.explore.defaults import configuration
 from dse.process import interrupt
 from dse.process.progress import Progress
@@ -57,6 +57,7 @@ def main() -> int:
                 Family(arguments.family),
                 progress=progress,
                 only=arguments.block,
+                yosys=None if arguments.yosys is None else installed(arguments.yosys),
                 longest=arguments.chains,
             )
     except (PolymapError, ValueError) as error:
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--winograd", choices=tuple(TRANSFORMS), default="both")
     parser.add_argument("--config", help="a configuration's file instead, such as explore writes")
     parser.add_argument("--family", choices=[one.value for one in Family], default="xcup")
+    parser.add_argument("--yosys", help="a Yosys of the machine's instead of PyPI's 4 GB")
     parser.add_argument("--block", action="append", default=[], help="only this one; repeatable")
     parser.add_argument("--chains", type=int, default=20, help="how many of the longest to list")
     parser.add_argument("--json", action="store_true")

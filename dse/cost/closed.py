@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.tiling.grid import Count, Grid, ceil_div, last_part, parts
-from dse.tiling.part_chunks import Taps, skipping_cycles
+from dse.tiling.part_chunks import CHUNK_GAP, Taps, skipping_cycles
 from hw.isa import Dataflow
 from hw.isa.timing import (
     ACCEPTED,
@@ -19,7 +19,6 @@ from hw.isa.timing import (
     FED,
     READY_LATENCY,
     RETIRE_LATENCY,
-    TAP_CHUNK,
     TAPS_LATER,
     THERE_LATENCY,
 )
@@ -63,7 +62,7 @@ def array_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
                 rows = int(tiles.pixel_tile) // tiles.taps.row
                 words = tiles.chunks / tiles.taps.count
                 once = skipping_cycles(tiles.taps, rows, words, least)
-                tail = np.maximum(last + TAP_CHUNK, least) - last
+                tail = np.maximum(last + CHUNK_GAP, least) - last
                 opens: Count = 0
             else:
                 sizes = parts(tiles.pixels, tiles.pixel_tile)

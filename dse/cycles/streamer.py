@@ -265,8 +265,10 @@ class Streamer:
         if layer.transform is not None:
             if nest.last_chunk:
                 self._drain.finish(_job(nest))
-        elif layer.taps is not None or self._size < REUSE_DISTANCE:
+        elif layer.taps is not None:
             self._wait = REUSE_DISTANCE - 1
+        elif layer.dataflow is not Dataflow.NS:
+            self._wait = max(0, REUSE_DISTANCE - self._size)
         if nest.final:
             self._nest = None
             self.finish = True

@@ -11,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.tiling.grid import Count
-from hw.isa.timing import TAP_CHUNK
+from hw.isa.timing import REUSE_DISTANCE, TAP_CHUNK
+
+CHUNK_GAP = max(TAP_CHUNK, REUSE_DISTANCE - 1)
+"""Least cycles between two chunks: the walk's, and until the accumulators can be read again."""
 
 
 class WindowLike(Protocol):
@@ -121,9 +124,14 @@ class TapPeriods:
 def tap_periods(taps: Taps, tile_rows: int) -> TapPeriods:
     """The chunks of tiles of whole output rows.
 
-    A chunk takes a cycle a pixel inside the image (one if there is none), `TAP_CHUNK`, and one for
-    each row or column, whichever are more, that is skipped at its start.
+    A chunk takes a cycle a pixel inside the image (one if there is none), and `CHUNK_GAP` at least:
+    its walk takes `TAP_CHUNK`, and one for each row or column, whichever are more, that is skipped
+    at its start.
     """
+
+    def chunk(pixels: int, skipped: int) -> int:
+        return max(1, pixels) + max(CHUNK_GAP, TAP_CHUNK + skipped)
+
     width = taps.row
     columns = [taps.columns.inside(tap, 0, width) for tap in range(taps.columns.taps)]
     found: list[list[int]] = []
@@ -131,8 +139,8 @@ def tap_periods(taps: Taps, tile_rows: int) -> TapPeriods:
     for first in range(0, taps.rows.places, tile_rows):
         last = min(first + tile_rows, taps.rows.places)
         rows = [taps.rows.inside(tap, first, last) for tap in range(taps.rows.taps)]
-        found.append([max(1, n * k) + max(s, t) + TAP_CHUNK for s, n in rows for t, k in columns])
-        whole.append((last - first) * width + TAP_CHUNK)
+        found.append([chunk(n * k, max(s, t)) for s, n in rows for t, k in columns])
+        whole.append(chunk((last - first) * width, 0))
     return TapPeriods(
         Periods([cycles for tile in found for cycles in tile]),
         Periods([tile[0] for tile in found]),

@@ -54,12 +54,12 @@ PATCH_LATENCY = 1  # from a patch's first place, accepted, to that place at `o`
 FEED_LATENCY = READ_LATENCY + 1  # from a request to the write into the activation FIFO
 
 # Array.
-LEAST_TILE_CYCLES = 4  # between two tiles, whatever the rows: the accumulators' read-add-write
 ELEMENT_LATENCY = 4  # from `i_stream` to `o_sum`
 CONTROL_LAG = 2  # `i_local` and `i_clear` of a wave come this much later than its `i_stream`
 FOOT_LATENCY = 2 + REQUANTISE_LATENCY  # from `i_sum` to `o_result`
 DRAINED_LATENCY = REQUANTISE_LATENCY  # from ``o_drained`` to `o_result`
-REUSE_DISTANCE = 3  # least cycles between two waves on one accumulator address
+REUSE_DISTANCE = 4  # least cycles between two waves on one accumulator address
+LEAST_TILE_CYCLES = REUSE_DISTANCE  # between two tiles' first waves, whatever the rows
 SETTLE_CYCLES = REUSE_DISTANCE + 1  # until a tile's last sums are in their accumulators
 BURST_START = 1  # from the last wave's parameters at the feet to the start of the next burst
 READY_LATENCY = 1  # behind a burst's margin, to the first wave that may use it

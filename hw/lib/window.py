@@ -124,13 +124,14 @@ class WindowWalker(wiring.Component):
         moves = Signal()
         pixel = self._walk_pixels(m, moves)
         tap = self._walk_taps(m, moves)
-        word = Signal(POSITION)
+        word = Signal(POSITION, reset_less=True)
         steps = {Step.NEXT: word + self._word_bytes, Step.FIRST: 0}
         self._move(m, moves, self.i.payload.word, word, steps)
         with m.If(self.i_start):
             m.d.sync += word.eq(0)
 
-        place = Signal(data.StructLayout({**self._tap.members, "extra": self._extra}))
+        places = data.StructLayout({**self._tap.members, "extra": self._extra})
+        place = Signal(places, reset_less=True)
         placed = Signal()
         m.submodules.relay = relay = Relay(shape=walk_place(self._extra))
         connect(m, relay.o, flipped(self.o))
@@ -159,7 +160,8 @@ class WindowWalker(wiring.Component):
         """The part of a place that depends on the output pixel."""
         window = self.i_window
         present, tile, following, first = (
-            Signal(self._pixel, name=name) for name in ("pixel", "tile", "following", "first")
+            Signal(self._pixel, name=name, reset_less=True)
+            for name in ("pixel", "tile", "following", "first")
         )
         m.d.comb += [
             first.row.eq(window.row0),
@@ -193,7 +195,7 @@ class WindowWalker(wiring.Component):
         """The part of a place that depends on the tap."""
         window = self.i_window
         step = self.i.payload
-        tap = Signal(self._tap)
+        tap = Signal(self._tap, reset_less=True)
         row_next = {Step.NEXT: tap.row + window.tap_row_step, Step.FIRST: 0}
         line_next = {Step.NEXT: tap.line + window.tap_row_bytes, Step.FIRST: 0}
         position_next = {Step.NEXT: tap.position + window.tap_column_step, Step.FIRST: 0}

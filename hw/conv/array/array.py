@@ -15,7 +15,7 @@ from hw.conv.array.foot import TAKE, Foot, foot_ports
 from hw.conv.array.output_turn import OutputTurn, unit_layout
 from hw.conv.array.parameter_chain import ParameterPort, record_address
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
-from hw.conv.array.wave import drain_layout, tag_layout, wave_layout
+from hw.conv.array.wave import drain_layout, read_layout, tag_layout, wave_layout
 from hw.isa import PARAMETER
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import (
@@ -68,7 +68,9 @@ class Passage(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         for name in self._names:
-            m.d.sync += getattr(self, f"o_{name}").eq(getattr(self, f"i_{name}"))
+            value = getattr(self, f"i_{name}")
+            late = delayed(m, value, 1, name=name, reset_less=name == "stream")
+            m.d.comb += getattr(self, f"o_{name}").eq(late)
         return m
 
 
@@ -171,7 +173,8 @@ class Array(wiring.Component):
         if self._config.lanes == 2:
             column = Column(config=self._config, primitive=self._primitive)
             before: Any = Shared(column, "column")
-            m.d.sync += first.i_correction.eq(before.o_sum)
+            late = delayed(m, before.o_sum, 1, name="correction")
+            m.d.comb += first.i_correction.eq(late)
         else:
             before = Passage(config=self._config)
         m.submodules.before = before
@@ -229,10 +232,12 @@ class Array(wiring.Component):
             self.o_parameter_address.eq(port.o_address),
         ]
         tag: Any = late
+        read: Any = self._reads(m)
         record: Any = self.i_parameter_record
         for c, column in enumerate(columns):
             m.d.comb += [
                 column.i_tag.eq(self._across(m, c, "tag", tag.as_value())),
+                column.i_read.eq(self._across(m, c, "read", read.as_value())),
                 column.i_record.eq(self._across(m, c, "record", record.as_value())),
                 column.i_latch.eq(self._out(m, c, "latch", port.o_latch)),
                 collector.i_results.word_select(c, 8).eq(self._home(m, c, column.o_result)),
@@ -240,7 +245,7 @@ class Array(wiring.Component):
             if c > 0:
                 correction = self._across(m, c, "correction", columns[c - 1].o_correction)
                 m.d.comb += column.i_correction.eq(correction)
-            tag, record = column.o_tag, column.o_record
+            tag, read, record = column.o_tag, column.o_read, column.o_record
         drained = self._drains(m, columns, port) if config.transforms else Const(0)
 
         word = late.valid & late.last & ~late.by_channel
@@ -257,6 +262,19 @@ class Array(wiring.Component):
             m.d.comb += turn.i_results.eq(collector.i_results)
             with m.If(turn.o_valid):
                 m.d.comb += [self.o_valid.eq(1), self.o_word.eq(turn.o_word)]
+
+    def _reads(self, m: Module) -> Any:
+        """Where the first foot reads its accumulators: a cycle ahead of its wave or element."""
+        config, wave = self._config, self.i_wave
+        layout = read_layout(config)
+        read = Signal(layout)
+        for bank, name in enumerate(layout.members):
+            address: Any = wave.tag.address
+            if config.transforms:
+                drains = wave.drain.valid & (wave.drain.bank == bank)
+                address = Mux(drains, wave.drain.address, address)
+            m.d.comb += read[name].eq(address)
+        return layout(delayed(m, read.as_value(), foot_delay(config.rows) - 1, name="read"))
 
     def _drains(self, m: Module, columns: list[Any], port: ParameterPort) -> Value:
         """Winograd: elements to read and parameters to take; column 0's word is complete."""

@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.conv.array.element import element_ports
+from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 
 SUM_BITS = 48  # of P, C and the cascade
@@ -113,14 +114,18 @@ class DspElement(wiring.Component):
         if platform is None:
             raise TypeError("a DSP48E2 cannot be simulated in Python: take the behavioural element")
         m = Module()
+        shadow = Signal(self._operand * self._lanes, reset_less=True)
+        m.d.comb += [
+            self.o_stream.eq(delayed(m, self.i_stream, 1, name="stream")),
+            self.o_shadow.eq(shadow),
+        ]
         m.d.sync += [
-            self.o_stream.eq(self.i_stream),
             self.o_swap.eq(self.i_swap),
             self.o_local.eq(self.i_local),
             self.o_clear.eq(self.i_clear),
         ]
         with m.If(self.i_enable):
-            m.d.sync += self.o_shadow.eq(self.i_shadow)
+            m.d.sync += shadow.eq(self.i_shadow)
 
         z = Signal(3)
         own = Mux(self.i_clear, _Z.ZERO, _Z.P)

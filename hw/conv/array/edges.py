@@ -46,7 +46,7 @@ class CornerTurn(wiring.Component):
         with m.If(self.i_valid):
             m.d.sync += token.eq(now.rotate_left(1))
         for row in range(self._rows):
-            word = Signal(self._rows * self._operand, name=f"word_{row}")
+            word = Signal(self._rows * self._operand, name=f"word_{row}", reset_less=True)
             with m.If(self.i_valid & now[row]):
                 m.d.sync += word.eq(self.i_word)
             with m.Else():

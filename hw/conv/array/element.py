@@ -8,6 +8,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.lib.pipelining import delayed
 from hw.lib.sizes import check_sizes
 
 
@@ -42,6 +43,7 @@ class Element(wiring.Component):
     ``i_clear``).  Two lanes: ``(s0 + t1)(s1 + t0)`` (Winograd 1968), so the sum carries
     ``s0 s1 + t0 t1`` too much for each product; see `Foot`.
 
+    What a reset leaves in the operands and sums never reaches a result: only control has one.
     The registers are those of a DSP48E2: stream/active (A, D, B), sums (AD, B2), product (M), P.
 
     Parameters
@@ -70,17 +72,21 @@ class Element(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         width = self.operand_bits
+        shadow = Signal(width * self.lanes, reset_less=True)
         active = Signal(width * self.lanes, reset_less=True)
+        m.d.comb += [
+            self.o_stream.eq(delayed(m, self.i_stream, 1, name="stream")),
+            self.o_shadow.eq(shadow),
+        ]
         m.d.sync += [
-            self.o_stream.eq(self.i_stream),
             self.o_swap.eq(self.i_swap),
             self.o_local.eq(self.i_local),
             self.o_clear.eq(self.i_clear),
         ]
         with m.If(self.i_enable):
-            m.d.sync += self.o_shadow.eq(self.i_shadow)
+            m.d.sync += shadow.eq(self.i_shadow)
         with m.If(self.i_swap):
-            m.d.sync += active.eq(self.o_shadow)
+            m.d.sync += active.eq(shadow)
 
         s = [self.o_stream.word_select(i, width).as_signed() for i in range(self.lanes)]
         t = [active.word_select(i, width).as_signed() for i in range(self.lanes)]
@@ -88,8 +94,9 @@ class Element(wiring.Component):
         product = self.product(m, left, right)
         base = Signal.like(self.o_sum)
         own = Mux(self.o_clear, 0, self.o_sum)
-        m.d.comb += base.eq(Mux(self.o_local, own, self.i_sum))
-        m.d.sync += self.o_sum.eq(base + product)
+        total = Signal.like(base, reset_less=True)
+        m.d.comb += [base.eq(Mux(self.o_local, own, self.i_sum)), self.o_sum.eq(total)]
+        m.d.sync += total.eq(base + product)
         return m
 
     def product(self, m: Module, left: Value, right: Value) -> Value:

@@ -9,9 +9,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.conv.array.wave import drain_layout, tag_layout
+from hw.conv.array.wave import drain_layout, read_layout, tag_layout
 from hw.isa import PARAMETER
 from hw.isa.config import OverlayConfig
+from hw.lib.pipelining import delayed
 from hw.lib.requantise import Requantise
 from hw.winograd.output_transform import OutputTransform
 
@@ -29,10 +30,12 @@ def foot_ports(config: OverlayConfig) -> dict[str, Any]:
         "i_sum": In(total),
         "i_correction": In(total),
         "i_tag": In(tag_layout(config)),
+        "i_read": In(read_layout(config)),
         "i_record": In(PARAMETER),
         "i_latch": In(1),
         "o_correction": Out(total),
         "o_tag": Out(tag_layout(config)),
+        "o_read": Out(read_layout(config)),
         "o_record": Out(PARAMETER),
         "o_result": Out(signed(8)),
     }
@@ -45,20 +48,18 @@ class SumBanks(wiring.Component):
 
     Members
     -------
-    i_address : of the accumulators to read. i_drain : with Winograd, the element that is read in
-    its bank instead.
-    o_0, o_1 : what was read in the cycle before, of each bank.
+    i_read : where each bank is read.
+    o_0, o_1 : what was read two cycles before, of each bank: memories have output registers.
     i_store, i_store_bank, i_store_address, i_sum : a sum to write.
     """
 
     def __init__(self, *, config: OverlayConfig) -> None:
         self._config = config
-        self._banks = range(2 if config.transforms else 1)
+        self._banks = range(len(read_layout(config).members))
         total = signed(config.accumulator_bits)
         super().__init__(
             {
-                "i_address": In(unsigned(config.address_bits)),
-                **({"i_drain": In(drain_layout(config))} if config.transforms else {}),
+                "i_read": In(read_layout(config)),
                 **{f"o_{bank}": Out(total) for bank in self._banks},
                 "i_store": In(1),
                 "i_store_bank": In(1),
@@ -74,17 +75,15 @@ class SumBanks(wiring.Component):
             memory = Memory(shape=output.shape(), depth=self._config.accumulator_depth, init=[])
             m.submodules[f"sums_{bank}"] = memory
             read, write = memory.read_port(domain="sync"), memory.write_port()
+            late = delayed(m, read.data, 1, name=f"read_{bank}")
             m.d.comb += [
-                read.addr.eq(self.i_address),
+                read.addr.eq(self.i_read[f"bank_{bank}"]),
                 read.en.eq(1),
-                output.eq(read.data),
+                output.eq(late),
                 write.addr.eq(self.i_store_address),
                 write.data.eq(self.i_sum),
                 write.en.eq(self.i_store & (self.i_store_bank == bank)),
             ]
-            if self._config.transforms:
-                with m.If(self.i_drain.valid & (self.i_drain.bank == bank)):
-                    m.d.comb += read.addr.eq(self.i_drain.address)
         return m
 
 
@@ -101,6 +100,8 @@ class Foot(wiring.Component):
     -------
     i_sum, i_tag : a wave's partial sum and tag, in the same cycle.
     i_correction, o_correction : activation terms from and to the neighbours, a cycle a column.
+    i_read, o_read : where the accumulators are read, a cycle ahead of the wave or the element that
+    it is for; a cycle a column.
     o_tag : the tag for the next column.
     i_record, o_record : the parameter chain, free running, a cycle a column.
     i_latch : all columns keep what stands in the chain as the next tile's parameters.
@@ -109,7 +110,7 @@ class Foot(wiring.Component):
     With Winograd, accumulators come in two banks: while waves fill one, the other is read element
     by element for the output transform, whose results are requantised instead of waves.
 
-    i_drain, o_drain : the element to read, a cycle a column. i_take, o_take : parameters swap.
+    i_drain, o_drain : the element that is read, a cycle a column. i_take, o_take : parameters swap.
     o_drained : a result of the output transform enters requantisation, DRAINED_LATENCY before it
     stands at ``o_result``.
     """
@@ -125,17 +126,17 @@ class Foot(wiring.Component):
         m.submodules.requantise = requantise = Requantise(accumulator_bits=config.accumulator_bits)
         active = self._parameters(m)
         summed = self._accumulate(m, sums, active)
-        m.d.sync += [
-            self.o_correction.eq(self.i_correction),
-            self.o_tag.eq(self.i_tag),
-            self.o_record.eq(self.i_record),
-        ]
+        m.d.sync += self.o_tag.eq(self.i_tag)
+        for name in ("correction", "read", "record"):
+            late = delayed(m, getattr(self, f"i_{name}"), 1, name=name)
+            m.d.comb += getattr(self, f"o_{name}").eq(late)
         m.d.comb += [
             requantise.i_accumulator.eq(summed),
             self.o_result.eq(requantise.o_result),
         ]
         for name in ("mantissa", "shift", "zero_point", "low", "high"):
-            m.d.sync += getattr(requantise, f"i_{name}").eq(getattr(active, name))
+            late = delayed(m, getattr(active, name), 1, name=name)
+            m.d.comb += getattr(requantise, f"i_{name}").eq(late)
         if config.transforms:
             finished = self._drain(m, sums, active)
             with m.If(self.o_drained):
@@ -181,7 +182,6 @@ class Foot(wiring.Component):
         if self._config.transforms:
             previous = Mux(late.bank, sums.o_1, sums.o_0)
             start = Mux(late.plain, 0, active.bias)
-            m.d.comb += sums.i_drain.eq(self.i_drain)
         m.d.sync += [
             summed.eq(self._corrected(m) + Mux(late.first, start, previous)),
             sums.i_store_bank.eq(late.bank),
@@ -189,7 +189,7 @@ class Foot(wiring.Component):
             sums.i_store.eq(late.valid & ~late.last),
         ]
         m.d.comb += [
-            sums.i_address.eq(self.i_tag.address),
+            sums.i_read.eq(self.i_read),
             sums.i_store_address.eq(address),
             sums.i_sum.eq(summed),
         ]

@@ -41,10 +41,10 @@ def tag_layout(config: OverlayConfig) -> data.StructLayout:
 def drain_layout(config: OverlayConfig) -> data.StructLayout:
     """What the feet must know to read an accumulator for the output transform.
 
-    valid: read bank and address. take: a tile's parameters are the next ones, from the first result
-    on that this element completes. transform: which one. by_channel: IS, the unit is a channel, and
-    its parameters are those of record. close: it is the last one of its group. pixels: columns with
-    a tile, minus one.
+    valid: bank and address are read. take: a tile's parameters are the next ones, from the first
+    result on that this element completes. transform: which one. by_channel: IS, the unit is a
+    channel, and its parameters are those of record. close: it is the last one of its group. pixels:
+    columns with a tile, minus one.
     """
     return data.StructLayout(
         {
@@ -59,6 +59,12 @@ def drain_layout(config: OverlayConfig) -> data.StructLayout:
             "address": unsigned(config.address_bits),
         }
     )
+
+
+def read_layout(config: OverlayConfig) -> data.StructLayout:
+    """Where each bank of a foot's accumulators is read; with Winograd there are two."""
+    banks = range(2 if config.transforms else 1)
+    return data.StructLayout({f"bank_{bank}": unsigned(config.address_bits) for bank in banks})
 
 
 def wave_layout(config: OverlayConfig) -> data.StructLayout:

@@ -105,7 +105,7 @@ class Feeder(wiring.Component):
             config=config, word_bytes=config.reduction, extra=_place_layout(config)
         )
         m.submodules.taps = taps = TapWalker(config=config)
-        instruction = Signal(FEED)
+        instruction = Signal(FEED, reset_less=True)
         skipping, winograd, index = self._skipping, self._winograd, self._index
         walking = Signal()  # steps are to be made
         awaiting = Signal()  # places are to be taken

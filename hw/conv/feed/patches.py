@@ -48,12 +48,13 @@ class Patches(wiring.Component):
         x, y = Signal.like(self.i_last_column), Signal.like(self.i_last_row)
         right = Signal()  # the last column
         bottom = Signal()  # the last row
+        corner = Signal()  # both
         single_row, single_column = Signal(), Signal()
         m.d.sync += [single_row.eq(self.i_last_row == 0), single_column.eq(self.i_last_column == 0)]
         offered = Signal()
         moves = offered & skid.i.ready
         m.d.comb += [
-            self.i.ready.eq(~offered | (moves & right & bottom)),
+            self.i.ready.eq(~offered | (moves & corner)),
             skid.i.valid.eq(offered),
             skid.i.payload.address.eq(place.address),
             skid.i.payload.position.eq(place.position),
@@ -65,19 +66,22 @@ class Patches(wiring.Component):
             following.row.eq(top.row),
             following.position.eq(top.position + self.i_column_step),
         ]
-        with m.If(moves & right & bottom):
+        with m.If(moves & corner):
             m.d.sync += offered.eq(0)
         with m.Elif(moves & bottom):
             m.d.sync += [place.eq(following), top.eq(following), y.eq(0), x.eq(x + 1)]
             m.d.sync += [right.eq(x + 1 == self.i_last_column), bottom.eq(single_row)]
+            m.d.sync += corner.eq((x + 1 == self.i_last_column) & single_row)
         with m.Elif(moves):
             m.d.sync += [
                 place.address.eq(place.address + self.i_row_step),
                 place.row.eq(place.row + 1),
                 y.eq(y + 1),
                 bottom.eq(y + 1 == self.i_last_row),
+                corner.eq(right & (y + 1 == self.i_last_row)),
             ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [top.eq(self.i.payload), place.eq(self.i.payload), x.eq(0), y.eq(0)]
             m.d.sync += [right.eq(single_column), bottom.eq(single_row), offered.eq(1)]
+            m.d.sync += corner.eq(single_column & single_row)
         return m

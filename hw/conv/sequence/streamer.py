@@ -98,8 +98,8 @@ class Streamer(wiring.Component):
         self._rests, self._waits = Signal(), Signal()
         # Of the instruction.
         self._flow = Signal(len(ISSUERS))  # none while there is none
-        self._winograd, self._skips, self._exact = (
-            Signal(name=name) for name in ("winograd", "skips", "exact")
+        self._winograd, self._skips, self._exact, self._reuses = (
+            Signal(name=name) for name in ("winograd", "skips", "exact", "reuses")
         )
         self._index = Signal(config.transform_bits, name="index")
 
@@ -128,6 +128,10 @@ class Streamer(wiring.Component):
                 self._winograd.eq(is_winograd(self._config, instruction)),
                 self._skips.eq(skips(instruction)),
                 self._exact.eq(is_winograd(self._config, instruction) | skips(instruction)),
+                self._reuses.eq(
+                    ~is_winograd(self._config, instruction)
+                    & (instruction.dataflow != Dataflow.NS)  # whose sums wait in the PEs
+                ),
                 self._index.eq(transform_index(self._config, instruction)),
             ]
         with m.Elif(self.o_finish):
@@ -194,26 +198,26 @@ class Streamer(wiring.Component):
         self._settle(m)
 
     def _settle(self, m: Module) -> None:
-        """Keeps REUSE_DISTANCE between the last wave of a very short tile and the next.
+        """Keeps REUSE_DISTANCE between waves on one accumulator, of two chunks.
 
-        Where pixels are left out, any wave of a chunk may be as near to any of the next.
+        Those of a chunk of so many waves are as far apart, and a shorter chunk rests for as many
+        cycles as it lacks. Where pixels are left out, its last wave may be on the accumulator of
+        the next one's first.
         """
         sight = self._sight
         wait = Signal(range(REUSE_DISTANCE))
         settled = Signal(init=1)  # nothing is to be waited for
-        short = Signal(init=1)  # the tile's waves so far
-        m.d.comb += [
-            self._rests.eq(wait <= 1),
-            self._waits.eq(~sight.winograd & (sight.skips | short)),
-        ]
+        lacks = Signal.like(wait, init=REUSE_DISTANCE - 1)  # if the present wave is the last
+        short = Signal(init=1)  # it lacks any
+        m.d.comb += [self._rests.eq(wait <= 1), self._waits.eq(self._reuses & short)]
         with m.If(wait != 0):
             m.d.sync += [wait.eq(wait - 1), settled.eq(self._rests)]
         with m.If(self._request.done & self._waits):
-            m.d.sync += [wait.eq(REUSE_DISTANCE - 1), settled.eq(0)]
-        with m.If(self._request.advance):
-            m.d.sync += short.eq(sight.step < REUSE_DISTANCE - 2)
+            m.d.sync += [wait.eq(lacks), settled.eq(0)]
         with m.If(self._request.restart):
-            m.d.sync += short.eq(1)
+            m.d.sync += [lacks.eq(REUSE_DISTANCE - 1), short.eq(1)]
+        with m.Elif(self._request.advance & short & ~sight.skips):
+            m.d.sync += [lacks.eq(lacks - 1), short.eq(lacks != 1)]
         m.d.comb += sight.settled.eq(settled)
 
     def _open(self, m: Module, accept: Any, tiles: Tiles, parameters: Any) -> None:

@@ -246,11 +246,10 @@ class Writer(wiring.Component):
         lanes = unsigned(bits_for(columns))
         groups = self._groups
         start = Mux(self._winograd, groups.o_offset, groups.o_start)
-        head = Signal(data.StructLayout({"valid": 1, "address": 32, "low": lanes, "high": lanes}))
+        head = Signal(data.StructLayout({"address": 32, "low": lanes, "high": lanes}))
         low = Mux(self._turned, columns - groups.o_size, 0)[: lanes.width]
         m.d.comb += [
             self.o_read.payload.address.eq(residual + start),
-            head.valid.eq(delayed(m, taken & inside, 1, name="writes", reset_less=False)),
             head.address.eq(delayed(m, target + start, 1, name="target")),
             head.low.eq(low),
             head.high.eq(low + groups.o_size),
@@ -275,12 +274,11 @@ class Writer(wiring.Component):
             add.i_high.eq(instruction.residual_high),
         ]
         plain = delayed(m, word, RESIDUAL_LATENCY, name="plain")
-        late = head.shape()(
-            delayed(m, head.as_value(), WRITER_LATENCY - 1, name="head", reset_less=False)
-        )
+        writes = delayed(m, taken & inside, WRITER_LATENCY, name="writes", reset_less=False)
+        late = head.shape()(delayed(m, head.as_value(), WRITER_LATENCY - 1, name="head"))
         result = Mux(instruction.residual, add.o_result.as_value(), plain)
         m.d.comb += [
-            self.o_write.valid.eq(late.valid),
+            self.o_write.valid.eq(writes),
             self.o_write.payload.address.eq(late.address),
             self.o_write.payload.low.eq(late.low),
             self.o_write.payload.high.eq(late.high),
