@@ -123,6 +123,7 @@ def build(
         device=DEVICE,
         seed=seed,
         aim_mhz=CLOCK_HZ / 1e6,
+        placement=toolchain.Placement.WIRES,
         progress=progress,
         constraints=constraints,
     )
