@@ -13,7 +13,7 @@ from dse.explore.resources import Resources
 from hw.bus.masters import READ_DEPTH
 from hw.conv.array.foot import TAKE
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
-from hw.conv.array.wave import drain_layout, tag_layout
+from hw.conv.array.wave import drain_layout, read_layout, tag_layout
 from hw.isa import PARAMETER
 from hw.isa.config import (
     DEPTHWISE_ROWS,
@@ -151,7 +151,8 @@ def crossings(config: OverlayConfig) -> Resources:
     results they are waits as long.
     """
     handed_on = config.activation_bits + 3 * config.rows
-    handed_on += tag_layout(config).size + PARAMETER.size + config.accumulator_bits
+    handed_on += tag_layout(config).size + read_layout(config).size
+    handed_on += PARAMETER.size + config.accumulator_bits
     told = 2 + (config.columns - 1).bit_length()
     if config.transforms:
         handed_on += drain_layout(config).size + TAKE.size

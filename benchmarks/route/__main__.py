@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.depth.__main__ import small
 from boards.ecp5.timing_report import Routed, read
-from boards.ecp5.toolchain import Ecp5, Placement, netlist, routed
+from boards.ecp5.toolchain import CellPlacement, Ecp5, netlist, routed
 from dse.process import interrupt
 from dse.process.progress import Progress
 from hw.conv.array.primitive import Primitive
@@ -42,7 +42,7 @@ def main() -> int:
             overlay = Overlay(config=config, primitive=Primitive(name="mult18x18d"))
             sources = {f"{TOP}.v": emit(overlay, TOP).text}
             mapped = netlist(sources, TOP, progress=progress, folder=CACHE)
-            aim = {"device": DEVICE, "aim_mhz": arguments.aim, "placement": Placement.CLOCK}
+            aim = {"device": DEVICE, "aim_mhz": arguments.aim, "placement": CellPlacement.CLOCK}
             found = [
                 read(routed(mapped, seed=seed, **aim, progress=progress).report, seed)
                 for seed in arguments.seed or [1]

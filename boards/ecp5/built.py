@@ -123,7 +123,7 @@ def build(
         device=DEVICE,
         seed=seed,
         aim_mhz=CLOCK_HZ / 1e6,
-        placement=toolchain.Placement.WIRES,
+        placement=toolchain.CellPlacement.WIRES,
         progress=progress,
         constraints=constraints,
     )

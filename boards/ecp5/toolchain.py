@@ -45,15 +45,14 @@ _CONFIGURATION, _LOG = "design.config", "yosys.log"
 _READ = {".v": "read_verilog", ".il": "read_rtlil"}
 
 
-class Placement(Enum):
+class CellPlacement(Enum):
     """What nextpnr's placer looks at; the options."""
 
     CLOCK = ("--placer-heap-timingweight", "100", "--placer-heap-critexp", "4")
     """The clock. Its defaults, 10 and 2, leave critical cells far apart: 67.8 MHz for 74.6 at
     4 x 4, seed 1."""
-    WIRES = ("--placer", "static", "--no-tmdriv")
-    """Short wires alone, where the clock leaves time: the report still tells what it can be. At
-    8 x 8 they have three fifths of the length, without which the router does not end."""
+    WIRES = ("--placer", "static")
+    """Short wires, where the clock leaves time: three fifths of the length at 8 x 8."""
 
 
 class FlowError(PolymapError, RuntimeError):
@@ -129,7 +128,7 @@ def routed(
     device: Ecp5,
     seed: int,
     aim_mhz: float,
-    placement: Placement,
+    placement: CellPlacement,
     progress: Progress,
     constraints: str | None = None,
 ) -> Routing:

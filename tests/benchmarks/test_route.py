@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.route.__main__ import DEVICE, TOP
 from boards.ecp5.timing_report import read
-from boards.ecp5.toolchain import Placement, netlist, routed
+from boards.ecp5.toolchain import CellPlacement, netlist, routed
 from dse.process.progress import Progress
 from hw.lib.emit import emit
 from hw.lib.queue import Queue
@@ -19,7 +19,7 @@ def test_a_queue_is_routed(tmp_path: Path) -> None:
     with Progress("test") as progress:
         sources = {"queue.v": emit(Queue(shape=4, depth=8), TOP).text}
         mapped = netlist(sources, TOP, progress=progress, folder=tmp_path)
-        aim = {"aim_mhz": 100, "placement": Placement.CLOCK}
+        aim = {"aim_mhz": 100, "placement": CellPlacement.CLOCK}
         routing = routed(mapped, device=DEVICE, seed=1, **aim, progress=progress)
         found = read(routing.report, 1)
     assert mapped.parent == tmp_path

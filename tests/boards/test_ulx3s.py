@@ -91,7 +91,7 @@ def test_a_small_design_becomes_the_same_bitstream_again(
                 device=device,
                 seed=1,
                 aim_mhz=25,
-                placement=toolchain.Placement.WIRES,
+                placement=toolchain.CellPlacement.WIRES,
                 progress=progress,
                 constraints=constraints,
             )

@@ -93,21 +93,18 @@ class ChannelGroups(wiring.Component):
         rest = Mux(fresh, self.i_channels, left)
         next_tile, next_group = Signal(16), Signal(16)
         regroups = self.i_step & move.group
-        ends, last = rest <= columns, rest <= 2 * columns
+        ends = rest <= columns
+        last = Mux(regroups, rest <= 2 * columns, ends)
         m.d.comb += [
             next_tile.eq(offset + rest),
             next_group.eq(offset + columns),
         ]
+        # A short group's first byte is as far before the tile's end, whichever group it is.
+        first_byte = Mux(regroups, next_group, offset)
         m.d.sync += [
             self.o_size.eq(Mux(ends, rest, columns)),
-            self.o_last.eq(Mux(regroups, last, ends)),
-            self.o_start.eq(
-                Mux(
-                    regroups,
-                    self._start(next_group, rest - columns, last),
-                    self._start(offset, rest, ends),
-                )
-            ),
+            self.o_last.eq(last),
+            self.o_start.eq(Mux(self.i_turned & last, offset + rest - columns, first_byte)),
         ]
         with m.If(self.i_step):
             to_tile = Mux(move.tile, next_tile, Mux(move.again, first, next_group))
@@ -121,11 +118,6 @@ class ChannelGroups(wiring.Component):
         with m.If(self.i_begin):
             m.d.sync += [fresh.eq(1), offset.eq(0), first.eq(0)]
         return m
-
-    def _start(self, offset: Any, rest: Any, last: Any) -> Any:
-        """The channel in a word's first byte: before the group's, if the group is short."""
-        short = self.i_turned & last
-        return offset - Mux(short, self._columns - rest, 0)
 
 
 class PixelWalk(wiring.Component):
