@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from benchmarks.depth.blocks import Block, blocks
 from benchmarks.depth.cells import LEVEL, cell
 from benchmarks.depth.levels import Timing
 from benchmarks.depth.survey import TOP
+from benchmarks.depth.synthesis import SynthesisError, Yosys, installed
 from hw.isa.config import TRANSFORMS
 from hw.lib.emit import Verilog, emit
 from hw.lib.oldest import Oldest
@@ -198,6 +200,16 @@ def test_what_is_too_large_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [block.module for block in found] == ["p.a.b.c", "p.a.b", "p.a", "p"]
     assert all(set(block.texts) == {block.module} for block in found)
     assert set(found[1].inner) == {"p.a.b.c"}
+
+
+def test_a_yosys_of_the_machine_is_known_by_what_it_says(tmp_path: Path) -> None:
+    for name, text in (("yosys", "echo Yosys 9"), ("silent", "true")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    assert installed(f"{tmp_path}/yosys") == Yosys(tmp_path / "yosys", "Yosys 9")
+    for name in ("silent", "nothing"):
+        with pytest.raises(SynthesisError, match=f"--yosys {tmp_path}/{name}: no such program"):
+            installed(f"{tmp_path}/{name}")
 
 
 def test_budget_only_falls() -> None:
