@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.depth.__main__ import small
+from boards.ecp5.floor_plan import array_sites
 from boards.ecp5.timing_report import Routed, read
 from boards.ecp5.toolchain import CellPlacement, Ecp5, netlist, routed
 from dse.process import interrupt
@@ -29,7 +30,7 @@ from polymap.commands import output
 AIM_MHZ = 50.0
 CACHE = Path("build/route")
 DEVICE = Ecp5(size="85", package="CABGA756", speed=6)
-TOP = "polymap"
+TOP, ARRAY = "polymap", "conv.array."
 
 
 def main() -> int:
@@ -41,7 +42,8 @@ def main() -> int:
             progress.stage("elaborating")
             overlay = Overlay(config=config, primitive=Primitive(name="mult18x18d"))
             sources = {f"{TOP}.v": emit(overlay, TOP).text}
-            mapped = netlist(sources, TOP, progress=progress, folder=CACHE)
+            sites = array_sites(config, ARRAY)
+            mapped = netlist(sources, TOP, sites=sites, progress=progress, folder=CACHE)
             aim = {"device": DEVICE, "aim_mhz": arguments.aim, "placement": CellPlacement.CLOCK}
             found = [
                 read(routed(mapped, seed=seed, **aim, progress=progress).report, seed)

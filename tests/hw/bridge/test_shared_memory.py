@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
-from hw.bridge import shared_memory
 from hw.bridge.shared_memory import SharedMemory
 
 SIZE, WIDTH = 512, 8
 ROWS = SIZE // WIDTH
 DECERR = 3
-
-
-@pytest.fixture(autouse=True, params=[16, 1 << 11], ids=["four banks", "one bank"])
-def banks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_memory, "BANK_ROWS", request.param)
 
 
 def simulate(dut: SharedMemory, *benches: Any) -> None:
