@@ -51,6 +51,7 @@ class Board:
     dsp_columns : whole columns of DSP slices, by die; a cascade lies in one.
     memory_channels : of ``channel_rate`` bytes per second each, such as DDR4-2400 of 64 bits.
     clock_hz : the clock that designs for this board aim at; ``clock_standing``: what supports it.
+    address_bits : of addresses and sizes in the memory, as an overlay's registers hold them.
     source : who says what the card leaves; empty: the resources are those of the bare device.
     """
 
@@ -67,6 +68,7 @@ class Board:
     clock_standing: ClockStanding = ClockStanding.ASSUMED
     family: DeviceFamily = DeviceFamily.ULTRASCALE
     channel_rate: float = DDR4_2400_CHANNEL
+    address_bits: int = 64
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -196,6 +198,7 @@ ULX3S = Board(
     clock_hz=25e6,
     family=DeviceFamily.ECP5,
     channel_rate=8 * 25e6,  # a word of eight bytes a cycle, on chip
+    address_bits=18,  # of 128 KiB on chip
 )
 BOARDS = {board.name: board for board in (U200, U250, KCU1500, ULX3S)}
 """The bare devices."""

@@ -54,7 +54,12 @@ class Realisation:
 
     def overlay(self) -> Overlay:
         """The gateware."""
-        return Overlay(config=self.config, ram_style=self.ram_style, primitive=self.primitive)
+        return Overlay(
+            config=self.config,
+            ram_style=self.ram_style,
+            primitive=self.primitive,
+            address_bits=self.board.address_bits,
+        )
 
 
 def realise(config: OverlayConfig, board: Board) -> Realisation:

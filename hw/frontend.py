@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.bus.axi import AXI4, AXI4Lite, AXI4Read
+from hw.bus.axi import ADDRESS_BITS, AXI4, AXI4Lite, AXI4Read
 from hw.bus.masters import Masters
 from hw.bus.registers import ControlSlave
 from hw.control.flow import InstructionFlow
@@ -27,6 +27,7 @@ from hw.isa.register_map import (
 )
 from hw.lib.replay import WeightBuffer, WeightRead
 from hw.lib.reset_register import in_reset
+from hw.lib.sizes import check_sizes
 from hw.lib.table_lanes import table_write
 from hw.lib.tensor_memory import read_request, write_request
 from hw.move.load import Load
@@ -47,6 +48,7 @@ class Frontend(wiring.Component):
     Parameters
     ----------
     config : the overlay's.
+    address_bits : of the regions' addresses and sizes.
 
     Members
     -------
@@ -67,8 +69,10 @@ class Frontend(wiring.Component):
     o_events : starts and retirements, by ``COUNTED_ENGINES``.
     """
 
-    def __init__(self, *, config: OverlayConfig) -> None:
+    def __init__(self, *, config: OverlayConfig, address_bits: int = ADDRESS_BITS) -> None:
+        check_sizes(1, ADDRESS_BITS, address_bits=address_bits)
         self._config = config
+        self._address_bits = address_bits
         self._buffer = {"depth": config.weight_words, "word_bits": 8 * config.weight_word_bytes}
         super().__init__(
             {
@@ -100,7 +104,9 @@ class Frontend(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        m.submodules.slave = slave = ControlSlave(watchdog_cycles=config.watchdog_cycles)
+        m.submodules.slave = slave = ControlSlave(
+            watchdog_cycles=config.watchdog_cycles, address_bits=self._address_bits
+        )
         m.submodules.supervisor = supervisor = Supervisor(failures=8)
         m.submodules.masters = masters = Masters(
             data_bytes=config.axi_bytes, weight_ports=config.weight_ports

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from hw.bus.axi import AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
+from hw.bus.axi import ADDRESS_BITS, AXI4, AXI4Lite, AXI4Read, connect_flat, flat_members
 from hw.conv.array.parameter_chain import ParameterMemory
 from hw.conv.array.primitive import Primitive, suited
 from hw.conv.convolution import ConvEngine
@@ -17,6 +17,7 @@ from hw.isa import HEAD, Engine
 from hw.isa.config import OverlayConfig
 from hw.isa.register_map import MAP_ADDRESS_BITS
 from hw.lib.reset_register import in_reset
+from hw.lib.sizes import check_sizes
 from hw.lib.tensor_memory import TensorMemory, write_request
 from hw.pool.engine import PoolEngine
 
@@ -56,6 +57,7 @@ class Overlay(wiring.Component):
     config : its parameters.
     ram_style : the vendor's attribute on the tensor memory's banks, such as "ultra", or None.
     primitive : what the PEs are made of; None: what suits the platform.
+    address_bits : of the regions' addresses and sizes in DRAM; registers have no more.
 
     Members
     -------
@@ -71,8 +73,11 @@ class Overlay(wiring.Component):
         config: OverlayConfig,
         ram_style: str | None = None,
         primitive: Primitive | None = None,
+        address_bits: int = ADDRESS_BITS,
     ) -> None:
+        check_sizes(1, ADDRESS_BITS, address_bits=address_bits)
         self._config = config
+        self._address_bits = address_bits
         self._ram_style = ram_style
         self._primitive = primitive
         trace = trace_layout(config).members
@@ -93,7 +98,7 @@ class Overlay(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._config
-        m.submodules.frontend = frontend = Frontend(config=config)
+        m.submodules.frontend = frontend = Frontend(config=config, address_bits=self._address_bits)
         primitive = suited(platform) if self._primitive is None else self._primitive
         conv, pool = ConvEngine(config=config, primitive=primitive), PoolEngine(config=config)
         readers = READERS[config.tensor_copies]

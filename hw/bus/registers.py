@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.bus.axi import AXI4Lite
+from hw.bus.axi import ADDRESS_BITS, AXI4Lite
 from hw.isa import register_map as registers
-from hw.isa.register_map import MAP_ADDRESS_BITS, REGISTERS, Access, Control
+from hw.isa.register_map import MAP_ADDRESS_BITS, REGIONS, REGISTERS, Access, Control
 from hw.lib.sizes import check_sizes
 
 
@@ -25,6 +26,7 @@ class ControlSlave(wiring.Component):
     Parameters
     ----------
     watchdog_cycles : reset value of the watchdog register.
+    address_bits : of the regions' addresses and sizes; those above read as zero and are not there.
 
     Members
     -------
@@ -40,10 +42,14 @@ class ControlSlave(wiring.Component):
     o_interrupt : to the host.
     """
 
-    def __init__(self, *, watchdog_cycles: int) -> None:
+    def __init__(self, *, watchdog_cycles: int, address_bits: int = ADDRESS_BITS) -> None:
         check_sizes(0, (1 << 32) - 1, watchdog_cycles=watchdog_cycles)
-        names = registers.layout(Access.READ_WRITE).members
-        self._init = {name: REGISTERS[name].reset for name in names} | {"watchdog": watchdog_cycles}
+        check_sizes(1, ADDRESS_BITS, address_bits=address_bits)
+        self._bits = dict(registers.layout(Access.READ_WRITE).members)
+        self._bits |= dict.fromkeys(REGIONS, address_bits)
+        self._init = {
+            name: REGISTERS[name].reset & (1 << bits) - 1 for name, bits in self._bits.items()
+        } | {"watchdog": watchdog_cycles}
         super().__init__(
             {
                 "bus": In(AXI4Lite(address_bits=MAP_ADDRESS_BITS)),
@@ -118,24 +124,24 @@ class ControlSlave(wiring.Component):
             m.d.sync += [self.o_start.eq(1), ended.eq(0)]
 
     def _writable(self) -> list[tuple[int, Any]]:
-        return _words(self.o_settings, Access.READ_WRITE)
+        return _words(self.o_settings, self._bits)
 
     def _readable(self) -> list[tuple[int, Any]]:
-        return _words(self.i_values, Access.READ_ONLY)
+        return _words(self.i_values, registers.layout(Access.READ_ONLY).members)
 
 
 def _write(m: Module, target: Any, write: Any) -> None:
     """Those bytes of a word whose strobes are set: they enable, so that no bit has a choice."""
-    for byte in range(len(write.strb)):
-        with m.If(write.strb[byte]):
-            m.d.sync += target.word_select(byte, 8).eq(write.data.word_select(byte, 8))
+    for first in range(0, len(target), 8):
+        byte = target[first : first + 8]
+        with m.If(write.strb[first // 8]):
+            m.d.sync += byte.eq(write.data[first : first + len(byte)])
 
 
-def _words(values: Any, access: Access) -> list[tuple[int, Any]]:
-    """Word number and 32-bit value of every word of the registers of one access kind."""
+def _words(values: Any, bits: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    """Number and value of every word of some registers, as far as there are bits of it."""
     return [
-        ((register.offset >> 2) + word, values[name][32 * word : 32 * word + 32])
-        for name, register in REGISTERS.items()
-        if register.access is access
-        for word in range(register.words)
+        ((REGISTERS[name].offset >> 2) + first // 32, values[name][first : min(first + 32, width)])
+        for name, width in bits.items()
+        for first in range(0, width, 32)
     ]

@@ -18,6 +18,8 @@ WEIGHT_BASES = tuple(f"weights{port}" for port in range(MAX_WEIGHT_PORTS))
 SIZES = {base.name.lower(): f"{base.name.lower()}_bytes" for base in Base} | {
     WEIGHT_BASES[0]: "weights_bytes"  # all stripes are of one size
 }
+REGIONS = (*(base.name.lower() for base in Base), *WEIGHT_BASES, *SIZES.values())
+"""Registers of where the regions in DRAM are, and of their bytes."""
 UNLIMITED = (1 << 64) - 1
 
 

@@ -20,7 +20,7 @@ from boards.board import U200, ULX3S, BoardError
 from boards.ecp5 import built, toolchain
 from boards.ecp5.timing_report import PathStep, Routed, read
 from boards.ecp5.toolchain import FlowError, Routing
-from boards.ecp5.ulx3s_design import BAUD, CLOCK_HZ, DEVICE, DIVISOR, TOP, project
+from boards.ecp5.ulx3s_design import BAUD, CLOCK_HZ, DEVICE, DIVISOR, MEMORY_BYTES, TOP, project
 from boards.realise import realise
 from boards.runtime import serial_link
 from dse.explore.resources import Resources
@@ -179,3 +179,4 @@ def test_the_board_carries_what_is_built_on_it() -> None:
     assert real.primitive.name == "mult18x18d"
     assert real.ram_style is None
     assert Resources.total(real.blocks.values()).within(ULX3S.limits)
+    assert 1 << ULX3S.address_bits > MEMORY_BYTES  # a region's size may be that of all
