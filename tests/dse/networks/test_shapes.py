@@ -63,3 +63,18 @@ def test_without_dense_drops_the_classifier_and_what_follows() -> None:
     network = without_dense(net.build())
     assert [op.name for op in network.operators] == ["conv"]
     assert network.outputs == ("conv",)
+
+
+def test_without_dense_keeps_those_that_a_convolution_follows() -> None:
+    """As in a squeeze and excitation, whose factors go into the next convolution's input."""
+    net = OutlineBuilder("net", (8, 8, 3))
+    x = net.conv("input", "conv", 4, 3)
+    squeezed = net.dense(net.global_average(x, "average"), "squeeze", 2)
+    excited = net.dense(squeezed, "excite", 4)
+    y = net.conv(excited, "padded", 4, 3)  # on one pixel, but not fully connected
+    net.dense(net.dense(y, "fc1", 16), "fc2", 10)
+    network = without_dense(net.build())
+    assert [op.name for op in network.operators] == [
+        *("conv", "average", "squeeze", "excite", "padded")
+    ]
+    assert network.outputs == ("padded",)
