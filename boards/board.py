@@ -196,6 +196,7 @@ ULX3S = Board(
     ff=83_640,
     memory_channels=1,
     clock_hz=25e6,
+    clock_standing=ClockStanding.ROUTED,  # 8 x 8: docs/boards.md
     family=DeviceFamily.ECP5,
     channel_rate=8 * 25e6,  # a word of eight bytes a cycle, on chip
     address_bits=18,  # of 128 KiB on chip
