@@ -2,8 +2,9 @@
 
 The best design of each network for each board, as ``polymap explore --no-dense`` finds it; a table
 of all, and of each the layers that add a thousand cycles or more to their multiplications, by
-part and cause (``dse.explore.waterfall``), of the exact model.  A network is a benchmark's name or
-an ONNX file.
+part and cause (``dse.explore.waterfall``), of the exact model; layers that do not differ in these
+numbers have one row, "x 4", with the numbers of each.  A network is a benchmark's name or an ONNX
+file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.arguments import convolutional, explored, line
 from boards.board import Board, board
+from dse.cost.infeasible import Infeasible
 from dse.cost.overlay_model import OverlayModel
 from dse.explore.exploration import Exploration
 from dse.explore.search import explore, predict
@@ -46,7 +48,7 @@ def row(name: str, target: Board, found: Exploration) -> str:
     total = execution.cycles.total
     return line(
         name,
-        f"{target.name}, {'what the card leaves' if target.source else 'bare device'}",
+        _offer(target),
         f"{mapping.rows} x {mapping.columns}, {found.lanes}, {found.winograd}",
         f"{mapping.dsp:,}",
         f"{total:,}",
@@ -55,19 +57,27 @@ def row(name: str, target: Board, found: Exploration) -> str:
     )
 
 
+def _offer(target: Board) -> str:
+    return f"{target.name}, {'what the card leaves' if target.source else 'bare device'}"
+
+
 def layer_rows(found: Exploration) -> Iterator[str]:
     """The layers that add most, then all others together."""
     layers = found.waterfall_by_layer
     choices = {layer.name: layer for layer in found.mapping.layers}
     added = {name: _added(parts) for name, parts in layers.items()}
     named = [name for name in sorted(added, key=lambda n: -added[n]) if added[name] >= LEAST]
+    equal: dict[tuple[str, ...], list[str]] = {}
     for name in named:
         choice = choices.get(name)
         way = f"{choice.label}" if choice else ""
-        yield _parts_row(name, way, layers[name], _cause(found, choice, layers[name]))
+        cells = _parts_cells(way, layers[name], _cause(found, choice, layers[name]))
+        equal.setdefault(cells, []).append(name)
+    for cells, (first, *more) in equal.items():
+        yield line(f"`{first}` x {len(more) + 1}" if more else f"`{first}`", *cells)
     others = [parts for name, parts in layers.items() if name not in named]
     rest = {part: sum(parts[part] for parts in others) for part in PARTS}
-    yield _parts_row(f"others ({len(others)})", "", rest, "less than a thousand each")
+    yield line(f"others ({len(others)})", *_parts_cells("", rest, "less than a thousand each"))
 
 
 def _added(parts: Parts) -> float:
@@ -95,9 +105,10 @@ def _edges(found: Exploration, choice: LayerChoice) -> str:
     return ", ".join(idle) or "operand words or tiles that are not full"
 
 
-def _parts_row(name: str, way: str, parts: Parts, cause: str) -> str:
+def _parts_cells(way: str, parts: Parts, cause: str) -> tuple[str, ...]:
+    """All cells of a row behind the layer's name."""
     cycles = [sum(parts.values()), _added(parts), *(parts[part] for part in list(PARTS)[1:])]
-    return line(f"`{name}`" if way else name, way, *(f"{n:,.0f}" for n in cycles), cause)
+    return (way, *(f"{n:,.0f}" for n in cycles), cause)
 
 
 def _head(cells: Sequence[str]) -> str:
@@ -116,7 +127,11 @@ def main(arguments: Sequence[str]) -> None:
         network = convolutional(model)
         name = Path(model).stem
         for target in boards:
-            chosen = explore(network, target, array=asked.array, certify=False)
+            try:
+                chosen = explore(network, target, array=asked.array, certify=False)
+            except Infeasible as error:
+                print(line(name, _offer(target), f"none: {error}", "", "", "", ""), flush=True)
+                continue
             found = predict(chosen, network)
             print(row(name, target, found), flush=True)
             lines = "\n".join(layer_rows(found))
