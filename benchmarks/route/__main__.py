@@ -42,9 +42,10 @@ def main() -> int:
             progress.stage("elaborating")
             overlay = Overlay(config=config, primitive=Primitive(name="mult18x18d"))
             sources = {f"{TOP}.v": emit(overlay, TOP).text}
-            sites = array_sites(config, ARRAY)
+            placement = CellPlacement[arguments.placement.upper()]
+            sites = array_sites(config, ARRAY) if placement is CellPlacement.WIRES else {}
             mapped = netlist(sources, TOP, sites=sites, progress=progress, folder=CACHE)
-            aim = {"device": DEVICE, "aim_mhz": arguments.aim, "placement": CellPlacement.CLOCK}
+            aim = {"device": DEVICE, "aim_mhz": arguments.aim, "placement": placement}
             found = [
                 read(routed(mapped, seed=seed, **aim, progress=progress).report, seed)
                 for seed in arguments.seed or [1]
@@ -67,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lanes", type=int, choices=(1, 2), default=2)
     parser.add_argument("--winograd", choices=tuple(TRANSFORMS), default="none")
     parser.add_argument("--aim", type=float, default=AIM_MHZ, help="MHz that nextpnr aims at")
+    parser.add_argument(
+        "--placement",
+        choices=[one.name.lower() for one in CellPlacement],
+        default=CellPlacement.CLOCK.name.lower(),
+        help="for a fast clock, or, as `polymap build` does, for short wires: large arrays",
+    )
     parser.add_argument("--seed", type=int, action="append", help="repeatable; default: 1")
     parser.add_argument("--json", action="store_true")
     return parser
