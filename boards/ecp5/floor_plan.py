@@ -1,9 +1,9 @@
 """Where the array's multipliers lie in an ECP5-85F.
 
-Left alone, the placer fills one row of the device's multipliers with the array, up to the device's
-edge; the wires around it are then asked for twice as often as elsewhere, and the router does not
-come to an end (docs/boards.md).  Here the array takes all rows of multipliers alike, a few columns
-of it in each: rows of the array lie side by side, so that operands and sums go a short way.
+Left alone, the placer puts so much of the array around one row of multipliers, at the device's
+edge, that the router does not come to an end (decision 0030).  Here the array takes all rows of
+multipliers alike, a few columns of it in each: rows of the array lie side by side, so that operands
+and sums go a short way.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SITES = tuple(
 """Of all multipliers, by nextpnr's names (bels), row by row."""
 
 
-def array_sites(config: OverlayConfig, before: str) -> dict[str, str]:
+def array_sites(config: OverlayConfig, prefix: str) -> dict[str, str]:
     """The sites of the array's multipliers, by the names of their cells.
 
-    ``before`` : what stands before their names within the array.  Nothing for more multipliers than
+    ``prefix`` : what stands before their names within the array.  Nothing for more multipliers than
     there are sites.
     """
     columns = [f"column_{number}.column" for number in range(config.columns)]
@@ -34,7 +34,7 @@ def array_sites(config: OverlayConfig, before: str) -> dict[str, str]:
         columns.insert(0, "before")  # the column of corrections
     share = -(-len(columns) // len(DSP_ROWS))
     cells = [
-        f"{before}{column}.row_{row}.multiplier"
+        f"{prefix}{column}.row_{row}.multiplier"
         for first in range(0, len(columns), share)
         for row in range(config.rows)
         for column in columns[first : first + share]

@@ -114,6 +114,7 @@ def netlist(
     """Sources by file name, mapped to ECP5; kept, since every seed starts with it.
 
     ``sites`` : where cells must lie, by their names: nextpnr's names of the places (bels).
+    FlowError if a tool fails, or there is no such cell.
     """
     versions = tools()
     # An ECP5's memories hold zeros once it is configured.

@@ -23,8 +23,9 @@ DIVISOR = 4  # of the simulated line: the fewest cycles a byte
 def standalone(
     config: OverlayConfig, *, memory_bytes: int, primitive: Primitive = BEHAVIOURAL
 ) -> Verilog:
-    """What a board holds, with a fast serial line."""
-    overlay = Overlay(config=config, primitive=primitive)
+    """What a board holds, with a fast serial line; registers are as wide as its memory needs."""
+    bits = memory_bytes.bit_length()
+    overlay = Overlay(config=config, primitive=primitive, address_bits=bits)
     board = Standalone(
         config=config,
         overlay=overlay,
