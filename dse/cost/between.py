@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 
 from dse.cost.cost_model import PoolShape
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
+from dse.tiling.count import Count, lesser
 from dse.tiling.depthwise import DepthwiseForm
-from dse.tiling.grid import Count
 from dse.tiling.two_pixels import with_halves
 from hw.isa.config import OverlayConfig
 from hw.pool.cycles import pool_cost
@@ -31,13 +32,19 @@ def load_cycles(shape: Shape, template: OverlayConfig) -> int:
 
 def pool_lanes(columns: Count, template: OverlayConfig) -> Count:
     """Channels that the pooling engine handles per cycle: ``OverlayConfig.pool_channels``."""
-    return template.pool_lanes or np.minimum(columns, POOL_LANES)
+    return template.pool_lanes or lesser(columns, POOL_LANES)
 
 
 def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Count:
     """[A]: of one POOL, as ``hw.pool.cycles`` says; of a normalisation, of all of its blocks."""
+    return _by_lanes(partial(_pool_cycles, pool), template, columns)
+
+
+@lru_cache(maxsize=4096)
+def _pool_cycles(pool: PoolShape, config: OverlayConfig) -> int:
     height, width, channels = pool.output
     normalise = int(pool.kind == "normalise")
+    blocks = config.normalised_blocks(channels) if normalise else 1
     fields = {
         "tap_rows": pool.kernel[0],
         "tap_columns": pool.kernel[1],
@@ -45,18 +52,12 @@ def pool_cycles(pool: PoolShape, template: OverlayConfig, columns: Count) -> Cou
         "column_step": pool.stride[1] * channels,
         "out_width": width,
         "pixels": height * width,
-        "channels": channels,
+        "channels": -(-channels // blocks),
         "average": int(pool.kind == "average"),
         "product": int(pool.kind == "product"),
         "normalise": normalise,
     }
-
-    def cycles(config: OverlayConfig) -> int:
-        blocks = config.normalised_blocks(channels) if normalise else 1
-        own = fields | {"channels": -(-channels // blocks)}
-        return blocks * pool_cost(config, with_halves(own, config)).cycles
-
-    return _by_lanes(cycles, template, columns)
+    return blocks * pool_cost(config, with_halves(fields, config)).cycles
 
 
 def depthwise_cycles(conv: ConvShape, template: OverlayConfig, columns: Count) -> Count:
@@ -68,6 +69,14 @@ def _by_lanes(
     cycles: Callable[[OverlayConfig], int], template: OverlayConfig, columns: Count
 ) -> Count:
     """[A]: what depends on the array by the pooling engine's lanes alone."""
-    lanes, index = np.unique(pool_lanes(columns, template), return_inverse=True)
-    costs = [cycles(replace(template, pool_lanes=int(n))) for n in lanes]
+    lanes = pool_lanes(columns, template)
+    if not isinstance(lanes, np.ndarray):
+        return float(cycles(_of_lanes(template, int(lanes))))
+    counts, index = np.unique(lanes, return_inverse=True)
+    costs = [cycles(_of_lanes(template, int(n))) for n in counts]
     return np.array(costs, np.float64)[index]
+
+
+@lru_cache(maxsize=4096)
+def _of_lanes(template: OverlayConfig, lanes: int) -> OverlayConfig:
+    return replace(template, pool_lanes=lanes)

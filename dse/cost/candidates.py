@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from dse.cost import closed
 from dse.cost import winograd_closed as winograd
 from dse.cost.closed import TileNest
 from dse.cost.winograd_closed import WinogradTiles
-from dse.tiling.grid import Count, Grid, balanced, ceil_div, distinct, floor_div, last_part
+from dse.tiling.count import Count, ceil_div, distinct, either, floor_div, greater, lesser
+from dse.tiling.grid import Grid, balanced, last_part
 from dse.tiling.part_chunks import Taps
 from hw.isa import Dataflow
 from hw.isa.transforms import Transform
@@ -84,7 +83,7 @@ class Tiling:
     @property
     def longest(self) -> Count:
         """Cycles that array and weight stream take, whichever is longer."""
-        return np.maximum(self.cycles, self.beats)
+        return greater(self.cycles, self.beats)
 
     @property
     def cost(self) -> tuple[Count, Count]:
@@ -100,9 +99,9 @@ def tilings(block: ConvExtents, flow: Dataflow, grid: Grid) -> list[Tiling]:
     if flow is not Dataflow.IS:
         return [tiling(block, flow, grid, grid.columns)]
     depth = grid.template.accumulator_depth
-    kept = np.clip(floor_div(grid.weight_words, block.chunks), 1, depth)
+    kept = lesser(greater(floor_div(grid.weight_words, block.chunks), 1), depth)
     tiles = [balanced(block.channels, limit, grid.columns) for limit in (depth, kept)]
-    tiles = distinct(np.minimum(tile, block.channels) for tile in tiles)
+    tiles = distinct(lesser(tile, block.channels) for tile in tiles)
     return [tiling(block, flow, grid, tile) for tile in tiles]
 
 
@@ -129,12 +128,12 @@ def tiling(block: ConvExtents, flow: Dataflow, grid: Grid, channel_tile: Count) 
     segments = ceil_div(block.channels, channel_tile)
     repeats = ceil_div(block.pixels, pixel_tile)
     if flow is Dataflow.IS:
-        words = np.minimum(channel_tile, block.channels) * block.chunks
+        words = lesser(channel_tile, block.channels) * block.chunks
         last = last_part(block.channels, channel_tile) * block.chunks
     else:
         words = last = grid.rows * block.chunks
     replay = (repeats > 1) & (words <= grid.weight_words)
-    repeats = np.where(replay, 1, repeats)
+    repeats = either(replay, 1, repeats)
     return Tiling(
         dataflow=flow,
         channel_tile=channel_tile,
@@ -148,7 +147,7 @@ def tiling(block: ConvExtents, flow: Dataflow, grid: Grid, channel_tile: Count) 
         fill=closed.fill_cycles(flow, tiles, grid),
         cycles=closed.array_cycles(flow, tiles, grid),
         drain=closed.drain_cycles(flow, tiles, grid),
-        legal=(np.maximum(repeats, segments) <= SEGMENT_LIMIT)
+        legal=(greater(repeats, segments) <= SEGMENT_LIMIT)
         & (block.chunks <= CHUNK_LIMIT)
         & (row <= depth),
     )
@@ -168,16 +167,16 @@ def winograd_tilings(shape: Tiled, flow: Dataflow, grid: Grid) -> list[Tiling]:
     channel_tile = grid.columns
     if flow is Dataflow.IS:
         channels = balanced(shape.channels, depth // elements, grid.columns)
-        channel_tile = np.minimum(shape.channels, channels)
+        channel_tile = lesser(shape.channels, channels)
     several = ceil_div(shape.channels, channel_tile) > 1
-    blocks = np.where(several, shape.patches, 1)
+    blocks = either(several, shape.patches, 1)
     scratch = grid.template.scratch_words
     limit = grid.columns if flow is Dataflow.IS else depth // elements
     rooms = [floor_div(scratch, (blocks + more) * elements) for more in (0, 1)]
-    most = np.minimum(np.minimum(limit, rooms[1]), shape.tiles)
-    limits = [np.minimum(limit, rooms[0]), *(ceil_div(most, n) for n in (1, 2, 3, 4))]
+    most = lesser(lesser(limit, rooms[1]), shape.tiles)
+    limits = [lesser(limit, rooms[0]), *(ceil_div(most, n) for n in (1, 2, 3, 4))]
     multiple = grid.rows if flow is Dataflow.IS else 1
-    tiles = distinct(balanced(shape.tiles, np.maximum(1, limit), multiple) for limit in limits)
+    tiles = distinct(balanced(shape.tiles, greater(1, limit), multiple) for limit in limits)
     return [
         _winograd_tiling(shape, flow, grid, channel_tile, units, rooms[0] >= 1) for units in tiles
     ]
@@ -199,7 +198,7 @@ def _winograd_tiling(
     channels = shape.channels if by_channel else tiles.channel_tiles * grid.rows
     words = shape.chunks * channels
     replay = (repeats > 1) & (words <= grid.weight_words)
-    repeats = np.where(replay, 1, repeats)
+    repeats = either(replay, 1, repeats)
     return Tiling(
         dataflow=flow,
         channel_tile=channel_tile,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from dse.tiling.grid import Count, Grid, ceil_div, last_part, parts
+from dse.tiling.count import Count, ceil_div, either, greater, lesser
+from dse.tiling.grid import Grid, last_part, parts
 from dse.tiling.part_chunks import CHUNK_GAP, Taps, skipping_cycles
 from hw.isa import Dataflow
 from hw.isa.timing import (
@@ -38,15 +37,13 @@ class TileNest:
 
 def fill_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
     """From the start of the CONV to its first wave."""
-    pixels = np.minimum(tiles.pixels, tiles.pixel_tile)
+    pixels = lesser(tiles.pixels, tiles.pixel_tile)
     match flow:
         case Dataflow.WS:
-            loaded = ACCEPTED + np.maximum(
-                THERE_LATENCY + grid.least - 1, grid.margin + READY_LATENCY
-            )
+            loaded = ACCEPTED + greater(THERE_LATENCY + grid.least - 1, grid.margin + READY_LATENCY)
             if tiles.taps is not None:
-                return np.maximum(loaded + grid.lanes - 1, FED + TAPS_LATER)
-            return np.maximum(loaded, FED)
+                return greater(loaded + grid.lanes - 1, FED + TAPS_LATER)
+            return greater(loaded, FED)
         case Dataflow.IS:
             return FED + pixels - 1 + THERE_LATENCY + grid.least - 1
         case Dataflow.NS:
@@ -62,13 +59,13 @@ def array_cycles(flow: Dataflow, tiles: TileNest, grid: Grid) -> Count:
                 rows = int(tiles.pixel_tile) // tiles.taps.row
                 words = tiles.chunks / tiles.taps.count
                 once = skipping_cycles(tiles.taps, rows, words, least)
-                tail = np.maximum(last + CHUNK_GAP, least) - last
+                tail = greater(last + CHUNK_GAP, least) - last
                 opens: Count = 0
             else:
                 sizes = parts(tiles.pixels, tiles.pixel_tile)
-                once = tiles.chunks * sum(count * np.maximum(size, least) for size, count in sizes)
-                tail = np.maximum(last, least) - last
-                opens = np.where(tail > 0, 0, 1)
+                once = tiles.chunks * sum(count * greater(size, least) for size, count in sizes)
+                tail = greater(last, least) - last
+                opens = either(tail > 0, 0, 1)
             return _channel_tiles(tiles, once, grid, opens) - tail
         case Dataflow.NS:
             count = ceil_div(tiles.pixels, tiles.pixel_tile)
@@ -97,7 +94,7 @@ def _channel_tiles(tiles: TileNest, cycles: Count, grid: Grid, opens: Count = 0)
     """All channel tiles of so many cycles, each of which waits for its parameters: it is looked
     whether they are there for the ``opens`` cycles behind the tile before."""
     count = ceil_div(tiles.channels, tiles.channel_tile)
-    return (count - 1) * np.maximum(cycles + opens, grid.parameter_period) + cycles
+    return (count - 1) * greater(cycles + opens, grid.parameter_period) + cycles
 
 
 def _stationary_inputs(
@@ -114,13 +111,13 @@ def _stationary_inputs(
     stream = channels + ceil_div(channels, grid.columns)
     wait = _group_wait(channels, pixels, grid)
     last = stream + wait + grid.lanes - 2
-    swap, last_swap = np.maximum(stream, grid.least), np.maximum(stream + wait, grid.least)
-    mixed = np.where(chunks > 1, (chunks - 2) * serial + grid.least + last_swap, 0)
-    tile = np.maximum(chunks * serial, (chunks - 1) * swap + last_swap)
-    return np.maximum(tile, mixed), (chunks - 1) * np.maximum(serial, swap) + last
+    swap, last_swap = greater(stream, grid.least), greater(stream + wait, grid.least)
+    mixed = either(chunks > 1, (chunks - 2) * serial + grid.least + last_swap, 0)
+    tile = greater(chunks * serial, (chunks - 1) * swap + last_swap)
+    return greater(tile, mixed), (chunks - 1) * greater(serial, swap) + last
 
 
 def _group_wait(channels: Count, pixels: Count, grid: Grid) -> Count:
     """IS: a tile's last group, if short, waits until the one before has left the corner turn."""
     short = last_part(channels, grid.columns)
-    return np.where(channels > grid.columns, np.maximum(0, pixels - short), 0)
+    return either(channels > grid.columns, greater(0, pixels - short), 0)

@@ -95,6 +95,15 @@ class CostModel(Protocol):
     def cycles(self, conv: ConvShape, labels: Sequence[Label], arrays: IntArray) -> FloatArray:
         """[A, labels]: cycles of the layer; infinite where an array cannot do it."""
 
+    def least(
+        self,
+        conv: ConvShape,
+        labels: Sequence[Label],
+        arrays: IntArray,
+        limit: FloatArray | None = None,
+    ) -> FloatArray:
+        """[A]: the least of the labels' cycles, or ``limit`` where none is below it."""
+
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         """The ways to keep a tensor that several layers read, or that a join assembles."""
 
@@ -126,6 +135,18 @@ class Divided(CostModel, Protocol):
 
     def split(self, conv: ConvShape, label: Label, arrays: IntArray) -> Mapping[str, FloatArray]:
         """[A] by part; together they are the layer's cycles."""
+
+
+def least_of(
+    model: CostModel,
+    conv: ConvShape,
+    labels: Sequence[Label],
+    arrays: IntArray,
+    limit: FloatArray | None,
+) -> FloatArray:
+    """``CostModel.least`` of a model whose cycles take little time."""
+    least: FloatArray = model.cycles(conv, labels, arrays).min(axis=1)
+    return least if limit is None else np.minimum(least, limit)
 
 
 def split(model: CostModel, conv: ConvShape, label: Label, arrays: IntArray) -> dict[str, float]:

@@ -10,7 +10,7 @@ from math import prod
 from dse.cost.candidates import ConvExtents, Tiled
 from dse.cost.ways import Way
 from dse.network.conv_shape import ConvShape
-from dse.tiling.grid import Count, ceil_div
+from dse.tiling.count import Count, ceil_div
 from dse.tiling.legality import ConvAlgorithm, group_sizes
 from dse.tiling.part_chunks import Taps
 from dse.tiling.run_form import RunForm, run_form

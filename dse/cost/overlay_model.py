@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from math import inf
 
 import numpy as np
+import numpy.typing as npt
 
 from dse.cost.between import BANDS, SHORTEST, depthwise_cycles, load_cycles, pool_cycles, pool_lanes
-from dse.cost.candidates import CONV_CYCLES, Tiled, tilings, winograd_tilings
+from dse.cost.candidates import CONV_CYCLES, ConvExtents, Tiled, tilings, winograd_tilings
 from dse.cost.cost_model import (
     POOLING,
     Crossing,
@@ -21,13 +22,16 @@ from dse.cost.cost_model import (
     as_arrays,
 )
 from dse.cost.extents import extents, packings
+from dse.cost.waves import least_waves
 from dse.cost.ways import Way, legal_labels, ways
 from dse.network.conv_shape import ConvShape
 from dse.network.pool_shape import PoolShape
 from dse.network.tensor import Shape
 from dse.passes import folded_shape
-from dse.tiling.grid import Count, Grid
+from dse.tiling.count import Count, either, greater, lesser
+from dse.tiling.grid import Grid
 from dse.tiling.legality import most_channels
+from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import DISPATCH
 from hw.lib.requantise import DSP_FACTOR
@@ -89,6 +93,43 @@ class OverlayModel:
             return np.array([[_on_one_array(self, conv, lb, rows, columns) for lb in labels]])
         return np.stack([self._cycles(conv, label, arrays) for label in labels], axis=1)
 
+    def least(
+        self,
+        conv: ConvShape,
+        labels: Sequence[Label],
+        arrays: IntArray,
+        limit: FloatArray | None = None,
+    ) -> FloatArray:
+        if len(arrays) == 1:
+            least = _least_on_one_array(self, conv, tuple(labels), *arrays[0].tolist())
+            return np.array([least])
+        grid = _grid(arrays, self.template)
+        best = np.full(len(arrays), inf) if limit is None else limit.copy()
+        bounds = [np.broadcast_to(self._bound(conv, lb, grid), best.shape) for lb in labels]
+        for k in sorted(range(len(labels)), key=lambda k: float(bounds[k].sum())):
+            (open_,) = np.nonzero(bounds[k] < best)
+            if len(open_):
+                cycles = self._cycles(conv, labels[k], arrays[open_])
+                best[open_] = np.minimum(best[open_], cycles)
+        return best
+
+    def _bound(self, conv: ConvShape, label: Label, grid: Grid) -> Count:
+        """No more than the cycles of a label: its waves, and one way through the array.
+
+        0 beside the array.
+        """
+        way = self.way(label)
+        if way.dataflow is None:
+            return 0
+        through = grid.rows if way.dataflow is Dataflow.IS else grid.rows + grid.columns
+        cuts = [(1, conv), *(_bands(conv, way) if conv.pooled else ())]
+        waves = (
+            parts * count * least_waves(shape, way.dataflow, grid)
+            for parts, part in cuts
+            for shape, count in self._convs(part, way, grid)
+        )
+        return through + reduce(lesser, waves)
+
     def _cycles(self, conv: ConvShape, label: Label, arrays: IntArray) -> FloatArray:
         """[A]: of one label; inf on arrays that no configuration has."""
         grid, way = _grid(arrays, self.template), self.way(label)
@@ -98,7 +139,7 @@ class OverlayModel:
             np.minimum(found, sum(parts.values()), out=found)
         if conv.pooled is not None:
             found += self._tail(conv, conv.pooled, way, options, grid)
-        found[((arrays < LEAST_SIDE) | (arrays > MOST_SIDE)).any(axis=1)] = inf
+        found[_beyond(arrays)] = inf
         return found
 
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
@@ -188,14 +229,11 @@ class OverlayModel:
         least = pooling
         if self.template.tensor_copies > 1 and way.dataflow is not None:
             steady = _steady(whole)
-            tile = way.form.rows if way.form else 1
-            for wanted in BANDS:
-                rows = tile * -(-conv.o1 // (wanted * tile))
-                count = -(-conv.o1 // rows)
-                band = _steady(self._candidates(_band(conv, rows), way, grid))
-                array = np.where(band < SHORTEST, inf, count * band)
-                done = np.maximum(array + pooling / count, array / count + pooling)
-                least = np.minimum(least, done - steady)
+            for count, part in _bands(conv, way):
+                band = _steady(self._candidates(part, way, grid))
+                array = either(band < SHORTEST, inf, count * band)
+                done = greater(array + pooling / count, array / count + pooling)
+                least = lesser(least, done - steady)
         return least + DISPATCH
 
     def _candidates(self, conv: ConvShape, way: Way, grid: Grid) -> Iterator[Parts]:
@@ -209,25 +247,31 @@ class OverlayModel:
             cycles = depthwise_cycles(conv, self.template, grid.columns)
             yield {"fill": 0, "array": cycles, "load": 0, "drain": DISPATCH}
             return
+        for shape, count in self._convs(conv, way, grid):
+            found = (
+                winograd_tilings(shape, way.dataflow, grid)
+                if isinstance(shape, Tiled)
+                else tilings(shape, way.dataflow, grid)
+            )
+            for tiling in found:
+                yield {
+                    "fill": tiling.fill + (count - 1) * CONV_CYCLES,
+                    "array": count * tiling.cycles,
+                    "load": (1 - self.prefetched) * count * (tiling.longest - tiling.cycles),
+                    "drain": either(tiling.legal, tiling.drain - 1 + DISPATCH, inf),
+                }
+
+    def _convs(
+        self, conv: ConvShape, way: Way, grid: Grid
+    ) -> Iterator[tuple[ConvExtents | Tiled, int]]:
+        """Of each packing of groups its CONVs, all of one shape, and how many there are."""
         if way.fold > 1:
             conv = folded_shape(conv, way.fold)
         for groups in packings(conv.groups):
             whole = extents(conv, way, groups, grid.reduction)
             pieces = -(-whole.channels // most_channels(self.template.parameter_depth))
             shape = replace(whole, channels=-(-whole.channels // pieces))
-            found = (
-                winograd_tilings(shape, way.dataflow, grid)
-                if isinstance(shape, Tiled)
-                else tilings(shape, way.dataflow, grid)
-            )
-            count = pieces * -(-conv.groups // groups)
-            for tiling in found:
-                yield {
-                    "fill": tiling.fill + (count - 1) * CONV_CYCLES,
-                    "array": count * tiling.cycles,
-                    "load": (1 - self.prefetched) * count * (tiling.longest - tiling.cycles),
-                    "drain": np.where(tiling.legal, tiling.drain - 1 + DISPATCH, inf),
-                }
+            yield shape, pieces * -(-conv.groups // groups)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -239,12 +283,29 @@ def _on_one_array(
     return float(cycles)
 
 
+@lru_cache(maxsize=1 << 14)
+def _least_on_one_array(
+    model: OverlayModel, conv: ConvShape, labels: tuple[Label, ...], rows: int, columns: int
+) -> float:
+    grid, best = Grid(float(rows), float(columns), model.template), inf
+    bounds = {label: model._bound(conv, label, grid) for label in labels}
+    for label in sorted(bounds, key=lambda label: bounds[label]):
+        if bounds[label] < best:
+            best = min(best, _on_one_array(model, conv, label, rows, columns))
+    return best
+
+
 def _steady(found: Iterable[Parts]) -> Count:
     """The least cycles but for fill and drain."""
-    least: Count = np.minimum.reduce(
-        np.broadcast_arrays(*(parts["array"] + parts["load"] for parts in found))
-    )
-    return least
+    return reduce(lesser, (parts["array"] + parts["load"] for parts in found))
+
+
+def _bands(conv: ConvShape, way: Way) -> Iterator[tuple[int, ConvShape]]:
+    """The cuts that are tried before a pooling: how many bands, and one of them."""
+    tile = way.form.rows if way.form else 1
+    for wanted in BANDS:
+        rows = tile * -(-conv.o1 // (wanted * tile))
+        yield -(-conv.o1 // rows), _band(conv, rows)
 
 
 def _band(conv: ConvShape, rows: int) -> ConvShape:
@@ -254,9 +315,16 @@ def _band(conv: ConvShape, rows: int) -> ConvShape:
     return replace(conv, height=height, padding=(0, left, 0, right), pooled=None)
 
 
+def _beyond(arrays: IntArray) -> npt.NDArray[np.bool_]:
+    """[A]: those that no configuration has."""
+    beyond = (arrays < LEAST_SIDE) | (arrays > MOST_SIDE)
+    return np.asarray(beyond.any(axis=1))
+
+
 def _grid(arrays: IntArray, template: OverlayConfig) -> Grid:
     """The arrays as columns of numbers; a single one as plain numbers, which are faster."""
-    rows, columns = arrays.T.astype(np.float64)
     if len(arrays) == 1:
-        rows, columns = rows[0], columns[0]
+        rows, columns = arrays[0].tolist()
+        return Grid(float(rows), float(columns), template)
+    rows, columns = arrays.T.astype(np.float64)
     return Grid(rows, columns, template)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving
+from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving, least_of
 from dse.cost.gemm import ceil_div
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
@@ -47,6 +47,15 @@ class ScaleSim:
         }
         stacked = np.stack([table[label.dataflow] for label in labels], axis=1)
         return stacked.astype(np.float64) * conv.groups
+
+    def least(
+        self,
+        conv: ConvShape,
+        labels: Sequence[Label],
+        arrays: IntArray,
+        limit: FloatArray | None = None,
+    ) -> FloatArray:
+        return least_of(self, conv, labels, arrays, limit)
 
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return (Label("plain"),)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
-from dse.tiling.grid import Count, Grid, ceil_div, floor_div, last_part, parts
+from dse.tiling.count import Count, ceil, ceil_div, either, floor_div, greater, lesser
+from dse.tiling.grid import Grid, last_part, parts
 from hw.isa import Dataflow
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import (
@@ -52,7 +51,7 @@ class WinogradTiles:
 
 def fill_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     """From the start of the CONV to its first sums: a whole block is transformed."""
-    words = shape.transform.elements * np.minimum(shape.tiles, shape.pixel_tile)
+    words = shape.transform.elements * lesser(shape.tiles, shape.pixel_tile)
     block = FED + FITS_LATENCY + words + _block_latency(shape)
     return block + THERE_LATENCY + grid.least + grid.lanes if flow is Dataflow.IS else block
 
@@ -66,7 +65,7 @@ def array_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     waves: Count = 0
     drains: Count = 0
     for tiles, tile_count in parts(shape.tiles, shape.pixel_tile):
-        for channels, channel_count in parts(shape.channels, shape.channel_tile):
+        for channels, channel_count in _channel_parts(flow, shape):
             count = tile_count * channel_count
             waves = waves + count * _waves(flow, shape, tiles, channels, grid)
             drains = drains + count * _drain(flow, shape, tiles, channels, grid)
@@ -74,15 +73,15 @@ def array_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     channels = last_part(shape.channels, shape.channel_tile)
     several = shape.channel_tiles > 1
     before = (
-        np.where(several, tiles, np.minimum(shape.tiles, shape.pixel_tile)),
-        np.where(several, shape.channel_tile, channels),
+        either(several, tiles, lesser(shape.tiles, shape.pixel_tile)),
+        either(several, shape.channel_tile, channels),
     )
     units = channels if flow is Dataflow.IS else tiles
     last = _drain(flow, shape, tiles, channels, grid)
     drain = shape.transform.elements * units + _drain_start(flow, grid)  # nothing follows it
     late = _drain(flow, shape, *before, grid) - _waves(flow, shape, tiles, channels, grid)
     first = _waves(flow, shape, *before, grid)
-    path = np.maximum(waves + np.maximum(0, late), first + drains - last) + drain
+    path = greater(waves + greater(0, late), first + drains - last) + drain
     # Nothing follows the last chunk; the first one's all-zero wave comes before its sums.
     looks = ceil_div(channels, grid.columns) - 1 if flow is Dataflow.IS else 0
     idle = _chunk(flow, tiles, channels, grid) - units - looks + _opens(flow, tiles, grid)
@@ -98,8 +97,15 @@ def drain_cycles(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     words = shape.transform.pixels * last_part(shape.tiles, shape.pixel_tile)
     channels = last_part(shape.channels, shape.channel_tile)
     group = shape.transform.elements * last_part(channels, grid.columns)
-    late = np.where(channels > grid.columns, np.maximum(0, words - group), 0)
+    late = either(channels > grid.columns, greater(0, words - group), 0)
     return result + late + words + BLOCK_QUEUE_LATENCY + RETIRE_LATENCY
+
+
+def _channel_parts(flow: Dataflow, shape: WinogradTiles) -> list[tuple[Count, Count]]:
+    """(size, how many) of the channel tiles; in WS all take as long."""
+    if flow is Dataflow.IS:
+        return parts(shape.channels, shape.channel_tile)
+    return [(shape.channel_tile, shape.channel_tiles)]
 
 
 def _waves(
@@ -113,7 +119,7 @@ def _waves(
 def _opens(flow: Dataflow, tiles: Count, grid: Grid) -> Count:
     """Cycles behind a tile of accumulators in which it is looked whether the next bank is free."""
     hidden = flow is Dataflow.IS or grid.lanes == 2
-    return 0 if hidden else np.where(tiles < grid.least, 0, 1)
+    return 0 if hidden else either(tiles < grid.least, 0, 1)
 
 
 def _drain(
@@ -127,13 +133,13 @@ def _drain(
     elements = shape.transform.elements
     if flow is not Dataflow.IS:
         parameters = elements + _longest(grid.template) + grid.parameter_period
-        return np.maximum(elements * tiles + _drain_start(flow, grid), parameters)
+        return greater(elements * tiles + _drain_start(flow, grid), parameters)
     rest = last_part(channels, grid.columns)
     turned = _result_latency(shape, grid) + shape.transform.pixels * tiles + THERE_LATENCY
     whole, last = elements * grid.columns, elements * rest
-    paced = (channels - rest) / grid.columns * np.maximum(whole, (whole + turned) / 2)
-    short = np.where(channels > grid.columns, turned, (last + turned) / 2)
-    return np.ceil(paced + np.maximum(last + DRAIN_START, short))
+    paced = (channels - rest) / grid.columns * greater(whole, (whole + turned) / 2)
+    short = either(channels > grid.columns, turned, (last + turned) / 2)
+    return ceil(paced + greater(last + DRAIN_START, short))
 
 
 @lru_cache
@@ -146,7 +152,7 @@ def _drain_start(flow: Dataflow, grid: Grid) -> Count:
     """From a tile's last wave, or from the drain before, to its first element."""
     if flow is Dataflow.IS:
         return DRAIN_START
-    return np.maximum(DRAIN_START, grid.margin + PARAMETER_START)
+    return greater(DRAIN_START, grid.margin + PARAMETER_START)
 
 
 def _chunk(flow: Dataflow, tiles: Count, channels: Count, grid: Grid) -> Count:
@@ -155,8 +161,8 @@ def _chunk(flow: Dataflow, tiles: Count, channels: Count, grid: Grid) -> Count:
     if flow is Dataflow.IS:
         serial = grid.rows * ceil_div(tiles, grid.rows)
         stream = channels + ceil_div(channels, grid.columns)
-        return np.maximum(np.maximum(stream, grid.least), serial)
-    return np.maximum(tiles + grid.lanes - 1, grid.least)
+        return greater(greater(stream, grid.least), serial)
+    return greater(tiles + grid.lanes - 1, grid.least)
 
 
 def _block_latency(shape: WinogradTiles) -> int:
@@ -179,16 +185,16 @@ def _scratch_waits(flow: Dataflow, shape: WinogradTiles, grid: Grid) -> Count:
     streams the blocks in between.
     """
     transform, scratch = shape.transform, grid.template.scratch_words
-    channels = np.minimum(shape.channels, shape.channel_tile)
+    channels = lesser(shape.channels, shape.channel_tile)
     several = shape.channel_tiles > 1
     total: Count = 0
     for tiles, count in parts(shape.tiles, shape.pixel_tile):
         block = transform.elements * tiles
-        room = np.maximum(1, floor_div(scratch, block))  # blocks
+        room = greater(1, floor_div(scratch, block))  # blocks
         stream = transform.elements * _chunk(flow, tiles, channels, grid)
-        begun = np.clip(room + 1 - scratch / block, 0, 1) * stream  # of the oldest block
+        begun = lesser(greater(room + 1 - scratch / block, 0), 1) * stream  # of the oldest block
         fill = block + FEED_LATENCY + 1 + _block_latency(shape)
-        wait = np.maximum(0, begun + fill - room * stream)
-        rounds = np.where(several, count, count * shape.patches / room)
-        total = total + wait * np.maximum(rounds - 1, 0)
+        wait = greater(0, begun + fill - room * stream)
+        rounds = either(several, count, count * shape.patches / room)
+        total = total + wait * greater(rounds - 1, 0)
     return total

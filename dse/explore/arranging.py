@@ -86,7 +86,7 @@ class Arrangements:
         @cache
         def least(conv: ConvShape) -> float:
             labels = restriction.allowed("", model.labels(conv))
-            return float(model.cycles(conv, labels, array).min())
+            return float(model.least(conv, labels, array)[0])
 
         @cache
         def copying(pool: PoolShape) -> float:

@@ -117,13 +117,10 @@ class CostGraph:
     ) -> FloatArray:
         if conv is None:
             return np.zeros((1, len(groups)))
-        labels = [label for group in groups for label in group]
-        cycles = self.model.cycles(conv, labels, arrays)
-        if len(labels) == len(groups):
-            return cycles
-        starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
-        least: FloatArray = np.minimum.reduceat(cycles, starts, axis=1)
-        return least
+        if all(len(group) == 1 for group in groups):
+            return self.model.cycles(conv, [label for (label,) in groups], arrays)
+        least = [self.model.least(conv, group, arrays) for group in groups]
+        return np.stack(least, axis=1)
 
 
 def _by_layout(labels: tuple[Label, ...], model: CostModel) -> tuple[tuple[Label, ...], ...]:

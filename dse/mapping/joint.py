@@ -50,6 +50,22 @@ class Joint:
             rest.difference_update(own)
         return self.share * found
 
+    def least(
+        self,
+        conv: ConvShape,
+        labels: Sequence[Label],
+        arrays: IntArray,
+        limit: FloatArray | None = None,
+    ) -> FloatArray:
+        found = np.full(len(arrays), np.inf) if limit is None else limit / self.share
+        rest = set(labels)
+        for model in self.fastest:
+            own = [label for label in model.labels(conv) if label in rest]
+            if own:
+                found = model.least(conv, own, arrays, found)
+            rest.difference_update(own)
+        return self.share * found
+
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return self._last.store_labels(shape, consumers)
 

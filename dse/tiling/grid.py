@@ -1,14 +1,11 @@
-"""The array, one or thousands, as the closed forms see it, and the arithmetic they share."""
+"""The array, one or thousands, as the closed forms see it, and how they cut what it works on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-import numpy as np
-
+from dse.tiling.count import Count, any_of, ceil_div, either, floor_div, greater, lesser
 from hw.isa.config import OverlayConfig
 from hw.isa.timing import (
     LEAST_TILE_CYCLES,
@@ -18,9 +15,6 @@ from hw.isa.timing import (
     parameter_margin,
     parameter_period,
 )
-
-Count = Any
-"""A whole number, or an array of them: integers or float64, which is several times as fast."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +48,12 @@ class Grid:
     @cached_property
     def weight_words(self) -> Count:
         """Depth of the weight buffer."""
-        return np.maximum(self.template.weight_words, 2 * np.maximum(self.rows, self.columns))
+        return greater(self.template.weight_words, 2 * greater(self.rows, self.columns))
 
     @cached_property
     def least(self) -> Count:
         """T: cycles between two swaps."""
-        return np.maximum(self.rows, LEAST_TILE_CYCLES)
+        return greater(self.rows, LEAST_TILE_CYCLES)
 
     @cached_property
     def travel(self) -> Count:
@@ -87,16 +81,6 @@ class Grid:
         return crossing_latency(self.template.crossings)
 
 
-def ceil_div(a: Count, b: Count) -> Count:
-    """a / b, rounded up; exact below 2^53, where no quotient is rounded to a whole number."""
-    return np.ceil(a / b)
-
-
-def floor_div(a: Count, b: Count) -> Count:
-    """a / b, rounded down; as exact."""
-    return np.floor(a / b)
-
-
 def balanced(total: Count, limit: Count, multiple: Count = 1) -> Count:
     """The tile of at most ``limit`` that cuts ``total`` into the fewest, most equal parts.
 
@@ -104,7 +88,7 @@ def balanced(total: Count, limit: Count, multiple: Count = 1) -> Count:
     """
     size = ceil_div(total, ceil_div(total, limit))
     rounded = ceil_div(size, multiple) * multiple
-    return np.where(rounded <= limit, rounded, size)
+    return either(rounded <= limit, rounded, size)
 
 
 def parts(total: Count, tile: Count) -> list[tuple[Count, Count]]:
@@ -114,19 +98,10 @@ def parts(total: Count, tile: Count) -> list[tuple[Count, Count]]:
     """
     whole = floor_div(total, tile)
     rest = total - whole * tile
-    found = [(tile, whole), (np.maximum(rest, 1), np.minimum(rest, 1))]
-    return [(size, count) for size, count in found if np.any(count)]
+    found = [(tile, whole), (greater(rest, 1), lesser(rest, 1))]
+    return [(size, count) for size, count in found if any_of(count)]
 
 
 def last_part(total: Count, tile: Count) -> Count:
     """Size of the last part."""
     return total - (ceil_div(total, tile) - 1) * tile
-
-
-def distinct(candidates: Iterable[Count]) -> list[Count]:
-    """Those that differ from all before them in any array."""
-    found: list[Count] = []
-    for candidate in candidates:
-        if not any(np.array_equal(candidate, other) for other in found):
-            found.append(candidate)
-    return found

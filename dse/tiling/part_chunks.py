@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from dse.tiling.grid import Count
+from dse.tiling.count import Count
 from hw.isa.timing import REUSE_DISTANCE, TAP_CHUNK
 
 CHUNK_GAP = max(TAP_CHUNK, REUSE_DISTANCE - 1)
@@ -49,6 +49,11 @@ class OutputAxis:
         at = np.arange(first, last) * self.stride + tap * self.dilation - self.before
         skipped = min(int(np.count_nonzero(at < 0)), last - first - 1)
         return skipped, int(np.count_nonzero((at >= 0) & (at < self.size)))
+
+    @cached_property
+    def all_inside(self) -> int:
+        """Pairs of a tap and a place of it inside the image."""
+        return sum(self.inside(tap, 0, self.places)[1] for tap in range(self.taps))
 
 
 @dataclass(frozen=True)

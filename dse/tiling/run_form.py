@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from dse.tiling.grid import Count, ceil_div
+from dse.tiling.count import Count, ceil_div
 
 
 class Tapped(Protocol):

@@ -345,3 +345,45 @@ def test_a_convolution_with_its_pooling_is_near_the_exact_model(label: Label, ne
     exact = layers["pool"].end - layers["conv"].start
     (found,) = model.cycles(layer_shapes(network)["conv"], [label], as_arrays(8, 32))[0]
     assert found == pytest.approx(exact, rel=near)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_least_of_all_labels(seed: int) -> None:
+    """What is ruled out by its waves alone is never the least; single arrays cost as many."""
+    rng = np.random.default_rng(seed)
+    winograd = str(rng.choice(list(TRANSFORMS)))
+    memories = {"scratch_words": int(rng.choice([512, 8192])), "accumulator_bits": 38}
+    template = OverlayConfig(
+        lanes=int(rng.integers(1, 3)),
+        winograd=winograd,
+        accumulator_depth=int(rng.choice([64, 512, 8192])),
+        weight_words=int(rng.choice([256, 4096])),
+        tensor_copies=int(rng.integers(1, 3)),
+        parameter_depth=int(rng.choice([64, 4096])),
+        **(memories if TRANSFORMS[winograd] else {}),
+    )
+    kernel = tuple(rng.choice([1, 2, 3, 5, 7], 2).tolist())
+    groups = int(rng.choice([1, 1, 2, 8]))
+    conv = ConvShape(
+        *rng.integers(max(kernel), 70, 2).tolist(),
+        groups * int(rng.choice([1, 3, 17, 64])),
+        groups * int(rng.choice([1, 5, 33, 100])),
+        kernel=kernel,
+        stride=tuple(rng.choice([1, 1, 2, 3], 2).tolist()),
+        padding=tuple(int(rng.integers(0, k // 2 + 1)) for k in (*kernel, *kernel)),
+        groups=groups,
+    )
+    if seed % 2:
+        shape = conv.o1, conv.o2, conv.cout
+        conv = replace(conv, pooled=PoolShape("max", (1, 1), (1, 1), shape, shape))
+    model = OverlayModel(template=template)
+    labels = model.labels(conv)
+    arrays = np.stack([rng.integers(2, 120, 50), rng.integers(2, 200, 50)], axis=1)
+    cycles = model.cycles(conv, labels, arrays)
+    np.testing.assert_array_equal(model.least(conv, labels, arrays), cycles.min(axis=1))
+    limit = np.quantile(cycles.min(axis=1), 0.5) * np.ones(len(arrays))
+    expected = np.minimum(limit, cycles.min(axis=1))
+    np.testing.assert_array_equal(model.least(conv, labels, arrays, limit), expected)
+    for array, one in zip(arrays[:5], cycles, strict=False):
+        np.testing.assert_array_equal(model.cycles(conv, labels, array[None])[0], one)
+        assert model.least(conv, labels, array[None])[0] == one.min()
