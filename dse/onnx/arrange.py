@@ -142,7 +142,8 @@ class Arranger:
         self, kind: str, inputs: list[DraftTensor], shape: Shape, channel: int = 0
     ) -> DraftTensor:
         name = f"{self._name}/{kind}"
-        output = DraftTensor(name, *shape, inputs[0].quantisation)
+        known = {tensor.quantisation for tensor in inputs}
+        output = DraftTensor(name, *shape, known.pop() if len(known) == 1 else None)
         return self._add(
             DraftLayer(
                 kind,  # type: ignore[arg-type]

@@ -83,6 +83,7 @@ class DraftLayer:
     ``partial``: the sum so far, of a sum of three or more, or a half of a PRelu.
     ``channel``: the first one of a slice.
     ``moves``: it computes nothing: every result is a value of its input, or zero.
+    ``lowest``: what it puts around an image is not zero, but below all that the image holds.
     ``transposed``: the convolution is ONNX's ConvTranspose, until ``enlarge`` replaces it.
     ``function``: what a table computes.
     ``combination``: of two tensors that a layer of this kind combines.
@@ -104,6 +105,7 @@ class DraftLayer:
     count_include_pad: bool = False
     channel: int = 0
     moves: bool = False
+    lowest: bool = False
     transposed: bool = False
     low: float = -np.inf
     high: float = np.inf

@@ -99,7 +99,7 @@ def _transposed_window(
     if shape is not None or mode.startswith("SAME"):
         sizes = shape or [n * s for n, s in zip(size, stride, strict=True)]
         cut = [max(f - n, 0) for f, n in zip(full, sizes[-axes:], strict=True)]
-        before = [n // 2 if mode != "SAME_LOWER" else n - n // 2 for n in cut]
+        before = [n // 2 if mode == "SAME_UPPER" else n - n // 2 for n in cut]
         outputs = list(sizes[-axes:])
     else:
         pads = listed("pads", 0, 2 * axes) if mode == "NOTSET" else [0] * 2 * axes

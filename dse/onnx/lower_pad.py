@@ -1,4 +1,4 @@
-"""Lowering of Pad: zeros, and the pixels at the edges again or mirrored."""
+"""Lowering of Pad: zeros, what no maximum chooses, the pixels at the edges again or mirrored."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import cast
 import numpy as np
 import onnx
 
+from dse.network.graph import INT8_MIN
 from dse.onnx.arrange import Arranger
 from dse.onnx.draft import DraftTensor
 from dse.onnx.drafting import Drafting
 from dse.onnx.lower_window import show, spatial
 from dse.onnx.padding import padded
-from dse.onnx.source import attribute, node_name
+from dse.onnx.source import attribute, node_name, operator
 from dse.onnx.values import OverlayValue, Unsupported, require
+
+LOWEST = -65504.0
+"""The least number of half precision; -inf and the least number of others are beyond it."""
+
+_AS_THEY_ARE = ("DequantizeLinear", "Identity", "QuantizeLinear")
 
 
 def pad(drafting: Drafting, node: onnx.NodeProto) -> None:
@@ -65,8 +71,10 @@ def _extended(
     top, left, bottom, right = sides
     mode = attribute(node, "mode", "constant")
     if mode == "constant":
-        _require_zero(drafting, node, x)
         layer = padded(node.output[0], node.op_type, image, sides)
+        layer.lowest = _is_lowest(drafting, node, x)
+        if not layer.lowest:
+            _require_zero(drafting, node, x)
         layer.name, layer.output.quantisation = node_name(node), image.quantisation
         layer.integers = x.is_quantised
         return drafting.add(layer)
@@ -81,12 +89,56 @@ def _extended(
     return image
 
 
+def _value(drafting: Drafting, node: onnx.NodeProto) -> float:
+    if attribute(node, "mode", "constant") != "constant":
+        return 0.0
+    given = drafting.array(node, 2)
+    return float(attribute(node, "value", 0.0) if given is None or not given.size else given.item())
+
+
+def below_all(drafting: Drafting, node: onnx.NodeProto) -> bool:
+    """Whether it adds a constant that no tensor of real numbers holds, such as -inf."""
+    try:
+        return _value(drafting, node) <= LOWEST
+    except Unsupported:
+        return False
+
+
+def _is_lowest(drafting: Drafting, node: onnx.NodeProto, x: OverlayValue) -> bool:
+    """Whether it adds what no maximum chooses, and nothing but maxima reads it.
+
+    What is beyond `LOWEST` is taken for that whoever reads it: no other layer can.
+    """
+    value, known = _value(drafting, node), x.tensor.quantisation
+    if x.is_quantised:
+        return value == np.iinfo(x.dtype).min and _only_maxima(drafting, node.output[0])
+    if below_all(drafting, node):
+        return True
+    return (
+        known is not None
+        and value <= known.scale * (INT8_MIN - known.zero_point)
+        and _only_maxima(drafting, node.output[0])
+    )
+
+
+def _only_maxima(drafting: Drafting, name: str) -> bool:
+    """Whether only MaxPool reads a tensor, as it is or quantised."""
+    graph = drafting.source.model.graph
+    readers = [node for node in graph.node if name in node.input]
+    return (
+        bool(readers)
+        and name not in drafting.source.outputs
+        and all(
+            operator(reader) == "MaxPool"
+            or (operator(reader) in _AS_THEY_ARE and _only_maxima(drafting, reader.output[0]))
+            for reader in readers
+        )
+    )
+
+
 def _require_zero(drafting: Drafting, node: onnx.NodeProto, x: OverlayValue) -> None:
     """Only zeros can be put around an image; where the model holds integers, its zero point."""
-    given = drafting.array(node, 2)
-    value = float(
-        attribute(node, "value", 0.0) if given is None or not given.size else given.item()
-    )
+    value = _value(drafting, node)
     zero = 0
     if x.is_quantised:
         known = x.tensor.quantisation
@@ -98,7 +150,8 @@ def _require_zero(drafting: Drafting, node: onnx.NodeProto, x: OverlayValue) -> 
         zero = known.zero_point + (128 if x.dtype == np.uint8 else 0)
     if value != zero:
         raise Unsupported(
-            f"it adds {value:g} around the image", "the overlay can only add zeros: pad with them"
+            f"it adds {value:g} around the image",
+            "the overlay can only add zeros, and in front of MaxPool -inf",
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
-from dse.onnx import folding, lower_normalise, lower_table
+from dse.onnx import folding, lower_normalise, lower_pad, lower_table, padding
 from dse.onnx.arrange import Arranger
 from dse.onnx.batch import SINGLE, Together
 from dse.onnx.draft import DraftLayer, DraftTensor
@@ -95,6 +95,18 @@ class Lowering(Drafting):
             if refusal is not None and not self.problems:
                 self.problems.append(Problem(name, "output", refusal, SINGLE))
         self.draft.outputs = list(dict.fromkeys(view.tensor for view in self.exits.values()))
+        self._require_maxima()
+
+    def _require_maxima(self) -> None:
+        """What is put around an image below all of its values must be for maxima alone."""
+        padding.into_maxima(self.draft)
+        read = {tensor for layer in self.draft.layers for tensor in layer.inputs}
+        read.update(self.draft.outputs)
+        for layer in self.draft.layers:
+            if layer.lowest and layer.output in read:
+                reason = "it adds what is below all values around the image"
+                remedy = "a MaxPool behind it, whose windows all reach the image, takes it"
+                self.problems.append(Problem(layer.name, layer.origin, reason, remedy))
 
     def _lower(self, index: int, node: onnx.NodeProto) -> None:
         made: dict[str, Known] = {}
@@ -180,6 +192,9 @@ class Lowering(Drafting):
         if len(found) != len(variables) or not found:
             return False
         prepares = op in HEAD and len(found) == 1 and self._step(index) is None
+        prepares &= op != "Pad" or not lower_pad.below_all(
+            self, self.source.model.graph.node[index]
+        )
         ends = op not in COMPUTE and index not in self._feeds_compute
         return prepares or (ends and max(found) > 0)
 
@@ -192,11 +207,13 @@ class Lowering(Drafting):
         try:
             went = self._handle(index, node, op)
             value = self.values[node.output[0]]
+            if not ends or self._step(index) or not isinstance(value, OverlayValue):
+                return went
             computes = any(not layer.moves_values for layer in self.draft.layers[layers:])
-            shown = (
-                isinstance(value, OverlayValue) and value.is_shown and not (computes and value.lies)
-            )
-            if not ends or self._step(index) or not shown:
+            if not value.is_shown or (computes and value.lies):
+                return went
+            if computes:
+                self._put_in_order(index, node.output[0], value)
                 return went
         except Illegal:
             raise
@@ -206,6 +223,19 @@ class Lowering(Drafting):
                 self.movers.update(dict.fromkeys(self._movers(node), error.mover))
         self.undo(inputs, layers)
         return self._leave_to_host(index, node, refusal)
+
+    def _put_in_order(self, index: int, name: str, view: OverlayValue) -> None:
+        """What a layer computes in another order than the model's is copied for the host."""
+        layers = len(self.draft.layers)
+        self.values[name] = made = self.gathered(name, view)
+        self._note(index, self.draft.layers[layers:])
+        self.uses[index] = replace(
+            self.uses[index], tensors=self.uses[index].tensors | {made.tensor}
+        )
+
+    def _note(self, index: int, layers: Sequence[DraftLayer]) -> None:
+        for layer in layers:
+            self.made[layer] = self.made[layer.output] = index
 
     def _handle(self, index: int, node: onnx.NodeProto, op: str) -> Went:
         layers = len(self.draft.layers)
@@ -228,8 +258,7 @@ class Lowering(Drafting):
             self.entitle(value.tensor, node.output[0], self.draft.layers[layers:])
         names = (*node_inputs(node), *node.output)
         touched = [v.tensor for n in names if isinstance(v := self.values.get(n), OverlayValue)]
-        for layer in self.draft.layers[layers:]:
-            self.made[layer] = self.made[layer.output] = index
+        self._note(index, self.draft.layers[layers:])
         self.uses[index] = Use.of(self.draft.layers[layers:], touched)
         return "overlay"
 

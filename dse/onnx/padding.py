@@ -1,4 +1,4 @@
-"""Zeros around an image: a layer of their own, until the windows that read them take them over."""
+"""What lies around an image, mostly zeros: a layer, until the windows that read it take it over."""
 
 from __future__ import annotations
 
@@ -47,6 +47,28 @@ def absorb(draft: Draft, least: Callable[[DraftTensor], float]) -> None:
             layer.count_include_pad |= layer.kind == "average"
             layer.inputs[0] = before.inputs[0]
             before = zeros.get(layer.inputs[0])
+
+
+def into_maxima(draft: Draft) -> None:
+    """Give what is below all values to the maxima that read it: their padding never counts."""
+    lowest = {layer.output: layer for layer in draft.layers if layer.lowest}
+    for layer in draft.layers:
+        before = lowest.get(layer.inputs[0])
+        while before is not None and layer.kind == "max" and _reaches(layer, before):
+            layer.window = _wider(layer.window, before.window.padding)
+            layer.inputs[0] = before.inputs[0]
+            before = lowest.get(layer.inputs[0])
+
+
+def _reaches(layer: DraftLayer, before: DraftLayer) -> bool:
+    """Whether each window has a pixel of the image in front of the padding."""
+    known = {before.inputs[0].quantisation, before.output.quantisation} - {None}
+    window, image = _wider(layer.window, before.window.padding), before.inputs[0]
+    return (
+        len(known) < 2
+        and all(side < window.kernel[axis % 2] for axis, side in enumerate(window.padding))
+        and all_touch(window, image.shape[:2], layer.output.shape[:2])
+    )
 
 
 def _takes(layer: DraftLayer, before: DraftLayer, least: Callable[[DraftTensor], float]) -> bool:

@@ -152,6 +152,32 @@ def test_auto_pad(builder, follow, mode: str) -> None:
     follow(b.model(y), {"x": normal(8, 3, 9, 8)})
 
 
+@pytest.mark.parametrize("value", [-np.inf, np.finfo(np.float32).min, -65504.0])
+@pytest.mark.parametrize("entry", [False, True])
+def test_padding_that_no_maximum_chooses(builder, follow, value: float, entry: bool) -> None:
+    """As "same" maxima are exported: what is below all values is the padding of the MaxPool."""
+    b = builder
+    x = b.input(3, 9, 8) if entry else b.conv(b.input(3, 9, 8), "conv", 3, 3, 1)
+    sides = b.constant("sides", np.int64([0, 0, 0, 1, 0, 0, 1, 1]))
+    x = b.node("Pad", [x, sides, b.constant("value", np.float32(value))], "padded")
+    x = b.node("MaxPool", [x], "pool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+    imported = follow(b.model(b.conv(x, "last", 5, 3, 1)), {"x": normal(8, 3, 9, 8)})
+    assert sum(isinstance(op, Pool) for op in imported.network.operators) == 1
+
+
+@pytest.mark.parametrize(("kernel", "reader"), [(3, "Relu"), (1, "MaxPool")])
+def test_padding_below_all_values_that_others_read(builder, save, kernel: int, reader: str) -> None:
+    """No other layer can take it, nor a maximum whose window lies in the padding."""
+    b = builder
+    x = b.conv(b.input(3, 9, 8), "conv", 3, 3, 1)
+    sides = b.constant("sides", np.int64([0, 0, 1, 1, 0, 0, 1, 1]))
+    x = b.node("Pad", [x, sides, b.constant("value", np.float32(-np.inf))], "padded")
+    options = {"kernel_shape": [kernel, kernel]} if reader == "MaxPool" else {}
+    report = check(save(b.model(b.conv(b.node(reader, [x], "reads", **options), "last", 5, 3, 1))))
+    assert not report.supported
+    assert [problem.name for problem in report.problems] == ["padded"]
+
+
 def test_inputs_and_outputs_by_name_in_the_models_types(builder, follow) -> None:
     """Preprocessing and post-processing stay on the host; sums of three become a chain."""
     b = builder

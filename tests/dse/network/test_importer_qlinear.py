@@ -179,6 +179,18 @@ def test_qlinear_concat(builder, quantised, agree) -> None:
     agree(a=(4, 5, 6), b=(3, 5, 6))
 
 
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("scales", [(0.05, 0.1), (0.1, 0.05)])
+def test_concat_of_other_scales(builder, quantised, agree, scales, axis: int) -> None:
+    """The result has the scale that the model gives it, whichever input comes first."""
+    b = builder
+    for name, scale, zero_point in zip("ab", scales, (9, 3), strict=True):
+        b.node("DequantizeLinear", [name, *quantised(name, scale, zero_point)], f"{name}.real")
+    b.node("Concat", ["a.real", "b.real"], "joined", axis=axis)
+    b.node("QuantizeLinear", ["joined", *quantised("y", 0.1, 3)], "y")
+    agree(a=(4, 5, 6), b=(4, 5, 6))
+
+
 @pytest.mark.parametrize("include", [0, 1])
 def test_qlinear_average_pool(builder, quantised, agree, include: int) -> None:
     inputs = ["x", *quantised("x", 0.05, 9), *quantised("y", 0.03, 3)]

@@ -85,6 +85,17 @@ def transposed(b: Builder, x: str, channels: int) -> tuple[str, int]:
     return b.node("ConvTranspose", operands, "moved", group=groups, **options), groups * each
 
 
+def transposed_to_a_size(b: Builder, x: str, channels: int) -> tuple[str, int]:
+    """What is cut off follows from the size; of an odd number of pixels more in front."""
+    stride, kernel = (b.rng.integers(2, most, 2).tolist() for most in (4, 5))
+    full = [s * (n - 1) + k for n, s, k in zip(SIZE, stride, kernel, strict=True)]
+    mode = str(b.rng.choice(["NOTSET", "SAME_UPPER", "SAME_LOWER"]))
+    size = [n - int(b.rng.integers(0, k)) for n, k in zip(full, kernel, strict=True)]
+    options = {"strides": stride, "output_shape": size, "auto_pad": mode}
+    weight = b.weight("up.w", channels, 3, *kernel)
+    return b.node("ConvTranspose", [x, weight], "moved", **options), 3
+
+
 def sliced(b: Builder, x: str, channels: int) -> tuple[str, int]:
     """Some channels, rows and columns, at steps."""
     first = b.rng.integers(0, 2, 3)
@@ -138,7 +149,7 @@ def stacked(b: Builder, x: str, channels: int) -> tuple[str, int]:
 
 
 DRAWS: tuple[Draw, ...] = (
-    *(zeros, cropped, mirrored, nearest, between, transposed),
+    *(zeros, cropped, mirrored, nearest, between, transposed, transposed_to_a_size),
     *(sliced, divided, shuffled, blocks, stacked),
 )
 
@@ -192,7 +203,7 @@ def test_quantised_models(draw: Draw, seed: int, tmp_path: Path) -> None:
     b = Exact(seed + 10)
     x = b.rounded(b.input(4, *SIZE), "image", 2**-5, int(b.rng.integers(-40, 40)))
     x, channels = draw(b, x, 4)
-    x = b.rounded(x, "result", 2**-4 if draw is transposed else 2**-5, -3)
+    x = b.rounded(x, "result", 2**-4 if draw in (transposed, transposed_to_a_size) else 2**-5, -3)
     x = b.conv(x, "conv", 3, channels, 2)
     x = b.rounded(x, "last", 2**-3, 5)
     assert off(b.model(x), images(4, seed), tmp_path) == 0.0
@@ -213,6 +224,18 @@ def test_weights_take_the_order_of_channels(draw: Draw, depthwise: bool, tmp_pat
     x = b.rounded(b.node("Conv", [x, weight, bias], "deep", group=groups), "result", 2**-4, -3)
     x = b.rounded(b.conv(b.relu(x), "conv", 3, 2 * groups, 1), "last", 2**-3, 5)
     assert off(b.model(x), images(4, 1), tmp_path) == 0.0
+
+
+@pytest.mark.parametrize("draw", [divided, shuffled], ids=lambda draw: draw.__name__)
+def test_results_in_another_order_are_put_in_the_models(draw: Draw, tmp_path: Path) -> None:
+    """A depthwise convolution keeps the order of its input, and nothing comes behind it."""
+    b = Exact(5)
+    x = b.rounded(b.input(4, *SIZE), "image", 2**-5, 7)
+    x, channels = draw(b, x, 4)
+    weight = b.weight("d.w", channels, 1, 2, 2)
+    x = b.rounded(b.node("Conv", [x, weight], "deep", group=channels), "result", 2**-4, -3)
+    assert off(b.model(x), images(4, 1), tmp_path) == 0.0
+    assert polymap.check(tmp_path / "model.onnx").tail == ()
 
 
 @pytest.mark.parametrize("kind", ["Gemm", "MatMul"])
