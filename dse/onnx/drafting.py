@@ -17,6 +17,7 @@ from dse.onnx.source import Known, Source, attribute, node_name, operator
 from dse.onnx.values import (
     Const,
     HostValue,
+    Illegal,
     OverlayValue,
     Unsupported,
     Value,
@@ -162,6 +163,8 @@ class Drafting:
 
     def add(self, layer: DraftLayer) -> DraftTensor:
         """Append a layer; it and its output get names of their own."""
+        if layer.bias is not None and not np.isfinite(layer.bias.real()).all():
+            raise Illegal("its bias is not finite", "train or export the model again")
         layer.name = self._layers.fresh(layer.name)
         layer.output.name = self._names.fresh(layer.output.name)
         layer.output.segment = max(tensor.segment for tensor in layer.inputs)

@@ -70,6 +70,12 @@ def test_gains_that_are_not_finite_are_refused(builder, save) -> None:
     assert problem.name == "y" and "not finite" in problem.reason
 
 
+@pytest.mark.parametrize("bias", [np.inf, np.nan])
+def test_biases_that_are_not_finite_are_refused(builder, save, bias: float) -> None:
+    (problem,) = check(save(builder.model(convolved(builder, bias)))).problems
+    assert problem.name == "conv" and "bias is not finite" in problem.reason
+
+
 def test_a_bound_that_float32_can_just_hold(builder, save) -> None:
     path = save(builder.model(clip(builder, convolved(builder, 0.0), 0.0, 3.4e38)))
     y = infer(path, IMAGES, IMAGES)["y"]
