@@ -339,9 +339,18 @@ class _Drawing(Spelling):
         return self.finish(self.node(op, [self.real(one) for one in pair]), x.shape)
 
     def concat(self, x: Live) -> Live:
-        others = [y for y in self.live if y.shape[1:] == x.shape[1:]]
-        parts = [x, *(self.choose(*others) for _ in range(self.number(0, 2)))]
-        axis = self.choose(1, -len(x.shape))
+        rank = len(x.shape)
+        place = 0 if self.chance(0.6) else self.number(0, rank - 1)
+        alike = [
+            y
+            for y in self.live
+            if len(y.shape) == rank
+            and all(
+                a == b for k, (a, b) in enumerate(zip(x.shape, y.shape, strict=True)) if k != place
+            )
+        ]
+        parts = [x, *(self.choose(*alike) for _ in range(self.number(0, 2)))]
+        axis = self.choose(place + 1, place - rank)
         if self.style == "qlinear":
             operands = []
             for part in parts:
