@@ -57,6 +57,7 @@ def main() -> int:
                 Family(arguments.family),
                 progress=progress,
                 only=arguments.block,
+                without=arguments.without,
                 yosys=None if arguments.yosys is None else installed(arguments.yosys),
                 longest=arguments.chains,
             )
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--family", choices=[one.value for one in Family], default="xcup")
     parser.add_argument("--yosys", help="a Yosys of the machine's instead of PyPI's 4 GB")
     parser.add_argument("--block", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument(
+        "--without", action="append", default=[], help="leave this block out; repeatable"
+    )
     parser.add_argument("--chains", type=int, default=20, help="how many of the longest to list")
     parser.add_argument("--json", action="store_true")
     return parser

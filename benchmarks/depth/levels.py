@@ -92,11 +92,14 @@ class _Found:
 
 
 class Timing:
-    """Levels of one block, which knows those of the blocks in it."""
+    """Levels of one block, which knows those of the blocks in it.
+
+    A block that is not among ``inner`` is left out: its pins are registers.
+    """
 
     def __init__(self, block: Block, data: Mapping[str, Any], inner: Mapping[str, Timing]) -> None:
-        self.graph = Graph(block.module, data, frozenset(block.inner))
-        self._inner = {name: inner[name] for name in block.inner}
+        self._inner = {name: inner[name] for name in block.inner if name in inner}
+        self.graph = Graph(block.module, data, frozenset(self._inner))
         self._starts: dict[int, tuple[str, Pin]] = {}
         for instance, (kind, pins) in self.graph.instances.items():
             self._place(instance, self._inner[kind], pins)

@@ -98,17 +98,20 @@ def survey(
     *,
     progress: Progress,
     only: Iterable[str] = (),
+    without: Iterable[str] = (),
     yosys: Yosys | None = None,
     longest: int = 40,
 ) -> Survey:
     """Maps an overlay's blocks and counts their levels.
 
     ``only`` : blocks to look at, each with those in it; by default all.  Chains through what stands
-    around them are then not seen.  ``yosys`` : by default PyPI's.
+    around them are then not seen.  ``without`` : blocks to leave out, at whose pins chains begin
+    and end, as if all of them were registers.  ``yosys`` : by default PyPI's.
     """
     progress.stage("elaborating")
     every = design(config, family)
     wanted = _closure(every, set(only)) if only else {block.module for block in every}
+    wanted -= _named(every, set(without))
     chosen = [block for block in every if block.module in wanted]
     data = mapped(chosen, family, progress=progress, yosys=yosys)
     timings: dict[str, Timing] = {}
@@ -133,14 +136,20 @@ def survey(
     )
 
 
+def _named(every: list[Block], names: set[str]) -> set[str]:
+    """Full names of some blocks."""
+    modules = [block.module for block in every]
+    missing = names - {short(module) for module in modules}
+    if missing:
+        known = ", ".join(map(short, modules))
+        raise ValueError(f"no block named {sorted(missing)[0]!r}; known: {known}")
+    return {module for module in modules if short(module) in names}
+
+
 def _closure(every: list[Block], only: set[str]) -> set[str]:
     """Full names of the blocks asked for, and of all that lie in them."""
     inner = {block.module: block.inner for block in every}
-    missing = only - {short(name) for name in inner}
-    if missing:
-        known = ", ".join(short(name) for name in inner)
-        raise ValueError(f"no block named {sorted(missing)[0]!r}; known: {known}")
-    found = [name for name in inner if short(name) in only]
+    found = [*_named(every, only)]
     for name in found:
         found += [one for one in inner[name] if one not in found]
     return set(found)

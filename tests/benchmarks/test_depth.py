@@ -63,11 +63,20 @@ class Design:
         for net in range(registers):
             self.data[net] = [rng.randrange(registers + luts)]
 
-    def deepest(self) -> dict[str, int]:
-        """Levels in front of the registers of each place, on the flat netlist."""
+    def deepest(self, without: str = "") -> dict[str, int]:
+        """Levels in front of the registers of each place, on the flat netlist.
+
+        ``without``: all pins of this place are registers.
+        """
         levels = dict.fromkeys(self.data, 0)
         for net, inputs in self.inputs.items():  # each behind what it reads
             levels[net] = 1 + max(levels[one] for one in inputs)
+            if self.place[net] == without:
+                levels[net] = 0
+        if without:
+            read = [n for n, way in self._crossing(without).items() if way == "input"]
+            read += [data for net, (data,) in self.data.items() if self.place[net] != without]
+            return {"": max(levels[net] for net in read)}
         return {
             place: max(
                 levels[data] for net, (data,) in self.data.items() if self.place[net] == place
@@ -75,10 +84,10 @@ class Design:
             for place in {self.place[net] for net in self.data}
         }
 
-    def timings(self) -> dict[str, Timing]:
-        """Of the two blocks and the top, named "-"."""
+    def timings(self, without: str = "") -> dict[str, Timing]:
+        """Of the two blocks, but for one, and the top, named "-"."""
         found: dict[str, Timing] = {}
-        for place in "ab":
+        for place in "ab".replace(without, ""):
             found[place] = Timing(Block(module=place, texts={}, inner={}), self._module(place), {})
         top = self._module("-")
         for place in "ab":
@@ -136,6 +145,13 @@ def test_chains_through_blocks_are_those_of_the_flat_netlist(seed: int) -> None:
             assert len(luts) * LEVEL == one.tenths  # every step is there, by name
             assert chain.start and all(hop.name for hop in luts)
     assert {place: tenths // LEVEL for place, tenths in found.items()} == design.deepest()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_block_that_is_left_out_has_registers_at_its_pins(seed: int) -> None:
+    design = Design(seed)
+    found = [one.tenths for timing in design.timings("b").values() for one in timing.found]
+    assert max(found) // LEVEL == design.deepest("b")[""]
 
 
 def test_fan_out_counts_pins_behind_a_border() -> None:
