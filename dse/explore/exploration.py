@@ -25,6 +25,7 @@ from dse.network.graph import Network
 from dse.passes import Arrangement, Passes
 from dse.tiling.layer_mapping import MAPPING_VERSION, LayerMapping
 from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
+from hw.isa.errors import InputError
 
 MAPPING_FILE, CONFIGURATION_FILE = "mapping.json", "configuration.json"
 RESULT_FILE = "exploration.json"
@@ -109,7 +110,7 @@ class Exploration:
         some activations move to DRAM.
         """
         if self.configuration is None:
-            raise ValueError(f"model {self.mapping.model!r} has no overlay to compile for")
+            raise InputError(f"model {self.mapping.model!r} has no overlay to compile for")
         config = self.configuration
         for images in (batch, 1):
             ample, _ = with_tensors(network, self.configuration, self.choices, images)

@@ -101,7 +101,7 @@ def explore(
     as_json: Json = False,
 ) -> None:
     """Find the overlay and the mapping of least latency, and prove them optimal."""
-    _refuse_flights(batch, overlays, objective, cost, board)
+    _refuse_programs(batch, overlays, exact, objective, cost, board)
     if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
         raise InputError("--latency-ms must be positive, and needs --objective dsp")
     if style is not StyleName.OVERLAY:
@@ -208,17 +208,24 @@ def explore(
         typer.echo(f"written to {out}")
 
 
-def _refuse_flights(
-    batch: int, overlays: int, objective: Objective, cost: CostModelName, board: str | None
+def _refuse_programs(
+    batch: int,
+    overlays: int,
+    exact: bool,
+    objective: Objective,
+    cost: CostModelName,
+    board: str | None,
 ) -> None:
-    """What makes no sense of the options for images in flight."""
+    """What makes no sense of the options for programs, and for images in flight."""
     if objective is Objective.THROUGHPUT and batch == overlays == 1:
         raise InputError(
             "--objective throughput needs --batch or --overlays of at least 2: of one image at a"
             " time it is --objective latency"
         )
-    if batch * overlays > 1 and cost is not CostModelName.OVERLAY:
-        raise InputError("--batch and --overlays need --model overlay: the paper has no programs")
+    if (exact or batch * overlays > 1) and cost is not CostModelName.OVERLAY:
+        raise InputError(
+            "--exact, --batch and --overlays need --model overlay: the paper has no programs"
+        )
     if overlays > 1 and board is None:
         raise InputError("--overlays shares a card: it needs --board")
 
