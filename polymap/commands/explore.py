@@ -121,9 +121,7 @@ def explore(
             "--exact": alone and exact,
         }
         _refuse_style(style, board, [name for name, stands in given.items() if stands])
-    target = place(board, bare)
-    if target is not None:
-        target = api.limited(target, dsp=dsp, clock_hz=None if clock is None else clock * 1e6)
+    target = place(board, bare, dsp=dsp, clock_mhz=clock)
     fixed = None if array is None else parse_array(array)
     default = api.Space()
     space = api.Space(

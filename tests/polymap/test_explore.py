@@ -105,6 +105,8 @@ def test_a_mapping_that_compiles(
         (("squeezenet", *PAPER, "--array", "99x99"), "dsp needed 9,801, available 6,840"),
         (("squeezenet", *PAPER, "--algorithm", "fft"), "no algorithm 'fft' here: choose of im2col"),
         (("squeezenet", *PAPER, "--dataflow", "OS"), "no dataflow 'OS' here: choose of IS, NS, WS"),
+        (("squeezenet", "--array", "4x4", "--dsp", "10"), "--dsp needs --board"),
+        (("squeezenet", "--array", "4x4", "--clock", "50"), "--clock needs --board"),
         (("squeezenet", *PAPER, "--exact"), "--exact, --batch and --overlays need --model overlay"),
         (("squeezenet", *PAPER, "--latency-ms", "1"), "--latency-ms must be positive, and needs"),
         (
