@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dse.assembly.program import MANIFEST_FILE
 from dse.files import documents
 from hw.isa.config import CONFIGURATION_VERSION, OverlayConfig
 from hw.isa.errors import InputError
@@ -18,8 +19,12 @@ _KEY = "configuration"
 def read_parameters(path: str | Path) -> dict[str, Any]:
     """Parameters by name from a JSON file: an object of them, or one that has it as an entry.
 
-    So the manifest of a program and the side-car of an elaborated overlay will do as well.
+    So the manifest of a program and the side-car of an elaborated overlay will do as well; of a
+    folder, the manifest in it.
     """
+    path = Path(path)
+    if path.is_dir():
+        path /= MANIFEST_FILE
     try:
         return _parameters(documents.read_json(path))
     except OSError as error:

@@ -18,7 +18,7 @@ Lanes = Annotated[
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(help="JSON file of overlay parameters, a program's manifest or a side-car"),
+    typer.Option(help="JSON file of overlay parameters, a side-car, or a program's folder"),
 ]
 BOARDS = "{boards}"
 """In the help of an option: the names of all boards."""

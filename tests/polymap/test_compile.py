@@ -58,9 +58,9 @@ def test_config_file_is_taken_as_it_is(
     answer = invoke("compile", quantised, "--config", config, "--out", tmp_path, "--json")
     data = json.loads(answer.stdout)
     assert data["configuration"]["tensor_bytes"] == 256
-    manifest = program / "manifest.json"
-    answer = invoke("compile", quantised, "--config", manifest, "--out", tmp_path, "--json")
-    assert json.loads(answer.stdout)["configuration"] == configuration(4, 4, 2).to_json()
+    for config in (program, program / "manifest.json"):
+        answer = invoke("compile", quantised, "--config", config, "--out", tmp_path, "--json")
+        assert json.loads(answer.stdout)["configuration"] == configuration(4, 4, 2).to_json()
 
 
 @pytest.mark.parametrize("dataflow", ["WS", "IS", "NS"])
@@ -107,6 +107,7 @@ def test_missing_mapping(refused: Callable[..., str], quantised: Path, tmp_path:
         (["--array", "4x4"], "--lanes 1|2 is missing"),
         (["--lanes", "1"], "--array RxC is missing"),
         (["--config", "/nowhere.json"], "/nowhere.json: cannot be read"),
+        (["--config", "/dev"], "/dev/manifest.json: cannot be read: No such file"),
     ],
 )
 def test_bad_overlay(
