@@ -9,6 +9,7 @@ others.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from hw.isa.config import OverlayConfig
 
 MODEL_FILE, CONSTANTS_FILE = "model.json", "constants.npz"
 BUNDLE_VERSION = 1
+_PROGRAM = "|".join(map(re.escape, (PROGRAM_FILE, WEIGHTS_FILE, MANIFEST_FILE)))
+_MEMBER = re.compile(rf"(segment[1-9][0-9]*/)?({_PROGRAM})|host[0-9]+\.onnx")
 
 Extents = tuple[int, ...]
 
@@ -105,17 +108,16 @@ class Bundle:
         return cls(model.network.name, programs, model.host)
 
     def save(self, folder: Path) -> None:
-        """Write the files; those of another kind of model are gone afterwards."""
+        """Write the files; those of another model are gone afterwards."""
         with writing(folder) as files:
+            for name in _members(folder):
+                files.absent(name)
             places = _places(len(self.programs))
             for place, program in zip(places, self.programs, strict=True):
                 program.write(files, place)
             names = [f"{place}{MANIFEST_FILE}" for place in places] + self._write_host(files)
             sums = {name: files.sha256(name) for name in names}
             files.json(MODEL_FILE, seal(asdict(self._entry(sums))))
-            if len(places) > 1:
-                for name in (PROGRAM_FILE, WEIGHTS_FILE, MANIFEST_FILE):
-                    files.absent(name)
 
     def _write_host(self, files: Writing) -> list[str]:
         names = [_stage(number) for number in range(len(self.host.stages))]
@@ -177,3 +179,10 @@ def _places(programs: int) -> list[str]:
 
 def _stage(number: int) -> str:
     return f"host{number}.onnx"
+
+
+def _members(folder: Path) -> list[str]:
+    """The programs' files and the host's stages that lie in a folder, whatever model's they are."""
+    paths = [*folder.glob("*"), *folder.glob("segment*/*")]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return [name for name in names if _MEMBER.fullmatch(name)]

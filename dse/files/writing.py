@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,7 +52,8 @@ class Writing:
         self.text(name, json.dumps(data, indent=1) + "\n")
 
     def absent(self, name: str) -> None:
-        """A file that shall not be there beside the others."""
+        """A file that shall not be there, unless it is one of the others; nor shall the folder in
+        this one that it leaves empty."""
         self._gone.add(self._folder / name)
 
     def sha256(self, name: str) -> str:
@@ -66,10 +67,13 @@ class Writing:
             if target.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         with deferred():
-            for path in self._gone:
+            for path in self._gone - targets.keys():
                 path.unlink(missing_ok=True)
             for target, part in targets.items():
                 part.replace(target)
+            for within in {path.parent for path in self._gone} - {self._folder}:
+                with suppress(OSError):  # it is not empty, or not there
+                    within.rmdir()
 
     def forget(self) -> None:
         """Removes what has no name yet."""

@@ -129,6 +129,25 @@ def test_one_program_takes_the_place_of_several(
     bundle.save(tmp_path / "copy")
     (program,) = Bundle.load(tmp_path / "copy").programs
     assert program == bundle.programs[0] == Program.load(tmp_path / "copy")
+    assert _files(tmp_path / "copy") == {
+        *("program.bin", "weights.bin", "manifest.json", "model.json", "constants.npz"),
+        *("host0.onnx", "host1.onnx"),
+    }
+
+
+def test_several_programs_take_the_place_of_one(
+    model: Path, folder: Path, batch: dict, quantised: Path, tmp_path: Path
+) -> None:
+    one, several = polymap.load(quantised), polymap.load(model, batch)
+    polymap.bundle(one, polymap.fit(one, CONFIG)).save(tmp_path)
+    (tmp_path / "host_notes.onnx").write_text("the user's")
+    polymap.bundle(several, polymap.fit(several, CONFIG)).save(tmp_path)
+    assert _files(tmp_path) == _files(folder) | {"host_notes.onnx"}
+
+
+def _files(folder: Path) -> set[str]:
+    """And the folders."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
 def test_compile_of_the_api_names_bundle(model: Path, batch: dict) -> None:

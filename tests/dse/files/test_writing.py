@@ -42,6 +42,18 @@ def test_absent(folder: Path) -> None:
     assert contents(folder) == {"b": "new"}
 
 
+def test_absent_is_gone_with_its_folder(folder: Path) -> None:
+    for name in ("one", "two"):
+        write(folder / name / "a", "old")
+    write(folder / "two" / "mine", "kept")
+    with writing(folder) as files:
+        files.text("a", "new")
+        for name in ("a", "one/a", "two/a", "three/a"):
+            files.absent(name)
+    assert (folder / "a").read_text() == "new"
+    assert [path.name for path in sorted(folder.rglob("*"))] == ["a", "two", "mine"]
+
+
 def test_folder_is_made(tmp_path: Path) -> None:
     write(tmp_path / "in" / "there" / "a", "text")
     assert (tmp_path / "in" / "there" / "a").read_text() == "text"
