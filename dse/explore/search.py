@@ -248,10 +248,11 @@ def _families(
 
 
 def _legal(board: Card | None, ours: bool) -> IntArray | None:
-    """The arrays that can be built at all; None: any."""
+    """The arrays that can be built at all, the least one even if the board lacks the DSPs, so that
+    it is what is refused; None: any."""
     if board is None or not ours:
         return None
-    arrays = rectangles(board.dsp)
+    arrays = rectangles(max(board.dsp, LEAST_SIDE**2))
     return arrays[(arrays >= LEAST_SIDE).all(axis=1)]
 
 

@@ -204,6 +204,7 @@ BOARD = ("--board", "u200")
         ((*BOARD, "--clock", "400"), "clock_mhz needed 400, available 286, short by 114"),
         ((), "without a board, the array must be given"),
         ((*BOARD, "--dsp", "6"), "dsp needed 16, available 6, short by 10"),
+        ((*BOARD, "--dsp", "3"), "dsp needed 16, available 3, short by 13"),
         ((*BOARD, "--axi-bytes", "512"), "bandwidth needed 1.46432e+11, available 1.92e+10"),
     ],
 )
