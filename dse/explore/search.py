@@ -312,4 +312,6 @@ def _check(network: Network, families: Sequence[Hardware], restriction: Restrict
         ("dataflow", restriction.dataflows, {label.dataflow for label in labels}),
     ):
         if unknown := sorted(set(asked or ()) - known):
-            raise InputError(f"no {what} {unknown[0]!r} here: choose of {', '.join(sorted(known))}")
+            named = ", ".join(sorted(known - {""}))  # beside the array, there is no dataflow
+            choices = f"choose of {named}" if named else "no layer has one to choose, leave it out"
+            raise InputError(f"no {what} {unknown[0]!r} here: {choices}")

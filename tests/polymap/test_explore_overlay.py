@@ -19,7 +19,10 @@ from dse.assembly.program import Program
 from dse.cycles.whole_program import program_cycles
 from dse.explore.families import Space
 from dse.explore.search import explore, predict
+from dse.mapping import Restriction
+from dse.networks.builder import OutlineBuilder
 from hw.isa.config import OverlayConfig
+from hw.isa.errors import InputError
 from tests.kit.outlines import fires
 
 DIGITS = Path("examples/digits")
@@ -210,6 +213,22 @@ BOARD = ("--board", "u200")
 )
 def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], message: str) -> None:
     assert message in refused("explore", "squeezenet", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("layer", "choices"),
+    [
+        (lambda net: net.pool("input", "y", 2), "no layer has one to choose, leave it out"),
+        (lambda net: net.conv("input", "y", 1, 3), "choose of IS, NS, WS"),
+    ],
+    ids=["pooling", "depthwise"],
+)
+def test_names_that_no_layer_has(layer: Callable[[OutlineBuilder], str], choices: str) -> None:
+    net = OutlineBuilder("small", (8, 8, 1))
+    layer(net)
+    with pytest.raises(InputError) as caught:
+        explore(net.build(), None, array=(4, 4), restriction=Restriction(dataflows=("OS",)))
+    assert str(caught.value) == f"no dataflow 'OS' here: {choices}"
 
 
 def test_a_row_of_the_ablations() -> None:
