@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -102,8 +103,8 @@ def explore(
 ) -> None:
     """Find the overlay and the mapping of least latency, and prove them optimal."""
     _refuse_programs(batch, overlays, exact, objective, cost, board)
-    if latency_ms is not None and (objective is not Objective.DSP or latency_ms <= 0):
-        raise InputError("--latency-ms must be positive, and needs --objective dsp")
+    if latency_ms is not None and not (objective is Objective.DSP and 0 < latency_ms < inf):
+        raise InputError("--latency-ms must be a positive number, and needs --objective dsp")
     if style is not StyleName.OVERLAY:
         alone = style is StyleName.PIPELINE
         given = {

@@ -17,6 +17,7 @@ from tests.dse.network.conftest import Builder
 from tests.dse.network.test_segments import on_one_branch
 
 PAPER = ("--board", "u200", "--bare", "--model", "dynamap")
+DSP = ("squeezenet", *PAPER, "--objective", "dsp")
 PROMISED = {
     *("array", "lanes", "dsp", "cycles", "latency_ms", "mapping_seconds", "explore_seconds"),
     *("certified_gap", "layers"),
@@ -108,11 +109,12 @@ def test_a_mapping_that_compiles(
         (("squeezenet", "--array", "4x4", "--dsp", "10"), "--dsp needs --board"),
         (("squeezenet", "--array", "4x4", "--clock", "50"), "--clock needs --board"),
         (("squeezenet", *PAPER, "--exact"), "--exact, --batch and --overlays need --model overlay"),
-        (("squeezenet", *PAPER, "--latency-ms", "1"), "--latency-ms must be positive, and needs"),
-        (
-            ("squeezenet", *PAPER, "--objective", "dsp", "--latency-ms", "0.01"),
-            "latency_ms needed 0.23",
+        (("squeezenet", *PAPER, "--latency-ms", "1"), "--latency-ms must be a positive"),
+        *(
+            ((*DSP, "--latency-ms", number), "--latency-ms must be a positive number")
+            for number in ("nan", "inf", "0", "-1")
         ),
+        ((*DSP, "--latency-ms", "0.01"), "latency_ms needed 0.23"),
     ],
 )
 def test_refusals(refused: Callable[..., str], arguments: tuple[str, ...], message: str) -> None:
