@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dse.network import constants
-from dse.network.graph import Conv, Network, Operator, Pool
+from dse.network.graph import Conv, Network, Operator, Pool, Window
+from dse.network.tensor import Shape
 from dse.pipeline.model.layer import Chain, ConvStage, StagePool
 from dse.pipeline.model.search_error import ChainError
 from dse.pipeline.stage_numbers import StageNumbers
@@ -74,7 +75,7 @@ def leading_chain(network: Network) -> LeadingChain:
     if not stages:
         raise ChainError(
             f"network {network.name}: no stage to begin with; {ends_before or 'it is empty'}; "
-            "give a model whose first layer is a convolution of a square map"
+            "give a model whose first layer is a plain convolution of a square map"
         )
     return LeadingChain(
         chain=Chain(name=network.name, stages=tuple(stages)), last=here, ends_before=ends_before
@@ -93,10 +94,8 @@ def _refusal(
         return "its activation is a table"
     window = operator.window
     shapes = [network.tensors[name].shape for name in (here, operator.output)]
-    square = all(height == width for height, width, _ in shapes)
-    even = len(set(window.kernel)) == len(set(window.stride)) == 1 and set(window.dilation) == {1}
-    if not square or not even:
-        return "its map or its window is not square"
+    if uneven := _uneven(window, *shapes):
+        return uneven
     if network.tensors[operator.output].parts:
         return "ranges of its channels have scales of their own"
     if isinstance(operator, Conv):
@@ -119,6 +118,21 @@ def _refusal(
         return "it changes the scale"
     if (operator.low, operator.high) != (-128, 127):
         return "it cuts values off"
+    return None
+
+
+def _uneven(window: Window, given: Shape, made: Shape) -> str | None:
+    """Why rows and columns are not alike, or pixels of the window no neighbours."""
+    if given[0] != given[1]:
+        return f"its map of {given[0]} x {given[1]} is not square"
+    if len(set(window.kernel)) > 1:
+        return f"its window of {window.kernel[0]} x {window.kernel[1]} is not square"
+    if len(set(window.stride)) > 1:
+        return f"its strides of {window.stride[0]} and {window.stride[1]} are not the same"
+    if set(window.dilation) != {1}:
+        return "its window is dilated"
+    if made[0] != made[1]:
+        return f"its result of {made[0]} x {made[1]} is not square"
     return None
 
 

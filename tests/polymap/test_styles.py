@@ -11,8 +11,9 @@ import onnx
 import pytest
 
 from boards.board import board
-from dse.network.graph import Conv
+from dse.network.graph import Conv, Network, Tensor, Window
 from dse.onnx.reading import outline
+from dse.pipeline import ChainError
 from dse.pipeline.from_network import leading_chain
 from dse.pipeline.on_card import device_of
 from polymap.commands.pipelined import PIPELINE_FILE, PIPELINE_PAGE, STYLES_FILE, STYLES_PAGE
@@ -85,6 +86,25 @@ def test_numbers_make_no_other_chain(model: Path) -> None:
     names = [op.name for op in network.operators if isinstance(op, Conv)]
     assert [stage.name for stage in found.chain.stages] == names
     assert found.last == network.operators[-1].inputs[0]
+
+
+@pytest.mark.parametrize(
+    ("height", "window", "reason"),
+    [
+        (9, Window((3, 3)), "its map of 9 x 12 is not square"),
+        (12, Window((1, 3)), "its window of 1 x 3 is not square"),
+        (12, Window((3, 3), (1, 2)), "its strides of 1 and 2 are not the same"),
+        (12, Window((3, 3), dilation=(2, 2)), "its window is dilated"),
+        (12, Window((3, 3), padding=(1, 0, 1, 0)), "its result of 12 x 10 is not square"),
+    ],
+)
+def test_the_true_reason(height: int, window: Window, reason: str) -> None:
+    given = Tensor("x", height, 12, 3)
+    made = Tensor("y", *window.output(height, 12), 4)
+    conv = Conv("conv", "x", "y", window)
+    network = Network("small", {"x": given, "y": made}, (conv,), ("x",), ("y",))
+    with pytest.raises(ChainError, match=f"no stage to begin with; conv: {reason};"):
+        leading_chain(network)
 
 
 def test_what_cannot_be_compared(refused: Callable[..., str], model: Path) -> None:
