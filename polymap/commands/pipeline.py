@@ -60,9 +60,11 @@ def pipeline(
     per_dsp: Annotated[
         int | None, typer.Option(help="products of one DSP block, 1 or 2; default: its multipliers")
     ] = None,
-    dsp: Annotated[int | None, typer.Option(help="DSP blocks instead of the device's")] = None,
+    dsp: Annotated[
+        int | None, typer.Option(min=1, help="DSP blocks instead of the device's")
+    ] = None,
     bram: Annotated[
-        int | None, typer.Option(help="BRAM36 or M20K blocks instead of the device's")
+        int | None, typer.Option(min=1, help="BRAM36 or M20K blocks instead of the device's")
     ] = None,
     bram_limit: Annotated[bool, typer.Option(help="respect the memory of the device")] = True,
     method: Annotated[
@@ -84,13 +86,17 @@ def pipeline(
         typer.Option(min=1, help="run so many drawn images through the stages' RTL"),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(help="height and width of the images instead of the network's")
+        int | None,
+        typer.Option(min=1, help="height and width of the images instead of the network's"),
     ] = None,
     dense: Annotated[
         bool, typer.Option("--dense", help="stages for the fully connected layers of a table, too")
     ] = False,
     batch: Annotated[
-        int, typer.Option(help="images that share a reading of the last layers' weights: 4, 9, ...")
+        int,
+        typer.Option(
+            min=1, help="images that share a reading of the last layers' weights: 4, 9, ..."
+        ),
     ] = 1,
     weight_ports: Annotated[
         int | None,
