@@ -145,9 +145,9 @@ def explore(
         if target is not None and style is not StyleName.OVERLAY:
             progress.stage("searching parallelisms")
             piped = pipelined(network, target, progress)
-            if out is not None:
-                piped.save(out)
             if style is StyleName.PIPELINE:
+                if out is not None:
+                    piped.save(out)
                 piped.tell(as_json=as_json)
                 return
             subject = whole = network = leading_part(network, piped.chain)
@@ -187,6 +187,8 @@ def explore(
                 progress.stage("compiling")
                 found = api.predict(found, subject, batch)
         if out is not None:
+            if piped is not None:
+                piped.save(out)
             api.save(found, out)
     if piped is not None:
         both = piped.beside(found)

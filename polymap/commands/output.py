@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,10 +25,13 @@ def progress() -> Progress:
     return Progress(NAME)
 
 
-def folder(path: Path) -> Path:
-    """The folder for results, made before the long work."""
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+def folder(path: Path) -> None:
+    """OSError, before the long work, if there can be no folder for results; it is not made yet."""
+    nearest = next(one for one in (path, *path.parents) if one.exists())
+    if not nearest.is_dir():
+        raise _refusal(errno.EEXIST if nearest == path else errno.ENOTDIR, nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _refusal(errno.EACCES, nearest)
 
 
 def document(data: Any) -> None:
@@ -50,6 +55,10 @@ def table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[
     for row in rows:
         made.add_row(*row)
     show(made)
+
+
+def _refusal(number: int, path: Path) -> OSError:
+    return OSError(number, os.strerror(number), str(path))
 
 
 def show(made: RenderableType) -> None:

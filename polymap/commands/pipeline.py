@@ -231,7 +231,7 @@ def _build(
     if elaborate and out is not None:
         progress.stage("checking")
         result["lint"] = built.lint()
-        built.save(output.folder(out), None if numbered is None else numbered.numbers)
+        built.save(out, None if numbered is None else numbered.numbers)
         told.append(f"lint: {result['lint']}; {built_pipeline.PIPELINE_VERILOG} in {out}")
     counted = sum(sum(buffers.values()) for buffers in built.blocks().values())
     design, ram = outcome.design, outcome.design.model.ram

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import polymap
 from boards.board import BOARDS, U200
 
 COMMANDS = ("check", "compile", "elaborate", "simulate", "disasm", "explore", "pipeline", "doctor")
+ARRAY = ("--array", "4x4", "--lanes", 1)
 
 
 def test_version(invoke: Callable[..., Any]) -> None:
@@ -68,6 +70,46 @@ def test_usage_errors(refused: Callable[..., str], arguments: list[str], line: s
 def test_pipeline_is_registered(invoke: Callable[..., Any], refused: Callable[..., str]) -> None:
     assert invoke("pipeline", "alexnet", "--json").stdout.startswith("{")
     assert refused("pipeline", "nowhere").startswith("polymap pipeline: network 'nowhere'")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compile", "nowhere.onnx", *ARRAY),
+        ("simulate", "nowhere.onnx", *ARRAY, "--input", "nowhere.npz"),
+        ("run", "nowhere", "--input", "nowhere.npz", "--on", "simulation"),
+        ("elaborate", "--board", "ulx3s", "--array", "64x64", "--lanes", 1),
+        ("package", "--board", "u200", "--array", "512x512", "--lanes", 1),
+        ("build", "--board", "ulx3s", "--array", "64x64", "--lanes", 1),
+        ("explore", "nowhere.onnx", "--array", "4x4"),
+        ("explore", "squeezenet", "--style", "both", "--board", "u200", "--algorithm", "fft"),
+        ("pipeline", "nowhere.onnx"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_is_refused_makes_no_folder(
+    refused: Callable[..., str], tmp_path: Path, arguments: tuple[object, ...]
+) -> None:
+    refused(*arguments, "--out", tmp_path / "deep" / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("compile", "m.onnx", *ARRAY), ("elaborate", *ARRAY)])
+def test_a_file_in_the_place_of_the_folder(
+    refused: Callable[..., str], tmp_path: Path, command: tuple[object, ...]
+) -> None:
+    (tmp_path / "file").write_text("")
+    said = refused(*command, "--out", tmp_path / "file")
+    assert f"{tmp_path}/file: a file has this name: choose another folder" in said
+    assert f"{tmp_path}/file: Not a dir" in refused(*command, "--out", tmp_path / "file" / "new")
+
+
+def test_a_folder_that_cannot_be_written(
+    refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may be root's
+    said = refused("compile", "nowhere.onnx", *ARRAY, "--out", tmp_path / "new")
+    assert f"{tmp_path}: Permission denied" in said
 
 
 def test_unexpected_error(invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
