@@ -15,7 +15,7 @@ from dse.tiling.grid import Grid
 from dse.tiling.layer_mapping import Choice, ConvAlgorithm
 from dse.tiling.legality import against_algorithm, forms_of
 from dse.tiling.tile_form import TileForm
-from hw.isa import Dataflow
+from hw.isa import TRANSFORM_OF, Dataflow
 from hw.isa.config import OverlayConfig, ceil_div
 
 
@@ -40,10 +40,11 @@ def legal_forms(conv: Conv, choice: Choice, config: OverlayConfig) -> tuple[Tile
     known = forms_of(config.transforms, choice.tile)
     reasons = {
         form: against_algorithm(conv.window, choice.algorithm, choice.dataflow, form)
-        for form in known or (None,)
+        for form in known or forms_of(tuple(TRANSFORM_OF.values()), choice.tile)
     }
-    if all(reasons.values()):
-        raise ProgramError(f"layer {conv.name!r}: {next(iter(reasons.values()))}")
+    if reasons and all(reasons.values()):
+        folded = f", folded by {choice.fold}" if choice.fold > 1 else ""
+        raise ProgramError(f"layer {conv.name!r}{folded}: {next(iter(reasons.values()))}")
     if not known:
         tile = f"tiles of {choice.tile}" if choice.tile else "a transform"
         raise ProgramError(

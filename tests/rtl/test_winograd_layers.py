@@ -189,6 +189,11 @@ def test_refused_overlays() -> None:
         refused(config(1, "none"), winograd(Dataflow.WS))
     with pytest.raises(ProgramError, match="with tiles of 4, this one has winograd 'f2'"):
         refused(config(1, "f2"), winograd(Dataflow.WS, 4))
+    lines, squares = (replace(winograd(Dataflow.WS, tile), fold=2) for tile in ("4x1", 2))
+    with pytest.raises(ProgramError, match="with tiles of 4x1, this one has winograd 'none'"):
+        refused(config(1, "none"), lines)
+    with pytest.raises(ProgramError, match=r"'conv', folded by 2: .* needs stride 1 .* \(1, 2\)"):
+        refused(config(1, "f2"), squares)
     small = OverlayConfig(
         rows=3, columns=4, accumulator_depth=8, winograd="f2", scratch_words=64, tensor_bytes=8192
     )
