@@ -88,10 +88,11 @@ class HostCrossing:
 class Report:
     """What would become of a model: layers on the overlay, nodes on the host, problems.
 
-    ``kind``: "float" models need calibration arrays to be imported, "quantised" ones do not.
+    ``kind``: "float" models need calibration arrays to be imported.
     ``layers``: the overlay's operators in execution order, as (name, kind) pairs.
     ``places``: where every node goes, by name.
-    ``left_in_float``: layers of a quantised model that are quantised on the spot.
+    ``left_in_float``: layers of a quantised model that are quantised on the spot; ``open_inputs``:
+    inputs of it that are, too, for which it needs calibration arrays.
     ``crossings``: what is between the segments of the overlay; there are none if no host's nodes
     are in the middle, or if there are problems.
     """
@@ -102,6 +103,7 @@ class Report:
     places: Mapping[Place, tuple[str, ...]]
     problems: tuple[Problem, ...]
     left_in_float: tuple[str, ...] = ()
+    open_inputs: tuple[str, ...] = ()
     crossings: tuple[HostCrossing, ...] = ()
 
     @property

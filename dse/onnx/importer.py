@@ -146,7 +146,7 @@ def check(path: str | Path, *, shapes: Shapes | None = None, strict: bool = Fals
     """
     found = _walk(source.read(path, shapes))
     model, share, problems = found.model, found.share, found.refused(strict)
-    left = () if _kind(model) == "float" else left_in_float(found.draft).layers
+    left = None if _kind(model) == "float" else left_in_float(found.draft)
     crossings: tuple[HostCrossing, ...] = ()
     if not problems:
         outlined = finish.outline(found.draft, model.name, model.sha256)
@@ -157,7 +157,8 @@ def check(path: str | Path, *, shapes: Shapes | None = None, strict: bool = Fals
         layers=tuple((layer.name, layer.kind) for layer in found.draft.layers),
         places=share.places(),
         problems=problems,
-        left_in_float=left,
+        left_in_float=() if left is None else left.layers,
+        open_inputs=() if left is None else tuple(left.inputs(found.draft)),
         crossings=crossings,
     )
 

@@ -104,9 +104,11 @@ def _tell(report: api.Report, every: bool) -> None:
     if report.left_in_float:
         typer.echo(
             f"  quantised on the spot, since the model leaves them in float:"
-            f" {', '.join(report.left_in_float)}; --calibration X.npz makes them finer"
+            f" {', '.join(report.left_in_float)}"
+            + ("" if report.open_inputs else "; --calibration X.npz makes them finer")
         )
-    if report.kind == "float":
+    if report.kind == "float" or report.open_inputs:
+        what = ", ".join(report.open_inputs) or "it"
         typer.echo(
-            "  compile and simulate need --calibration X.npz, typical inputs, to quantise it"
+            f"  compile and simulate need --calibration X.npz, typical inputs, to quantise {what}"
         )

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+
+from tests.dse.network.conftest import Builder
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
@@ -26,6 +29,28 @@ def test_float_models_are_told_of_calibration(
     invoke: Callable[..., Any], float_model: Path
 ) -> None:
     assert "--calibration" in invoke("check", float_model).stdout
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_layers_left_in_float_are_told_of_calibration(
+    invoke: Callable[..., Any], tmp_path: Path, rounded: bool
+) -> None:
+    """It is needed if the model's input is left in float, too."""
+    b = Builder()
+    scale, zero = b.constant("scale", np.float32(0.05)), b.constant("zero", np.int8(0))
+    x = b.input(3, 6, 6)
+    if rounded:
+        x = b.node("QuantizeLinear", [x, scale, zero], "qx")
+        x = b.node("DequantizeLinear", [x, scale, zero], "dx")
+    x = b.node("QuantizeLinear", [b.conv(x, "conv", 4, 3, 3), scale, zero], "q")
+    path = tmp_path / "left.onnx"
+    onnx.save(b.model(b.node("DequantizeLinear", [x, scale, zero], "y")), path)
+    said = invoke("check", path).stdout
+    assert "quantised on the spot, since the model leaves them in float: conv" in said
+    assert ("--calibration X.npz makes them finer" in said) == rounded
+    assert ("need --calibration X.npz, typical inputs, to quantise x" in said) != rounded
+    done = invoke("compile", path, "--array", "4x4", "--lanes", 1, "--out", tmp_path / "out")
+    assert done.code == (0 if rounded else 2)
 
 
 def test_json(invoke: Callable[..., Any], quantised: Path) -> None:

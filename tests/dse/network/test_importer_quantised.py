@@ -147,7 +147,8 @@ def test_layers_left_in_float_are_quantised_on_the_spot(
 
 def test_an_input_left_in_float_needs_images(mixed, quantise) -> None:
     path = quantise(mixed, nodes_to_exclude=["stem"])
-    assert check(path).left_in_float == ("stem",)
+    report = check(path)
+    assert (report.left_in_float, report.open_inputs) == (("stem",), ("x",))
     with pytest.raises(NetworkError, match="input 'x', which the model leaves in float, needs"):
         load(path)
 
