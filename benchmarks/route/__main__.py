@@ -28,14 +28,16 @@ from polymap.api.command_line import parse_array
 from polymap.commands import output
 
 AIM_MHZ = 50.0
+SIZE, PACKAGE = "85", "CABGA756"
+SPEEDS = (6, 7, 8)
 CACHE = Path("build/route")
-DEVICE = Ecp5(size="85", package="CABGA756", speed=6)
 TOP, ARRAY = "polymap", "conv.array."
 
 
 def main() -> int:
     """Command line."""
     arguments = _parser().parse_args()
+    device = Ecp5(size=SIZE, package=PACKAGE, speed=arguments.speed)
     try:
         config = small(*parse_array(arguments.array), arguments.lanes, arguments.winograd)
         with Progress("route") as progress:
@@ -45,7 +47,7 @@ def main() -> int:
             placement = CellPlacement[arguments.placement.upper()]
             sites = array_sites(config, ARRAY) if placement is CellPlacement.WIRES else {}
             mapped = netlist(sources, TOP, sites=sites, progress=progress, folder=CACHE)
-            aim = {"device": DEVICE, "aim_mhz": arguments.aim, "placement": placement}
+            aim = {"device": device, "aim_mhz": arguments.aim, "placement": placement}
             found = [
                 read(routed(mapped, seed=seed, **aim, progress=progress).report, seed)
                 for seed in arguments.seed or [1]
@@ -54,9 +56,9 @@ def main() -> int:
         print(f"route: {error}", file=sys.stderr)
         return 2
     if arguments.json:
-        output.document({"device": DEVICE.name, "designs": [asdict(one) for one in found]})
+        output.document({"device": device.name, "designs": [asdict(one) for one in found]})
     else:
-        _tell(arguments, found)
+        _tell(arguments, device, found)
     return 0
 
 
@@ -74,17 +76,18 @@ def _parser() -> argparse.ArgumentParser:
         default=CellPlacement.CLOCK.name.lower(),
         help="for a fast clock, or, as `polymap build` does, for short wires: large arrays",
     )
+    parser.add_argument("--speed", type=int, choices=SPEEDS, default=SPEEDS[0], help="speed grade")
     parser.add_argument("--seed", type=int, action="append", help="repeatable; default: 1")
     parser.add_argument("--json", action="store_true")
     return parser
 
 
-def _tell(arguments: argparse.Namespace, found: Sequence[Routed]) -> None:
+def _tell(arguments: argparse.Namespace, device: Ecp5, found: Sequence[Routed]) -> None:
     for one in found:
         taken = ", ".join(f"{used:,} of {all_:,} {name}" for name, (used, all_) in one.used.items())
         print(
             f"{arguments.array}, {arguments.lanes} lane(s), winograd {arguments.winograd}, on an "
-            f"{DEVICE.name}, seed {one.seed}: {one.clock_mhz:.2f} MHz, out of context; {taken}"
+            f"{device.name}, seed {one.seed}: {one.clock_mhz:.2f} MHz, out of context; {taken}"
         )
         logic, routing = one.share("logic"), one.share("routing")
         print(f"critical path: {logic:.1f} ns of logic and {routing:.1f} ns of routing")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.route.__main__ import DEVICE, TOP
+from benchmarks.route.__main__ import PACKAGE, SIZE, TOP
 from boards.ecp5.timing_report import read
-from boards.ecp5.toolchain import CellPlacement, netlist, routed
+from boards.ecp5.toolchain import CellPlacement, Ecp5, netlist, routed
 from dse.process.progress import Progress
 from hw.lib.emit import emit
 from hw.lib.queue import Queue
@@ -19,8 +19,9 @@ def test_a_queue_is_routed(tmp_path: Path) -> None:
     with Progress("test") as progress:
         sources = {"queue.v": emit(Queue(shape=4, depth=8), TOP).text}
         mapped = netlist(sources, TOP, progress=progress, folder=tmp_path)
-        aim = {"aim_mhz": 100, "placement": CellPlacement.CLOCK}
-        routing = routed(mapped, device=DEVICE, seed=1, **aim, progress=progress)
+        device = Ecp5(size=SIZE, package=PACKAGE, speed=6)
+        aim = {"device": device, "aim_mhz": 100, "placement": CellPlacement.CLOCK}
+        routing = routed(mapped, seed=1, **aim, progress=progress)
         found = read(routing.report, 1)
     assert mapped.parent == tmp_path
     period = found.share("logic") + found.share("routing")
