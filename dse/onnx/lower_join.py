@@ -118,8 +118,10 @@ def _pixels(
     arrange = Arranger(drafting.add, node_name(node), node.op_type, first.is_quantised)
     last = axis == len(first.shape) - 1
     made = arrange.beside(parts) if last else arrange.stacked(parts)
-    if output is not None:
+    if output is not None and made not in parts:
         made.quantisation = output
+    elif output is not None and made.quantisation != output:
+        made = drafting.rounded(node, made, output)
     shape = list(first.shape)
     shape[axis] = sum(x.shape[axis] for _, x in operands)
     drafting.set(node, OverlayValue(made, tuple(shape), first.dtype))

@@ -127,7 +127,8 @@ class Spelling:
     def quantise(self, real: str) -> Integers:
         scale, zero = self.scale_of(real)
         attributes: dict[str, Any] = {}
-        operand = self.constant(np.full(self.choose((), (1,)), zero))
+        shape = self.choose((), (1,))
+        operand = self.constant(np.full(() if self.style == "qlinear" else shape, zero))
         shape = () if self.opset < 13 or self.chance(0.8) else (1,)
         factor = self.constant(np.full(shape, scale, np.float32))
         known = operand

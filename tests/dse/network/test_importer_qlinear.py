@@ -180,6 +180,16 @@ def test_qlinear_concat(builder, quantised, agree) -> None:
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3])
+def test_qlinear_concat_of_one_input(builder, quantised, agree, axis: int) -> None:
+    """It changes the scale of its result alone."""
+    b, domain = builder, {"domain": "com.microsoft"}
+    after, before = quantised("y", 0.1, 3), quantised("a", 0.05, 9)
+    b.node("QLinearConcat", [*after, "a", *before], "alone", axis=axis, **domain)
+    b.node("QLinearConcat", [*after, "alone", *after, "a", *before], "y", axis=1, **domain)
+    agree(a=(4, 5, 6))
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
 @pytest.mark.parametrize("scales", [(0.05, 0.1), (0.1, 0.05)])
 def test_concat_of_other_scales(builder, quantised, agree, scales, axis: int) -> None:
     """The result has the scale that the model gives it, whichever input comes first."""
