@@ -45,7 +45,7 @@ def join(
     if axis % rank == 1:
         _channels(drafting, node, operands, output, integers)
     else:
-        _pixels(drafting, node, operands, axis % rank, output)
+        _pixels(drafting, node, operands, axis % rank, output, integers)
 
 
 def _channels(
@@ -112,10 +112,11 @@ def _pixels(
     operands: Sequence[Operand],
     axis: int,
     output: Quantisation | None,
+    integers: bool,
 ) -> None:
     first = operands[0][1]
     parts = [_whole(drafting, *operand) for operand in operands]
-    arrange = Arranger(drafting.add, node_name(node), node.op_type, first.is_quantised)
+    arrange = Arranger(drafting.add, node_name(node), node.op_type, integers)
     last = axis == len(first.shape) - 1
     made = arrange.beside(parts) if last else arrange.stacked(parts)
     if output is not None and made not in parts:

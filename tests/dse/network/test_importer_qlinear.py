@@ -190,6 +190,19 @@ def test_qlinear_concat_of_one_input(builder, quantised, agree, axis: int) -> No
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3])
+def test_a_layer_behind_a_qlinear_concat(builder, quantised, agree, axis: int) -> None:
+    """A scale that both inputs do not have is no reason to leave it to the host."""
+    b = builder
+    between, before = quantised("b", 0.1, 3), quantised("a", 0.05, 9)
+    inputs = [*between, "a", *before, "a", *before]
+    b.node("QLinearConcat", inputs, "both", domain="com.microsoft", axis=axis)
+    channels = 8 if axis == 1 else 4
+    operands = [*weights(b, "w", 5, channels, 3, 3), *quantised("y", 0.5, -7)]
+    b.node("QLinearConv", ["both", *between, *operands], "y")
+    agree(a=(4, 5, 6))
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
 @pytest.mark.parametrize("scales", [(0.05, 0.1), (0.1, 0.05)])
 def test_concat_of_other_scales(builder, quantised, agree, scales, axis: int) -> None:
     """The result has the scale that the model gives it, whichever input comes first."""
