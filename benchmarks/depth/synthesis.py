@@ -35,6 +35,9 @@ _COMMANDS = {
     Family.XCUP: "synth_xilinx -family xcup -noiopad -noclkbuf -flatten -top batch",
     Family.ECP5: "synth_ecp5 -top batch",
 }
+_ANY = "any block"
+_NUMBERED = re.compile(r"(?<=dump_module)\$\d+")
+"""What Yosys numbers throughout a design; it is in no map."""
 _ESCAPED = re.compile(r"\\\S+")
 BATCH = 200_000
 """Characters of Verilog that one run of Yosys maps: each takes seconds to read its libraries."""
@@ -84,7 +87,8 @@ def mapped(
     yosys = yosys or packaged()
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{_hash(block, family, yosys)}.json.gz" for block in blocks]
-    missing = [(b, f) for b, f in zip(blocks, files, strict=True) if not f.exists()]
+    alike = dict(zip(files, blocks, strict=True))  # what differs in names alone is mapped once
+    missing = [(block, file) for file, block in alike.items() if not file.exists()]
     done = 0
     for batch in _batches(missing):
         progress.share(f"mapping to {family}", done, len(missing))
@@ -99,8 +103,11 @@ def mapped(
 
 
 def _hash(block: Block, family: Family, yosys: Yosys) -> str:
-    texts = map(_plain, block.texts.values())
-    parts = (block.module, *texts, *block.inner, _COMMANDS[family], yosys.version)
+    texts = [_NUMBERED.sub("", _plain(text)) for text in block.texts.values()]
+    name = block.module
+    if not block.inner:  # its name is nowhere in its map
+        name, texts = "", [text.replace(_plain(block.module), _ANY) for text in texts]
+    parts = (name, *texts, *block.inner, _COMMANDS[family], yosys.version)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from benchmarks.depth.blocks import Block, blocks
 from benchmarks.depth.cells import LEVEL, cell
 from benchmarks.depth.levels import Timing
 from benchmarks.depth.survey import TOP
-from benchmarks.depth.synthesis import SynthesisError, Yosys, installed
+from benchmarks.depth.synthesis import Family, SynthesisError, Yosys, installed, mapped
+from dse.process.progress import Progress
 from hw.isa.config import TRANSFORMS
 from hw.lib.emit import Verilog, emit
 from hw.lib.oldest import Oldest
@@ -216,6 +218,35 @@ def test_what_is_too_large_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [block.module for block in found] == ["p.a.b.c", "p.a.b", "p.a", "p"]
     assert all(set(block.texts) == {block.module} for block in found)
     assert set(found[1].inner) == {"p.a.b.c"}
+
+
+_FAKE = """#!{python}
+import json, re, sys
+names = re.findall(r"keep_hierarchy 1 .(\\S+)", open("blocks.ys").read())
+json.dump({{"modules": {{name: {{"mapped": name}} for name in names}}}}, open("blocks.json", "w"))
+"""
+
+
+def test_blocks_that_differ_in_their_names_alone_are_mapped_once(tmp_path: Path) -> None:
+    def block(name: str, body: str, inner: str = "") -> Block:
+        text = f"module \\{name} (i);\n  reg dump_module${len(name)};\n{body}endmodule\n"
+        return Block(module=name, texts={name: text}, inner={inner: ""} if inner else {})
+
+    program = tmp_path / "yosys"
+    program.write_text(_FAKE.format(python=sys.executable))
+    program.chmod(0o755)
+    some = [block("a.one", "x"), block("a.three", "x"), block("a.two", "y")]
+    some += [block("b.one", "x", "a.one"), block("b.three", "x", "a.one")]
+    with Progress("test") as progress:
+        found = mapped(
+            some,
+            Family.XCUP,
+            progress=progress,
+            yosys=Yosys(program, "1"),
+            folder=tmp_path / "kept",
+        )
+        names = [one["mapped"] for one in found]
+    assert names == ["a.three", "a.three", "a.two", "b.one", "b.three"]
 
 
 def test_a_yosys_of_the_machine_is_known_by_what_it_says(tmp_path: Path) -> None:
