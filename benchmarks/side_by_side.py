@@ -2,7 +2,8 @@
 
 For each layer of a network as it is mapped: its exact cycles; those of DYNAMAP's model and of
 SCALE-Sim's closed forms on the same rows and columns, with one multiply-accumulate per element, as
-both assume; and two bounds, every multiplier busy and the weights' bytes on the buses.
+both assume; and three bounds: every multiplier busy, the waves of the way of fewest, whatever else
+that takes, and the weights' bytes on the buses.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.arguments import convolutional, explored, line
 from boards.board import Board, board
 from dse.cost import CostModel, Dynamap, ScaleSim
+from dse.cost.overlay_model import OverlayModel
 from dse.explore.exploration import Exploration
 from dse.explore.search import explore, predict
 from dse.mapping import map_network
@@ -21,6 +23,7 @@ from dse.process import interrupt
 
 HEADER = (
     *("layer", "way", "this, exact", "DYNAMAP's model", "SCALE-Sim", "multipliers busy"),
+    "least waves",
     "weights on the buses",
 )
 
@@ -35,12 +38,18 @@ def rows(found: Exploration, target: Board) -> Iterator[tuple[str, str, list[flo
     shapes = layer_shapes(found.network)
     bus = config.weight_ports * config.axi_bytes
     peak = config.lanes * config.rows * config.columns
-    total = [0.0] * 5
+    model = found.model
+    assert isinstance(model, OverlayModel)
+    total = [0.0] * 6
     for layer in found.mapping.layers:
         shape = shapes[layer.name]
         weights = shape.taps * shape.cin * shape.cout / shape.groups
         cycles = [exact.get(layer.name, 0.0), *(other[layer.name] for other in others)]
-        cycles += [shape.macs / peak, weights / bus]
+        cycles += [
+            shape.macs / peak,
+            model.least_waves(shape, config.rows, config.columns),
+            weights / bus,
+        ]
         total = [a + b for a, b in zip(total, cycles, strict=True)]
         yield layer.name, str(layer.label), cycles
     yield "**all**", "", total

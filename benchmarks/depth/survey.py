@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,7 @@ from dse.process.progress import Progress
 from hw.conv.array.primitive import BEHAVIOURAL, Primitive
 from hw.isa.config import OverlayConfig
 from hw.lib.emit import emit
+from hw.lib.yosys import without_zeros
 from hw.overlay import Overlay
 
 TOP = "polymap"
@@ -88,8 +89,9 @@ def short(module: str) -> str:
 
 
 def design(config: OverlayConfig, family: Family) -> list[Block]:
-    """The blocks of an overlay as it is built for a family."""
-    return blocks(emit(Overlay(config=config, primitive=PRIMITIVES[family]), TOP))
+    """The blocks of an overlay as it is built for a family, whose memories hold zeros anyway."""
+    design = emit(Overlay(config=config, primitive=PRIMITIVES[family]), TOP)
+    return blocks(replace(design, text=without_zeros(design.text)))
 
 
 def survey(

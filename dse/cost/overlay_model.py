@@ -113,6 +113,17 @@ class OverlayModel:
                 best[open_] = np.minimum(best[open_], cycles)
         return best
 
+    def least_waves(self, conv: ConvShape, rows: int, columns: int) -> float:
+        """Cycles with waves that a layer has on an array at least, whatever its label."""
+        grid = Grid(float(rows), float(columns), self.template)
+        waves = (
+            count * least_waves(shape, way.dataflow, grid)
+            for way in map(self.way, self.labels(conv))
+            if way.dataflow is not None
+            for shape, count in self._convs(conv, way, grid)
+        )
+        return min(waves, default=0.0)
+
     def _bound(self, conv: ConvShape, label: Label, grid: Grid) -> Count:
         """No more than the cycles of a label: its waves, and one way through the array.
 

@@ -387,3 +387,4 @@ def test_the_least_of_all_labels(seed: int) -> None:
     for array, one in zip(arrays[:5], cycles, strict=False):
         np.testing.assert_array_equal(model.cycles(conv, labels, array[None])[0], one)
         assert model.least(conv, labels, array[None])[0] == one.min()
+        assert model.least_waves(conv, *array.tolist()) < one.min()
