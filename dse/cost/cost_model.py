@@ -129,24 +129,26 @@ class CostModel(Protocol):
         """[A]: multiply-accumulates per cycle of a full array, the unit of utilisation."""
 
 
+class AtOnce:
+    """For cost models whose cycles take so little time that all labels are costed."""
+
+    def least(
+        self: CostModel,
+        conv: ConvShape,
+        labels: Sequence[Label],
+        arrays: IntArray,
+        limit: FloatArray | None = None,
+    ) -> FloatArray:
+        least: FloatArray = self.cycles(conv, labels, arrays).min(axis=1)
+        return least if limit is None else np.minimum(least, limit)
+
+
 @runtime_checkable
 class Divided(CostModel, Protocol):
     """A cost model that also tells what a layer's cycles are made of."""
 
     def split(self, conv: ConvShape, label: Label, arrays: IntArray) -> Mapping[str, FloatArray]:
         """[A] by part; together they are the layer's cycles."""
-
-
-def least_of(
-    model: CostModel,
-    conv: ConvShape,
-    labels: Sequence[Label],
-    arrays: IntArray,
-    limit: FloatArray | None,
-) -> FloatArray:
-    """``CostModel.least`` of a model whose cycles take little time."""
-    least: FloatArray = model.cycles(conv, labels, arrays).min(axis=1)
-    return least if limit is None else np.minimum(least, limit)
 
 
 def split(model: CostModel, conv: ConvShape, label: Label, arrays: IntArray) -> dict[str, float]:

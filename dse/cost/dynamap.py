@@ -34,7 +34,7 @@ from math import inf
 
 import numpy as np
 
-from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving, least_of
+from dse.cost.cost_model import AtOnce, Crossing, FloatArray, IntArray, Label, Saving
 from dse.cost.gemm import DATAFLOWS, gemm_cycles
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
@@ -47,7 +47,7 @@ _TAPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dynamap:
+class Dynamap(AtOnce):
     """The paper's model, behind the ``CostModel`` protocol.
 
     Parameters
@@ -106,15 +106,6 @@ class Dynamap:
             products = rounds * (m + _TAPS - 1) ** 2
             gemm = gemm_cycles(tiles, cin, cout, arrays)
         return gemm * (conv.groups * products)
-
-    def least(
-        self,
-        conv: ConvShape,
-        labels: Sequence[Label],
-        arrays: IntArray,
-        limit: FloatArray | None = None,
-    ) -> FloatArray:
-        return least_of(self, conv, labels, arrays, limit)
 
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         legal = {label.algorithm for conv in consumers for label in self.labels(conv)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.cost.cost_model import Crossing, FloatArray, IntArray, Label, Saving, least_of
+from dse.cost.cost_model import AtOnce, Crossing, FloatArray, IntArray, Label, Saving
 from dse.cost.gemm import ceil_div
 from dse.network.conv_shape import ConvShape
 from dse.network.tensor import Shape
@@ -23,7 +23,7 @@ DATAFLOWS = ("OS", "WS", "IS")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleSim:
+class ScaleSim(AtOnce):
     """im2col in three dataflows behind the ``CostModel`` protocol; transitions are free."""
 
     clock_hz: float = 286e6
@@ -47,15 +47,6 @@ class ScaleSim:
         }
         stacked = np.stack([table[label.dataflow] for label in labels], axis=1)
         return stacked.astype(np.float64) * conv.groups
-
-    def least(
-        self,
-        conv: ConvShape,
-        labels: Sequence[Label],
-        arrays: IntArray,
-        limit: FloatArray | None = None,
-    ) -> FloatArray:
-        return least_of(self, conv, labels, arrays, limit)
 
     def store_labels(self, shape: Shape, consumers: Sequence[ConvShape]) -> tuple[Label, ...]:
         return (Label("plain"),)
